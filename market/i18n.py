@@ -1,0 +1,69 @@
+"""Text that people read: written in Chinese, translated by catalogue.
+
+A :class:`Message` is text that has not met its reader yet: errors, notices and reasons carry it,
+the edges turn it into words. The Chinese source text is the key (gettext's way), so a missing
+translation shows Chinese and never an internal name. Catalogues are ``market/locale/<lang>/*.po``.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal, cast
+
+import msgspec
+from babel.messages.pofile import read_po
+
+Language = Literal["zh", "en"]
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
+
+_CATALOGUES = Path(__file__).parent / "locale"
+
+
+class Message(msgspec.Struct, frozen=True):
+    """Chinese source text with named ``{places}`` and what stands in them.
+
+    A value may itself be a message; it is translated with the whole. The form is plain JSON
+    (``msgspec.to_builtins``), so that a notice stored today is read in either language tomorrow.
+    """
+
+    text: str
+    values: dict[str, "str | int | Message"] = {}
+
+    def __str__(self) -> str:
+        return translate(self, "zh")
+
+
+def msg(text: str, /, **values: str | int | Message) -> Message:
+    """Mark ``text`` as translatable. The catalogue check collects every call of this name."""
+    return Message(text, values)
+
+
+def message_from(stored: object) -> Message:
+    """Read a message back from the JSON that it was stored as."""
+    return msgspec.convert(stored, Message)
+
+
+@cache
+def catalogue(language: Language) -> dict[str, str]:
+    """Return source text -> translation. Chinese has none: it is the source."""
+    entries: dict[str, str] = {}
+    for path in sorted((_CATALOGUES / language).glob("*.po")):
+        with path.open("rb") as file:
+            for entry in read_po(file, locale=language):
+                if entry.id and entry.string:
+                    entries[cast(str, entry.id)] = cast(str, entry.string)
+    return entries
+
+
+def translate(message: Message | str, language: Language) -> str:
+    """Return ``message`` in ``language``, with its places filled in."""
+    if isinstance(message, str):
+        message = Message(message)
+    text = catalogue(language).get(message.text, message.text)
+    if not message.values:
+        return text
+    return text.format_map(
+        {
+            name: translate(value, language) if isinstance(value, Message) else value
+            for name, value in message.values.items()
+        }
+    )
