@@ -1,0 +1,1 @@
+"""Bids of buyers on listings."""

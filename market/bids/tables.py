@@ -1,0 +1,33 @@
+from piccolo.constraints import Check
+from piccolo.table import Table
+
+from market.db.columns import day, moment, number, reference, text, whole
+from market.deals.tables import Deal
+from market.demand.tables import Demand
+from market.supply.tables import Listing
+
+
+class Bid(Table, tablename="bid"):
+    """What a buyer offers for a part of a listing. Its terms never change; a counter is a new row."""
+
+    id = number()
+    listing = reference(Listing)
+    demand = reference(Demand, null=True)
+    buyer = reference("Organisation")
+    #: Grams.
+    quantity = whole()
+    #: Fen per kg at the farm gate.
+    price = whole()
+    deliver_from = day()
+    deliver_to = day()
+    note = text(default="")
+    state = text(index=True)
+    reason = reference("Reason", null=True)
+    reason_note = text(default="")
+    deal = reference(Deal, null=True)
+    created_by = reference("Person", null=True)
+    created_at = moment()
+    expires_at = moment()
+    bid_quantity_positive = Check(quantity > 0, name="bid_quantity_positive")
+    bid_price_positive = Check(price > 0, name="bid_price_positive")
+    bid_window = Check(deliver_to >= deliver_from, name="bid_window")

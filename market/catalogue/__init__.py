@@ -1,0 +1,1 @@
+"""Reference data: produce, divisions, credentials, shelf rules, coded reasons."""

@@ -1,0 +1,80 @@
+"""Reference data. Loaded from seeds/ through ``operations``."""
+
+from piccolo.table import Table
+
+from market.db.columns import code, day, flag, number, real, reference, text, texts, whole
+
+
+class Category(Table, tablename="category"):
+    code = code()
+    zh = text()
+    en = text()
+    position = whole()
+
+
+class Produce(Table, tablename="produce"):
+    code = code()
+    category = reference(Category)
+    zh = text()
+    en = text()
+    aliases = texts()
+    #: Full pinyin of the name and every alias, e.g. ``huashengyou``.
+    pinyin = texts()
+    #: First letters, e.g. ``hsy``.
+    initials = texts()
+    shelf_life_days = whole(null=True)
+    usual_units = texts()
+    made_from = reference("Produce", null=True)
+    #: The usual farm-gate band in fen per kg. Outside ten times of it a form asks back.
+    price_low = whole(null=True)
+    price_high = whole(null=True)
+    #: Falls under the 承诺达标合格证 rule.
+    certificate_required = flag(False)
+
+
+class Division(Table, tablename="division"):
+    code = code()
+    #: province, prefecture, county, township or village.
+    level = text(index=True)
+    name = text(index=True)
+    parent = reference("Division", null=True)
+    #: Names from the province down, joined by `` / ``: village names repeat.
+    path = text()
+    lat = real(null=True)
+    lon = real(null=True)
+
+
+class ShelfRule(Table, tablename="shelf_rule"):
+    code = code()
+    applies_to = texts()
+    effect = text()
+    valid_from = day(null=True)
+    valid_to = day(null=True)
+    zh = text()
+    en = text()
+    source = text()
+    #: ``read`` in a source or from ``memory``.
+    sureness = text()
+
+
+class CredentialKind(Table, tablename="credential_kind"):
+    code = code()
+    zh = text()
+    en = text()
+
+
+class Grade(Table, tablename="grade"):
+    id = number()
+    #: Higher is better; 0 is ungraded.
+    level = whole()
+    zh = text()
+    en = text()
+
+
+class Reason(Table, tablename="reason"):
+    """Why something was refused, in a form that can be counted."""
+
+    code = code()
+    zh = text()
+    en = text()
+    position = whole()

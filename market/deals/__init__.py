@@ -1,0 +1,1 @@
+"""Deals and what becomes of them: contract, deliveries, payments."""

@@ -1,0 +1,78 @@
+from piccolo.constraints import Check, Unique
+from piccolo.table import Table
+
+from market.db.columns import document, moment, number, numbers, reference, text, whole
+from market.deals.tables import Deal
+from market.demand.tables import Demand
+from market.supply.tables import Listing
+
+
+class Run(Table, tablename="run"):
+    """One clearing of the market, repeatable from its stored inputs."""
+
+    id = number()
+    town = reference("Organisation")
+    state = text()
+    parameters = document()
+    #: The lots and demands as the engine saw them.
+    inputs = document(null=True)
+    inputs_hash = text(null=True)
+    certificate = document(null=True)
+    #: Fen.
+    worth = whole(null=True)
+    error = document(null=True)
+    created_by = reference("Person", null=True)
+    created_at = moment()
+    started_at = moment(null=True)
+    finished_at = moment(null=True)
+
+
+class Match(Table, tablename="match"):
+    """A suggestion of the engine: binding for nobody until both sides agree."""
+
+    id = number()
+    run = reference(Run)
+    listing = reference(Listing)
+    demand = reference(Demand)
+    seller = reference("Organisation")
+    buyer = reference("Organisation")
+    #: Grams.
+    quantity = whole()
+    #: Hao (0.0001 yuan) per kg at the farm gate; low and high are the ends of the fair band.
+    price = whole()
+    price_low = whole()
+    price_high = whole()
+    freight = whole()
+    #: Metres by road.
+    distance = whole()
+    #: Fen.
+    worth = whole()
+    reason = document()
+    state = text(index=True)
+    seller_agreed_at = moment(null=True)
+    buyer_agreed_at = moment(null=True)
+    declined_by = reference("Organisation", null=True)
+    decline_reason = reference("Reason", null=True)
+    decline_note = text(default="")
+    deal = reference(Deal, null=True)
+    created_at = moment()
+    expires_at = moment()
+    match_once = Unique([run, listing, demand], name="match_once")
+    match_quantity_positive = Check(quantity > 0, name="match_quantity_positive")
+
+
+class Diagnosis(Table, tablename="diagnosis"):
+    """Why a listing kept something back, and the single change that would unlock demand."""
+
+    id = number()
+    run = reference(Run)
+    listing = reference(Listing)
+    rank = whole()
+    obstacle = text()
+    change = document()
+    #: Grams.
+    unlocks = whole()
+    demands = numbers()
+    #: Hao per kg.
+    cost = whole()
+    diagnosis_once = Unique([run, listing, rank], name="diagnosis_once")

@@ -1,0 +1,1 @@
+"""What people are told, stored in the same transaction as its cause."""

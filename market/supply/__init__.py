@@ -1,0 +1,1 @@
+"""Lots, listings and the stock ledger."""
