@@ -34,3 +34,11 @@ class Invalid(MarketError):
     def __init__(self, message: Message, fields: Mapping[str, Message] | None = None) -> None:
         super().__init__(message)
         self.fields: dict[str, Message] = dict(fields or {})
+
+
+class Busy(MarketError):
+    """The database cannot answer in time; the same request may well succeed ``retry_after`` seconds later."""
+
+    def __init__(self, message: Message, *, retry_after: int = 2) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -1,0 +1,1 @@
+"""The database: which server, its pool and transactions, migrations, and work that can wait."""
