@@ -1,5 +1,6 @@
 """Kinds of organisation, roles, and the one question of authorisation."""
 
+import hashlib
 import re
 
 import msgspec
@@ -129,3 +130,8 @@ def is_phone(text: str) -> bool:
 def masked(phone: str) -> str:
     """Return the number with its middle hidden, as people see it before both sides agreed."""
     return f"{phone[:3]}****{phone[-4:]}"
+
+
+def token_hash(token: str) -> bytes:
+    """Return what the database knows of a session token."""
+    return hashlib.sha256(token.encode()).digest()

@@ -1,9 +1,11 @@
 """The life of a bid, and what a bid must respect."""
 
+from datetime import date
+
 from market.errors import Invalid
 from market.i18n import Message, msg
 from market.transitions import Lifecycle, Move
-from market.units import Gram, kg
+from market.units import FenPerKg, Gram, kg, yuan_per_kg
 
 SUBMITTED, ACCEPTED, REJECTED = "submitted", "accepted", "rejected"
 WITHDRAWN, EXPIRED, NEEDS_RECONFIRM = "withdrawn", "expired", "needs_reconfirm"
@@ -47,3 +49,28 @@ def check_quantity(*, quantity: Gram, remaining: Gram, min_order: Gram) -> None:
         problem = msg("起订量是 {least} 公斤，请增加数量。", least=f"{kg(min_order):,f}")
     if problem:
         raise Invalid(problem, {"quantity": problem})
+
+
+def check_price(price: FenPerKg, *, most: FenPerKg) -> None:
+    """Raises: Invalid, with the field ``price``."""
+    if not 0 < price <= most:
+        problem = msg("单价须大于零，且不超过每公斤 {most} 元。", most=f"{yuan_per_kg(most):,f}")
+        raise Invalid(problem, {"price": problem})
+
+
+def check_window(*, start: date, end: date, first: date, last: date) -> None:
+    """A delivery window must be in order and meet the window of the goods by a day at least.
+
+    Raises:
+        Invalid: with the field ``deliver_to`` or ``deliver_from``.
+    """
+    if end < start:
+        problem = msg("交货截止日期早于开始日期，请对调或修改。")
+        raise Invalid(problem, {"deliver_to": problem})
+    if end < first or start > last:
+        problem = msg(
+            "货源供应期是 {first} 至 {last}，交货期须与它有重叠。",
+            first=first.isoformat(),
+            last=last.isoformat(),
+        )
+        raise Invalid(problem, {"deliver_from": problem})

@@ -1,0 +1,127 @@
+from datetime import datetime
+
+import msgspec
+
+from market.accounts.rules import Viewer, token_hash
+from market.db.session import fetch, fetch_into
+from market.errors import NotFound
+from market.i18n import msg
+
+
+class OrganisationRow(msgspec.Struct, frozen=True):
+    id: int
+    kind: str
+    name: str
+    name_en: str
+    lat: float | None
+    lon: float | None
+    town: int | None
+    invented: bool
+
+
+class SiteRow(msgspec.Struct, frozen=True):
+    id: int
+    name: str
+    name_en: str
+    lat: float
+    lon: float
+
+
+class ContactRow(msgspec.Struct, frozen=True):
+    name: str
+    name_en: str
+    phone: str
+    role: str
+
+
+async def viewer_for(*, token: str, at: datetime) -> Viewer | None:
+    """Return who the session belongs to, or None where it is unknown, expired or switched off."""
+    rows = await fetch(
+        """SELECT session.id, person.id AS person, person.name, person.language,
+                  organisation.id AS organisation, organisation.name AS organisation_name,
+                  organisation.name_en AS organisation_name_en, organisation.kind,
+                  array_agg(membership.role) AS roles
+           FROM session
+           JOIN person ON person.id = session.person AND person.active
+           JOIN organisation ON organisation.id = session.organisation
+           JOIN membership ON membership.person = person.id AND membership.organisation = organisation.id
+           WHERE session.token_hash = $1 AND session.expires_at > $2
+           GROUP BY session.id, person.id, organisation.id""",
+        token_hash(token),
+        at,
+    )
+    if not rows:
+        return None
+    row = rows[0]
+    return Viewer(
+        session_id=row["id"],
+        person_id=row["person"],
+        name=row["name"],
+        organisation_id=row["organisation"],
+        organisation_name=row["organisation_name"],
+        organisation_name_en=row["organisation_name_en"],
+        organisation_kind=row["kind"],
+        roles=frozenset(row["roles"]),
+        language=row["language"],
+    )
+
+
+async def organisation(*, organisation_id: int) -> OrganisationRow:
+    """Raises: NotFound."""
+    rows = await fetch_into(
+        OrganisationRow,
+        "SELECT id, kind, name, name_en, lat, lon, town, invented FROM organisation WHERE id = $1",
+        organisation_id,
+    )
+    if not rows:
+        raise NotFound(msg("没有找到这个单位。"))
+    return rows[0]
+
+
+async def town_by_name(*, name: str) -> OrganisationRow:
+    """Return the town government whose name is, or starts with, ``name``; or whose number it is.
+
+    Raises:
+        NotFound: none, or more than one; the message lists what there is.
+    """
+    rows = await fetch_into(
+        OrganisationRow,
+        """SELECT id, kind, name, name_en, lat, lon, town, invented FROM organisation
+           WHERE kind = 'town' ORDER BY id""",
+    )
+    wanted = name.strip()
+    exact = [row for row in rows if wanted in (row.name, str(row.id), row.name_en)]
+    found = exact or [row for row in rows if row.name.startswith(wanted) or wanted in row.name_en.split()]
+    if wanted and len(found) == 1:
+        return found[0]
+    known = "、".join(f"{row.id} {row.name}" for row in rows) or "-"
+    raise NotFound(msg("没有唯一对应“{name}”的镇，现有：{known}。", name=name, known=known))
+
+
+async def sites_of(*, organisation_id: int) -> list[SiteRow]:
+    return await fetch_into(
+        SiteRow,
+        "SELECT id, name, name_en, lat, lon FROM site WHERE organisation = $1 ORDER BY id",
+        organisation_id,
+    )
+
+
+async def sellers_of_town(*, town_id: int) -> list[OrganisationRow]:
+    """Return the villages, cooperatives and mills that the town looks after, by name."""
+    return await fetch_into(
+        OrganisationRow,
+        """SELECT id, kind, name, name_en, lat, lon, town, invented FROM organisation
+           WHERE town = $1 ORDER BY id""",
+        town_id,
+    )
+
+
+async def contacts_of(*, organisation_id: int) -> list[ContactRow]:
+    """Return the people of an organisation with unmasked numbers: for both sides of a deal only."""
+    return await fetch_into(
+        ContactRow,
+        """SELECT person.name, person.name_en, person.phone, membership.role
+           FROM membership JOIN person ON person.id = membership.person
+           WHERE membership.organisation = $1 AND person.active ORDER BY membership.id""",
+        organisation_id,
+    )
