@@ -97,7 +97,7 @@ class Transaction(PostgresTransaction):
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> bool:
+    ) -> Literal[False]:
         try:
             with busy_if_overloaded():
                 if self._committed or self._rolled_back:
