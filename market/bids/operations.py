@@ -8,9 +8,9 @@ from asyncpg import Record
 from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.bids import rules
+from market.db.replay import once
 from market.db.session import execute, fetch, transaction
 from market.deals.operations import NewDeal, make_deal
-from market.deals.replay import once
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
@@ -110,7 +110,7 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
         )
         return Placed(bid_id)
 
-    placed = await once(key=key, actor=actor, request=bid, reply_type=Placed, deed=deed, at=at)
+    placed = await once(key=key, person_id=actor.person_id, request=bid, reply_type=Placed, deed=deed, at=at)
     return placed.bid_id
 
 
@@ -150,7 +150,7 @@ async def accept_bid(
         return Accepted(deal_id)
 
     accepted = await once(
-        key=key, actor=actor, request=AcceptBid(bid_id), reply_type=Accepted, deed=deed, at=at
+        key=key, person_id=actor.person_id, request=AcceptBid(bid_id), reply_type=Accepted, deed=deed, at=at
     )
     return accepted.deal_id
 

@@ -1,7 +1,9 @@
 """The job table (``jobs.py`` says how it is worked on) and the kept replies of ``replay.py``."""
+
+from piccolo.constraints import Unique
 from piccolo.table import Table
 
-from market.db.columns import document, moment, number, text, whole
+from market.db.columns import document, moment, number, reference, text, whole
 
 
 class Job(Table, tablename="job"):
@@ -28,3 +30,14 @@ class Job(Table, tablename="job"):
     trouble = text(null=True)
     enqueued_at = moment()
     finished_at = moment(null=True)
+
+class Replay(Table, tablename="replay"):
+    """The reply to a request that must not take effect twice."""
+
+    id = number()
+    actor = reference("Person", part_of=True)
+    key = text()
+    request_hash = text()
+    reply = document()
+    created_at = moment()
+    replay_once = Unique([actor, key], name="replay_once")

@@ -1,7 +1,7 @@
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
-from market.db.columns import day, document, moment, number, reference, text, whole
+from market.db.columns import day, moment, number, reference, text, whole
 from market.demand.tables import Demand
 from market.supply.tables import Listing
 
@@ -60,15 +60,3 @@ class Payment(Table, tablename="payment"):
     due_on = day()
     paid_on = day(null=True)
     payment_amount_positive = Check(amount > 0, name="payment_amount_positive")
-
-
-class Replay(Table, tablename="replay"):
-    """The reply to a request that must not take effect twice."""
-
-    id = number()
-    actor = reference("Person")
-    key = text()
-    request_hash = text()
-    reply = document()
-    created_at = moment()
-    replay_once = Unique([actor, key], name="replay_once")

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 import msgspec
 
-from market.accounts.rules import Actor
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict
 from market.i18n import msg
@@ -18,13 +17,13 @@ Reply = TypeVar("Reply", bound=msgspec.Struct)
 async def once(
     *,
     key: str | None,
-    actor: Actor,
+    person_id: int | None,
     request: msgspec.Struct,
     reply_type: type[Reply],
     deed: Callable[[], Awaitable[Reply]],
     at: datetime,
 ) -> Reply:
-    """Do ``deed`` in one transaction and keep its reply under ``(actor, key)``.
+    """Do ``deed`` in one transaction and keep its reply under ``(person_id, key)``.
 
     The same key again gives the kept reply and does nothing. A second request that comes while the
     first is under way waits for it (the unique index makes it), and gets its reply; where the first
@@ -33,7 +32,7 @@ async def once(
     Raises:
         Conflict: the key was used for another request.
     """
-    if key is None or actor.person_id is None:
+    if key is None or person_id is None:
         async with transaction():
             return await deed()
     digest = hashlib.sha256(
@@ -43,14 +42,14 @@ async def once(
         fresh = await fetch(
             """INSERT INTO replay (actor, key, request_hash, reply, created_at)
                VALUES ($1, $2, $3, '{}', $4) ON CONFLICT (actor, key) DO NOTHING RETURNING id""",
-            actor.person_id,
+            person_id,
             key,
             digest,
             at,
         )
         if not fresh:
             kept = await fetch(
-                "SELECT request_hash, reply FROM replay WHERE actor = $1 AND key = $2", actor.person_id, key
+                "SELECT request_hash, reply FROM replay WHERE actor = $1 AND key = $2", person_id, key
             )
             if kept[0]["request_hash"] != digest:
                 raise Conflict(msg("这份表单已经提交过，内容却不一样；请刷新页面后重新填写。"))
