@@ -1,7 +1,9 @@
 """The life of a listing, and what may be asked of a lot."""
 
 from market.i18n import Message, msg
+from market.supply.commands import NewListing, NewTerms
 from market.transitions import Lifecycle, Move
+from market.units import MOST_FEN_PER_KG, MOST_GRAMS, FenPerKg, Gram, kg, yuan_per_kg
 
 DRAFT, PENDING, PUBLISHED, SUSPENDED = "draft", "pending", "published", "suspended"
 SOLD_OUT, EXPIRED, WITHDRAWN = "sold_out", "expired", "withdrawn"
@@ -35,3 +37,47 @@ STOCK_KINDS: dict[str, Message] = {
     "reserved": msg("成交占用"),
     "released": msg("释放"),
 }
+
+#: China's extent: a place outside of it is a slip of the pen. Degrees, WGS-84.
+NEAREST_LAT, FARTHEST_LAT = 18.0, 54.0
+NEAREST_LON, FARTHEST_LON = 73.0, 136.0
+LONGEST_TITLE = 60
+MOST_CREDENTIALS = 20
+
+
+def listing_problems(listing: NewListing, *, has_place: bool) -> dict[str, Message]:
+    """Return field -> what is wrong and how to mend it; empty when the listing can stand."""
+    problems = terms_problems(listing, quantity=listing.quantity)
+    if not 0 < listing.quantity <= MOST_GRAMS:
+        problems["quantity"] = msg("数量须大于零，且不超过 {most} 公斤。", most=f"{kg(MOST_GRAMS):,f}")
+    if not listing.title.strip():
+        problems["title"] = msg("请写一个标题，例如“东于村 红衣花生 带壳”。")
+    elif len(listing.title) > LONGEST_TITLE:
+        problems["title"] = msg("标题最多 {most} 个字。", most=LONGEST_TITLE)
+    if listing.grade not in range(10):
+        problems["grade"] = msg("等级须在 0 到 9 之间。")
+    if listing.priority < 0 or listing.priority > listing.ask:
+        problems["priority"] = msg("照顾加分须在零与要价之间。")
+    if listing.lat is not None and not (
+        NEAREST_LAT <= listing.lat <= FARTHEST_LAT and NEAREST_LON <= (listing.lon or 0.0) <= FARTHEST_LON
+    ):
+        problems["division"] = msg("经纬度不在中国境内，请检查是否写反。")
+    elif not has_place:
+        problems["division"] = msg("请先填写货源所在地，系统要据此算运费。")
+    return problems
+
+
+def terms_problems(terms: NewListing | NewTerms, *, quantity: Gram) -> dict[str, Message]:
+    """Return what is wrong with price, minimum order, window and credentials."""
+    problems: dict[str, Message] = {}
+    if not 0 < terms.ask <= MOST_FEN_PER_KG:
+        problems["ask"] = msg(
+            "单价须大于零，且不超过每公斤 {most} 元。", most=f"{yuan_per_kg(FenPerKg(MOST_FEN_PER_KG)):,f}"
+        )
+    if terms.min_order < 0 or terms.min_order > quantity:
+        problems["min_order"] = msg("起订量不能超过总数量，不限可填 0。")
+    if terms.available_to < terms.available_from:
+        problems["available_to"] = msg("供应截止日期早于开始日期，请对调或修改。")
+    if len(terms.credentials) > MOST_CREDENTIALS:
+        problems["credentials"] = msg("资质最多 {most} 项。", most=MOST_CREDENTIALS)
+    return problems

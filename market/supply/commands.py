@@ -1,0 +1,41 @@
+"""What can be asked of this room."""
+
+from datetime import date
+
+import msgspec
+
+from market.units import FenPerKg, Gram
+
+
+class NewListing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A lot and the terms it is sold on. Grams, and fen per kg at the farm gate."""
+
+    produce: str
+    title: str
+    quantity: Gram
+    ask: FenPerKg
+    available_from: date
+    available_to: date
+    title_en: str = ""
+    variety: str = ""
+    grade: int = 0
+    min_order: Gram = Gram(0)
+    priority: FenPerKg = FenPerKg(0)
+    credentials: tuple[str, ...] = ()
+    harvested_on: date | None = None
+    division: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+    story: str = ""
+    story_en: str = ""
+    invented: bool = False
+
+
+class NewTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What of a listing may change while it is on sale."""
+
+    ask: FenPerKg
+    min_order: Gram
+    available_from: date
+    available_to: date
+    credentials: tuple[str, ...]

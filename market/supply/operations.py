@@ -1,0 +1,266 @@
+"""Putting goods up for sale."""
+
+from datetime import datetime
+
+import msgspec
+
+from market.accounts.rules import Actor
+from market.audit.operations import record
+from market.db.replay import once
+from market.db.session import execute, fetch, transaction
+from market.errors import Conflict, Invalid, NotFound
+from market.i18n import Message, msg
+from market.supply import rules
+from market.supply.commands import NewListing, NewTerms
+from market.supply.search import search_text
+from market.units import FenPerKg, Gram
+
+
+class Published(msgspec.Struct, frozen=True):
+    listing_id: int
+
+
+async def publish_listing(
+    *, listing: NewListing, owner_id: int, actor: Actor, at: datetime, key: str | None = None
+) -> int:
+    """Take the lot into stock, put it on sale and return the listing's number.
+
+    The place defaults to the owner's own. The same ``key`` again gives the same number.
+
+    Raises:
+        Invalid: with every field that is wrong.
+    """
+
+    async def deed() -> Published:
+        return Published(await _publish(listing=listing, owner_id=owner_id, actor=actor, at=at))
+
+    published = await once(
+        key=key, person_id=actor.person_id, request=listing, reply_type=Published, deed=deed, at=at
+    )
+    return published.listing_id
+
+
+async def _publish(*, listing: NewListing, owner_id: int, actor: Actor, at: datetime) -> int:
+    owner = (await fetch("SELECT division, lat, lon FROM organisation WHERE id = $1", owner_id))[0]
+    lat, lon = (owner["lat"], owner["lon"]) if listing.lat is None else (listing.lat, listing.lon)
+    problems = rules.listing_problems(listing, has_place=lat is not None and lon is not None)
+    problems |= await _unknown_names(listing)
+    if problems:
+        raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
+    lot = await fetch(
+        """INSERT INTO lot (owner, produce, variety, grade, quantity, remaining, division, lat, lon,
+                            credentials, harvested_on, story, story_en, invented, created_at)
+           VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id""",
+        owner_id,
+        listing.produce,
+        listing.variety,
+        listing.grade,
+        listing.quantity,
+        listing.division or owner["division"],
+        lat,
+        lon,
+        list(listing.credentials),
+        listing.harvested_on,
+        listing.story,
+        listing.story_en,
+        listing.invented,
+        at,
+    )
+    lot_id = int(lot[0]["id"])
+    await fetch("SELECT put_in_stock($1, $2, $3)", lot_id, listing.quantity, at)
+    rows = await fetch(
+        """INSERT INTO listing (lot, owner, title, title_en, ask, min_order, available_from, available_to,
+                                priority, state, search, published_at, created_by, created_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', $11, $12, $11) RETURNING id""",
+        lot_id,
+        owner_id,
+        listing.title,
+        listing.title_en,
+        listing.ask,
+        listing.min_order,
+        listing.available_from,
+        listing.available_to,
+        listing.priority,
+        rules.LISTING.apply("publish", state=rules.LISTING.start, by="seller"),
+        at,
+        actor.person_id,
+    )
+    listing_id = int(rows[0]["id"])
+    await _index(listing_id)
+    await record(
+        subject=f"listing:{listing_id}",
+        action="publish",
+        actor=actor,
+        at=at,
+        details={"lot": lot_id, "grams": listing.quantity, "fen_per_kg": listing.ask},
+    )
+    return listing_id
+
+
+async def revise_listing(
+    *, listing_id: int, terms: NewTerms, owner_id: int, actor: Actor, at: datetime
+) -> None:
+    """Change the terms of a listing that is on sale or suspended.
+
+    Open bids are not touched here: ``bids.operations.revise_terms`` is the call that also asks their
+    authors again.
+
+    Raises:
+        NotFound: no such listing of this owner.
+        Conflict: it is no longer on sale.
+        Invalid: with every field that is wrong.
+    """
+    async with transaction():
+        rows = await fetch(
+            """SELECT listing.state, lot.id AS lot, lot.quantity FROM listing
+               JOIN lot ON lot.id = listing.lot
+               WHERE listing.id = $1 AND listing.owner = $2 FOR UPDATE OF listing""",
+            listing_id,
+            owner_id,
+        )
+        if not rows:
+            raise NotFound(msg("没有找到这批货源。"))
+        if rows[0]["state"] not in (rules.PUBLISHED, rules.SUSPENDED):
+            raise Conflict(msg("这批货源现在不在售，请刷新后再看。"))
+        problems = rules.terms_problems(terms, quantity=Gram(rows[0]["quantity"]))
+        problems |= await _unknown_credentials(terms.credentials)
+        if problems:
+            raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
+        await execute(
+            """UPDATE listing SET ask = $2, min_order = $3, available_from = $4, available_to = $5
+               WHERE id = $1""",
+            listing_id,
+            terms.ask,
+            terms.min_order,
+            terms.available_from,
+            terms.available_to,
+        )
+        await execute(
+            "UPDATE lot SET credentials = $2 WHERE id = $1", rows[0]["lot"], list(terms.credentials)
+        )
+        await record(
+            subject=f"listing:{listing_id}",
+            action="revise",
+            actor=actor,
+            at=at,
+            details={"fen_per_kg": terms.ask, "min_order": terms.min_order},
+        )
+
+
+async def move_listing(*, listing_id: int, move: str, owner_id: int, actor: Actor, at: datetime) -> str:
+    """Suspend, resume or withdraw a listing; return its new state.
+
+    Raises:
+        NotFound: no such listing of this owner.
+        WrongState: the move is not open now.
+    """
+    async with transaction():
+        rows = await fetch(
+            "SELECT state FROM listing WHERE id = $1 AND owner = $2 FOR UPDATE", listing_id, owner_id
+        )
+        if not rows:
+            raise NotFound(msg("没有找到这批货源。"))
+        state = rules.LISTING.apply(move, state=rows[0]["state"], by="seller")
+        await execute("UPDATE listing SET state = $2 WHERE id = $1", listing_id, state)
+        await record(subject=f"listing:{listing_id}", action=move, actor=actor, at=at, details={})
+    return state
+
+
+async def set_priority(
+    *, listing_id: int, priority: FenPerKg, town_id: int, actor: Actor, at: datetime
+) -> None:
+    """Grant a listing of the town's sellers a hardship bonus in matching.
+
+    Raises:
+        NotFound: no such listing in this town.
+        Invalid: negative, or more than the asking price.
+    """
+    async with transaction():
+        rows = await fetch(
+            """SELECT listing.ask FROM listing JOIN organisation ON organisation.id = listing.owner
+               WHERE listing.id = $1 AND organisation.town = $2 FOR UPDATE OF listing""",
+            listing_id,
+            town_id,
+        )
+        if not rows:
+            raise NotFound(msg("没有找到这批货源。"))
+        if not 0 <= priority <= rows[0]["ask"]:
+            problem = msg("照顾加分须在零与要价之间。")
+            raise Invalid(problem, {"priority": problem})
+        await execute("UPDATE listing SET priority = $2 WHERE id = $1", listing_id, priority)
+        await record(
+            subject=f"listing:{listing_id}",
+            action="prioritise",
+            actor=actor,
+            at=at,
+            details={"fen_per_kg": priority},
+        )
+
+
+async def _unknown_names(listing: NewListing) -> dict[str, Message]:
+    problems: dict[str, Message] = {}
+    if not await fetch("SELECT code FROM produce WHERE code = $1", listing.produce):
+        problems["produce"] = msg("品类表里没有“{name}”，请从提示中选一个。", name=listing.produce)
+    if listing.division is not None and not await fetch(
+        "SELECT code FROM division WHERE code = $1", listing.division
+    ):
+        problems["division"] = msg("没有这个行政区划代码，请从提示中选一个。")
+    return problems | await _unknown_credentials(listing.credentials)
+
+
+async def _unknown_credentials(codes: tuple[str, ...]) -> dict[str, Message]:
+    known = {row["code"] for row in await fetch("SELECT code FROM credential_kind")}
+    unknown = sorted(set(codes) - known)
+    return {"credentials": msg("没有“{name}”这种资质。", name=unknown[0])} if unknown else {}
+
+
+async def _index(listing_id: int) -> None:
+    """Write what the search reads."""
+    row = (
+        await fetch(
+            """SELECT listing.title, listing.title_en, lot.variety, produce.zh, produce.en, produce.aliases,
+                      produce.pinyin, produce.initials, organisation.name, coalesce(division.path, '') AS path
+               FROM listing JOIN lot ON lot.id = listing.lot
+               JOIN produce ON produce.code = lot.produce
+               JOIN organisation ON organisation.id = listing.owner
+               LEFT JOIN division ON division.code = lot.division
+               WHERE listing.id = $1""",
+            listing_id,
+        )
+    )[0]
+    await execute("UPDATE listing SET search = $2 WHERE id = $1", listing_id, search_text(**dict(row)))
+
+
+class NewPicture(msgspec.Struct, frozen=True):
+    """A picture that has been re-encoded: no metadata of the camera is left in it."""
+
+    image: bytes
+    thumb: bytes
+    width: int
+    height: int
+    content_hash: str
+    illustration: bool = False
+
+
+async def add_picture(*, listing_id: int, picture: NewPicture, owner_id: int) -> None:
+    """Append a picture to the lot of a listing.
+
+    Raises:
+        NotFound: no such listing of this owner.
+    """
+    rows = await fetch(
+        """INSERT INTO picture (lot, position, illustration, content_hash, width, height, image, thumb)
+           SELECT lot, 1 + (SELECT count(*) FROM picture WHERE picture.lot = listing.lot),
+                  $3, $4, $5, $6, $7, $8
+           FROM listing WHERE id = $1 AND owner = $2 RETURNING id""",
+        listing_id,
+        owner_id,
+        picture.illustration,
+        picture.content_hash,
+        picture.width,
+        picture.height,
+        picture.image,
+        picture.thumb,
+    )
+    if not rows:
+        raise NotFound(msg("没有找到这批货源。"))
