@@ -14,6 +14,8 @@ from market.deals.operations import NewDeal, make_deal
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
+from market.supply.commands import NewTerms
+from market.supply.operations import revise_listing
 from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, kg, yuan_per_kg
 
 
@@ -207,3 +209,52 @@ async def _taken_up(*, bid_id: int, seller_id: int, move: str, at: datetime) -> 
     state = rules.BID.apply(move, state=bid["state"], by="seller")
     await execute("UPDATE bid SET state = $2 WHERE id = $1", bid_id, state)
     return bid
+
+
+async def revise_terms(
+    *, listing_id: int, terms: NewTerms, owner_id: int, actor: Actor, at: datetime
+) -> None:
+    """Change a listing's terms; whoever has bid on it is asked whether the bid still stands.
+
+    Raises:
+        NotFound, Conflict, Invalid: as ``supply.operations.revise_listing``.
+    """
+    async with transaction():
+        await revise_listing(listing_id=listing_id, terms=terms, owner_id=owner_id, actor=actor, at=at)
+        unsettled = await fetch(
+            """UPDATE bid SET state = $2 FROM listing
+               WHERE bid.listing = $1 AND bid.state = $3 AND listing.id = bid.listing
+               RETURNING bid.id, bid.buyer, listing.title""",
+            listing_id,
+            rules.BID.apply("unsettle", state=rules.SUBMITTED, by="system"),
+            rules.SUBMITTED,
+        )
+        for bid in unsettled:
+            await notify(
+                organisation_id=bid["buyer"],
+                kind="bid_unsettled",
+                message=msg("“{title}”的条件改了，请确认您的出价是否还算数。", title=bid["title"]),
+                link=f"/bids/{bid['id']}",
+                at=at,
+            )
+
+
+async def reconfirm_bid(*, bid_id: int, buyer_id: int, actor: Actor, at: datetime) -> None:
+    """Let a bid stand under the listing's new terms.
+
+    Raises:
+        NotFound: no such bid of this buyer.
+        WrongState: it needs no confirmation.
+    """
+    async with transaction():
+        rows = await fetch("SELECT state FROM bid WHERE id = $1 AND buyer = $2 FOR UPDATE", bid_id, buyer_id)
+        if not rows:
+            raise NotFound(msg("没有找到这笔出价。"))
+        state = rules.BID.apply("reconfirm", state=rows[0]["state"], by="buyer")
+        await execute(
+            "UPDATE bid SET state = $2, expires_at = $3 WHERE id = $1",
+            bid_id,
+            state,
+            at + timedelta(days=rules.ANSWER_DAYS),
+        )
+        await record(subject=f"bid:{bid_id}", action="reconfirm", actor=actor, at=at, details={})

@@ -1,0 +1,77 @@
+from datetime import date, datetime
+
+import msgspec
+
+from market.db.session import fetch_into
+from market.errors import NotFound
+from market.i18n import msg
+
+
+class BidRow(msgspec.Struct, frozen=True):
+    """Grams, and fen per kg at the farm gate. Seen by its buyer and by the seller it went to alone."""
+
+    id: int
+    listing: int
+    title: str
+    title_en: str
+    ask: int
+    remaining: int
+    seller: int
+    seller_name: str
+    seller_name_en: str
+    buyer: int
+    buyer_name: str
+    buyer_name_en: str
+    quantity: int
+    price: int
+    deliver_from: date
+    deliver_to: date
+    note: str
+    state: str
+    reason: str | None
+    reason_zh: str | None
+    reason_en: str | None
+    reason_note: str
+    deal: int | None
+    created_at: datetime
+    expires_at: datetime
+
+
+_BID = """SELECT bid.id, bid.listing, listing.title, listing.title_en, listing.ask, lot.remaining,
+       listing.owner AS seller, seller.name AS seller_name, seller.name_en AS seller_name_en,
+       bid.buyer, buyer.name AS buyer_name, buyer.name_en AS buyer_name_en,
+       bid.quantity, bid.price, bid.deliver_from, bid.deliver_to, bid.note, bid.state,
+       bid.reason, reason.zh AS reason_zh, reason.en AS reason_en, bid.reason_note, bid.deal,
+       bid.created_at, bid.expires_at
+FROM bid JOIN listing ON listing.id = bid.listing JOIN lot ON lot.id = listing.lot
+JOIN organisation seller ON seller.id = listing.owner
+JOIN organisation buyer ON buyer.id = bid.buyer
+LEFT JOIN reason ON reason.code = bid.reason
+"""
+
+
+async def bid_of(*, bid_id: int, organisation_id: int) -> BidRow:
+    """Return one bid to one of its two sides.
+
+    Raises:
+        NotFound: there is none, or it is not yours.
+    """
+    rows = await fetch_into(
+        BidRow, _BID + "WHERE bid.id = $1 AND $2 IN (bid.buyer, listing.owner)", bid_id, organisation_id
+    )
+    if not rows:
+        raise NotFound(msg("没有找到这笔出价。"))
+    return rows[0]
+
+
+async def bids_of(*, organisation_id: int, listing_id: int | None = None) -> list[BidRow]:
+    """Return the bids that the organisation made or received: what awaits an answer first, then newest."""
+    return await fetch_into(
+        BidRow,
+        _BID
+        + """WHERE $1 IN (bid.buyer, listing.owner) AND ($2::bigint IS NULL OR bid.listing = $2)
+             ORDER BY bid.state NOT IN ('submitted', 'needs_reconfirm'), bid.created_at DESC, bid.id DESC
+             LIMIT 200""",
+        organisation_id,
+        listing_id,
+    )

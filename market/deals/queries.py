@@ -1,0 +1,138 @@
+from datetime import date, datetime
+
+import msgspec
+
+from market.db.session import fetch_into
+from market.errors import NotFound
+from market.i18n import msg
+
+
+class DealRow(msgspec.Struct, frozen=True):
+    """Grams, and fen per kg at the farm gate. Seen by its two sides, and by the seller's town."""
+
+    id: int
+    number: str
+    listing: int
+    title: str
+    title_en: str
+    produce: str
+    variety: str
+    grade: int
+    demand: int | None
+    site_name: str | None
+    site_name_en: str | None
+    seller: int
+    seller_name: str
+    seller_name_en: str
+    seller_uscc: str | None
+    buyer: int
+    buyer_name: str
+    buyer_name_en: str
+    buyer_uscc: str | None
+    origin: str
+    quantity: int
+    price: int
+    source: str
+    source_id: int
+    state: str
+    deliver_from: date
+    deliver_to: date
+    seller_signed_at: datetime | None
+    seller_signer: str | None
+    buyer_signed_at: datetime | None
+    buyer_signer: str | None
+    created_at: datetime
+    #: Grams taken by the buyer so far.
+    delivered: int
+    #: Fen paid so far.
+    paid: int
+
+
+_DEAL = """SELECT deal.id, deal.number, deal.listing, listing.title, listing.title_en, lot.produce,
+       lot.variety, lot.grade, deal.demand, site.name AS site_name, site.name_en AS site_name_en,
+       deal.seller, seller.name AS seller_name, seller.name_en AS seller_name_en,
+       seller.uscc AS seller_uscc, deal.buyer, buyer.name AS buyer_name, buyer.name_en AS buyer_name_en,
+       buyer.uscc AS buyer_uscc, coalesce(division.path, '') AS origin, deal.quantity, deal.price,
+       deal.source, deal.source_id, deal.state, deal.deliver_from, deal.deliver_to,
+       deal.seller_signed_at, seller_person.name AS seller_signer,
+       deal.buyer_signed_at, buyer_person.name AS buyer_signer, deal.created_at,
+       (SELECT coalesce(sum(accepted), 0) FROM delivery WHERE delivery.deal = deal.id
+          AND delivery.state IN ('accepted', 'partially_accepted')) AS delivered,
+       (SELECT coalesce(sum(amount), 0) FROM payment WHERE payment.deal = deal.id
+          AND payment.state = 'paid') AS paid
+FROM deal JOIN listing ON listing.id = deal.listing JOIN lot ON lot.id = listing.lot
+JOIN organisation seller ON seller.id = deal.seller
+JOIN organisation buyer ON buyer.id = deal.buyer
+LEFT JOIN division ON division.code = lot.division
+LEFT JOIN demand ON demand.id = deal.demand
+LEFT JOIN site ON site.id = demand.site
+LEFT JOIN person seller_person ON seller_person.id = deal.seller_signed_by
+LEFT JOIN person buyer_person ON buyer_person.id = deal.buyer_signed_by
+"""
+
+
+class DeliveryRow(msgspec.Struct, frozen=True):
+    id: int
+    quantity: int
+    accepted: int | None
+    state: str
+    reason_zh: str | None
+    reason_en: str | None
+    scheduled_on: date
+    arrived_at: datetime | None
+
+
+class PaymentRow(msgspec.Struct, frozen=True):
+    id: int
+    amount: int
+    state: str
+    due_on: date
+    paid_on: date | None
+
+
+async def deal_of(*, deal_id: int, organisation_id: int) -> DealRow:
+    """Return one deal to one of its sides or to the seller's town.
+
+    Raises:
+        NotFound: there is none, or it is not yours.
+    """
+    rows = await fetch_into(
+        DealRow,
+        _DEAL + "WHERE deal.id = $1 AND $2 IN (deal.seller, deal.buyer, seller.town)",
+        deal_id,
+        organisation_id,
+    )
+    if not rows:
+        raise NotFound(msg("没有找到这份合同。"))
+    return rows[0]
+
+
+async def deals_of(*, organisation_id: int, limit: int = 500) -> list[DealRow]:
+    """Return the deals of the organisation, or of its sellers where it is a town, newest first."""
+    return await fetch_into(
+        DealRow,
+        _DEAL
+        + """WHERE $1 IN (deal.seller, deal.buyer, seller.town)
+             ORDER BY deal.created_at DESC, deal.id DESC LIMIT $2""",
+        organisation_id,
+        limit,
+    )
+
+
+async def deliveries_of(*, deal_id: int) -> list[DeliveryRow]:
+    return await fetch_into(
+        DeliveryRow,
+        """SELECT delivery.id, delivery.quantity, delivery.accepted, delivery.state,
+                  reason.zh AS reason_zh, reason.en AS reason_en, delivery.scheduled_on, delivery.arrived_at
+           FROM delivery LEFT JOIN reason ON reason.code = delivery.reason
+           WHERE delivery.deal = $1 ORDER BY delivery.id""",
+        deal_id,
+    )
+
+
+async def payments_of(*, deal_id: int) -> list[PaymentRow]:
+    return await fetch_into(
+        PaymentRow,
+        "SELECT id, amount, state, due_on, paid_on FROM payment WHERE deal = $1 ORDER BY id",
+        deal_id,
+    )
