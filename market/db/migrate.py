@@ -4,12 +4,15 @@ import io
 from contextlib import redirect_stdout
 from pathlib import Path
 
+import asyncpg
 import msgspec
 from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager
 from piccolo.apps.migrations.tables import Migration
 
 from market.db.piccolo_app import APP_CONFIG
+from market.db.programs import NoDatabase
 from market.db.session import execute, fetch_value, transaction
+from market.i18n import msg
 
 #: Any number that no other advisory lock of ours uses.
 _LOCK = 0x7469616E
@@ -42,12 +45,20 @@ async def migrate_forwards() -> list[str]:
 
     All of them are one transaction: a migration that fails leaves the schema as it was. Processes that
     come at the same time wait for the first one and then find nothing to do.
+
+    Raises:
+        NoDatabase: PostgreSQL refused one of them.
     """
     async with transaction(statement_timeout=0, lock_timeout=0):
         await execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
         waiting = (await _status()).waiting
         if waiting:
             manager = ForwardsMigrationManager(app_name=APP_CONFIG.app_name)
-            with redirect_stdout(io.StringIO()):
-                await manager.run()
+            try:
+                with redirect_stdout(io.StringIO()):
+                    await manager.run()
+            except asyncpg.PostgresError as trouble:
+                raise NoDatabase(
+                    msg("数据库结构没有升级成，保持原样：{trouble}", trouble=str(trouble))
+                ) from trouble
         return waiting

@@ -1,0 +1,49 @@
+# Two commands: `make run` serves the demo, `make test` checks everything. Both prepare what they need,
+# and are quick when nothing has changed.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PY := $(VENV)/bin/python
+MARKET := $(VENV)/bin/market
+
+.PHONY: help setup setup-test run check test bench soak
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read -r name words; do printf '%-16s%s\n' "$$name" "$$words"; done
+
+setup: $(VENV)/.run ## prepare the environment in .venv
+
+setup-test: $(VENV)/.test ## the same, with what the tests need
+
+run: setup ## serve the demo and print its address and logins
+	@exec $(MARKET) serve --demo
+
+check: setup-test ## style, types and import rules
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-logo
+
+test: setup-test ## everything: checks, units, database, browser
+	@./.ci/browser
+	@$(MAKE) check
+	@$(VENV)/bin/pytest -n auto --dist loadfile
+
+bench: setup-test ## measure; every benchmark prints a table and writes JSON to var/
+	@mkdir -p var
+	@for each in benchmarks/bench_*.py; do $(PY) "$$each" || exit 1; done
+
+soak: setup-test ## the slow tests: long runs and random schedules
+	@$(VENV)/bin/pytest -m soak
+
+# Stamps: each is as new as the last setup that succeeded.
+$(VENV)/.run: requirements/run.txt .ci/setup
+	@./.ci/setup run
+
+$(VENV)/.test: requirements/test.txt .ci/setup
+	@./.ci/setup test

@@ -1,0 +1,90 @@
+"""The command ``market``: finds the subcommand, imports its module only, and turns errors into exit codes.
+
+A module ``market/cli_<name>.py`` contributes ``add_<subcommand>(commands)``: it adds its parser and sets
+``run``, a function from the parsed arguments to the exit code. So ``market match`` starts without the web.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import market
+from market.errors import MarketError
+from market.i18n import Language, Message, msg, translate
+
+#: Subcommand -> the function that adds it, and what it does.
+COMMANDS: dict[str, tuple[str, Message]] = {
+    "serve": ("cli_serve.add_serve", msg("准备数据库并提供网页")),
+    "worker": ("cli_serve.add_worker", msg("只在后台做排队的工作")),
+    "db": ("cli_serve.add_db", msg("建立或查看数据库结构")),
+    "demo": ("cli_demo.add_demo", msg("载入或重置东余村的示范案例")),
+    "match": ("cli_match.add_match", msg("撮合两个文件里的供应与需求")),
+    "verify": ("cli_match.add_verify", msg("核对撮合结果的证明")),
+    "schedule": ("cli_schedule.add_schedule", msg("排一场对接会的洽谈时间表")),
+    "verify-timetable": ("cli_schedule.add_verify_timetable", msg("核对洽谈时间表")),
+    "run": ("cli_run.add_run", msg("在数据库上撮合：market run matching")),
+    "meeting": ("cli_run.add_meeting", msg("在数据库上排对接会：market meeting plan")),
+}
+
+#: Bad input or a refusal; the commands on files use 3 and 4 as well (FORMATS in docs).
+REFUSED = 2
+
+
+def language(words: Sequence[str] | None = None) -> Language:
+    """Return the reader's language: ``--lang``, else the locale's, else Chinese."""
+    words = list(words or ())
+    for at, word in enumerate(words):
+        if word.startswith("--lang"):
+            given = word.partition("=")[2] or (words[at + 1] if at + 1 < len(words) else "")
+            return "en" if given == "en" else "zh"
+    told = next((os.environ[v] for v in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(v)), "")
+    return "en" if told.startswith("en") else "zh"
+
+
+def say(message: Message, lang: Language, *, error: bool = False) -> None:
+    """Print ``message`` for people."""
+    print(translate(message, lang), file=sys.stderr if error else sys.stdout, flush=True)
+
+
+def _add(commands: Any, name: str) -> None:
+    module, _, function = COMMANDS[name][0].partition(".")
+    getattr(import_module(f"market.{module}"), function)(commands)
+
+
+def _parser(words: Sequence[str], lang: Language) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="market", description=translate(msg("田头：农产品产销撮合、对接会与合同"), lang)
+    )
+    parser.add_argument("--version", action="version", version=market.__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    asked = next((word for word in words if not word.startswith("-")), None)
+    if asked in COMMANDS:
+        _add(commands, asked)
+    else:
+        for name, (_, summary) in COMMANDS.items():
+            commands.add_parser(name, help=translate(summary, lang))
+    return parser
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line ``words`` and return the exit code."""
+    words = sys.argv[1:] if words is None else words
+    lang = language(words)
+    try:
+        arguments = _parser(words, lang).parse_args(words)
+        return int(arguments.run(arguments))
+    except MarketError as refusal:
+        say(refusal.message, lang, error=True)
+        for name, trouble in getattr(refusal, "fields", {}).items():
+            if trouble != refusal.message:
+                say(msg("  {field}：{trouble}", field=name, trouble=trouble), lang, error=True)
+        return REFUSED
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # the reader of our output (head, less) has gone: nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141

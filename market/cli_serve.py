@@ -1,0 +1,227 @@
+"""``market serve``, ``market worker`` and ``market db``."""
+
+import argparse
+import asyncio
+import http.client
+import importlib
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from market.cli import language, say
+from market.db import embedded
+from market.db.jobs import Worker
+from market.db.migrate import migrate_forwards, status
+from market.db.session import started_pool
+from market.errors import Conflict
+from market.i18n import Language, msg, translate
+from market.settings import settings
+
+#: Ports tried after the one that was asked for.
+_PORTS = 50
+#: Seconds that the pages may take to answer for the first time.
+_PATIENCE = 60
+
+
+def add_serve(commands: Any) -> None:
+    """Add ``market serve``."""
+    lang = language(sys.argv[1:])
+    parser = commands.add_parser("serve", help=translate(msg("准备数据库并提供网页"), lang))
+    parser.add_argument("--demo", action="store_true", help=translate(msg("载入示范案例"), lang))
+    parser.add_argument("--host", default=settings().host)
+    parser.add_argument("--port", type=int, default=settings().port)
+    parser.add_argument("--workers", type=int, default=settings().workers)
+    parser.add_argument("--lang", choices=["zh", "en"])
+    parser.set_defaults(run=serve)
+
+
+def add_worker(commands: Any) -> None:
+    """Add ``market worker``."""
+    lang = language(sys.argv[1:])
+    parser = commands.add_parser("worker", help=translate(msg("只在后台做排队的工作"), lang))
+    parser.add_argument("--tasks", type=int, default=max(1, settings().job_tasks))
+    parser.add_argument("--lang", choices=["zh", "en"])
+    parser.set_defaults(run=work)
+
+
+def add_db(commands: Any) -> None:
+    """Add ``market db up`` and ``market db status``."""
+    lang = language(sys.argv[1:])
+    parser = commands.add_parser("db", help=translate(msg("建立或查看数据库结构"), lang))
+    parser.add_argument("what", choices=["up", "status"])
+    parser.add_argument("--lang", choices=["zh", "en"])
+    parser.set_defaults(run=database)
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Prepare the database, serve until told to stop, and print the address once it answers."""
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    lang = language(sys.argv[1:])
+    port = free_port(arguments.host, arguments.port)
+    with _ended_by_sigterm(), _own_server():
+        logins = asyncio.run(_prepare(demo=arguments.demo))
+        threading.Thread(
+            target=_announce, args=(arguments.host, port, logins, lang), daemon=True, name="announce"
+        ).start()
+        Server(
+            "market.app:create_app",
+            factory=True,
+            interface=Interfaces.ASGI,
+            address=arguments.host,
+            port=port,
+            workers=arguments.workers,
+            log_level=LogLevels.warning,
+            respawn_failed_workers=True,
+        ).serve()
+    return 0
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let a polite kill end the block as an exception, so that the own server is stopped."""
+
+    def end(*_: object) -> None:
+        raise SystemExit(0)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _own_server() -> Iterator[None]:
+    """Hold the own server for as long as we serve: it must outlive every process of ours."""
+    if settings().database_url:
+        yield
+        return
+    with embedded.running(settings()):
+        yield
+
+
+async def _prepare(*, demo: bool) -> list[tuple[str, str, str]]:
+    """Bring schema, reference data and demo up to date; return the demo's logins."""
+    async with started_pool():
+        await migrate_forwards()
+        seeds = importlib.import_module("seeds.load")
+        await seeds.load_reference()
+        if not demo:
+            return []
+        await seeds.load_demo()
+        return list(seeds.demo_logins())
+
+
+def free_port(host: str, port: int) -> int:
+    """Return ``port``, or the next one that is free.
+
+    Raises:
+        Conflict: none of the next ones is, or the host is not an address of this machine.
+    """
+    trouble = ""
+    for candidate in range(port, min(port + _PORTS, 65536)):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, candidate))
+            except OSError as error:
+                trouble = str(error)
+                continue
+            return candidate
+    raise Conflict(
+        msg(
+            "{host} 上从 {port} 起没有可用的端口：{trouble}。请用 --port 换一个。",
+            host=host,
+            port=port,
+            trouble=trouble,
+        )
+    )
+
+
+def _announce(host: str, port: int, logins: list[tuple[str, str, str]], lang: Language) -> None:
+    """Print where to look and who may sign in, once a page has answered."""
+    if not answers(host, port, patience=_PATIENCE):
+        say(msg("网页在 {seconds} 秒内没有应答，请看上面的错误。", seconds=_PATIENCE), lang, error=True)
+        return
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    say(msg("田头 Tiantou 已经开张：{address}", address=f"http://{shown}:{port}/"), lang)
+    if logins:
+        say(msg("示范账号（账号 / 密码）："), lang)
+        for who, login, password in logins:
+            print(f"  {login} / {password}  {who}")
+    say(msg("按 Ctrl-C 停止。"), lang)
+
+
+def answers(host: str, port: int, *, patience: float) -> bool:
+    """Ask for the first page until it comes, for ``patience`` seconds at most."""
+    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        asked = http.client.HTTPConnection(target, port, timeout=5)
+        try:
+            asked.request("GET", "/")
+            if asked.getresponse().status < 500:
+                return True
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            asked.close()
+        time.sleep(0.05)
+    return False
+
+
+def work(arguments: argparse.Namespace) -> int:
+    """Work on jobs until told to stop."""
+    importlib.import_module("market.app")  # every room registers its handlers
+
+    async def until_told() -> None:
+        told = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
+        async with started_pool():
+            await migrate_forwards()
+            worker = Worker(tasks=arguments.tasks)
+            await worker.start()
+            say(msg("工作进程 {name} 已就绪。", name=worker.name), language(sys.argv[1:]))
+            await told.wait()
+            await worker.stop()
+
+    asyncio.run(until_told())
+    return 0
+
+
+def database(arguments: argparse.Namespace) -> int:
+    """Bring the schema up to date, or say how it stands (exit 1 if something waits)."""
+    lang = language(sys.argv[1:])
+
+    async def up() -> int:
+        async with started_pool():
+            done = await migrate_forwards()
+            say(msg("已执行 {count} 个迁移。", count=len(done)), lang)
+        return 0
+
+    async def stand() -> int:
+        async with started_pool():
+            told = await status()
+        say(
+            msg(
+                "已执行 {applied} 个，待执行 {waiting} 个。",
+                applied=len(told.applied),
+                waiting=len(told.waiting),
+            ),
+            lang,
+        )
+        for name in told.waiting:
+            print(f"  {name}")
+        return 1 if told.waiting else 0
+
+    return asyncio.run(up() if arguments.what == "up" else stand())
