@@ -56,9 +56,9 @@ _DEAL = """SELECT deal.id, deal.number, deal.listing, listing.title, listing.tit
        deal.source, deal.source_id, deal.state, deal.deliver_from, deal.deliver_to,
        deal.seller_signed_at, seller_person.name AS seller_signer,
        deal.buyer_signed_at, buyer_person.name AS buyer_signer, deal.created_at,
-       (SELECT coalesce(sum(accepted), 0) FROM delivery WHERE delivery.deal = deal.id
+       (SELECT coalesce(sum(accepted), 0)::bigint FROM delivery WHERE delivery.deal = deal.id
           AND delivery.state IN ('accepted', 'partially_accepted')) AS delivered,
-       (SELECT coalesce(sum(amount), 0) FROM payment WHERE payment.deal = deal.id
+       (SELECT coalesce(sum(amount), 0)::bigint FROM payment WHERE payment.deal = deal.id
           AND payment.state = 'paid') AS paid
 FROM deal JOIN listing ON listing.id = deal.listing JOIN lot ON lot.id = listing.lot
 JOIN organisation seller ON seller.id = deal.seller
