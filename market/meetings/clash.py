@@ -1,0 +1,144 @@
+"""Why a meeting cannot be laid: a smallest set of labelled constraints that clash.
+
+First a set that clashes and of which none can be spared (deletion), then one with the fewest members
+by implicit hitting sets: Ignatiev, Previti, Liffiton and Marques-Silva, "Smallest MUS extraction with
+minimal hitting set dualization" (CP 2015).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from ortools.sat.python import cp_model
+
+from market.i18n import Message, msg
+from market.meetings.constraints import Constraint
+from market.meetings.prove import Model
+from market.meetings.timetable import MeetingProblem
+
+#: The literals of one question to the solver are decided within this many seconds or count as unknown.
+_QUESTION = 10.0
+
+
+class _Oracle:
+    """Answers whether some of the constraints can be kept together."""
+
+    def __init__(self, problem: MeetingProblem, rules: Sequence[Constraint], seed: int) -> None:
+        self._rules = rules
+        self._model = Model(problem, rules, threads=1, seed=seed, labelled=True)
+        self._index = {v.index: i for i, v in enumerate(self._model.literals)}
+        self._model.solver.parameters.max_time_in_seconds = _QUESTION
+
+    def clashing(self, chosen: Iterable[int]) -> set[int] | None:
+        """Return those of ``chosen`` that already clash, or None if all can be kept (or nobody knows)."""
+        cp = self._model.model
+        cp.clear_objective()
+        cp.clear_assumptions()
+        cp.add_assumptions([self._model.literals[i] for i in chosen])
+        if self._model.solver.solve(cp) != cp_model.INFEASIBLE:
+            return None
+        core = self._model.solver.sufficient_assumptions_for_infeasibility()
+        return {self._index[v] for v in core}
+
+    def dropped(self, chosen: Iterable[int]) -> set[int] | None:
+        """Return the fewest constraints to give up so that ``chosen`` can all be kept; None: unknown."""
+        cp = self._model.model
+        cp.clear_assumptions()
+        cp.add_assumptions([self._model.literals[i] for i in chosen])
+        cp.maximize(sum(self._model.literals))
+        status = self._model.solver.solve(cp)
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            return None
+        return {i for i, v in enumerate(self._model.literals) if not self._model.solver.boolean_value(v)}
+
+
+def smallest_clash(
+    problem: MeetingProblem, rules: Sequence[Constraint], *, seed: int, go_on: Callable[[], bool]
+) -> tuple[list[Constraint], bool]:
+    """Return constraints that clash, in table order, and whether no smaller set does.
+
+    ``go_on`` is asked between questions to the solver. The set is empty where no clash was proven.
+    """
+    oracle = _Oracle(problem, rules, seed)
+    core = oracle.clashing(range(len(rules)))
+    if core is None:
+        return [], False
+    # Wide constraints go last: what remains should speak of as few parties as possible.
+    for i in sorted(core, key=lambda i: (rules[i].kind == "keep", -len(rules[i].rows))):
+        if i in core and go_on():
+            smaller = oracle.clashing(sorted(core - {i}))
+            if smaller is not None:
+                core = smaller
+    corrections: list[set[int]] = []
+    smallest = False
+    while go_on():
+        hitting = _hitting(corrections, len(rules), seed)
+        if len(hitting) >= len(core):
+            smallest = True
+            break
+        smaller = oracle.clashing(sorted(hitting))
+        if smaller is not None:
+            core, smallest = smaller, True
+            break
+        correction = oracle.dropped(sorted(hitting))
+        if not correction:
+            break
+        corrections.append(correction)
+    return [rules[i] for i in sorted(core)], smallest
+
+
+def _hitting(sets: Sequence[set[int]], size: int, seed: int) -> set[int]:
+    """Return the fewest numbers below ``size`` of which each set holds one."""
+    if not sets:
+        return set()
+    cp = cp_model.CpModel()
+    chosen = [cp.new_bool_var(f"chosen_{i}") for i in range(size)]
+    for members in sets:
+        cp.add_bool_or([chosen[i] for i in sorted(members)])
+    cp.minimize(sum(chosen))
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.random_seed = seed % 2_147_483_647
+    solver.solve(cp)
+    return {i for i, v in enumerate(chosen) if solver.boolean_value(v)}
+
+
+def summary(problem: MeetingProblem, clash: Sequence[Constraint]) -> Message:
+    """Say in one sentence what clashes."""
+    if not clash:
+        return msg("在时限内没有排满，也没有证明排不下；请放宽时限再试。")
+    keeps = [rule for rule in clash if rule.kind == "keep"]
+    others = [rule for rule in clash if rule.kind != "keep"]
+    kinds = {rule.kind for rule in others}
+    if others and kinds <= {"one_at_a_time", "unavailable"} and len({r.participants for r in others}) == 1:
+        person = next(p for p in problem.participants if (p.id,) == others[0].participants)
+        free = problem.slots - len(set(person.unavailable))
+        booked = sum(not item.optional and person.id in (item.a, item.b) for item in problem.appointments)
+        if booked > free:
+            return msg(
+                "{who}只有 {free} 个空闲时段，却有 {booked} 场洽谈",
+                who=person.title,
+                free=free,
+                booked=booked,
+            )
+    if kinds == {"max_appointments"} and len(others) == 1:
+        person = next(p for p in problem.participants if (p.id,) == others[0].participants)
+        booked = sum(not item.optional and person.id in (item.a, item.b) for item in problem.appointments)
+        return msg(
+            "{who}最多谈 {most} 场，却有 {booked} 场必须安排的洽谈",
+            who=person.title,
+            most=person.max_appointments or 0,
+            booked=booked,
+        )
+    if kinds == {"tables"}:
+        return msg(
+            "{slots} 个时段、每个时段 {tables} 张桌，排不下 {booked} 场必须安排的洽谈",
+            slots=problem.slots,
+            tables=problem.tables,
+            booked=sum(not item.optional for item in problem.appointments),
+        )
+    if not others and not problem.slots:
+        return msg("对接会没有时段，却有 {booked} 场必须安排的洽谈", booked=len(problem.appointments))
+    if len(others) == 1 and others[0].kind == "own_table":
+        return others[0].text
+    return msg(
+        "{count} 场必须安排的洽谈与另外 {others} 条要求不能同时满足", count=len(keeps), others=len(others)
+    )

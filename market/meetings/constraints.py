@@ -1,0 +1,294 @@
+"""Every constraint of a docking meeting, written once and with a label.
+
+A constraint is a label and some rows. A row ``(terms, bound)`` reads sum(coefficient * atom) <= bound
+over the atoms below, so the solver can post it and :func:`broken` can check a finished plan by it.
+
+Atoms, each 0 or 1 unless noted, with participants and appointments as indices into the problem and
+slots from 1:
+
+- ``("at", m, t)``: appointment m lies in slot t
+- ``("begin", p, t)``: p is busy in slot t and was not in slot t - 1
+- ``("some", p, 0)``: p has an appointment at all; breaks of p = sum of its begins - some
+- ``("least", 0, 0)``: the fewest breaks that any participant has, 0 or more
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from market.i18n import Message, msg
+from market.meetings.timetable import (
+    Clash,
+    MeetingProblem,
+    breaks_of,
+    slots_by_participant,
+)
+
+Atom = tuple[str, int, int]
+Row = tuple[tuple[tuple[int, Atom], ...], int]
+
+
+class Constraint(Struct, frozen=True):
+    """``rows`` that must hold, under a label that an official understands."""
+
+    kind: str
+    text: Message
+    rows: tuple[Row, ...]
+    participants: tuple[str, ...] = ()
+    appointments: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> Clash:
+        return Clash(self.kind, self.text, self.participants, self.appointments)
+
+
+def at(appointment: int, slot: int) -> Atom:
+    return ("at", appointment, slot)
+
+
+def _at_most(atoms: Iterable[Atom], bound: int) -> Row:
+    counts: dict[Atom, int] = defaultdict(int)
+    for atom in atoms:
+        counts[atom] += 1
+    return tuple((count, atom) for atom, count in counts.items()), bound
+
+
+def _never(atoms: Iterable[Atom]) -> tuple[Row, ...]:
+    return tuple((((1, atom),), 0) for atom in atoms)
+
+
+def listed(slots: Sequence[int]) -> str:
+    """Write slots shortly: 1-3, 7."""
+    runs: list[list[int]] = []
+    for slot in sorted(set(slots)):
+        if runs and slot == runs[-1][1] + 1:
+            runs[-1][1] = slot
+        else:
+            runs.append([slot, slot])
+    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
+
+
+def constraints(problem: MeetingProblem) -> list[Constraint]:
+    """Return every constraint of the meeting; those of kind "keep" say that an appointment takes place."""
+    return [rule for make in _MAKERS for rule in make(problem)]
+
+
+def _pair(problem: MeetingProblem, appointment: int) -> Message:
+    names = {person.id: person.name for person in problem.participants}
+    item = problem.appointments[appointment]
+    return msg("“{a}”与“{b}”的洽谈（{id}）", a=names[item.a], b=names[item.b], id=item.id)
+
+
+def _by_participant(problem: MeetingProblem) -> list[list[int]]:
+    index = {person.id: p for p, person in enumerate(problem.participants)}
+    members: list[list[int]] = [[] for _ in problem.participants]
+    for m, item in enumerate(problem.appointments):
+        members[index[item.a]].append(m)
+        members[index[item.b]].append(m)
+    return members
+
+
+def _slots(problem: MeetingProblem) -> range:
+    return range(1, problem.slots + 1)
+
+
+def _keep(problem: MeetingProblem) -> Iterable[Constraint]:
+    for m, item in enumerate(problem.appointments):
+        if not item.optional:
+            row = tuple((-1, at(m, t)) for t in _slots(problem))
+            text = msg("{pair}必须安排", pair=_pair(problem, m))
+            yield Constraint("keep", text, ((row, -1),), (item.a, item.b), (item.id,))
+
+
+def _windows(problem: MeetingProblem, away: Iterable[int] = ()) -> Iterable[list[int]]:
+    """Yield the whole day and its halves, without the slots in ``away``."""
+    noon = problem.half_day_after
+    absent = set(away)
+    for low, high in {(1, problem.slots), (1, noon or problem.slots), ((noon or 0) + 1, problem.slots)}:
+        yield [t for t in range(low, high + 1) if t not in absent]
+
+
+def _one_at_a_time(problem: MeetingProblem) -> Iterable[Constraint]:
+    # The sums over windows follow from the rows per slot; they spare the solver a pigeonhole proof.
+    for person, mine in zip(problem.participants, _by_participant(problem), strict=True):
+        if len(mine) > 1:
+            rows = [_at_most((at(m, t) for m in mine), 1) for t in _slots(problem)]
+            for away in ((), person.unavailable):
+                for window in _windows(problem, away):
+                    if len(mine) > len(window):
+                        rows.append(_at_most((at(m, t) for m in mine for t in window), len(window)))
+            text = msg(
+                "{who}同一时段只能谈一场（全场共 {slots} 个时段）", who=person.title, slots=problem.slots
+            )
+            yield Constraint("one_at_a_time", text, tuple(rows), (person.id,))
+
+
+def _unavailable(problem: MeetingProblem) -> Iterable[Constraint]:
+    for person, mine in zip(problem.participants, _by_participant(problem), strict=True):
+        if mine and person.unavailable:
+            rows = _never(at(m, t) for m in mine for t in sorted(set(person.unavailable)))
+            text = msg("{who}在第 {slots} 时段没有空", who=person.title, slots=listed(person.unavailable))
+            yield Constraint("unavailable", text, rows, (person.id,))
+
+
+def _most(problem: MeetingProblem) -> Iterable[Constraint]:
+    for person, mine in zip(problem.participants, _by_participant(problem), strict=True):
+        most = person.max_appointments
+        if most is not None and len(mine) > most:
+            row = _at_most((at(m, t) for m in mine for t in _slots(problem)), most)
+            text = msg("{who}最多谈 {most} 场", who=person.title, most=most)
+            yield Constraint("max_appointments", text, (row,), (person.id,))
+
+
+def _tables(problem: MeetingProblem) -> Iterable[Constraint]:
+    everyone = range(len(problem.appointments))
+    if len(everyone) > problem.tables:
+        rows = [_at_most((at(m, t) for m in everyone), problem.tables) for t in _slots(problem)]
+        for window in _windows(problem):
+            most = problem.tables * len(window)
+            if len(everyone) > most:
+                rows.append(_at_most((at(m, t) for m in everyone for t in window), most))
+        text = msg("每个时段只有 {tables} 张洽谈桌", tables=problem.tables)
+        yield Constraint("tables", text, tuple(rows))
+
+
+def _half(problem: MeetingProblem) -> Iterable[Constraint]:
+    noon = problem.half_day_after or 0
+    for m, item in enumerate(problem.appointments):
+        if item.half == "morning":
+            rows = _never(at(m, t) for t in _slots(problem) if t > noon)
+            text = msg("{pair}须在上午", pair=_pair(problem, m))
+            yield Constraint("half", text, rows, (item.a, item.b), (item.id,))
+        elif item.half == "afternoon":
+            rows = _never(at(m, t) for t in _slots(problem) if t <= noon)
+            text = msg("{pair}须在下午", pair=_pair(problem, m))
+            yield Constraint("half", text, rows, (item.a, item.b), (item.id,))
+
+
+def _fixed(problem: MeetingProblem) -> Iterable[Constraint]:
+    for m, item in enumerate(problem.appointments):
+        if item.slot is not None:
+            rows = _never(at(m, t) for t in _slots(problem) if t != item.slot)
+            text = msg("{pair}定在第 {slot} 时段", pair=_pair(problem, m), slot=item.slot)
+            yield Constraint("slot", text, rows, (item.a, item.b), (item.id,))
+
+
+def _after(problem: MeetingProblem) -> Iterable[Constraint]:
+    # Between appointments that both take place: one left out costs its weight and nothing else.
+    index = {item.id: m for m, item in enumerate(problem.appointments)}
+    for m, item in enumerate(problem.appointments):
+        for before in dict.fromkeys(item.after):
+            q = index[before]
+            rows = (
+                _never(at(m, t) for t in _slots(problem))
+                if q == m
+                else tuple(
+                    _at_most(
+                        [at(m, u) for u in _slots(problem) if u <= t]
+                        + [at(q, u) for u in _slots(problem) if u >= t],
+                        1,
+                    )
+                    for t in _slots(problem)
+                )
+            )
+            text = msg("{pair}须排在{other}之后", pair=_pair(problem, m), other=_pair(problem, q))
+            yield Constraint("after", text, rows, (item.a, item.b), (item.id, before))
+
+
+def _own_tables(problem: MeetingProblem) -> Iterable[Constraint]:
+    own = {person.id: person.table for person in problem.participants}
+    people = {person.id: person for person in problem.participants}
+    at_table: dict[int, list[int]] = defaultdict(list)
+    owners: dict[int, set[str]] = defaultdict(set)
+    for m, item in enumerate(problem.appointments):
+        first, second = own[item.a], own[item.b]
+        if first is not None and second is not None and first != second:
+            text = msg(
+                "{a}固定在 {one} 号桌，{b}固定在 {two} 号桌，两家坐不到一起",
+                a=people[item.a].title,
+                one=first,
+                b=people[item.b].title,
+                two=second,
+            )
+            rows = _never(at(m, t) for t in _slots(problem))
+            yield Constraint("own_table", text, rows, (item.a, item.b), (item.id,))
+            continue
+        for who, table in ((item.a, first), (item.b, second)):
+            if table is not None:
+                owners[table].add(who)
+        table = first if first is not None else second
+        if table is not None:
+            at_table[table].append(m)
+    for table, here in sorted(at_table.items()):
+        if len(owners[table]) > 1:
+            shared = [_at_most((at(m, t) for m in here), 1) for t in _slots(problem)]
+            for window in _windows(problem):
+                if len(here) > len(window):
+                    shared.append(_at_most((at(m, t) for m in here for t in window), len(window)))
+            text = msg("{table} 号桌由几家合用，同一时段只能谈一场", table=table)
+            yield Constraint("shared_table", text, tuple(shared), tuple(sorted(owners[table])))
+
+
+def _fairness(problem: MeetingProblem) -> Iterable[Constraint]:
+    if problem.fairness is None or not problem.appointments:
+        return
+    rows: list[Row] = []
+    for p in range(len(problem.participants)):
+        breaks: list[tuple[int, Atom]] = [(1, ("begin", p, t)) for t in _slots(problem)]
+        breaks.append((-1, ("some", p, 0)))
+        rows.append(((*breaks, (-1, ("least", 0, 0))), problem.fairness))
+    text = msg("任何两家的空档次数最多相差 {most} 次", most=problem.fairness)
+    yield Constraint("fairness", text, tuple(rows))
+
+
+_MAKERS: tuple[Callable[[MeetingProblem], Iterable[Constraint]], ...] = (
+    _keep,
+    _one_at_a_time,
+    _unavailable,
+    _most,
+    _tables,
+    _half,
+    _fixed,
+    _after,
+    _own_tables,
+    _fairness,
+)
+
+
+def broken(
+    problem: MeetingProblem, rules: Iterable[Constraint], slots: Mapping[str, int]
+) -> list[Constraint]:
+    """Return the constraints that a plan (appointment -> slot) does not keep."""
+    busy = [set(taken) for taken in slots_by_participant(problem, slots).values()]
+    least = min(
+        (breaks_of(taken) for taken in slots_by_participant(problem, slots).values()),
+        default=0,
+    )
+
+    def value(atom: Atom) -> int:
+        tag, i, t = atom
+        if tag == "at":
+            return int(slots.get(problem.appointments[i].id) == t)
+        if tag == "begin":
+            return int(t in busy[i] and t - 1 not in busy[i])
+        if tag == "some":
+            return int(bool(busy[i]))
+        return least
+
+    return [
+        rule
+        for rule in rules
+        if any(sum(factor * value(atom) for factor, atom in terms) > bound for terms, bound in rule.rows)
+    ]
+
+
+def domains(problem: MeetingProblem, rules: Iterable[Constraint]) -> list[list[int]]:
+    """Return the slots that no constraint on its own bars, per appointment."""
+    barred = {
+        terms[0][1]
+        for rule in rules
+        for terms, bound in rule.rows
+        if bound == 0 and len(terms) == 1 and terms[0][0] > 0
+    }
+    return [[t for t in _slots(problem) if at(m, t) not in barred] for m in range(len(problem.appointments))]

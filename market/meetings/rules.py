@@ -1,0 +1,98 @@
+"""The lives of a docking meeting, its invitations, attendances and appointments."""
+
+from market.i18n import msg
+from market.transitions import Lifecycle, Move
+
+_OFFICIAL = ("official",)
+_GUESTS = ("seller", "buyer", "guest")
+_PARTIES = ("seller", "buyer")
+
+MEETING = Lifecycle(
+    "meeting",
+    Move("announce", {"draft", "postponed"}, "announced", by=_OFFICIAL),
+    Move("open_registration", {"announced"}, "registration", by=_OFFICIAL),
+    Move("set_timetable", {"registration", "timetabled"}, "timetabled", by=_OFFICIAL),
+    Move("reopen_registration", {"timetabled"}, "registration", by=_OFFICIAL),
+    Move("start", {"timetabled"}, "in_progress", by=("official", "system")),
+    Move("close", {"in_progress"}, "closed", by=_OFFICIAL),
+    Move("finish_follow_up", {"closed"}, "followed_up", by=_OFFICIAL),
+    Move("postpone", {"announced", "registration", "timetabled"}, "postponed", by=_OFFICIAL),
+    Move(
+        "cancel", {"draft", "announced", "registration", "timetabled", "postponed"}, "cancelled", by=_OFFICIAL
+    ),
+    start="draft",
+    labels={
+        "draft": msg("筹备中"),
+        "announced": msg("已公告"),
+        "registration": msg("报名中"),
+        "timetabled": msg("已排桌"),
+        "in_progress": msg("进行中"),
+        "closed": msg("已结束"),
+        "followed_up": msg("跟进完成"),
+        "postponed": msg("已延期"),
+        "cancelled": msg("已取消"),
+    },
+)
+
+#: The states are those of iCalendar's PARTSTAT, so that an answer from a calendar maps one to one.
+INVITATION = Lifecycle(
+    "invitation",
+    Move("accept", {"needs_action", "tentative", "declined"}, "accepted", by=_GUESTS),
+    Move("accept_tentatively", {"needs_action", "accepted", "declined"}, "tentative", by=_GUESTS),
+    Move("decline", {"needs_action", "tentative", "accepted"}, "declined", by=_GUESTS),
+    Move("delegate", {"needs_action", "tentative", "accepted"}, "delegated", by=_GUESTS),
+    Move("revoke", {"needs_action", "tentative", "accepted", "delegated"}, "revoked", by=_OFFICIAL),
+    Move("expire", {"needs_action", "tentative"}, "expired", by=("system",)),
+    start="needs_action",
+    labels={
+        "needs_action": msg("待回复"),
+        "accepted": msg("已接受"),
+        "tentative": msg("暂定参加"),
+        "declined": msg("已谢绝"),
+        "delegated": msg("已委托他人"),
+        "revoked": msg("已撤回"),
+        "expired": msg("已过期"),
+    },
+)
+
+ATTENDANCE = Lifecycle(
+    "attendance",
+    Move("check_in", {"expected"}, "checked_in", by=("official", "seller", "buyer", "guest")),
+    Move("leave", {"checked_in"}, "left", by=("official", "seller", "buyer", "guest")),
+    Move("mark_no_show", {"expected"}, "no_show", by=("official", "system")),
+    start="expected",
+    labels={
+        "expected": msg("待签到"),
+        "checked_in": msg("已签到"),
+        "left": msg("已离场"),
+        "no_show": msg("未到场"),
+    },
+)
+
+APPOINTMENT = Lifecycle(
+    "appointment",
+    Move("accept", {"requested"}, "accepted", by=("official", *_PARTIES)),
+    Move("place", {"accepted", "scheduled"}, "scheduled", by=("official", "system")),
+    Move("unplace", {"scheduled"}, "accepted", by=("official", "system")),
+    Move("hold", {"scheduled"}, "held", by=("official", *_PARTIES)),
+    Move("mark_no_show", {"scheduled"}, "no_show", by=("official", *_PARTIES, "system")),
+    Move("cancel", {"requested", "accepted", "scheduled"}, "cancelled", by=("official", *_PARTIES)),
+    start="requested",
+    labels={
+        "requested": msg("已提出"),
+        "accepted": msg("已同意"),
+        "scheduled": msg("已排定"),
+        "held": msg("已洽谈"),
+        "no_show": msg("未到场"),
+        "cancelled": msg("已取消"),
+    },
+)
+
+#: How a held appointment ended, from nothing to a signed contract. Each is counted once and apart.
+OUTCOMES = {
+    "none": msg("暂无结果"),
+    "sample": msg("索取样品"),
+    "intent": msg("达成意向"),
+    "quote": msg("要求报价"),
+    "signed": msg("当场签约"),
+}
