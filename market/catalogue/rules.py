@@ -1,0 +1,95 @@
+"""Reference data as it is handed in, and what its codes mean. No database here."""
+
+import re
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+Level = Literal["province", "prefecture", "county", "township", "village"]
+LEVELS: tuple[Level, ...] = ("province", "prefecture", "county", "township", "village")
+#: Between the names of a division's path.
+STEP = " / "
+#: Digits of a county's code; codes of what lies in it begin with them.
+COUNTY_DIGITS = 6
+
+
+class CategoryEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    code: str
+    zh: str
+    en: str
+    position: int
+
+
+class ProduceEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One kind of produce. Prices are fen per kg at the farm gate."""
+
+    code: str
+    category: str
+    zh: str
+    en: str
+    aliases: tuple[str, ...] = ()
+    shelf_life_days: int | None = None
+    usual_units: tuple[str, ...] = ()
+    made_from: str | None = None
+    price_low: int | None = None
+    price_high: int | None = None
+    certificate_required: bool = False
+
+
+class DivisionEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    code: str
+    level: Level
+    name: str
+    parent: str | None = None
+
+
+class CoordinateEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a division lies, in degrees (WGS 84)."""
+
+    code: str
+    lat: float
+    lon: float
+
+
+class ShelfRuleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``applies_to`` holds ``kind:<produce code>``, ``category:<category code>`` or ``all``."""
+
+    code: str
+    applies_to: tuple[str, ...]
+    effect: str
+    zh: str
+    en: str
+    source: str
+    sureness: Literal["read", "memory"]
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+class CredentialKindEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    code: str
+    zh: str
+    en: str
+
+
+class GradeEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    level: int
+    zh: str
+    en: str
+
+
+class ReasonEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    code: str
+    zh: str
+    en: str
+    position: int
+
+
+_DIGITS = re.compile(r"[0-9]{2,12}")
+
+
+def county_of(division: str) -> str | None:
+    """Return the county's code that ``division`` lies in; None above the county."""
+    if _DIGITS.fullmatch(division) and len(division) >= COUNTY_DIGITS:
+        return division[:COUNTY_DIGITS]
+    return None
