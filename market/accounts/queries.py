@@ -2,7 +2,7 @@ from datetime import datetime
 
 import msgspec
 
-from market.accounts.rules import Viewer, token_hash
+from market.accounts.rules import Viewer
 from market.db.session import fetch, fetch_into
 from market.errors import NotFound
 from market.i18n import msg
@@ -34,8 +34,8 @@ class ContactRow(msgspec.Struct, frozen=True):
     role: str
 
 
-async def viewer_for(*, token: str, at: datetime) -> Viewer | None:
-    """Return who the session belongs to, or None where it is unknown, expired or switched off."""
+async def viewer_for(*, token_hash: bytes, at: datetime) -> Viewer | None:
+    """Return who the session of this token (its SHA-256) belongs to, or None where it is unknown, expired or switched off."""
     rows = await fetch(
         """SELECT session.id, person.id AS person, person.name, person.language,
                   organisation.id AS organisation, organisation.name AS organisation_name,
@@ -47,7 +47,7 @@ async def viewer_for(*, token: str, at: datetime) -> Viewer | None:
            JOIN membership ON membership.person = person.id AND membership.organisation = organisation.id
            WHERE session.token_hash = $1 AND session.expires_at > $2
            GROUP BY session.id, person.id, organisation.id""",
-        token_hash(token),
+        token_hash,
         at,
     )
     if not rows:
