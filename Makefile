@@ -14,7 +14,7 @@ MARKET := $(VENV)/bin/market
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
-		while IFS='|' read -r name words; do printf '%-16s%s\n' "$$name" "$$words"; done
+		while IFS='|' read -r name words; do printf '%-20s%s\n' "$$name" "$$words"; done
 
 setup: $(VENV)/.run ## prepare the environment in .venv
 

@@ -1,0 +1,82 @@
+"""What every test may ask for. Unit tests ask for nothing here and start no database."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from market.db import embedded
+from market.db.embedded import Server
+from market.db.session import Engine, started_pool
+from tests import databases
+
+_HOME = "cluster_home"
+
+
+def _remember(config: pytest.Config) -> Path:
+    """Return the folder of this session's cluster, shared by the workers of xdist."""
+    given = getattr(config, "workerinput", {}).get(_HOME)
+    return Path(given or config.stash[_KEY])
+
+
+_KEY = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.stash[_KEY] = tempfile.mkdtemp(prefix="tiantou-tests-")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput[_HOME] = node.config.stash[_KEY]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the cluster, wherever the link points: as root it lies outside the folder."""
+    if not hasattr(config, "workerinput") and _KEY in config.stash:
+        home = Path(config.stash[_KEY])
+        shutil.rmtree((home / "postgres").resolve(), ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cluster_home(request: pytest.FixtureRequest) -> Path:
+    """The data folder of the session's cluster."""
+    return _remember(request.config)
+
+
+@pytest.fixture(scope="session")
+def server(cluster_home: Path) -> Iterator[Server]:
+    """The session's PostgreSQL, started by the first worker that asks."""
+    with embedded.running(databases.limits(cluster_home), options=databases.FAST) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def database(server: Server, cluster_home: Path, worker_id: str) -> dict[str, Any]:
+    """The address of this worker's own database, with the schema and no rows."""
+    template = await databases.ensure_empty_template(server, cluster_home)
+    return await databases.create_database(server, f"market_{worker_id}", template=template)
+
+
+@pytest.fixture(scope="session")
+async def _pool(database: dict[str, Any], cluster_home: Path) -> AsyncIterator[Engine]:
+    async with started_pool(databases.limits(cluster_home), address=database) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+async def _cleaning(server: Server, database: dict[str, Any]) -> AsyncIterator[tuple[Any, list[str]]]:
+    async with databases.as_superuser(server, database["database"]) as admin:
+        yield admin, await databases.tables_to_clean(admin)
+
+
+@pytest.fixture
+async def db(_pool: Engine, _cleaning: tuple[Any, list[str]]) -> Engine:
+    """The started pool on an empty schema."""
+    await databases.clean(*_cleaning)
+    return _pool

@@ -1,0 +1,100 @@
+"""Databases for tests: one cluster per test session, made from templates that are filled once."""
+
+import fcntl
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from market.db.embedded import SUPERUSER, Server
+from market.db.migrate import migrate_forwards
+from market.db.session import started_pool
+from market.settings import Settings
+
+#: Nothing of a test's cluster must survive a power cut.
+FAST = ("-F", "-c synchronous_commit=off", "-c full_page_writes=off", "-c max_connections=200")
+
+#: The database with the migrated, empty schema.
+EMPTY = "template_empty"
+
+
+def limits(home: Path) -> Settings:
+    """Return settings as an installation has them, whatever the environment of the tests says."""
+    return Settings(data_dir=home)
+
+
+@asynccontextmanager
+async def as_superuser(server: Server, database: str = "postgres") -> AsyncIterator[asyncpg.Connection]:
+    """Connect past every right and trigger."""
+    connection = await asyncpg.connect(**{**server.address, "user": SUPERUSER, "database": database})
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def address_of(server: Server, database: str) -> dict[str, Any]:
+    """Return asyncpg's arguments for ``database``."""
+    return {**server.address, "database": database}
+
+
+async def create_database(server: Server, name: str, *, template: str) -> dict[str, Any]:
+    """Make database ``name`` anew as a copy of ``template`` and return its address."""
+    async with as_superuser(server) as connection:
+        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER tiantou')
+    return address_of(server, name)
+
+
+async def ensure_template(
+    server: Server, home: Path, name: str, *, template: str, fill: Callable[[], Awaitable[object]]
+) -> str:
+    """Make the template ``name`` unless another worker has; ``fill`` runs with its pool started."""
+    with (home / f"{name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if lock.tell() == 0:
+            address = await create_database(server, name, template=template)
+            async with started_pool(limits(home), address=address):
+                await fill()
+            lock.write(f"{os.getpid()}\n")
+    return name
+
+
+async def ensure_empty_template(server: Server, home: Path) -> str:
+    """Make the template with the migrated, empty schema."""
+    return await ensure_template(server, home, EMPTY, template="template1", fill=migrate_forwards)
+
+
+async def tables_to_clean(admin: asyncpg.Connection) -> list[str]:
+    """Return every table but the record of migrations; a migration must not bring rows along."""
+    names = [
+        row["tablename"]
+        for row in await admin.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        if row["tablename"] != "migration"
+    ]
+    assert await tables_with_rows(admin, names) == []
+    return names
+
+
+async def tables_with_rows(admin: asyncpg.Connection, names: list[str]) -> list[str]:
+    """Return those of ``names`` that are not empty."""
+    if not names:
+        return []
+    each = " UNION ALL ".join(
+        f"SELECT '{name}' AS name WHERE EXISTS (SELECT FROM \"{name}\")" for name in names
+    )
+    return [row["name"] for row in await admin.fetch(each)]
+
+
+async def clean(admin: asyncpg.Connection, names: list[str]) -> None:
+    """Empty the tables among ``names`` that have rows, past the triggers that forbid it."""
+    full = await tables_with_rows(admin, names)
+    if full:
+        listed = ", ".join(f'"{name}"' for name in full)
+        await admin.execute(
+            "SET session_replication_role = replica; SET lock_timeout = '5s';"
+            f"TRUNCATE {listed} RESTART IDENTITY CASCADE; RESET session_replication_role"
+        )
