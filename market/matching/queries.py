@@ -1,0 +1,363 @@
+"""What the engine sees of the database, and what people see of its results."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from market.db.session import fetch, fetch_into
+from market.errors import NotFound
+from market.i18n import Message, msg
+from market.matching.rules import Demand, Lot
+from market.units import FEN_PER_YUAN, Gram
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """The market as one run sees it: what is still free on both sides. Ids are the rows' numbers."""
+
+    lots: list[Lot]
+    demands: list[Demand]
+    #: (lot, demand) pairs that one side has declined on today's terms.
+    barred: list[tuple[str, str]]
+
+
+async def snapshot(*, town_id: int, on: date) -> Snapshot:
+    """Return the town's listings on sale and every demand that is published, less what is promised.
+
+    A match to which one side at least has agreed keeps its quantity out of the next run, on both sides.
+    """
+    lots = await fetch(
+        """SELECT listing.id, listing.owner, lot.produce, lot.grade, listing.ask, lot.lat, lot.lon,
+                  listing.available_from, listing.available_to, listing.min_order, lot.credentials,
+                  listing.priority, lot.remaining - coalesce(promised.grams, 0) AS quantity
+           FROM listing JOIN lot ON lot.id = listing.lot
+           JOIN organisation ON organisation.id = listing.owner
+           LEFT JOIN (SELECT listing, sum(quantity)::bigint AS grams FROM match
+                      WHERE state IN ('one_side_agreed', 'agreed') GROUP BY listing) promised
+             ON promised.listing = listing.id
+           WHERE listing.state = 'published' AND listing.available_to >= $2
+             AND $1 IN (organisation.town, organisation.id)
+             AND lot.remaining > coalesce(promised.grams, 0)
+           ORDER BY listing.id""",
+        town_id,
+        on,
+    )
+    demands = await fetch(
+        """SELECT demand.id, demand.buyer, demand.produce, demand.min_grade, demand.ceiling, demand.lat,
+                  demand.lon, demand.deliver_from, demand.deliver_to, demand.min_order, demand.requires,
+                  demand.max_distance_km,
+                  CASE WHEN demand.max_lots IS NULL THEN NULL
+                       ELSE greatest(demand.max_lots - coalesce(promised.lots, 0), 0) END AS max_lots,
+                  demand.open - coalesce(promised.grams, 0) AS quantity
+           FROM demand
+           LEFT JOIN (SELECT demand, sum(quantity)::bigint AS grams, count(DISTINCT listing) AS lots
+                      FROM match WHERE state IN ('one_side_agreed', 'agreed') GROUP BY demand) promised
+             ON promised.demand = demand.id
+           WHERE demand.state = 'published' AND demand.deliver_to >= $1
+             AND demand.open > coalesce(promised.grams, 0)
+             AND (demand.max_lots IS NULL OR demand.max_lots > coalesce(promised.lots, 0))
+           ORDER BY demand.id""",
+        on,
+    )
+    barred = await fetch(
+        """SELECT DISTINCT match.listing, match.demand FROM match
+           JOIN listing ON listing.id = match.listing JOIN demand ON demand.id = match.demand
+           WHERE match.state = 'declined' AND listing.state = 'published' AND demand.state = 'published'
+           ORDER BY 1, 2"""
+    )
+    return Snapshot(
+        lots=[
+            Lot(
+                id=str(row["id"]),
+                seller=str(row["owner"]),
+                product=row["produce"],
+                quantity=Gram(row["quantity"]),
+                ask=_yuan(row["ask"]),
+                latitude=row["lat"],
+                longitude=row["lon"],
+                available_from=row["available_from"],
+                available_to=row["available_to"],
+                grade=row["grade"],
+                min_order=Gram(row["min_order"]),
+                credentials=frozenset(row["credentials"]),
+                priority=_yuan(row["priority"]),
+            )
+            for row in lots
+        ],
+        demands=[
+            Demand(
+                id=str(row["id"]),
+                buyer=str(row["buyer"]),
+                product=row["produce"],
+                quantity=Gram(row["quantity"]),
+                ceiling=_yuan(row["ceiling"]),
+                latitude=row["lat"],
+                longitude=row["lon"],
+                deliver_from=row["deliver_from"],
+                deliver_to=row["deliver_to"],
+                min_grade=row["min_grade"],
+                min_order=Gram(row["min_order"]),
+                max_lots=row["max_lots"],
+                requires=frozenset(row["requires"]),
+                max_distance_km=None if row["max_distance_km"] is None else float(row["max_distance_km"]),
+            )
+            for row in demands
+        ],
+        barred=[(str(row["listing"]), str(row["demand"])) for row in barred],
+    )
+
+
+def _yuan(fen: int) -> Decimal:
+    return Decimal(fen) / FEN_PER_YUAN
+
+
+class MatchRow(msgspec.Struct, frozen=True):
+    """Grams; hao (0.0001 yuan) per kg; metres; fen. Seen by its two sides and by the seller's town."""
+
+    id: int
+    run: int
+    listing: int
+    listing_title: str
+    listing_title_en: str
+    produce: str
+    demand: int
+    demand_title: str
+    demand_title_en: str
+    seller: int
+    seller_name: str
+    seller_name_en: str
+    buyer: int
+    buyer_name: str
+    buyer_name_en: str
+    site_name: str | None
+    site_name_en: str | None
+    ask: int
+    ceiling: int
+    quantity: int
+    price: int
+    price_low: int
+    price_high: int
+    freight: int
+    distance: int
+    worth: int
+    reason: Message
+    state: str
+    seller_agreed: bool
+    buyer_agreed: bool
+    declined_by: int | None
+    decline_zh: str | None
+    decline_en: str | None
+    decline_note: str
+    deal: int | None
+    created_at: datetime
+    expires_at: datetime
+
+
+_MATCH = """SELECT match.id, match.run, match.listing, listing.title AS listing_title,
+       listing.title_en AS listing_title_en, lot.produce, match.demand, demand.title AS demand_title,
+       demand.title_en AS demand_title_en, match.seller, seller.name AS seller_name,
+       seller.name_en AS seller_name_en, match.buyer, buyer.name AS buyer_name,
+       buyer.name_en AS buyer_name_en, site.name AS site_name, site.name_en AS site_name_en,
+       listing.ask, demand.ceiling, match.quantity, match.price, match.price_low, match.price_high,
+       match.freight, match.distance, match.worth, match.reason, match.state,
+       match.seller_agreed_at IS NOT NULL AS seller_agreed,
+       match.buyer_agreed_at IS NOT NULL AS buyer_agreed,
+       match.declined_by, reason.zh AS decline_zh, reason.en AS decline_en, match.decline_note,
+       match.deal, match.created_at, match.expires_at
+FROM match JOIN listing ON listing.id = match.listing JOIN lot ON lot.id = listing.lot
+JOIN demand ON demand.id = match.demand
+JOIN organisation seller ON seller.id = match.seller
+JOIN organisation buyer ON buyer.id = match.buyer
+LEFT JOIN site ON site.id = demand.site
+LEFT JOIN reason ON reason.code = match.decline_reason
+"""
+
+
+async def match_of(*, match_id: int, organisation_id: int) -> MatchRow:
+    """Return one match to one of its sides or to the seller's town.
+
+    Raises:
+        NotFound: there is none, or it is not yours.
+    """
+    rows = await _matches(
+        "WHERE match.id = $1 AND $2 IN (match.seller, match.buyer, seller.town)", match_id, organisation_id
+    )
+    if not rows:
+        raise NotFound(msg("没有找到这条撮合建议。"))
+    return rows[0]
+
+
+async def matches_of(*, organisation_id: int, only_open: bool = False) -> list[MatchRow]:
+    """Return the matches of one side: what awaits its answer first, then by worth; superseded ones not."""
+    return await _matches(
+        """WHERE $1 IN (match.seller, match.buyer) AND match.state <> 'superseded'
+             AND (NOT $2 OR match.state IN ('proposed', 'one_side_agreed', 'agreed'))
+           ORDER BY match.state NOT IN ('proposed', 'one_side_agreed'), match.worth DESC, match.id""",
+        organisation_id,
+        only_open,
+    )
+
+
+async def matches_of_run(*, run_id: int, town_id: int) -> list[MatchRow]:
+    """Return the matches of a run of the town, by worth."""
+    return await _matches(
+        """JOIN run ON run.id = match.run
+           WHERE match.run = $1 AND run.town = $2 ORDER BY match.worth DESC, match.id""",
+        run_id,
+        town_id,
+    )
+
+
+async def _matches(where: str, *arguments: Any) -> list[MatchRow]:
+    rows = await fetch(_MATCH + where, *arguments)
+    return [
+        MatchRow(**{**dict(row), "reason": msgspec.json.decode(row["reason"], type=Message)}) for row in rows
+    ]
+
+
+class DiagnosisRow(msgspec.Struct, frozen=True):
+    """One change that would open these demands to a listing. Grams, and hao per kg."""
+
+    listing: int
+    title: str
+    title_en: str
+    remaining: int
+    rank: int
+    obstacle: str
+    change: Message
+    unlocks: int
+    demands: list[int]
+    cost: int
+
+
+_DIAGNOSIS = """SELECT diagnosis.listing, listing.title, listing.title_en, lot.remaining, diagnosis.rank,
+       diagnosis.obstacle, diagnosis.change, diagnosis.unlocks, diagnosis.demands, diagnosis.cost
+FROM diagnosis JOIN listing ON listing.id = diagnosis.listing JOIN lot ON lot.id = listing.lot
+JOIN run ON run.id = diagnosis.run
+"""
+
+
+async def diagnosis_of(*, listing_id: int, organisation_id: int) -> list[DiagnosisRow]:
+    """Return what the newest finished run found for a listing of the owner's or of the town's."""
+    return await _diagnoses(
+        """JOIN organisation ON organisation.id = listing.owner
+           WHERE diagnosis.listing = $1 AND $2 IN (listing.owner, organisation.town)
+             AND run.id = (SELECT max(newest.id) FROM run newest
+                           WHERE newest.town = run.town AND newest.state = 'done')
+           ORDER BY diagnosis.rank""",
+        listing_id,
+        organisation_id,
+    )
+
+
+async def diagnoses_of_run(*, run_id: int, town_id: int) -> list[DiagnosisRow]:
+    """Return every finding of a run of the town, the largest rest first."""
+    return await _diagnoses(
+        "WHERE run.id = $1 AND run.town = $2 ORDER BY lot.remaining DESC, diagnosis.listing, diagnosis.rank",
+        run_id,
+        town_id,
+    )
+
+
+async def _diagnoses(where: str, *arguments: Any) -> list[DiagnosisRow]:
+    rows = await fetch(_DIAGNOSIS + where, *arguments)
+    return [
+        DiagnosisRow(**{**dict(row), "change": msgspec.json.decode(row["change"], type=Message)})
+        for row in rows
+    ]
+
+
+class RunRow(msgspec.Struct, frozen=True):
+    """``worth`` in fen; ``certificate`` and ``parameters`` as FORMATS' certificate.json."""
+
+    id: int
+    town: int
+    state: str
+    parameters: dict[str, Any]
+    certificate: dict[str, Any] | None
+    worth: int | None
+    error: Message | None
+    created_by: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    matches: int
+    #: Grams proposed.
+    grams: int
+
+
+_RUN = """SELECT run.id, run.town, run.state, run.parameters, run.certificate, run.worth, run.error,
+       person.name AS created_by, run.created_at, run.started_at, run.finished_at,
+       (SELECT count(*) FROM match WHERE match.run = run.id) AS matches,
+       (SELECT coalesce(sum(quantity), 0)::bigint FROM match WHERE match.run = run.id) AS grams
+FROM run LEFT JOIN person ON person.id = run.created_by
+"""
+
+
+def _run(row: Any) -> RunRow:
+    return RunRow(
+        **{
+            **dict(row),
+            "parameters": msgspec.json.decode(row["parameters"]),
+            "certificate": msgspec.json.decode(row["certificate"]) if row["certificate"] else None,
+            "error": msgspec.json.decode(row["error"], type=Message) if row["error"] else None,
+        }
+    )
+
+
+async def run_of(*, run_id: int, town_id: int) -> RunRow:
+    """Raises: NotFound."""
+    rows = await fetch(_RUN + "WHERE run.id = $1 AND run.town = $2", run_id, town_id)
+    if not rows:
+        raise NotFound(msg("没有找到这次撮合。"))
+    return _run(rows[0])
+
+
+async def runs_of(*, town_id: int, limit: int = 20) -> list[RunRow]:
+    """Return the newest runs first."""
+    rows = await fetch(_RUN + "WHERE run.town = $1 ORDER BY run.id DESC LIMIT $2", town_id, limit)
+    return [_run(row) for row in rows]
+
+
+async def latest_run(*, town_id: int) -> RunRow | None:
+    """Return the newest run that is done, if there is one."""
+    rows = await fetch(
+        _RUN + "WHERE run.town = $1 AND run.state = 'done' ORDER BY run.id DESC LIMIT 1", town_id
+    )
+    return _run(rows[0]) if rows else None
+
+
+async def inputs_of(*, run_id: int, town_id: int) -> Snapshot:
+    """Return what a finished run was computed from, so that anybody can compute it again.
+
+    Raises:
+        NotFound: no such run, or it has not read its inputs yet.
+    """
+    rows = await fetch("SELECT inputs FROM run WHERE id = $1 AND town = $2", run_id, town_id)
+    if not rows or not rows[0]["inputs"]:
+        raise NotFound(msg("没有找到这次撮合。"))
+    return msgspec.json.decode(rows[0]["inputs"], type=Snapshot)
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """An open match as the meeting planner needs it. Fen of worth."""
+
+    match: int
+    listing: int
+    demand: int
+    seller: int
+    buyer: int
+    worth: int
+
+
+async def open_proposals(*, town_id: int) -> list[Proposal]:
+    """Return the town's matches that are proposed or agreed and not yet deals."""
+    return await fetch_into(
+        Proposal,
+        """SELECT match.id AS match, match.listing, match.demand, match.seller, match.buyer, match.worth
+           FROM match JOIN run ON run.id = match.run
+           WHERE run.town = $1 AND match.state IN ('proposed', 'one_side_agreed', 'agreed')
+           ORDER BY match.id""",
+        town_id,
+    )
