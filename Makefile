@@ -17,8 +17,10 @@ help: ## this list
 		while IFS='|' read -r name words; do printf '%-20s%s\n' "$$name" "$$words"; done
 
 setup: $(VENV)/.run ## prepare the environment in .venv
+	@:
 
 setup-test: $(VENV)/.test ## the same, with what the tests need
+	@:
 
 run: setup ## serve the demo and print its address and logins
 	@exec $(MARKET) serve --demo

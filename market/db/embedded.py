@@ -233,7 +233,7 @@ def _cluster(home: Path, user: _User) -> Path:
     return cluster
 
 
-def _initialise(programs: Programs, cluster: Path, user: _User) -> None:
+def _initialise(programs: Programs, cluster: Path, user: _User, *, to_disk: bool) -> None:
     """Make the data files. They are built aside and renamed, so that half a cluster never counts."""
     draft = cluster / "draft"
     if draft.exists():
@@ -248,6 +248,8 @@ def _initialise(programs: Programs, cluster: Path, user: _User) -> None:
         "UTF8",
         "--auth=peer",
     ]
+    if not to_disk:
+        common.append("-N")
     attempts = [[f"--locale={name}"] for name in _LOCALES]
     if programs.major >= 17:
         attempts.append(["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"])
@@ -388,7 +390,7 @@ def running(chosen: Settings, *, options: Sequence[str] = ()) -> Iterator[Server
                 socket = at_work[1]
             else:
                 if _written_by(cluster) is None:
-                    _initialise(programs, cluster, user)
+                    _initialise(programs, cluster, user, to_disk="-F" not in options)
                 socket = _start(programs, cluster, user, options)
             fcntl.flock(users, fcntl.LOCK_SH)
         yield Server(programs, cluster, socket)

@@ -43,13 +43,18 @@ _BUSY = (
     FileNotFoundError,  # the socket of a server that has just been stopped
 )
 
+_CUT = ("connection has been released back to the pool", "connection is closed")
+
 
 @contextmanager
 def busy_if_overloaded() -> Iterator[None]:
     """Turn what passes by itself (locks, time-outs, a restart) into :class:`Busy`."""
     try:
         yield
-    except _BUSY as trouble:
+    except (*_BUSY, asyncpg.InterfaceError) as trouble:
+        # the pool takes a connection that was cut away from whoever holds it
+        if isinstance(trouble, asyncpg.InterfaceError) and not str(trouble).endswith(_CUT):
+            raise
         raise Busy(msg("系统正忙，这一步没有保存。请过几秒再试一次。")) from trouble
 
 
@@ -104,11 +109,17 @@ class Transaction(PostgresTransaction):
                     pass
                 elif error is None:
                     await self.transaction.commit()
-                elif not self.connection.is_closed():
+                elif not self._is_cut():
                     await self.transaction.rollback()
         finally:
             await self._leave()
         return False
+
+    def _is_cut(self) -> bool:
+        try:
+            return bool(self.connection.is_closed())
+        except asyncpg.InterfaceError:
+            return True
 
     async def _leave(self) -> None:
         if self._outer:
