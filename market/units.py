@@ -41,11 +41,6 @@ def fen_per_kg_from_yuan(yuan_per_kg: Decimal) -> FenPerKg:
     return FenPerKg(int((yuan_per_kg * FEN_PER_YUAN).quantize(Decimal(1), ROUND_HALF_UP)))
 
 
-def fen_per_kg_from_hao(hao: HaoPerKg) -> FenPerKg:
-    """Return whole fen per kilogram, rounding half up."""
-    return FenPerKg((hao + HAO_PER_FEN // 2) // HAO_PER_FEN)
-
-
 def kg(mass: Gram) -> Decimal:
     return Decimal(mass) / GRAMS_PER_KG
 

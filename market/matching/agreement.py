@@ -1,0 +1,161 @@
+"""Taking up a suggestion of the engine, or declining it."""
+
+from datetime import datetime
+
+import msgspec
+from asyncpg import Record
+
+from market.accounts.rules import Actor
+from market.audit.operations import record
+from market.db.replay import once
+from market.db.session import execute, fetch, transaction
+from market.deals.operations import NewDeal, make_deal
+from market.errors import Conflict, Invalid, NotFound
+from market.i18n import msg
+from market.matching import lifecycle
+from market.notices.operations import notify
+from market.units import HAO_PER_FEN, FenPerKg, Gram, kg
+
+
+class Agree(msgspec.Struct, frozen=True):
+    match_id: int
+    organisation_id: int
+
+
+class Agreement(msgspec.Struct, frozen=True):
+    """The match's new state, and the deal where both sides have agreed."""
+
+    state: str
+    deal_id: int | None
+
+
+async def agree(
+    *, match_id: int, organisation_id: int, actor: Actor, at: datetime, key: str | None = None
+) -> Agreement:
+    """Agree for one side. The second agreement makes the deal, in the same transaction.
+
+    Raises:
+        NotFound: no such match of this organisation.
+        WrongState: it is no longer open.
+        Conflict: this side has agreed already, the match has lapsed, or stock or demand have gone.
+    """
+
+    async def deed() -> Agreement:
+        match, side = await _locked(match_id=match_id, organisation_id=organisation_id)
+        if match["expires_at"] <= at:
+            raise Conflict(msg("这条建议已过期，请等下一次撮合。"))
+        if match[f"{side}_agreed_at"] is not None:
+            raise Conflict(msg("您这一方已经同意，等对方答复即可。"))
+        move = "agree" if match["state"] == lifecycle.PROPOSED else "complete"
+        state = lifecycle.MATCH.apply(move, state=match["state"], by=side)
+        await execute(
+            f"UPDATE match SET state = $2, {side}_agreed_at = $3 WHERE id = $1",  # noqa: S608  one of two words
+            match_id,
+            state,
+            at,
+        )
+        deal_id = None
+        if state == lifecycle.AGREED:
+            state = lifecycle.MATCH.apply("convert", state=state, by="system")
+            deal_id = await _convert(match, actor=actor, at=at)
+            await execute("UPDATE match SET state = $2, deal = $3 WHERE id = $1", match_id, state, deal_id)
+        else:
+            await notify(
+                organisation_id=match["buyer"] if side == "seller" else match["seller"],
+                kind="match_agreed",
+                message=msg(
+                    "对方已同意“{title}”{mass} 公斤的撮合建议，请您答复。",
+                    title=match["title"],
+                    mass=f"{kg(Gram(match['quantity'])):,f}",
+                ),
+                link=f"/matches/{match_id}",
+                at=at,
+                due_at=match["expires_at"],
+            )
+        await record(
+            subject=f"match:{match_id}",
+            action="agree",
+            actor=actor,
+            at=at,
+            details={"side": side, "deal": deal_id},
+        )
+        return Agreement(state, deal_id)
+
+    return await once(
+        key=key,
+        person_id=actor.person_id,
+        request=Agree(match_id, organisation_id),
+        reply_type=Agreement,
+        deed=deed,
+        at=at,
+    )
+
+
+async def decline(
+    *, match_id: int, organisation_id: int, reason: str, note: str, actor: Actor, at: datetime
+) -> None:
+    """Decline for one side with a coded reason; the next run does not propose the pair again.
+
+    Raises:
+        NotFound: no such match of this organisation.
+        WrongState: it is no longer open.
+        Invalid: no such reason.
+    """
+    async with transaction():
+        if not await fetch("SELECT code FROM reason WHERE code = $1", reason):
+            problem = msg("请选择原因，让对方知道为什么。")
+            raise Invalid(problem, {"reason": problem})
+        match, side = await _locked(match_id=match_id, organisation_id=organisation_id)
+        state = lifecycle.MATCH.apply("decline", state=match["state"], by=side)
+        await execute(
+            """UPDATE match SET state = $2, declined_by = $3, decline_reason = $4, decline_note = $5
+               WHERE id = $1""",
+            match_id,
+            state,
+            organisation_id,
+            reason,
+            note,
+        )
+        await record(
+            subject=f"match:{match_id}", action="decline", actor=actor, at=at, details={"reason": reason}
+        )
+        await notify(
+            organisation_id=match["buyer"] if side == "seller" else match["seller"],
+            kind="match_declined",
+            message=msg("对方谢绝了“{title}”的撮合建议，原因已写明。", title=match["title"]),
+            link=f"/matches/{match_id}",
+            at=at,
+        )
+
+
+async def _locked(*, match_id: int, organisation_id: int) -> tuple[Record, str]:
+    rows = await fetch(
+        """SELECT match.*, listing.title, listing.available_from, listing.available_to, listing.ask,
+                  demand.deliver_from, demand.deliver_to
+           FROM match JOIN listing ON listing.id = match.listing JOIN demand ON demand.id = match.demand
+           WHERE match.id = $1 AND $2 IN (match.seller, match.buyer) FOR UPDATE OF match""",
+        match_id,
+        organisation_id,
+    )
+    if not rows:
+        raise NotFound(msg("没有找到这条撮合建议。"))
+    return rows[0], "seller" if rows[0]["seller"] == organisation_id else "buyer"
+
+
+async def _convert(match: Record, *, actor: Actor, at: datetime) -> int:
+    return await make_deal(
+        deal=NewDeal(
+            listing_id=match["listing"],
+            demand_id=match["demand"],
+            buyer_id=match["buyer"],
+            quantity=Gram(match["quantity"]),
+            # down to a whole fen: the ask is whole, so it stays between ask and what the buyer can bear
+            price=FenPerKg(match["price"] // HAO_PER_FEN),
+            source="match",
+            source_id=match["id"],
+            deliver_from=max(match["available_from"], match["deliver_from"]),
+            deliver_to=min(match["available_to"], match["deliver_to"]),
+        ),
+        actor=actor,
+        at=at,
+    )
