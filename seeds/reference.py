@@ -82,11 +82,11 @@ class Division(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The name that people use: 东于岗子村 for 东于岗子村委会."""
         if self.level != "village":
             return self.name
-        for ending, short in (("村民委员会", "村"), ("村委会", "村"), ("居民委员会", ""), ("居委会", "")):
+        for ending in ("村民委员会", "村委会"):
             if self.name.endswith(ending):
                 stem = self.name.removesuffix(ending)
-                return stem if stem.endswith(("社区", short)) and short else stem + short
-        return self.name
+                return stem if stem.endswith(("村", "社区")) else f"{stem}村"
+        return self.name.removesuffix("居民委员会").removesuffix("居委会")
 
 
 class Coordinate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

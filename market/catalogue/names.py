@@ -63,9 +63,10 @@ def spellings(names: Iterable[str], readings: Readings) -> tuple[tuple[str, ...]
 
 def _syllables(text: str) -> list[str]:
     found: list[str] = []
-    for piece in lazy_pinyin(text, style=Style.NORMAL, errors=list):
-        # What is not Chinese comes back letter by letter.
-        letters = "".join(sign for sign in piece.lower() if sign.isascii() and sign.isalnum())
-        if letters:
-            found.append(letters)
+    for run in lazy_pinyin(text, style=Style.NORMAL, errors=" ".join):
+        # What is not Chinese comes back as it was, with its letters apart.
+        for piece in run.lower().split():
+            letters = "".join(sign for sign in piece if sign.isascii() and sign.isalnum())
+            if letters:
+                found.append(letters)
     return found
