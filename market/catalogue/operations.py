@@ -1,9 +1,10 @@
 """Loading reference data. Loading the same twice changes nothing; what is not named stays as it is."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from market.catalogue.names import Readings
 from market.catalogue.rules import (
     STEP,
     CategoryEntry,
@@ -15,7 +16,7 @@ from market.catalogue.rules import (
     ReasonEntry,
     ShelfRuleEntry,
 )
-from market.catalogue.search import all_spellings
+from market.catalogue.search import all_readings
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Invalid
 from market.i18n import msg
@@ -44,11 +45,11 @@ async def load_reference(
     credential_kinds: Sequence[CredentialKindEntry] = (),
     grades: Sequence[GradeEntry] = (),
     reasons: Sequence[ReasonEntry] = (),
-    readings: Mapping[str, str] | None = None,
+    readings: Readings | None = None,
 ) -> Loaded:
     """Insert or update reference data, all of it or none.
 
-    ``readings`` gives words (长生果) their pinyin (``chang sheng guo``) where the dictionary errs.
+    ``readings`` gives words (长生果) their syllables where the dictionary of pinyin errs.
 
     Raises:
         Invalid: a code comes twice, or a parent, category or raw material is unknown.
@@ -56,7 +57,7 @@ async def load_reference(
     async with transaction():
         return Loaded(
             categories=await _load_categories(categories),
-            produce=await _load_produce(produce, readings),
+            produce=await _load_produce(produce, readings or {}),
             divisions=await _load_divisions(divisions),
             coordinates=await _load_coordinates(coordinates),
             shelf_rules=await _load_shelf_rules(shelf_rules),
@@ -104,7 +105,7 @@ async def _load_categories(entries: Sequence[CategoryEntry]) -> int:
     )
 
 
-async def _load_produce(entries: Sequence[ProduceEntry], readings: Mapping[str, str] | None) -> int:
+async def _load_produce(entries: Sequence[ProduceEntry], readings: Readings) -> int:
     _each_once("品类目录", (each.code for each in entries))
     given = {each.code for each in entries}
     needed = {each.made_from for each in entries if each.made_from} - given
@@ -112,7 +113,7 @@ async def _load_produce(entries: Sequence[ProduceEntry], readings: Mapping[str, 
     await _require("category", {each.category for each in entries})
     rows = []
     for each in entries:
-        pinyin, initials = all_spellings([each.zh, *each.aliases], readings)
+        pinyin, initials = all_readings([each.zh, *each.aliases], readings)
         rows.append({**msgspec.to_builtins(each), "pinyin": pinyin, "initials": initials})
     # one JSON document, because unnest flattens arrays of arrays
     return await _upsert(

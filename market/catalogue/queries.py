@@ -259,7 +259,8 @@ async def produce_named(text: str, *, field: str = "produce") -> ProduceView:
         _PRODUCE
         + """WHERE lower(produce.zh) = $1 OR produce.code = $1 OR lower(produce.en) = $1
              OR EXISTS (SELECT FROM unnest(produce.aliases) AS alias WHERE lower(alias) = $1)
-           ORDER BY lower(produce.zh) = $1 DESC, produce.code = $1 DESC, lower(produce.en) = $1 DESC, produce.code
+           ORDER BY lower(produce.zh) = $1 DESC, produce.code = $1 DESC, lower(produce.en) = $1 DESC,
+               produce.code
            LIMIT 1""",
         plain,
     )
