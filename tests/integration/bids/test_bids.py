@@ -1,0 +1,196 @@
+from datetime import timedelta
+
+import pytest
+
+from fixtures.factories import STORY, TODAY, Factory, Member
+from market.bids.operations import (
+    NewBid,
+    accept_bid,
+    place_bid,
+    reconfirm_bid,
+    reject_bid,
+    revise_terms,
+    withdraw_bid,
+)
+from market.bids.queries import bid_of, bids_of
+from market.db.session import fetch_value
+from market.deals.queries import deal_of
+from market.errors import Conflict, Invalid, NotFound
+from market.notices.queries import inbox
+from market.supply.commands import NewTerms
+from market.transitions import WrongState
+from market.units import FenPerKg, Gram
+
+
+def bid_on(listing_id: int, *, kg: int = 400, price: int = 720) -> NewBid:
+    return NewBid(
+        listing_id=listing_id,
+        quantity=Gram(kg * 1_000),
+        price=FenPerKg(price),
+        deliver_from=TODAY,
+        deliver_to=TODAY + timedelta(days=10),
+    )
+
+
+async def placed(factory: Factory, *, kg: int = 400) -> tuple[Member, Member, int, int]:
+    seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
+    listing_id = await factory.listing(seller)
+    bid_id = await place_bid(
+        bid=bid_on(listing_id, kg=kg), buyer_id=buyer.organisation_id, actor=buyer.actor, at=STORY
+    )
+    return seller, buyer, listing_id, bid_id
+
+
+async def remaining(listing_id: int) -> int:
+    return await fetch_value(
+        "SELECT remaining FROM lot JOIN listing ON listing.lot = lot.id WHERE listing.id = $1", listing_id
+    )
+
+
+async def test_accepting_a_bid_makes_a_deal_and_reserves_the_stock(factory: Factory) -> None:
+    seller, buyer, listing_id, bid_id = await placed(factory)
+    deal_id = await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
+    deal = await deal_of(deal_id=deal_id, organisation_id=buyer.organisation_id)
+    assert (deal.quantity, deal.price, deal.state) == (400_000, 720, "pending")
+    assert deal.number == f"TT-20261123-{deal_id:04d}"
+    assert await remaining(listing_id) == 600_000
+    assert (await bid_of(bid_id=bid_id, organisation_id=buyer.organisation_id)).state == "accepted"
+    assert [n.kind for n in await inbox(organisation_id=buyer.organisation_id)] == ["deal_made"]
+
+
+async def test_accepting_twice_with_one_key_makes_one_deal(factory: Factory) -> None:
+    seller, _, listing_id, bid_id = await placed(factory)
+    first, second = [
+        await accept_bid(
+            bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY, key="k"
+        )
+        for _ in range(2)
+    ]
+    assert first == second
+    assert await remaining(listing_id) == 600_000
+
+
+async def test_accepting_twice_without_a_key_is_refused(factory: Factory) -> None:
+    seller, _, listing_id, bid_id = await placed(factory)
+    await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
+    with pytest.raises(WrongState):
+        await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
+    assert await remaining(listing_id) == 600_000
+
+
+async def test_a_key_used_for_another_request_is_refused(factory: Factory) -> None:
+    seller, buyer, listing_id, _ = await placed(factory)
+    for kg, outcome in ((10, None), (10, None), (20, Conflict)):
+        request = place_bid(
+            bid=bid_on(listing_id, kg=kg),
+            buyer_id=buyer.organisation_id,
+            actor=buyer.actor,
+            at=STORY,
+            key="same",
+        )
+        if outcome:
+            with pytest.raises(outcome):
+                await request
+        else:
+            await request
+    assert len(await bids_of(organisation_id=seller.organisation_id)) == 2
+
+
+async def test_a_bid_for_more_than_remains_is_refused_at_its_field(factory: Factory) -> None:
+    seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
+    listing_id = await factory.listing(seller, kg=100)
+    with pytest.raises(Invalid) as refused:
+        await place_bid(
+            bid=bid_on(listing_id, kg=101), buyer_id=buyer.organisation_id, actor=buyer.actor, at=STORY
+        )
+    assert set(refused.value.fields) == {"quantity"}
+
+
+async def test_bids_that_no_longer_fit_are_not_accepted(factory: Factory) -> None:
+    seller, buyer, listing_id, first = await placed(factory, kg=700)
+    second = await place_bid(
+        bid=bid_on(listing_id, kg=700), buyer_id=buyer.organisation_id, actor=buyer.actor, at=STORY
+    )
+    await accept_bid(bid_id=first, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
+    with pytest.raises(Conflict):
+        await accept_bid(bid_id=second, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
+    # the refusal took nothing with it: the bid still waits for an answer
+    assert (await bid_of(bid_id=second, organisation_id=buyer.organisation_id)).state == "submitted"
+    assert await remaining(listing_id) == 300_000
+
+
+async def test_the_last_kilogram_closes_the_listing(factory: Factory) -> None:
+    seller, _, listing_id, bid_id = await placed(factory, kg=1_000)
+    await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
+    assert await fetch_value("SELECT state FROM listing WHERE id = $1", listing_id) == "sold_out"
+
+
+async def test_others_see_no_bid(factory: Factory) -> None:
+    _, _, _, bid_id = await placed(factory)
+    stranger = await factory.member(role="secretary")
+    with pytest.raises(NotFound):
+        await bid_of(bid_id=bid_id, organisation_id=stranger.organisation_id)
+    with pytest.raises(NotFound):
+        await accept_bid(bid_id=bid_id, seller_id=stranger.organisation_id, actor=stranger.actor, at=STORY)
+
+
+async def test_a_lapsed_bid_cannot_be_accepted(factory: Factory) -> None:
+    seller, _, _, bid_id = await placed(factory)
+    with pytest.raises(Conflict):
+        await accept_bid(
+            bid_id=bid_id,
+            seller_id=seller.organisation_id,
+            actor=seller.actor,
+            at=STORY + timedelta(days=8),
+        )
+
+
+async def test_declining_tells_the_buyer_why(factory: Factory) -> None:
+    seller, buyer, _, bid_id = await placed(factory)
+    with pytest.raises(Invalid):
+        await reject_bid(
+            bid_id=bid_id,
+            seller_id=seller.organisation_id,
+            reason="no such code",
+            note="",
+            actor=seller.actor,
+            at=STORY,
+        )
+    await reject_bid(
+        bid_id=bid_id,
+        seller_id=seller.organisation_id,
+        reason="price",
+        note="低于成本",
+        actor=seller.actor,
+        at=STORY,
+    )
+    seen = await bid_of(bid_id=bid_id, organisation_id=buyer.organisation_id)
+    assert (seen.state, seen.reason, seen.reason_note) == ("rejected", "price", "低于成本")
+
+
+async def test_revised_terms_ask_the_bidder_again(factory: Factory) -> None:
+    seller, buyer, listing_id, bid_id = await placed(factory)
+    await revise_terms(
+        listing_id=listing_id,
+        terms=NewTerms(
+            ask=FenPerKg(650),
+            min_order=Gram(0),
+            available_from=TODAY,
+            available_to=TODAY + timedelta(days=20),
+            credentials=("test-report",),
+        ),
+        owner_id=seller.organisation_id,
+        actor=seller.actor,
+        at=STORY,
+    )
+    with pytest.raises(WrongState):
+        await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
+    await reconfirm_bid(bid_id=bid_id, buyer_id=buyer.organisation_id, actor=buyer.actor, at=STORY)
+    await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
+
+
+async def test_a_withdrawn_bid_is_gone(factory: Factory) -> None:
+    seller, buyer, _, bid_id = await placed(factory)
+    await withdraw_bid(bid_id=bid_id, buyer_id=buyer.organisation_id, actor=buyer.actor, at=STORY)
+    with pytest.raises(WrongState):
+        await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
