@@ -1,0 +1,115 @@
+"""The application: what the server runs. Settings come in, routes are gathered, the edges are put around."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from litestar import Litestar, Router
+from litestar.config.compression import CompressionConfig
+from litestar.datastructures import MutableScopeHeaders, State
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import ControllerRouterHandler, Message, Scope
+
+import market
+from market import settings
+from market.accounts.rules import Viewer
+from market.api.routes import routes as api_routes
+from market.web import assets, cookies, errors, guards, style
+from market.web.cookies import Edge
+from market.web.csrf import CheckToken
+from market.web.guards import CountUnread, FindViewer
+from market.web.pages import environment, request_id
+from market.web.routes import routes as web_routes
+
+#: No inline script, style or foreign host: what an injected string could use is not there.
+_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "content-security-policy": _POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=()",
+}
+_HSTS = "max-age=31536000; includeSubDomains"
+
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    *,
+    edge: Edge | None = None,
+    find_viewer: FindViewer | None = None,
+    count_unread: CountUnread | None = None,
+    lifespan: Sequence[Lifespan] | None = None,
+    extra_routes: Sequence[ControllerRouterHandler] = (),
+) -> Litestar:
+    """Return the application. Every argument has the real thing for its default."""
+    edge = edge or Edge(
+        secret=settings.secret_key().encode(), secure=settings.settings().secure_cookies, development=False
+    )
+    pages: list[ControllerRouterHandler] = [*web_routes, *extra_routes]
+    if edge.development:
+        pages.extend(style.routes)
+    app = Litestar(
+        route_handlers=[
+            Router("/", route_handlers=pages, include_in_schema=False),
+            Router("/api", route_handlers=list(api_routes)),
+        ],
+        dependencies={
+            "viewer": Provide(guards.signed_in),
+            "guest": Provide(guards.anybody),
+        },
+        middleware=[guards.LoadViewer, CheckToken],
+        before_send=[_put_headers, cookies.send_cookies],
+        exception_handlers=errors.HANDLERS,
+        compression_config=CompressionConfig(
+            backend="brotli", brotli_quality=5, minimum_size=800, exclude_opt_key="is_asset"
+        ),
+        openapi_config=OpenAPIConfig(
+            title="Tiantou",
+            version=market.__version__,
+            path="/api",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        ),
+        lifespan=list(lifespan if lifespan is not None else [_serving]),
+        state=State(
+            {
+                "edge": edge,
+                "find_viewer": find_viewer or _nobody,
+                "count_unread": count_unread or _nothing_unread,
+            }
+        ),
+        logging_config=None,
+    )
+    app.state.paths = frozenset(route.path for route in app.routes)
+    environment()
+    assets.manifest()
+    return app
+
+
+@asynccontextmanager
+async def _serving(_: Litestar) -> AsyncIterator[None]:
+    yield
+
+
+async def _nobody(_: bytes) -> Viewer | None:
+    return None
+
+
+async def _nothing_unread(_: Viewer) -> int:
+    return 0
+
+
+async def _put_headers(message: Message, scope: Scope) -> None:
+    if message["type"] == "http.response.start":
+        headers = MutableScopeHeaders.from_message(message)
+        for name, value in _HEADERS.items():
+            headers.setdefault(name, value)
+        if scope["app"].state.edge.secure:
+            headers["strict-transport-security"] = _HSTS
+        headers["x-request-id"] = request_id(scope)

@@ -1,0 +1,422 @@
+"""The kinds of field that forms are made of: each reads what was typed, or says how to mend it.
+
+What people type on phones is met half-way: full-width digits, thousands separators, ``2.5万``, a unit
+written behind the number, ``2026年12月1日``. What could mean two things is refused.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, time
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from market import units
+from market.i18n import Message, msg
+from market.units import Fen, FenPerKg, Gram
+from market.web import formats
+
+
+class Wrong(Exception):
+    """What was typed cannot be read. ``message`` stands beside the field."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """One question of a form. ``kind`` chooses the control that draws it."""
+
+    kind: str
+    label: Message
+    #: What was typed (stripped, never empty) and the unit chosen beside it ("" where there is none).
+    parse: Callable[[str, str], Any]
+    #: A value -> what stands in the control, and its unit.
+    write: Callable[[Any], tuple[str, str]] = lambda value: (str(value), "")
+    hint: Message | None = None
+    optional: bool = False
+    #: What an empty optional field means.
+    default: Any = None
+    #: Value -> label, for choices and for the units beside a number.
+    options: Mapping[str, Message | str] = {}
+    several: bool = False
+    #: Further attributes of the control, e.g. ``{"maxlength": 40}``.
+    attributes: Mapping[str, str | int] = {}
+
+
+MASS_UNITS: dict[str, Message] = {"jin": msg("斤"), "kg": msg("公斤"), "t": msg("吨")}
+PRICE_UNITS: dict[str, Message] = {"jin": msg("元/斤"), "kg": msg("元/公斤")}
+_GRAMS = {"jin": units.GRAMS_PER_JIN, "kg": units.GRAMS_PER_KG, "t": units.GRAMS_PER_TONNE}
+_UNIT_WORDS = {"公斤": "kg", "千克": "kg", "kg": "kg", "斤": "jin", "jin": "jin", "吨": "t", "t": "t"}
+
+_NUMBER = re.compile(r"(\d{1,3}(?:,\d{3})+|\d+|(?=\.\d))(\.\d+)?")
+_LARGE = {"千": 1_000, "万": 10_000}
+#: Control characters, and those that turn the direction of writing round and so can hide text.
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffd]"
+)
+_DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?|(\d{4})(\d{2})(\d{2})")
+_TIME = re.compile(r"(\d{1,2})[:时点](\d{2})分?")
+
+
+def _flat(typed: str) -> str:
+    """Return ``typed`` with full-width signs made plain and spaces gone."""
+    return "".join(unicodedata.normalize("NFKC", typed).split()).replace("。", ".").lower()
+
+
+def _shown(typed: str) -> str:
+    return typed if len(typed) <= 20 else f"{typed[:20]}…"
+
+
+def decimal_from(typed: str) -> Decimal:
+    """Return the number that was typed: digits, separators, a decimal point, at most one 千 or 万.
+
+    Raises:
+        Wrong: it is no such number, is negative, or is longer than 16 digits.
+    """
+    flat = _flat(typed)
+    factor = _LARGE.get(flat[-1:], 1)
+    digits = flat[:-1] if factor > 1 else flat
+    if digits.startswith(("-", "−")) and _NUMBER.fullmatch(digits[1:]):
+        raise Wrong(msg("不能是负数，请填大于 0 的数。"))
+    if not _NUMBER.fullmatch(digits) or not digits.isascii():
+        raise Wrong(msg("“{typed}”不是数字，请只填数字，例如 25000 或 0.85。", typed=_shown(typed)))
+    if len(digits) > 16:
+        raise Wrong(msg("数字太长了，请检查是不是多打了几位。"))
+    return Decimal(digits.replace(",", "")) * factor
+
+
+def _split_unit(typed: str, unit: str) -> tuple[str, str]:
+    """Take a unit written behind the number; it counts more than the one chosen beside it."""
+    flat = _flat(typed)
+    for word, named in _UNIT_WORDS.items():
+        if flat.endswith(word) and flat != word:
+            return flat.removesuffix(word), named
+    return typed, unit
+
+
+def quantity(
+    label: Message,
+    *,
+    hint: Message | None = None,
+    optional: bool = False,
+    unit: str = "jin",
+    most: Gram = units.MOST_GRAMS,
+) -> Field:
+    """A mass, as a number and 斤, 公斤 or 吨; gives whole grams above 0, at most ``most``."""
+
+    def parse(typed: str, chosen: str) -> Gram:
+        number, named = _split_unit(typed, chosen or unit)
+        if named not in _GRAMS:
+            raise Wrong(msg("请选单位：斤、公斤或吨。"))
+        grams = decimal_from(number) * _GRAMS[named]
+        if grams <= 0:
+            raise Wrong(msg("数量要大于 0。"))
+        if grams > most:
+            raise Wrong(msg("最多 {most}，请检查数字和单位。", most=_mass_message(most)))
+        if grams != int(grams):
+            raise Wrong(msg("太细了，最多精确到 1 克。"))
+        return Gram(int(grams))
+
+    def write(value: Gram) -> tuple[str, str]:
+        return formats.plain(Decimal(value) / _GRAMS[unit], places=6).replace(",", ""), unit
+
+    return Field(
+        kind="quantity",
+        label=label,
+        parse=parse,
+        write=write,
+        hint=hint,
+        optional=optional,
+        options=MASS_UNITS,
+    )
+
+
+def _mass_message(mass: Gram) -> Message:
+    return msg(
+        "{jin} 斤 / {t} 吨",
+        jin=formats.plain(units.jin(mass), places=2),
+        t=formats.plain(units.tonnes(mass), places=6),
+    )
+
+
+def price(
+    label: Message,
+    *,
+    hint: Message | None = None,
+    optional: bool = False,
+    unit: str = "jin",
+    most: FenPerKg = units.MOST_FEN_PER_KG,
+) -> Field:
+    """A price, as yuan per 斤 or per 公斤; gives whole fen per kilogram above 0, at most ``most``."""
+
+    def parse(typed: str, chosen: str) -> FenPerKg:
+        number, named = _price_parts(typed, chosen or unit)
+        if named not in PRICE_UNITS:
+            raise Wrong(msg("请选单位：元/斤 或 元/公斤。"))
+        fen = decimal_from(number) * units.FEN_PER_YUAN * (2 if named == "jin" else 1)
+        if fen <= 0:
+            raise Wrong(msg("单价要大于 0。"))
+        if fen > most:
+            yuan = formats.plain(units.yuan_per_kg(most), places=2)
+            raise Wrong(msg("最多 {yuan} 元/公斤，请检查数字和单位。", yuan=yuan))
+        if fen != int(fen):
+            raise Wrong(msg("太细了：元/斤 最多精确到 0.005，元/公斤 最多精确到 0.01。"))
+        return FenPerKg(int(fen))
+
+    def write(value: FenPerKg) -> tuple[str, str]:
+        yuan = units.yuan_per_jin(value) if unit == "jin" else units.yuan_per_kg(value)
+        return formats.plain(yuan, least=2).replace(",", ""), unit
+
+    return Field(
+        kind="price", label=label, parse=parse, write=write, hint=hint, optional=optional, options=PRICE_UNITS
+    )
+
+
+def _price_parts(typed: str, chosen: str) -> tuple[str, str]:
+    flat = _flat(typed).lstrip("¥")
+    number, slash, per = flat.partition("/")
+    if slash:
+        chosen = _UNIT_WORDS.get(per, per)
+    return number.removesuffix("元"), chosen
+
+
+def money(
+    label: Message, *, hint: Message | None = None, optional: bool = False, most_yuan: int = 10**9
+) -> Field:
+    """A sum in yuan, to the fen; gives :class:`Fen`, 0 or more."""
+
+    def parse(typed: str, _: str) -> Fen:
+        fen = decimal_from(_flat(typed).lstrip("¥").removesuffix("元")) * units.FEN_PER_YUAN
+        if fen > most_yuan * units.FEN_PER_YUAN:
+            raise Wrong(msg("最多 {most}。", most=formats.plain(most_yuan)))
+        if fen != int(fen):
+            raise Wrong(msg("最多写到分，也就是两位小数。"))
+        return Fen(int(fen))
+
+    def write(value: Fen) -> tuple[str, str]:
+        return f"{units.yuan(value):.2f}", ""
+
+    return Field(kind="money", label=label, parse=parse, write=write, hint=hint, optional=optional)
+
+
+def whole(
+    label: Message,
+    *,
+    least: int = 0,
+    most: int = 1_000_000,
+    hint: Message | None = None,
+    optional: bool = False,
+) -> Field:
+    """A whole number between ``least`` and ``most``."""
+
+    def parse(typed: str, _: str) -> int:
+        number = decimal_from(typed)
+        if number != int(number):
+            raise Wrong(msg("请填整数。"))
+        if not least <= number <= most:
+            raise Wrong(msg("要在 {least} 到 {most} 之间。", least=least, most=most))
+        return int(number)
+
+    return Field(kind="whole", label=label, parse=parse, hint=hint, optional=optional)
+
+
+def day(
+    label: Message,
+    *,
+    earliest: date | None = None,
+    latest: date | None = None,
+    hint: Message | None = None,
+    optional: bool = False,
+) -> Field:
+    """A date: ``2026-12-01``, ``2026/12/1``, ``20261201`` or ``2026年12月1日``."""
+
+    def parse(typed: str, _: str) -> date:
+        found = _DAY.fullmatch(_flat(typed))
+        if not found or not _flat(typed).replace("年", "").replace("月", "").replace("日", "").isascii():
+            raise Wrong(
+                msg("“{typed}”看不出是哪一天，请写成 2026年12月1日 或 2026-12-01。", typed=_shown(typed))
+            )
+        year, month, number = (int(part) for part in found.groups() if part is not None)
+        try:
+            value = date(year, month, number)
+        except ValueError:
+            raise Wrong(msg("日历上没有 {typed} 这一天。", typed=_shown(typed))) from None
+        if earliest and value < earliest:
+            raise Wrong(msg("不能早于 {day}。", day=earliest.isoformat()))
+        if not 2000 <= year <= 2100 or (latest and value > latest):
+            raise Wrong(
+                msg("不能晚于 {day}。", day=(latest or date(2100, 12, 31)).isoformat())
+                if year >= 2000
+                else msg("不能早于 {day}。", day="2000-01-01")
+            )
+        return value
+
+    limits = {"min": earliest, "max": latest}
+    return Field(
+        kind="day",
+        label=label,
+        parse=parse,
+        write=lambda value: (value.isoformat(), ""),
+        hint=hint,
+        optional=optional,
+        attributes={name: limit.isoformat() for name, limit in limits.items() if limit},
+    )
+
+
+def clock_time(label: Message, *, hint: Message | None = None, optional: bool = False) -> Field:
+    """A time of day, ``9:30`` or ``9点30分``, to the minute."""
+
+    def parse(typed: str, _: str) -> time:
+        found = _TIME.fullmatch(_flat(typed))
+        if not found or int(found[1]) > 23 or int(found[2]) > 59:
+            raise Wrong(msg("“{typed}”不是钟点，请写成 9:30。", typed=_shown(typed)))
+        return time(int(found[1]), int(found[2]))
+
+    return Field(
+        kind="clock_time",
+        label=label,
+        parse=parse,
+        write=lambda value: (f"{value:%H:%M}", ""),
+        hint=hint,
+        optional=optional,
+    )
+
+
+def text(
+    label: Message,
+    *,
+    most: int,
+    least: int = 1,
+    lines: bool = False,
+    hint: Message | None = None,
+    optional: bool = False,
+    default: str | None = "",
+    suggestions: Iterable[str] = (),
+) -> Field:
+    """Words of ``least`` to ``most`` characters; with ``lines`` they may have several lines."""
+
+    def parse(typed: str, _: str) -> str:
+        words = unicodedata.normalize("NFC", typed.replace("\r\n", "\n"))
+        if _HIDDEN.search(words) or (not lines and "\n" in words):
+            raise Wrong(msg("里面有看不见的控制字符，请删去后重新输入。"))
+        if len(words) > most:
+            raise Wrong(msg("太长了：最多 {most} 个字，现在 {now} 个。", most=most, now=len(words)))
+        if len(words) < least:
+            raise Wrong(msg("太短了：至少 {least} 个字。", least=least))
+        return words
+
+    return Field(
+        kind="lines" if lines else "text",
+        label=label,
+        parse=parse,
+        hint=hint,
+        optional=optional,
+        default=default,
+        options={word: word for word in suggestions},
+        attributes={"maxlength": most},
+    )
+
+
+def secret(
+    label: Message, *, least: int = 1, most: int = 128, is_new: bool = False, hint: Message | None = None
+) -> Field:
+    """A password: taken as it was typed, and never drawn again."""
+
+    def parse(typed: str, _: str) -> str:
+        if not least <= len(typed) <= most:
+            raise Wrong(msg("密码要有 {least} 到 {most} 个字符。", least=least, most=most))
+        return typed
+
+    return Field(
+        kind="secret",
+        label=label,
+        parse=parse,
+        hint=hint,
+        attributes={"autocomplete": "new-password" if is_new else "current-password"},
+    )
+
+
+def phone(label: Message, *, hint: Message | None = None, optional: bool = False) -> Field:
+    """A mainland mobile number, 11 digits; +86, spaces and hyphens are taken off."""
+
+    def parse(typed: str, _: str) -> str:
+        digits = _flat(typed).replace("-", "").removeprefix("+86")
+        if not re.fullmatch(r"1[3-9][0-9]{9}", digits):
+            raise Wrong(msg("手机号要有 11 位，以 1 开头，例如 13800000000。"))
+        return digits
+
+    return Field(kind="phone", label=label, parse=parse, hint=hint, optional=optional)
+
+
+def choice(
+    label: Message,
+    options: Mapping[str, Message | str],
+    *,
+    hint: Message | None = None,
+    optional: bool = False,
+    default: str | None = None,
+    chips: bool = False,
+) -> Field:
+    """One of ``options`` (value -> label), drawn as a list or, with ``chips``, as buttons side by side."""
+
+    def parse(typed: str, _: str) -> str:
+        if typed not in options:
+            raise Wrong(msg("没有这个选项，请从列出的里面选一个。"))
+        return typed
+
+    return Field(
+        kind="chips" if chips else "choice",
+        label=label,
+        parse=parse,
+        hint=hint,
+        optional=optional,
+        default=default,
+        options=options,
+    )
+
+
+def choices(label: Message, options: Mapping[str, Message | str], *, hint: Message | None = None) -> Field:
+    """Any number of ``options``; gives a tuple in the order of ``options``."""
+
+    def parse(typed: str, _: str) -> str:
+        if typed not in options:
+            raise Wrong(msg("没有这个选项，请从列出的里面选一个。"))
+        return typed
+
+    return Field(
+        kind="choices",
+        label=label,
+        parse=parse,
+        hint=hint,
+        optional=True,
+        default=(),
+        options=options,
+        several=True,
+    )
+
+
+def tick(label: Message, *, hint: Message | None = None, required: bool = False) -> Field:
+    """A box to tick; gives True or False. ``required`` is for consent."""
+
+    def parse(typed: str, _: str) -> bool:
+        return typed not in {"0", "false", "off"}
+
+    return Field(kind="tick", label=label, parse=parse, hint=hint, optional=not required, default=False)
+
+
+def hidden(parse_as: Callable[[str], Any] = str, *, optional: bool = False) -> Field:
+    """A value that the page itself put in (an idempotency key, a version), at most 200 characters."""
+
+    def parse(typed: str, _: str) -> Any:
+        try:
+            if len(typed) > 200 or _HIDDEN.search(typed):
+                raise ValueError
+            return parse_as(typed)
+        except (ValueError, ArithmeticError):
+            raise Wrong(msg("页面里的隐藏内容被改动了，请刷新页面重新填写。")) from None
+
+    return Field(kind="hidden", label=msg("隐藏内容"), parse=parse, optional=optional)

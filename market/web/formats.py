@@ -1,0 +1,131 @@
+"""How figures, days and phone numbers are written, in either language.
+
+Every quantity and every price shows two units. The functions take the language; the filters of the
+same names in templates know the reader's.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from market import units
+from market.clock import CHINA
+from market.i18n import Language, msg, translate
+from market.units import Fen, FenPerKg, Gram
+
+#: Below this, tonnes would be a string of zeros: kilograms say it better.
+_SMALL = Gram(units.GRAMS_PER_TONNE // 10)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def plain(value: Decimal | int, *, places: int = 3, least: int = 0) -> str:
+    """Return a number with thousands separators, at most ``places`` decimals, at least ``least``."""
+    text = f"{Decimal(value):,.{places}f}"
+    if "." not in text:
+        return text
+    whole, _, fraction = text.partition(".")
+    fraction = fraction.rstrip("0").ljust(least, "0")
+    return f"{whole}.{fraction}" if fraction else whole
+
+
+def jin(mass: Gram, language: Language) -> str:
+    """``25,000 斤``"""
+    return translate(msg("{n} 斤", n=plain(units.jin(mass), places=2)), language)
+
+
+def tonnes(mass: Gram, language: Language) -> str:
+    """``12.5 吨``, or ``75 公斤`` where it is less than a tenth of a tonne."""
+    if abs(mass) < _SMALL:
+        return translate(msg("{n} 公斤", n=plain(units.kg(mass))), language)
+    return translate(msg("{n} 吨", n=plain(units.tonnes(mass))), language)
+
+
+def mass(value: Gram, language: Language) -> str:
+    """``25,000 斤 / 12.5 吨``"""
+    return f"{jin(value, language)} / {tonnes(value, language)}"
+
+
+def price_jin(value: FenPerKg, language: Language) -> str:
+    """``0.85 元/斤``"""
+    return translate(msg("{n} 元/斤", n=plain(units.yuan_per_jin(value), least=2)), language)
+
+
+def price_kg(value: FenPerKg, language: Language) -> str:
+    """``1.70 元/公斤``"""
+    return translate(msg("{n} 元/公斤", n=plain(units.yuan_per_kg(value), least=2)), language)
+
+
+def price(value: FenPerKg, language: Language) -> str:
+    """``0.85 元/斤 · 1.70 元/公斤``"""
+    return f"{price_jin(value, language)} · {price_kg(value, language)}"
+
+
+def money(value: Fen, language: Language) -> str:
+    """``21,250 元``; fen are written only where there are any."""
+    whole_yuan = value % units.FEN_PER_YUAN == 0
+    return translate(msg("{n} 元", n=plain(units.yuan(value), least=0 if whole_yuan else 2)), language)
+
+
+def money_short(value: Fen, language: Language) -> str:
+    """``212.5 万元`` from a hundred thousand yuan on: for totals, never for what is owed."""
+    amount = units.yuan(value)
+    if amount < 100_000:
+        return money(value, language)
+    if language == "en" and amount < 1_000_000:
+        return f"¥{plain(amount / 1_000, places=1)}k"
+    if language == "en":
+        return f"¥{plain(amount / 1_000_000, places=2)}m"
+    return f"{plain(amount / 10_000, places=1)} 万元"
+
+
+def day(value: date, language: Language) -> str:
+    """``2026年11月23日`` or ``23 Nov 2026``; a moment is told as its day in China."""
+    value = _in_china(value)
+    if language == "en":
+        return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
+    return f"{value.year}年{value.month}月{value.day}日"
+
+
+def day_short(value: date, language: Language) -> str:
+    """``11月23日`` or ``23 Nov``: where the year is plain from what stands around."""
+    value = _in_china(value)
+    if language == "en":
+        return f"{value.day} {_MONTHS[value.month - 1]}"
+    return f"{value.month}月{value.day}日"
+
+
+def moment(value: datetime, language: Language) -> str:
+    """``2026年11月23日 14:30``, in China's time."""
+    local = value.astimezone(CHINA)
+    return f"{day(local, language)} {local:%H:%M}"
+
+
+def window(first: date, last: date, language: Language) -> str:
+    """``2026年11月1日至12月15日``: the second year is left out where it is the same."""
+    end = day_short(last, language) if first.year == last.year else day(last, language)
+    if language == "en":
+        start = day_short(first, language) if first.year == last.year else day(first, language)
+        return f"{start} to {day(last, language)}"
+    return f"{day(first, language)}至{end}"
+
+
+def percent(part: Decimal | int, whole: Decimal | int) -> str:
+    """``37%``; an empty whole gives a dash. Never 100 % while a part is missing, nor 0 % of something."""
+    if not whole:
+        return "–"
+    share = int(Decimal(part) * 100 / Decimal(whole) + Decimal("0.5"))
+    if share >= 100 and part < whole:
+        share = 99
+    if share == 0 and part > 0:
+        share = 1
+    return f"{share}%"
+
+
+def phone_masked(number: str) -> str:
+    """``138****5678``: enough to know one's own again, not enough to call."""
+    if len(number) < 7:
+        return "*" * len(number)
+    return f"{number[:3]}{'*' * (len(number) - 7)}{number[-4:]}" if len(number) > 7 else f"{number[:2]}*****"
+
+
+def _in_china(value: date) -> date:
+    return value.astimezone(CHINA) if isinstance(value, datetime) else value

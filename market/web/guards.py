@@ -1,0 +1,108 @@
+"""Who is looking, and what a handler asks of them.
+
+A handler that takes ``viewer: Viewer`` is for people who have signed in; one that takes
+``guest: Viewer | None`` is for everybody. ``guards=[require("official")]`` asks for a role or a side.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlencode
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.handlers import BaseRouteHandler
+from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
+from litestar.types import Guard
+
+from market.accounts.rules import Viewer
+from market.errors import MarketError, NotAllowed
+from market.i18n import msg
+from market.web import cookies
+from market.web.csrf import SESSION
+
+#: Finds the viewer of a session by the SHA-256 of its token.
+FindViewer = Callable[[bytes], Awaitable[Viewer | None]]
+#: Counts the notices that a viewer has not read.
+CountUnread = Callable[[Viewer], Awaitable[int]]
+
+WebRequest = Request[Viewer | None, int, State]
+
+
+class SignInNeeded(MarketError):
+    """Nobody is signed in. Browsers are led to the sign-in page and from there back again."""
+
+    def __init__(self) -> None:
+        super().__init__(msg("请先登录。"))
+
+
+class LoadViewer(AbstractAuthenticationMiddleware):
+    """Read the session cookie (or a bearer token) once; ``request.user`` is the viewer or None."""
+
+    async def authenticate_request(
+        self, connection: ASGIConnection[object, object, object, State]
+    ) -> AuthenticationResult:
+        token = cookies.read(connection, SESSION) or _bearer(connection)
+        if not token:
+            return AuthenticationResult(user=None, auth=0)
+        viewer = await connection.app.state.find_viewer(hashlib.sha256(token.encode()).digest())
+        unread = 0
+        if viewer is not None and connection.scope.get("method") == "GET" and not _is_part(connection):
+            unread = await connection.app.state.count_unread(viewer)
+        return AuthenticationResult(user=viewer, auth=unread)
+
+
+def _bearer(connection: ASGIConnection[object, object, object, State]) -> str | None:
+    kind, _, token = connection.headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else None
+
+
+def _is_part(connection: ASGIConnection[object, object, object, State]) -> bool:
+    return "hx-request" in connection.headers or connection.scope["path"].startswith("/api/")
+
+
+async def signed_in(request: WebRequest) -> Viewer:
+    """Dependency ``viewer``.
+
+    Raises:
+        SignInNeeded: nobody is signed in.
+    """
+    if request.user is None:
+        raise SignInNeeded
+    return request.user
+
+
+async def anybody(request: WebRequest) -> Viewer | None:
+    """Dependency ``guest``: the viewer, or None."""
+    return request.user
+
+
+def require(*who: str) -> Guard:
+    """Return a guard that lets in people with one of these roles or sides, and nobody else."""
+
+    def guard(connection: ASGIConnection[object, object, object, State], _: BaseRouteHandler) -> None:
+        viewer = connection.user
+        if not isinstance(viewer, Viewer):
+            raise SignInNeeded
+        if not (viewer.roles | viewer.sides) & set(who):
+            raise NotAllowed(msg("您的账号没有这项权限，请换用有权限的账号登录。"))
+
+    return guard
+
+
+def sign_in_path(connection: ASGIConnection[object, object, object, State]) -> str:
+    """Return the sign-in page's address, which leads back here; after a post it leads home."""
+    if connection.scope.get("method") != "GET" or connection.scope["path"] == "/":
+        return "/sign-in"
+    query = connection.scope.get("query_string", b"").decode("latin-1")
+    here = connection.scope["path"] + (f"?{query}" if query else "")
+    return f"/sign-in?{urlencode({'next': here})}"
+
+
+def safe_path(path: str | None) -> str:
+    """Return ``path`` if it lies on this site, and ``/`` otherwise: no open redirects."""
+    if not path or not path.startswith("/") or path.startswith("//") or len(path) > 2000:
+        return "/"
+    if "\\" in path or any(ord(sign) < 33 or ord(sign) == 127 for sign in path):
+        return "/"
+    return path
