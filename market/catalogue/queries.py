@@ -137,8 +137,9 @@ name AS MATERIALIZED (
     ) AS named(name, worth)
 ),
 spelling AS MATERIALIZED (
-    SELECT code, spelt.pinyin, spelt.initials, regexp_replace(spelt.initials, '(.)', '\\1%', 'g') AS first
-    FROM produce, unnest(pinyin, initials) AS spelt(pinyin, initials)
+    SELECT code, spelt.pinyin, spelt.initials, regexp_replace(spelt.initials, '(.)', '\\1%', 'g') AS first,
+        CASE place WHEN 1 THEN 9 ELSE 0 END AS worth
+    FROM produce, unnest(pinyin, initials) WITH ORDINALITY AS spelt(pinyin, initials, place)
 ),
 scored AS (
     SELECT n, code, CASE
@@ -146,8 +147,11 @@ scored AS (
         WHEN starts_with(name, text) THEN 870 + worth
         WHEN (length(text) > 1 OR NOT latin) AND strpos(CASE WHEN latin THEN ' ' || name ELSE name END,
                 CASE WHEN latin THEN ' ' || text ELSE text END) > 0 THEN 770 + worth
-        WHEN length(name) > 1 AND strpos(text, name) > 0 THEN 500 + least(4 * length(name), 79)
-        WHEN guess AND length(text) > 2 THEN greatest(
+        WHEN latin AND similarity(name, text) >= 0.9 THEN 590 + worth / 4
+        WHEN length(name) > 1 AND CASE WHEN octet_length(name) = length(name)
+                THEN strpos(' ' || text || ' ', ' ' || name || ' ') ELSE strpos(text, name) END > 0
+            THEN 500 + least(4 * length(name), 79)
+        WHEN guess AND length(text) > 2 AND asked.pinyin <> '' THEN greatest(
             CASE WHEN abs(length(name) - length(text)) <= 2 AND levenshtein_less_equal(name, text, 2)
                 <= CASE WHEN length(text) > 7 THEN 2 ELSE 1 END
                 THEN 380 - 200 * levenshtein_less_equal(name, text, 2) / length(text) + worth / 4 END,
@@ -156,13 +160,14 @@ scored AS (
     FROM asked CROSS JOIN name WHERE text <> ''
     UNION ALL
     SELECT n, code, CASE
-        WHEN spelling.pinyin = asked.pinyin THEN CASE WHEN latin THEN 720 ELSE 440 END
-        WHEN latin AND spelling.initials = asked.initials THEN 710
-        WHEN latin AND length(asked.pinyin) > 1 AND starts_with(spelling.pinyin, asked.pinyin) THEN 660
-        WHEN latin AND length(asked.initials) > 1 AND starts_with(spelling.initials, asked.initials) THEN 650
-        WHEN latin AND length(asked.pinyin) > 3 AND strpos(spelling.pinyin, asked.pinyin) > 0 THEN 610
+        WHEN spelling.pinyin = asked.pinyin THEN CASE WHEN latin THEN 720 ELSE 440 END + spelling.worth
+        WHEN latin AND spelling.initials = asked.initials THEN 710 + spelling.worth
+        WHEN latin AND length(asked.pinyin) > 1 AND starts_with(spelling.pinyin, asked.pinyin) THEN 660 + spelling.worth
+        WHEN latin AND length(asked.initials) > 1 AND starts_with(spelling.initials, asked.initials)
+            THEN 640 + spelling.worth
+        WHEN latin AND length(asked.pinyin) > 3 AND strpos(spelling.pinyin, asked.pinyin) > 0 THEN 610 + spelling.worth
         WHEN latin AND length(asked.pinyin) > 2 AND spelling.pinyin LIKE abbreviation
-            AND asked.pinyin LIKE spelling.first THEN 450
+            AND asked.pinyin LIKE spelling.first THEN 450 + spelling.worth
         WHEN guess AND length(asked.pinyin) > 3 AND (latin OR length(text) > 2) THEN
             CASE WHEN abs(length(spelling.pinyin) - length(asked.pinyin)) <= 2
                 AND levenshtein_less_equal(spelling.pinyin, asked.pinyin, 2)
@@ -215,7 +220,7 @@ async def find_produce(text: str, limit: int = 10) -> list[ProduceFound]:
     found, slips.
     """
     wanted = asked(text)
-    if not wanted.pinyin:
+    if not wanted:
         return []
     [found] = await _scores([wanted], [True], _GUESS)
     return _best_tier(found)[: max(0, limit)]
@@ -224,7 +229,7 @@ async def find_produce(text: str, limit: int = 10) -> list[ProduceFound]:
 async def suggest_produce(text: str, limit: int = 3) -> list[ProduceFound]:
     """Return what an unknown name was perhaps meant to be; looser than :func:`find_produce`."""
     wanted = asked(text)
-    if not wanted.pinyin:
+    if not wanted:
         return []
     [found] = await _scores([wanted], [True], 40)
     return found[: max(0, limit)]
@@ -236,7 +241,7 @@ async def produce_meant(texts: Sequence[str], *, guess: Sequence[bool]) -> dict[
     ``guess`` says, text by text, whether slips are forgiven.
     """
     wanted = [(text, asked(text), may) for text, may in zip(texts, guess, strict=True)]
-    wanted = [each for each in wanted if each[1].pinyin]
+    wanted = [each for each in wanted if each[1]]
     if not wanted:
         return {}
     found = await _scores([each[1] for each in wanted], [each[2] for each in wanted], _GUESS)

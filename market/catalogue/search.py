@@ -33,6 +33,8 @@ _READ_ALSO = {
     "朝": ("chao", "zhao"),
     "葚": ("shen", "ren"),
 }
+#: Signs of patterns and formulas. Who types them means them; they are no slip of a name.
+_NO_SLIP = frozenset("%_*\\")
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]+")
 
 
@@ -46,6 +48,10 @@ class Asked(msgspec.Struct, frozen=True):
     initials: str
     #: The reader typed letters, so they may be meant as pinyin or as first letters.
     latin: bool
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to look for."""
+        return any(sign.isalnum() for sign in self.text)
 
 
 def normalise(text: str, longest: int = LONGEST) -> str:
@@ -85,7 +91,7 @@ def tokens(text: str) -> tuple[str, ...]:
 def asked(text: str) -> Asked:
     """Return ``text`` ready for comparison. Every input is safe: NUL, emoji, wildcards, any length."""
     plain = normalise(text)
-    spelling = spell(plain, {})
+    spelling = Spelling("", "") if _NO_SLIP & set(plain) else spell(plain, {})
     return Asked(
         text=plain,
         pinyin=spelling.full,
