@@ -18,6 +18,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,8 @@ SHARED = Path("/var/lib/tiantou")
 _SERVANTS = ("tiantou", "postgres", "nobody")
 #: sun_path holds 108 bytes, the last is NUL.
 _LONGEST_SOCKET = 107
+#: Seconds for what a crash left behind to end.
+_PATIENCE = 20
 _LOCALES = ("C.UTF-8", "C.utf8", "en_US.UTF-8", "zh_CN.UTF-8")
 
 
@@ -306,26 +309,45 @@ def _postmaster(cluster: Path) -> tuple[int, Path] | None:
     return pid, Path(lines[4])
 
 
-def _forget_stale_pid(cluster: Path) -> None:
-    """Remove a postmaster.pid whose process id now belongs to another program.
-
-    PostgreSQL itself would refuse to start for ever. It is left alone as long as any process works in
-    the data folder, for that may be a backend of the server that crashed.
-    """
-    data = cluster / "data"
+def _at_work(data: Path) -> bool:
+    """Say whether any process works in ``data``; a zombie does not."""
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             try:
                 if Path(os.readlink(process / "cwd")) == data:
-                    return
+                    return True
             except OSError:
                 continue
-    (data / "postmaster.pid").unlink(missing_ok=True)
+    return False
+
+
+def _clear_after_crash(cluster: Path, socket: Path) -> None:
+    """Remove the lock files of a server that did not end properly.
+
+    PostgreSQL would refuse to start for as long as their process id lives, be it as a zombie or as
+    another program. Backends of the crashed server end by themselves; they are waited for.
+
+    Raises:
+        NoDatabase: one of them does not end.
+    """
+    data = cluster / "data"
+    locks = [data / "postmaster.pid", socket / f".s.PGSQL.{PORT}.lock", socket / f".s.PGSQL.{PORT}"]
+    if not any(path.exists() for path in locks):
+        return
+    deadline = time.monotonic() + _PATIENCE
+    while _at_work(data):
+        if time.monotonic() > deadline:
+            raise NoDatabase(
+                msg("上次的数据库进程还没有结束，请结束在 {folder} 里工作的进程后再启动。", folder=str(data))
+            )
+        time.sleep(0.02)
+    for path in locks:
+        path.unlink(missing_ok=True)
 
 
 def _start(programs: Programs, cluster: Path, user: _User, options: Sequence[str]) -> Path:
     socket = _socket_folder(cluster, user)
-    _forget_stale_pid(cluster)
+    _clear_after_crash(cluster, socket)
     log = cluster / "log"
     if log.exists() and log.stat().st_size > 10_000_000:
         log.replace(cluster / "log.1")
