@@ -105,7 +105,7 @@ def most_saved(model: Model, slots: Mapping[str, int], *, seconds: float) -> Sea
     if links_of(model.problem) > _MOST_LINKS:
         return Seating(None, None, 0, False)
     passed = _neighbours(model)
-    changes = _steps(model) - sum(worth * link for worth, link, _, _ in passed) - model.breaks()
+    changes = _steps(model) - sum(worth * link for worth, link, _, _ in passed) - model.breaks({})
     model.hint(slots)
     level = model.minimise(changes, seconds=seconds)
     return Seating(level.slots, None, max(0, level.bound), level.proven)

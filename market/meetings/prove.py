@@ -171,10 +171,19 @@ class Model:
             for v in kept
         )
 
-    def breaks(self) -> cp_model.LinearExprT:
-        return sum(
-            f * v for p, mine in enumerate(self.members) if len(mine) > 1 for f, v in self.breaks_of(p)
-        )
+    def breaks(self, forced: Mapping[str, int]) -> cp_model.LinearExprT:
+        """Return the breaks of all; ``forced`` says how many each participant (by id) cannot escape.
+
+        A variable for each participant gives the solver that bound at once, where a sum of begins
+        would have to be reasoned up to it.
+        """
+        total: list[cp_model.IntVar] = []
+        for p, (person, mine) in enumerate(zip(self.problem.participants, self.members, strict=True)):
+            if len(mine) > 1:
+                count = self.model.new_int_var(forced.get(person.id, 0), len(mine) - 1, f"breaks_{p}")
+                self.model.add(sum(f * v for f, v in self.breaks_of(p)) <= count)
+                total.append(count)
+        return sum(total)
 
     def moved(self, home: Mapping[str, int]) -> cp_model.LinearExprT:
         """Return how many appointments lie elsewhere than at ``home`` (appointment -> slot)."""

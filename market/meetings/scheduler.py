@@ -153,7 +153,7 @@ def _first(meeting: MeetingProblem, rules: Sequence[Constraint], home: _Home, ru
         board,
         home=home.slots,
         penalty=home.penalty,
-        target=0,
+        target=sum(forced_breaks(meeting).values()),
         steps=steps,
         go_on=lambda: run.spent < deadline,
     )
@@ -196,9 +196,10 @@ def _levels(
             model.model.add(kept >= value)
 
     run.say(msg("正在求最少的空档……"))
-    breaks = model.breaks() + home.penalty * model.moved(home.slots)
+    inescapable = forced_breaks(meeting) if full else {}
+    forced = sum(inescapable.values())
+    breaks = model.breaks(inescapable) + home.penalty * model.moved(home.slots)
     value = total_breaks(meeting, plan) + home.penalty * _moved(plan, home)
-    forced = forced_breaks(meeting) if full else 0
     if value > forced:
         model.hint(plan)
         level = model.minimise(breaks, seconds=run.left * 0.7)
@@ -224,7 +225,7 @@ def _levels(
             proven &= level.proven
         model.model.add(expression <= idle)
     else:
-        model.model.add(model.breaks() <= 0)
+        model.model.add(model.breaks({}) <= 0)
 
     run.say(msg("正在排桌……"))
     result = _Plan(plan, seat(meeting, plan, home=home.tables, penalty=home.penalty), bound, proven)

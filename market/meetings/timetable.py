@@ -276,14 +276,14 @@ def scaled_kept(problem: MeetingProblem, kept: Iterable[str]) -> int:
     return sum(item.scaled_weight for item in problem.appointments if item.id in ids)
 
 
-def forced_breaks(problem: MeetingProblem) -> int:
-    """Return a bound on breaks from each participant's calendar alone.
+def forced_breaks(problem: MeetingProblem) -> dict[str, int]:
+    """Return a bound on each participant's breaks from its calendar alone.
 
     Someone who must hold ``k`` appointments needs enough free runs of slots to seat them: with the
     longest runs taken first, every run beyond the first costs a break.
     """
     must = Counter(who for item in problem.appointments if not item.optional for who in (item.a, item.b))
-    total = 0
+    forced: dict[str, int] = {}
     for person in problem.participants:
         away = set(person.unavailable)
         runs: list[int] = []
@@ -300,5 +300,5 @@ def forced_breaks(problem: MeetingProblem) -> int:
                 break
             need -= run
             used += 1
-        total += max(0, used - 1)
-    return total
+        forced[person.id] = max(0, used - 1)
+    return forced

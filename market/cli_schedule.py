@@ -1,0 +1,184 @@
+"""``market schedule`` and ``market verify-timetable``: docking meetings as files."""
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+from market.errors import Invalid
+from market.i18n import LANGUAGES, Language, Message, msg, translate
+from market.meetings.files import read_meeting, read_timetable, write_timetable
+from market.meetings.scheduler import DEFAULT_PENALTY, MOST_PENALTY, schedule
+from market.meetings.timetable import Timetable
+from market.meetings.verify import verify_timetable
+
+DONE, FAULTY, BAD_INPUT, IMPOSSIBLE = 0, 1, 2, 4
+_MOST_FAULTS_SHOWN = 50
+
+
+def add_schedule(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``schedule``. Exit codes: 0 laid, 2 bad input, 4 impossible."""
+    parser = subparsers.add_parser("schedule", help="排出一场对接会的洽谈时间表 / lay a meeting's timetable")
+    parser.add_argument("meeting", metavar="MEETING.json", type=Path)
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True)
+    parser.add_argument("--time-limit", metavar="SECONDS", type=_seconds, default=60.0)
+    parser.add_argument("--threads", metavar="N", type=_whole(1, 256), default=os.cpu_count() or 1)
+    parser.add_argument("--seed", metavar="N", type=_whole(0, 2**31 - 1), default=0)
+    parser.add_argument("--keep", metavar="TIMETABLE.json", type=Path)
+    parser.add_argument("--penalty", metavar="N", type=_whole(0, MOST_PENALTY))
+    parser.add_argument("--quiet", action="store_true")
+    parser.add_argument("--lang", choices=LANGUAGES, default="zh")
+    parser.set_defaults(func=_schedule)
+
+
+def add_verify_timetable(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``verify-timetable``. Exit codes: 0 holds, 1 faults found, 2 unreadable."""
+    parser = subparsers.add_parser(
+        "verify-timetable", help="独立核对时间表 / check a timetable independently"
+    )
+    parser.add_argument("meeting", metavar="MEETING.json", type=Path)
+    parser.add_argument("directory", metavar="DIR", type=Path)
+    parser.add_argument("--quiet", action="store_true")
+    parser.add_argument("--lang", choices=LANGUAGES, default="zh")
+    parser.set_defaults(func=_verify)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value) or not 0 < value <= 1_000_000:
+        raise argparse.ArgumentTypeError("SECONDS > 0")
+    return value
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{low} <= N <= {high}")
+        return value
+
+    return number
+
+
+def _write(text: Message | str, language: Language, stream: TextIO) -> None:
+    stream.write(translate(text, language) if isinstance(text, Message) else text)
+    stream.write("\n")
+    stream.flush()
+
+
+def _refuse(error: Invalid, language: Language, *, place: Path | None = None) -> int:
+    _write(error.message, language, sys.stderr)
+    for i, (path, text) in enumerate(error.fields.items()):
+        if i == _MOST_FAULTS_SHOWN:
+            rest = msg("……还有 {count} 处。", count=len(error.fields) - i)
+            _write(rest, language, sys.stderr)
+            break
+        where = f"{place}: {path}" if place else path
+        _write(f"  {where}: {translate(text, language)}", language, sys.stderr)
+    return BAD_INPUT
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Invalid(
+            msg("读不到文件 {path}：{error}。", path=str(path), error=error.strerror or "")
+        ) from None
+
+
+def _schedule(options: argparse.Namespace) -> int:
+    language: Language = options.lang
+    if options.penalty is not None and options.keep is None:
+        return _refuse(Invalid(msg("--penalty 要与 --keep 一起用。")), language)
+    place = options.meeting
+    try:
+        meeting = read_meeting(_content(options.meeting))
+        place = options.keep
+        keep = read_timetable(_content(options.keep)) if options.keep else None
+    except Invalid as error:
+        return _refuse(error, language, place=place)
+    if options.out.exists() and not options.out.is_dir():
+        return _refuse(Invalid(msg("{path} 不是文件夹。", path=str(options.out))), language)
+
+    progress = None
+    if not options.quiet and sys.stderr.isatty():
+
+        def progress(text: Message) -> None:
+            _write(text, language, sys.stderr)
+
+    timetable = schedule(
+        meeting,
+        time_limit=options.time_limit,
+        seed=options.seed,
+        threads=options.threads,
+        keep=keep,
+        penalty=DEFAULT_PENALTY if options.penalty is None else options.penalty,
+        progress=progress,
+    )
+    try:
+        write_timetable(options.out, meeting, timetable, language=language)
+    except OSError as error:
+        text = msg("写不进 {path}：{error}。", path=str(options.out), error=error.strerror or "")
+        return _refuse(Invalid(text), language)
+    if timetable.status == "infeasible":
+        _explain(timetable, language)
+        return IMPOSSIBLE
+    if not options.quiet:
+        _write(_result(timetable), language, sys.stdout)
+    return DONE
+
+
+def _explain(timetable: Timetable, language: Language) -> None:
+    if timetable.summary is not None:
+        _write(timetable.summary, language, sys.stderr)
+    for clash in timetable.clash[:_MOST_FAULTS_SHOWN]:
+        _write(f"  - {translate(clash.text, language)}", language, sys.stderr)
+    if len(timetable.clash) > _MOST_FAULTS_SHOWN:
+        rest = msg("……还有 {count} 处。", count=len(timetable.clash) - _MOST_FAULTS_SHOWN)
+        _write(rest, language, sys.stderr)
+    text = msg(
+        "已写出尽量排满的时间表：排上 {placed} 场，未排 {left} 场（{ids}）。",
+        placed=len(timetable.appointments),
+        left=len(timetable.left_out),
+        ids=", ".join(timetable.left_out[:_MOST_FAULTS_SHOWN]),
+    )
+    _write(text, language, sys.stderr)
+
+
+def _result(timetable: Timetable) -> Message:
+    proof = (
+        msg("已证明最优")
+        if timetable.status == "optimal"
+        else msg("可行，空档下界 {bound}", bound=timetable.lower_bound_breaks)
+    )
+    return msg(
+        "排上 {placed} 场，未排 {left} 场；空档 {breaks} 次，空等 {idle} 个时段，"
+        "换桌 {changes} 次；{proof}；用时 {seconds} 秒。",
+        placed=len(timetable.appointments),
+        left=len(timetable.left_out),
+        breaks=timetable.breaks,
+        idle=timetable.idle_slots,
+        changes=timetable.table_changes,
+        proof=proof,
+        seconds=f"{timetable.seconds:.1f}",
+    )
+
+
+def _verify(options: argparse.Namespace) -> int:
+    language: Language = options.lang
+    try:
+        read_meeting(_content(options.meeting))
+        wrong = verify_timetable(options.meeting, options.directory)
+    except Invalid as error:
+        return _refuse(error, language, place=options.meeting)
+    for text in wrong:
+        _write(text, language, sys.stderr)
+    if wrong:
+        return FAULTY
+    if not options.quiet:
+        _write(msg("时间表核对无误。"), language, sys.stdout)
+    return DONE
