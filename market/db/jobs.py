@@ -192,6 +192,8 @@ class Worker:
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._stopping = False
+        #: Set while a commit that enqueues wakes this worker.
+        self.listening = asyncio.Event()
 
     async def claim(self) -> Waiting | None:
         """Take the next due job of a kind that this process knows, or None."""
@@ -310,10 +312,12 @@ class Worker:
                 own.add_termination_listener(lambda _: gone.set())
                 await own.add_listener(CHANNEL, lambda *_: self._wake.set())
                 self._wake.set()
+                self.listening.set()
                 await gone.wait()
             except (OSError, asyncpg.PostgresError):
                 pass
             finally:
+                self.listening.clear()
                 if own is not None and not own.is_closed():
                     own.terminate()
             await asyncio.sleep(1)
