@@ -1,0 +1,184 @@
+from datetime import timedelta
+
+import pytest
+
+from fixtures.factories import STORY, Factory, Member
+from market.db.session import fetch_value
+from market.deals.queries import deal_of, deals_of
+from market.errors import Conflict, Invalid, NotFound
+from market.matching.agreement import agree, decline
+from market.matching.operations import request_run, run_now
+from market.matching.queries import (
+    diagnosis_of,
+    inputs_of,
+    latest_run,
+    match_of,
+    matches_of,
+    matches_of_run,
+)
+from market.notices.queries import inbox
+from market.transitions import WrongState
+
+
+async def town_with_a_village(factory: Factory) -> tuple[Member, Member, Member]:
+    town = await factory.member(role="official")
+    seller = await factory.member(role="secretary", town_id=town.organisation_id)
+    return town, seller, await factory.member(role="buyer")
+
+
+async def run(town: Member) -> int:
+    return await run_now(town_id=town.organisation_id, actor=town.actor, at=STORY)
+
+
+async def test_a_run_pairs_the_market_with_proof_and_tells_both_sides(factory: Factory) -> None:
+    town, seller, buyer = await town_with_a_village(factory)
+    listing_id = await factory.listing(seller, kg=1_000, ask=700)
+    demand_id = await factory.demand(buyer, kg=600, ceiling=900)
+    run_id = await run(town)
+    (match,) = await matches_of_run(run_id=run_id, town_id=town.organisation_id)
+    assert (match.listing, match.demand, match.quantity, match.state) == (
+        listing_id,
+        demand_id,
+        600_000,
+        "proposed",
+    )
+    assert 70_000 <= match.price_low <= match.price <= match.price_high <= 90_000 - match.freight
+    found = await latest_run(town_id=town.organisation_id)
+    assert found
+    assert found.certificate
+    assert (found.certificate["exact"], found.certificate["gap"], found.matches) == (True, 0.0, 1)
+    for member, link in ((seller, "/matches"), (buyer, "/matches"), (town, f"/town/runs/{run_id}")):
+        assert link in [notice.link for notice in await inbox(organisation_id=member.organisation_id)]
+
+
+async def test_what_is_left_is_told_why(factory: Factory) -> None:
+    town, seller, buyer = await town_with_a_village(factory)
+    listing_id = await factory.listing(seller, kg=1_000, ask=700)
+    await factory.demand(buyer, kg=400, requires=("test-report",))
+    await run(town)
+    first = (await diagnosis_of(listing_id=listing_id, organisation_id=seller.organisation_id))[0]
+    assert (first.obstacle, first.unlocks) == ("credential", 400_000)
+    stranger = await factory.member(role="secretary")
+    assert await diagnosis_of(listing_id=listing_id, organisation_id=stranger.organisation_id) == []
+
+
+async def test_agreement_of_both_sides_makes_one_deal(factory: Factory) -> None:
+    town, seller, buyer = await town_with_a_village(factory)
+    await factory.listing(seller, kg=1_000)
+    await factory.demand(buyer, kg=600)
+    await run(town)
+    (match,) = await matches_of(organisation_id=seller.organisation_id)
+    first = await agree(
+        match_id=match.id, organisation_id=seller.organisation_id, actor=seller.actor, at=STORY, key="a"
+    )
+    again = await agree(
+        match_id=match.id, organisation_id=seller.organisation_id, actor=seller.actor, at=STORY, key="a"
+    )
+    assert (first.state, first) == ("one_side_agreed", again)
+    second = await agree(
+        match_id=match.id, organisation_id=buyer.organisation_id, actor=buyer.actor, at=STORY
+    )
+    assert second.deal_id
+    deal = await deal_of(deal_id=second.deal_id, organisation_id=seller.organisation_id)
+    assert (deal.quantity, deal.price) == (600_000, match.price // 100)
+    assert await fetch_value("SELECT remaining FROM lot") == 400_000
+    assert await fetch_value("SELECT open FROM demand") == 0
+
+
+async def test_a_lapsed_match_cannot_be_agreed_to(factory: Factory) -> None:
+    town, seller, buyer = await town_with_a_village(factory)
+    await factory.listing(seller)
+    await factory.demand(buyer)
+    await run(town)
+    (match,) = await matches_of(organisation_id=seller.organisation_id)
+    with pytest.raises(Conflict):
+        await agree(
+            match_id=match.id,
+            organisation_id=seller.organisation_id,
+            actor=seller.actor,
+            at=match.expires_at + timedelta(seconds=1),
+        )
+
+
+async def test_a_declined_pair_is_not_proposed_again(factory: Factory) -> None:
+    town, seller, buyer = await town_with_a_village(factory)
+    await factory.listing(seller)
+    await factory.demand(buyer)
+    await run(town)
+    (match,) = await matches_of(organisation_id=buyer.organisation_id)
+    with pytest.raises(Invalid):
+        await decline(
+            match_id=match.id,
+            organisation_id=buyer.organisation_id,
+            reason="",
+            note="",
+            actor=buyer.actor,
+            at=STORY,
+        )
+    await decline(
+        match_id=match.id,
+        organisation_id=buyer.organisation_id,
+        reason="quality",
+        note="",
+        actor=buyer.actor,
+        at=STORY,
+    )
+    with pytest.raises(WrongState):
+        await agree(match_id=match.id, organisation_id=seller.organisation_id, actor=seller.actor, at=STORY)
+    again = await run(town)
+    assert await matches_of_run(run_id=again, town_id=town.organisation_id) == []
+
+
+async def test_what_one_side_has_agreed_to_stays_out_of_the_next_run(factory: Factory) -> None:
+    town, seller, buyer = await town_with_a_village(factory)
+    await factory.listing(seller, kg=1_000)
+    await factory.demand(buyer, kg=600)
+    await run(town)
+    (match,) = await matches_of(organisation_id=seller.organisation_id)
+    await agree(match_id=match.id, organisation_id=seller.organisation_id, actor=seller.actor, at=STORY)
+    await factory.demand(buyer, kg=700)
+    again = await run(town)
+    (fresh,) = await matches_of_run(run_id=again, town_id=town.organisation_id)
+    assert fresh.quantity == 400_000
+    inputs = await inputs_of(run_id=again, town_id=town.organisation_id)
+    assert [lot.quantity for lot in inputs.lots] == [400_000]
+    kept = await match_of(match_id=match.id, organisation_id=buyer.organisation_id)
+    assert kept.state == "one_side_agreed"
+
+
+async def test_a_new_run_supersedes_what_nobody_took_up(factory: Factory) -> None:
+    town, seller, buyer = await town_with_a_village(factory)
+    await factory.listing(seller)
+    await factory.demand(buyer)
+    first = await run(town)
+    second = await run(town)
+    assert [m.state for m in await matches_of_run(run_id=first, town_id=town.organisation_id)] == [
+        "superseded"
+    ]
+    assert [m.state for m in await matches_of_run(run_id=second, town_id=town.organisation_id)] == [
+        "proposed"
+    ]
+    assert len(await matches_of(organisation_id=buyer.organisation_id)) == 1
+
+
+async def test_two_runs_of_one_town_do_not_overlap(factory: Factory) -> None:
+    town, *_ = await town_with_a_village(factory)
+    await request_run(town_id=town.organisation_id, actor=town.actor, at=STORY)
+    with pytest.raises(Conflict):
+        await request_run(town_id=town.organisation_id, actor=town.actor, at=STORY)
+
+
+async def test_matches_are_nobody_elses(factory: Factory) -> None:
+    town, seller, buyer = await town_with_a_village(factory)
+    await factory.listing(seller)
+    await factory.demand(buyer)
+    await run(town)
+    (match,) = await matches_of(organisation_id=seller.organisation_id)
+    stranger = await factory.member(role="buyer")
+    with pytest.raises(NotFound):
+        await match_of(match_id=match.id, organisation_id=stranger.organisation_id)
+    with pytest.raises(NotFound):
+        await agree(
+            match_id=match.id, organisation_id=stranger.organisation_id, actor=stranger.actor, at=STORY
+        )
+    assert await deals_of(organisation_id=seller.organisation_id) == []
