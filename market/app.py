@@ -12,9 +12,13 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler, Message, Scope
 
 import market
-from market import settings
+from market import clock, settings
+from market.accounts import queries as accounts
 from market.accounts.rules import Viewer
 from market.api.routes import routes as api_routes
+from market.db.jobs import working
+from market.db.session import started_pool
+from market.notices import queries as notices
 from market.web import assets, cookies, errors, guards, style
 from market.web.cookies import Edge
 from market.web.csrf import CheckToken
@@ -80,8 +84,8 @@ def create_app(
         state=State(
             {
                 "edge": edge,
-                "find_viewer": find_viewer or _nobody,
-                "count_unread": count_unread or _nothing_unread,
+                "find_viewer": find_viewer or _viewer_of,
+                "count_unread": count_unread or _unread_of,
             }
         ),
         logging_config=None,
@@ -94,15 +98,17 @@ def create_app(
 
 @asynccontextmanager
 async def _serving(_: Litestar) -> AsyncIterator[None]:
-    yield
+    """Run the pool, and in this same process a worker for the jobs."""
+    async with started_pool(), working(tasks=settings.settings().job_tasks):
+        yield
 
 
-async def _nobody(_: bytes) -> Viewer | None:
-    return None
+async def _viewer_of(token_hash: bytes) -> Viewer | None:
+    return await accounts.viewer_for(token_hash=token_hash, at=clock.now())
 
 
-async def _nothing_unread(_: Viewer) -> int:
-    return 0
+async def _unread_of(viewer: Viewer) -> int:
+    return await notices.unread_count(organisation_id=viewer.organisation_id)
 
 
 async def _put_headers(message: Message, scope: Scope) -> None:

@@ -1,7 +1,7 @@
 """Three drawings as plain SVG: stock left over time, the funnel, and who supplies whom.
 
-Each is drawn twice, for a desk and for a phone, because text that scales with a drawing cannot be
-read at 390 px; the style sheet shows the one that fits. Colours are classes of the style sheet (the
+Each is drawn in three widths, because text that scales with a drawing cannot be read at 390 px; the
+style sheet shows the one that fits. Colours are classes of the style sheet (the
 page allows no inline style). The figures stand in a table underneath, for everybody. Masses are
 grams and are written in tonnes.
 """
@@ -18,7 +18,8 @@ from market.i18n import Language, Message, msg, translate
 from market.units import Gram
 from market.web import formats
 
-WIDE, NARROW = 720, 340
+#: A full panel on a desk; half of one, or a tablet; a phone.
+WIDE, HALF, NARROW = 860, 520, 340
 
 #: More sources or buyers than this and the smallest share one line.
 MOST_NODES = 14
@@ -50,7 +51,7 @@ def step_line(points: Sequence[Step], title: Message | str, language: Language) 
 
 
 def _step_svg(points: Sequence[Step], width: int, language: Language) -> tuple[int, str]:
-    height, left, right, top, bottom = (260 if width == WIDE else 210), 46, 14, 18, 30
+    height, left, right, top, bottom = (250 if width > NARROW else 210), 46, 64, 14, 30
     ticks = _ticks(max(mass for _, mass in points))
     most = ticks[-1] or 1
     days = (points[-1][0] - points[0][0]).days or 1
@@ -77,10 +78,7 @@ def _step_svg(points: Sequence[Step], width: int, language: Language) -> tuple[i
     end_y = y(points[-1][1])
     parts.append(f'<circle class="c-dot" cx="{end_x:.1f}" cy="{end_y:.1f}" r="4"/>')
     label = formats.tonnes(points[-1][1], language)
-    parts.append(
-        f'<text class="c-strong" x="{end_x:.1f}" y="{max(end_y - 10, 12):.1f}" text-anchor="end">'
-        f"{label}</text>"
-    )
+    parts.append(f'<text class="c-strong" x="{end_x + 10:.1f}" y="{end_y + 5:.1f}">{label}</text>')
     parts.append(_tick_days(points, height, x, language))
     return height, "".join(parts)
 
@@ -131,7 +129,7 @@ def funnel(stages: Sequence[Stage], title: Message | str, language: Language) ->
 
 
 def _funnel_svg(stages: Sequence[tuple[str, Gram]], width: int, language: Language) -> tuple[int, str]:
-    is_wide = width == WIDE
+    is_wide = width > NARROW
     row, left = (46, 124) if is_wide else (58, 0)
     room = width - left - 1
     most = max(mass for _, mass in stages)
@@ -198,10 +196,16 @@ def _largest(flows: dict[tuple[str, str], int], side: int) -> list[str]:
 
 
 def _sankey_svg(flows: dict[tuple[str, str], int], width: int, language: Language) -> tuple[int, str]:
-    is_wide = width == WIDE
-    margin, bar, gap, line = (168, 10, 22, 5) if is_wide else (104, 8, 36, -3)
+    # a name and its figure stand in one line where there is room, else below each other
+    one_line = width == WIDE
+    most, bar, gap, line = (230, 10, 22, 5) if one_line else (140, 10, 36, -3)
+    if width == NARROW:
+        most, bar = 104, 8
     sides = [_heights(flows, side) for side in (0, 1)]
-    scale = (230 if is_wide else 200) / sum(flows.values())
+    margin = min(
+        most, max(_room(name, mass, one_line, language) for side in sides for name, mass in side.items())
+    )
+    scale = (240 if one_line else 200) / sum(flows.values())
     tall = [sum(side.values()) * scale + gap * (len(side) - 1) for side in sides]
     height = int(max(tall)) + 28
     tops: list[dict[str, float]] = []
@@ -239,8 +243,8 @@ def _sankey_svg(flows: dict[tuple[str, str], int], width: int, language: Languag
                 f'<rect class="c-node {kind}" x="{x}" y="{y:.1f}" width="{bar}" '
                 f'height="{max(mass * scale, 1.5):.1f}"/>'
             )
-            name_room = margin - 12 if not is_wide else margin - 12 - _width(figure, 13) - 8
-            if is_wide:
+            name_room = margin - 12 if not one_line else margin - 12 - _width(figure, 13) - 8
+            if one_line:
                 words = _cut(name, name_room)
                 parts.append(
                     f'<text class="c-label" x="{at}" y="{centre + line:.1f}" text-anchor="{anchor}">'
@@ -253,6 +257,13 @@ def _sankey_svg(flows: dict[tuple[str, str], int], width: int, language: Languag
                     f"{figure}</text>"
                 )
     return height, "".join(parts)
+
+
+def _room(name: str, mass: int, one_line: bool, language: Language) -> int:
+    """Return the px that a node's words take up beside the drawing."""
+    figure = _width(formats.tonnes(Gram(mass), language), 13)
+    both = _width(name, 14) + 8 + figure if one_line else max(_width(name, 14), figure)
+    return int(both) + 20
 
 
 def _heights(flows: dict[tuple[str, str], int], side: int) -> dict[str, int]:
@@ -295,7 +306,7 @@ def _figure(
 ) -> Markup:
     name = escape(translate(title, language))
     drawings = []
-    for width, shown in ((WIDE, "wide"), (NARROW, "narrow")):
+    for width, shown in ((WIDE, "wide"), (HALF, "half"), (NARROW, "narrow")):
         height, parts = draw(width)
         drawings.append(
             f'<svg class="chart-{shown}" viewBox="0 0 {width} {height}" role="img" aria-label="{name}">'

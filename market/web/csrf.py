@@ -9,9 +9,10 @@ each drawing, because compressed pages that repeat a secret leak it (BREACH).
 import base64
 import hmac
 import secrets
+from typing import Any
 
 from litestar import Request
-from litestar.enums import RequestEncodingType
+from litestar.enums import RequestEncodingType, ScopeType
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
@@ -84,12 +85,12 @@ class CheckToken:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] not in _SAFE:
-            request: Request[object, object, object] = Request(scope, receive)
+        if scope["type"] == ScopeType.HTTP and scope["method"] not in _SAFE:
+            request: Request[Any, Any, Any] = Request(scope, receive)
             await self._check(request)
         await self.app(scope, receive, send)
 
-    async def _check(self, request: Request[object, object, object]) -> None:
+    async def _check(self, request: Request[Any, Any, Any]) -> None:
         is_api = request.scope["path"].startswith("/api/")
         if is_api and not cookies.read(request, SESSION):
             return

@@ -13,6 +13,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
+from market.accounts.operations import TooManyTries
 from market.errors import Busy, Conflict, Invalid, MarketError, NotAllowed, NotFound
 from market.i18n import Message, msg, translate
 from market.web import cookies, guards, pages
@@ -29,6 +30,7 @@ _STATUS: tuple[tuple[type[MarketError], int], ...] = (
     (SignInNeeded, 401),
     (NotFound, 404),
     (NotAllowed, 403),
+    (TooManyTries, 429),
     (Conflict, 409),
     (Invalid, 422),
     (Busy, 503),

@@ -4,21 +4,20 @@ A handler that takes ``viewer: Viewer`` is for people who have signed in; one th
 ``guest: Viewer | None`` is for everybody. ``guards=[require("official")]`` asks for a role or a side.
 """
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
 
 from litestar import Request
-from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import Guard
 
-from market.accounts.rules import Viewer
+from market.accounts.rules import Viewer, token_hash
 from market.errors import MarketError, NotAllowed
 from market.i18n import msg
 from market.web import cookies
+from market.web.cookies import Connection
 from market.web.csrf import SESSION
 
 #: Finds the viewer of a session by the SHA-256 of its token.
@@ -39,25 +38,23 @@ class SignInNeeded(MarketError):
 class LoadViewer(AbstractAuthenticationMiddleware):
     """Read the session cookie (or a bearer token) once; ``request.user`` is the viewer or None."""
 
-    async def authenticate_request(
-        self, connection: ASGIConnection[object, object, object, State]
-    ) -> AuthenticationResult:
+    async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
         token = cookies.read(connection, SESSION) or _bearer(connection)
         if not token:
             return AuthenticationResult(user=None, auth=0)
-        viewer = await connection.app.state.find_viewer(hashlib.sha256(token.encode()).digest())
+        viewer = await connection.app.state.find_viewer(token_hash(token))
         unread = 0
         if viewer is not None and connection.scope.get("method") == "GET" and not _is_part(connection):
             unread = await connection.app.state.count_unread(viewer)
         return AuthenticationResult(user=viewer, auth=unread)
 
 
-def _bearer(connection: ASGIConnection[object, object, object, State]) -> str | None:
+def _bearer(connection: Connection) -> str | None:
     kind, _, token = connection.headers.get("authorization", "").partition(" ")
     return token.strip() if kind.lower() == "bearer" else None
 
 
-def _is_part(connection: ASGIConnection[object, object, object, State]) -> bool:
+def _is_part(connection: Connection) -> bool:
     return "hx-request" in connection.headers or connection.scope["path"].startswith("/api/")
 
 
@@ -80,7 +77,7 @@ async def anybody(request: WebRequest) -> Viewer | None:
 def require(*who: str) -> Guard:
     """Return a guard that lets in people with one of these roles or sides, and nobody else."""
 
-    def guard(connection: ASGIConnection[object, object, object, State], _: BaseRouteHandler) -> None:
+    def guard(connection: Connection, _: BaseRouteHandler) -> None:
         viewer = connection.user
         if not isinstance(viewer, Viewer):
             raise SignInNeeded
@@ -90,7 +87,7 @@ def require(*who: str) -> Guard:
     return guard
 
 
-def sign_in_path(connection: ASGIConnection[object, object, object, State]) -> str:
+def sign_in_path(connection: Connection) -> str:
     """Return the sign-in page's address, which leads back here; after a post it leads home."""
     if connection.scope.get("method") != "GET" or connection.scope["path"] == "/":
         return "/sign-in"

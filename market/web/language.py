@@ -5,7 +5,6 @@ language of the signed-in person. Accept-Language is ignored: many phones of the
 it set to English.
 """
 
-from typing import cast
 from urllib.parse import urlencode
 
 from market.i18n import LANGUAGES, Language
@@ -17,17 +16,15 @@ _COOKIE = "lang"
 
 def language_of(connection: Connection) -> Language:
     """Return the reader's language, remembering a choice made in the address."""
-    asked = connection.query_params.get("lang")
-    kept = cookies.read(connection, _COOKIE)
-    if asked in LANGUAGES:
-        if asked != kept:
-            cookies.put(connection, _COOKIE, asked, max_age=cookies.YEAR)
-        return cast(Language, asked)
-    if kept in LANGUAGES:
-        return cast(Language, kept)
-    viewer = connection.scope.get("user")
-    spoken = getattr(viewer, "language", None)
-    return cast(Language, spoken) if spoken in LANGUAGES else "zh"
+    kept = _known(cookies.read(connection, _COOKIE))
+    asked = _known(connection.query_params.get("lang"))
+    if asked and asked != kept:
+        cookies.put(connection, _COOKIE, asked, max_age=cookies.YEAR)
+    return asked or kept or _known(getattr(connection.scope.get("user"), "language", None)) or "zh"
+
+
+def _known(name: object) -> Language | None:
+    return next((language for language in LANGUAGES if language == name), None)
 
 
 def switch_path(connection: Connection, language: Language) -> str:

@@ -44,7 +44,7 @@ def page(
     status: int = 200,
     toast: Message | None = None,
     headers: dict[str, str] | None = None,
-    **context: object,
+    **context: Any,
 ) -> Response[str]:
     """Return ``template`` drawn for the reader.
 
@@ -60,7 +60,7 @@ def page(
     return Response(html, media_type=MediaType.HTML, status_code=status, headers=out)
 
 
-def render(request: Connection, template: str, *, toast: Message | None = None, **context: object) -> str:
+def render(request: Connection, template: str, *, toast: Message | None = None, **context: Any) -> str:
     """Return the drawn template as text, with what every page needs around ``context``."""
     language = language_of(request)
     toasts = [toast] if toast else []

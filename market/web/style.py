@@ -1,18 +1,16 @@
 """Every component on one page, for those who build pages. Served in development only."""
 
 from datetime import date, timedelta
+from typing import Any
 
-from litestar import Request, Response, get, post
-from litestar.datastructures import State
+from litestar import Response, get, post
 
-from market.accounts.rules import Viewer
 from market.i18n import msg
 from market.units import FenPerKg, Gram
 from market.web import fields
 from market.web.forms import FileField, Form
+from market.web.guards import WebRequest
 from market.web.pages import page
-
-WebRequest = Request[Viewer | None, int, State]
 
 _TONNE = 1_000_000
 _DAY = date(2026, 11, 1)
@@ -50,7 +48,7 @@ _FLOWS = (
 )
 
 
-def _context() -> dict[str, object]:
+def _context() -> dict[str, Any]:
     return {
         "points": [(_DAY + timedelta(days=3 * n), Gram(mass * _TONNE)) for n, mass in enumerate(_STOCK)],
         "stages": [(name, Gram(mass * _TONNE)) for name, mass in _STAGES],
