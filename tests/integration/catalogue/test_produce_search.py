@@ -83,7 +83,7 @@ async def test_a_part_of_the_name_finds_what_contains_it_and_nothing_else(catalo
 
 
 async def test_wildcards_of_like_stand_for_themselves(catalogue: Engine) -> None:
-    for text in ("%", "_", "%%", "\\", "花%油", "白%菜", "大_菜", "白菜%", "h%y", "%油"):
+    for text in ("%", "_", "%%", "\\", "花%油", "白%菜", "大_菜", "h%y", "%油"):
         assert (text, await codes(text)) == (text, [])
     await execute("UPDATE produce SET aliases = array_append(aliases, '50%_粉') WHERE code = 'peanut'")
     assert (await codes("50%_粉"))[:1] == ["peanut"]
