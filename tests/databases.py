@@ -9,7 +9,8 @@ from typing import Any
 
 import asyncpg
 
-from market.db.embedded import SUPERUSER, Server
+from market.db.cluster import SUPERUSER
+from market.db.embedded import Server
 from market.db.migrate import migrate_forwards
 from market.db.session import started_pool
 from market.settings import Settings

@@ -20,7 +20,7 @@ from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 from piccolo.querystring import QueryString
 
 from market.db import embedded
-from market.db.embedded import NoDatabase
+from market.db.programs import NoDatabase
 from market.errors import Busy
 from market.i18n import msg
 from market.settings import Settings, settings

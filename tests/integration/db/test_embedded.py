@@ -15,9 +15,9 @@ from typing import Any, Literal
 import asyncpg
 import pytest
 
-from market.db import embedded, programs
-from market.db.embedded import NoDatabase, Server
-from market.db.programs import choose, found, wheel_folder
+from market.db import cluster, embedded, programs
+from market.db.embedded import Server
+from market.db.programs import NoDatabase, choose, found, wheel_folder
 from market.db.session import fetch_value, started_pool
 from market.settings import Settings
 from tests.databases import FAST
@@ -119,10 +119,10 @@ def test_machine_own_programs_start(programs_found: Any, ordinary: Person, home_
 
 
 async def test_database_url_is_used_and_nothing_of_our_own_is_started(server: Server, tmp_path: Path) -> None:
-    url = f"postgresql://{embedded.ROLE}@/{embedded.DATABASE}?host={server.socket}&port={embedded.PORT}"
+    url = f"postgresql://{cluster.ROLE}@/{cluster.DATABASE}?host={server.socket}&port={cluster.PORT}"
     home = tmp_path / "tiantou"
     async with started_pool(Settings(data_dir=home, database_url=url)):
-        assert await fetch_value("SELECT current_database()") == embedded.DATABASE
+        assert await fetch_value("SELECT current_database()") == cluster.DATABASE
     assert not home.exists()
 
 
@@ -279,17 +279,17 @@ def test_long_path_gets_a_socket_elsewhere(ordinary: Person, home_of: HomeOf) ->
 
 
 def test_socket_folder_that_somebody_else_prepared_is_refused(ordinary: Person, home_of: HomeOf) -> None:
-    cluster = home_of(ordinary).parent / ("深" * 30)
-    user = embedded._User(ordinary.name, ordinary.uid, ordinary.gid, drop=True)
-    folder = embedded._socket_folder(cluster, user)
-    assert embedded._socket_folder(cluster, user) == folder
+    folder_of_cluster = home_of(ordinary).parent / ("深" * 30)
+    user = cluster.User(ordinary.name, ordinary.uid, ordinary.gid, drop=True)
+    folder = cluster.socket_folder(folder_of_cluster, user)
+    assert cluster.socket_folder(folder_of_cluster, user) == folder
     folder.chmod(0o777)
     with pytest.raises(NoDatabase, match="不是我们的文件夹"):
-        embedded._socket_folder(cluster, user)
+        cluster.socket_folder(folder_of_cluster, user)
     folder.rmdir()
-    folder.symlink_to(cluster)
+    folder.symlink_to(folder_of_cluster)
     with pytest.raises(NoDatabase, match="不是我们的文件夹"):
-        embedded._socket_folder(cluster, user)
+        cluster.socket_folder(folder_of_cluster, user)
     folder.unlink()
 
 
@@ -332,7 +332,7 @@ def test_wheel_in_a_folder_of_root_only_is_copied_for_the_server(
     copy = Path(folder).parents[2]
     try:
         assert answer == 1
-        assert copy.parent == embedded.SHARED
+        assert copy.parent == cluster.SHARED
         assert [
             p
             for p in copy.rglob("*")

@@ -1,0 +1,101 @@
+"""The frame of the command line: what it imports, says and returns."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from market import cli
+from market.cli_serve import answers, free_port
+from market.errors import Conflict
+
+
+def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MARKET_", "LC_", "LANG"))
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "market", *words],
+        env={**kept, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("lang", "told"), [("C.UTF-8", "准备数据库并提供网页"), ("en_GB.UTF-8", "prepare the database")]
+)
+def test_help_lists_every_command_in_the_readers_language(lang: str, told: str) -> None:
+    shown = run("--help", LANG=lang).stdout
+    assert told in shown
+    assert [name for name in cli.COMMANDS if f"    {name}" not in shown] == []
+
+
+def test_unknown_command_is_refused() -> None:
+    refused = run("mach")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "invalid choice: 'mach'" in refused.stderr
+
+
+def test_setting_that_does_not_fit_is_told_without_a_traceback() -> None:
+    refused = run("db", "status", MARKET_PORT="eight", LANG="en_GB.UTF-8")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "The environment variable MARKET_PORT has the value “eight”, which does not fit: "
+        "Expected `int`, got `str`.\n"
+    )
+
+
+def test_database_that_cannot_be_reached_is_told_without_a_traceback() -> None:
+    refused = run("db", "up", DATABASE_URL="postgresql://nobody@/x?host=/nonexistent")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("连不上数据库：")
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_help_imports_neither_web_nor_database() -> None:
+    asked = "import sys; from market import cli; print({'litestar', 'piccolo', 'granian'} & set(sys.modules))"
+    assert (
+        subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
+        == "set()\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "lang", "expected"),
+    [
+        (["serve", "--lang", "en"], "zh_CN.UTF-8", "en"),
+        (["serve", "--lang=zh"], "en_US.UTF-8", "zh"),
+        (["serve"], "en_US.UTF-8", "en"),
+        (["serve"], "C", "zh"),
+        (["serve"], "", "zh"),
+    ],
+)
+def test_language_is_the_one_asked_for_then_the_locales(
+    words: list[str], lang: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", lang)
+    assert cli.language(words) == expected
+
+
+def test_port_that_is_taken_gives_the_next_free_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert port < free_port("127.0.0.1", port) <= port + 50
+
+
+def test_host_that_is_not_ours_is_refused() -> None:
+    with pytest.raises(Conflict, match=r"192\.0\.2\.1 上从 8000 起没有可用的端口"):
+        free_port("192.0.2.1", 8000)
+
+
+def test_server_that_does_not_answer_is_noticed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    assert answers("127.0.0.1", port, patience=0.2) is False
