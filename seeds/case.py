@@ -215,7 +215,6 @@ class Fact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     zh: str
     en: str
     source: str
-    source_words: str
 
 
 class Figures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

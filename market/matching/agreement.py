@@ -57,7 +57,18 @@ async def agree(
         deal_id = None
         if state == lifecycle.AGREED:
             state = lifecycle.MATCH.apply("convert", state=state, by="system")
-            deal_id = await _convert(match, actor=actor, at=at)
+            deal_id = await make_deal(
+                deal=_deal(
+                    match,
+                    quantity=Gram(match["quantity"]),
+                    # down to a whole fen: the ask is whole, so it stays between ask and the buyer's most
+                    price=FenPerKg(match["price"] // HAO_PER_FEN),
+                    source="match",
+                    source_id=match_id,
+                ),
+                actor=actor,
+                at=at,
+            )
             await execute("UPDATE match SET state = $2, deal = $3 WHERE id = $1", match_id, state, deal_id)
         else:
             await notify(
@@ -128,12 +139,15 @@ async def decline(
         )
 
 
+_MATCH = """SELECT match.*, listing.title, listing.available_from, listing.available_to,
+       demand.deliver_from, demand.deliver_to
+FROM match JOIN listing ON listing.id = match.listing JOIN demand ON demand.id = match.demand
+"""
+
+
 async def _locked(*, match_id: int, organisation_id: int) -> tuple[Record, str]:
     rows = await fetch(
-        """SELECT match.*, listing.title, listing.available_from, listing.available_to, listing.ask,
-                  demand.deliver_from, demand.deliver_to
-           FROM match JOIN listing ON listing.id = match.listing JOIN demand ON demand.id = match.demand
-           WHERE match.id = $1 AND $2 IN (match.seller, match.buyer) FOR UPDATE OF match""",
+        _MATCH + "WHERE match.id = $1 AND $2 IN (match.seller, match.buyer) FOR UPDATE OF match",
         match_id,
         organisation_id,
     )
@@ -142,20 +156,56 @@ async def _locked(*, match_id: int, organisation_id: int) -> tuple[Record, str]:
     return rows[0], "seller" if rows[0]["seller"] == organisation_id else "buyer"
 
 
-async def _convert(match: Record, *, actor: Actor, at: datetime) -> int:
-    return await make_deal(
-        deal=NewDeal(
-            listing_id=match["listing"],
-            demand_id=match["demand"],
-            buyer_id=match["buyer"],
-            quantity=Gram(match["quantity"]),
-            # down to a whole fen: the ask is whole, so it stays between ask and what the buyer can bear
-            price=FenPerKg(match["price"] // HAO_PER_FEN),
-            source="match",
-            source_id=match["id"],
-            deliver_from=max(match["available_from"], match["deliver_from"]),
-            deliver_to=min(match["available_to"], match["deliver_to"]),
-        ),
-        actor=actor,
-        at=at,
+def _deal(match: Record, *, quantity: Gram, price: FenPerKg, source: str, source_id: int) -> NewDeal:
+    return NewDeal(
+        listing_id=match["listing"],
+        demand_id=match["demand"],
+        buyer_id=match["buyer"],
+        quantity=quantity,
+        price=price,
+        source=source,
+        source_id=source_id,
+        deliver_from=max(match["available_from"], match["deliver_from"]),
+        deliver_to=min(match["available_to"], match["deliver_to"]),
     )
+
+
+async def conclude(
+    *, match_id: int, quantity: Gram, price: FenPerKg, topic_id: int, actor: Actor, at: datetime
+) -> int:
+    """Turn a match into the deal that both sides struck at the table, on their own terms.
+
+    ``topic_id`` names the talk; it makes one deal at most. Return the deal's number.
+
+    Raises:
+        WrongState: the match is no longer open.
+        Conflict: stock or demand have gone.
+    """
+    async with transaction():
+        rows = await fetch(_MATCH + "WHERE match.id = $1 FOR UPDATE OF match", match_id)
+        if not rows:
+            raise NotFound(msg("没有找到这条撮合建议。"))
+        match = rows[0]
+        state = match["state"]
+        for move, side in (("agree", "seller"), ("complete", "buyer"), ("convert", "system")):
+            if lifecycle.MATCH.find(move, state=state, by=side):
+                state = lifecycle.MATCH.apply(move, state=state, by=side)
+        if state != lifecycle.CONVERTED or match["state"] == lifecycle.CONVERTED:
+            raise Conflict(msg("这条撮合建议已经结束，不能再据此成交。"))
+        deal_id = await make_deal(
+            deal=_deal(match, quantity=quantity, price=price, source="appointment", source_id=topic_id),
+            actor=actor,
+            at=at,
+        )
+        await execute(
+            """UPDATE match SET state = $2, deal = $3, seller_agreed_at = coalesce(seller_agreed_at, $4),
+                 buyer_agreed_at = coalesce(buyer_agreed_at, $4) WHERE id = $1""",
+            match_id,
+            state,
+            deal_id,
+            at,
+        )
+        await record(
+            subject=f"match:{match_id}", action="conclude", actor=actor, at=at, details={"deal": deal_id}
+        )
+    return deal_id

@@ -6,6 +6,7 @@ and its result is kept only if the market is still what was read. If not, it is 
 
 import hashlib
 import time
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -60,9 +61,9 @@ async def run_now(*, town_id: int, actor: Actor, at: datetime, parameters: Param
     async with transaction():
         run_id = await _open_run(town_id=town_id, actor=actor, at=at, parameters=parameters or Parameters())
     try:
-        await _read_compute_keep(run_id, None, at=at)
+        await _read_compute_keep(run_id, None, start=at, finish=lambda: at)
     except BaseException as trouble:
-        await _fail(run_id, trouble, at=clock.now())
+        await _fail(run_id, trouble, at=at)
         raise
     return run_id
 
@@ -75,7 +76,7 @@ async def compute(attempt: Attempt) -> None:
         async with attempt.finishing():
             return
     try:
-        await _read_compute_keep(run_id, attempt, at=clock.now())
+        await _read_compute_keep(run_id, attempt, start=clock.now(), finish=clock.now)
     except MarketError as trouble:
         async with attempt.finishing():
             await _fail(run_id, trouble, at=clock.now())
@@ -96,7 +97,9 @@ async def _open_run(*, town_id: int, actor: Actor, at: datetime, parameters: Par
     return int(rows[0]["id"])
 
 
-async def _read_compute_keep(run_id: int, attempt: Attempt | None, *, at: datetime) -> None:
+async def _read_compute_keep(
+    run_id: int, attempt: Attempt | None, *, start: datetime, finish: Callable[[], datetime]
+) -> None:
     rows = await fetch("SELECT town, parameters FROM run WHERE id = $1", run_id)
     if not rows:
         raise NotFound(msg("没有找到这次撮合。"))
@@ -105,9 +108,9 @@ async def _read_compute_keep(run_id: int, attempt: Attempt | None, *, at: dateti
         "UPDATE run SET state = $2, started_at = $3 WHERE id = $1 AND state IN ('queued', 'running')",
         run_id,
         lifecycle.RUNNING,
-        at,
+        start,
     )
-    today = at.astimezone(clock.CHINA).date()
+    today = start.astimezone(clock.CHINA).date()
     for _ in range(MOST_READS):
         market = await _read(town_id=town_id, on=today)
         result = await in_process(solve, market, parameters, TIME_LIMIT)
@@ -117,7 +120,7 @@ async def _read_compute_keep(run_id: int, attempt: Attempt | None, *, at: dateti
                 await execute("LOCK TABLE match, lot, listing, demand IN SHARE MODE")
                 if fingerprint(await snapshot(town_id=town_id, on=today)) != fingerprint(market):
                     raise _MovedError
-                await _keep(run_id=run_id, town_id=town_id, market=market, result=result, at=clock.now())
+                await _keep(run_id=run_id, town_id=town_id, market=market, result=result, at=finish())
         except _MovedError:
             continue
         return
