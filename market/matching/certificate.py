@@ -1,0 +1,34 @@
+"""The proof that comes with a result: gains that bound every allocation whatever."""
+
+import msgspec
+
+from market.matching.candidates import Ints
+
+
+class Certificate(msgspec.Struct, frozen=True, kw_only=True):
+    """Money in yuan. ``gap`` is (bound - worth) / bound; ``exact``: the worth reaches the bound."""
+
+    worth_yuan: float
+    upper_bound_yuan: float
+    gap: float
+    exact: bool
+    blocking_pairs: int
+    pairs_admissible: int
+    finished: bool
+    parameters: dict[str, str]
+    seconds: dict[str, float]
+    peak_memory_mib: float
+    version: str
+
+
+def weighted(gain: Ints, grams: Ints) -> int:
+    """Sum of gain x grams; Python's own integers, since int64 would overflow."""
+    return sum(a * b for a, b in zip(gain.tolist(), grams.tolist(), strict=True))
+
+
+def relative_gap(worth: float, bound: float) -> float:
+    """(bound - worth) / bound; below 1e-9, which is rounding, it is 0."""
+    if bound <= 1e-6:
+        return 0.0
+    gap = (bound - worth) / bound
+    return 0.0 if gap < 1e-9 else gap
