@@ -19,7 +19,7 @@ from market.catalogue.rules import (
 from market.catalogue.search import all_readings
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Invalid
-from market.i18n import msg
+from market.i18n import Message, msg
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -67,11 +67,11 @@ async def load_reference(
         )
 
 
-def _each_once(what: str, keys: Iterable[str]) -> None:
+def _each_once(what: Message, keys: Iterable[str]) -> None:
     seen: set[str] = set()
     for key in keys:
         if key in seen:
-            raise Invalid(msg("{what}里“{key}”出现了两次，请只保留一条。", what=msg(what), key=key))
+            raise Invalid(msg("{what}里“{key}”出现了两次，请只保留一条。", what=what, key=key))
         seen.add(key)
 
 
@@ -95,7 +95,7 @@ async def _upsert(table: str, key: str, columns: str, source: str, *values: obje
 
 
 async def _load_categories(entries: Sequence[CategoryEntry]) -> int:
-    _each_once("品类大类", (each.code for each in entries))
+    _each_once(msg("品类大类"), (each.code for each in entries))
     return await _upsert(
         "category",
         "code",
@@ -106,7 +106,7 @@ async def _load_categories(entries: Sequence[CategoryEntry]) -> int:
 
 
 async def _load_produce(entries: Sequence[ProduceEntry], readings: Readings) -> int:
-    _each_once("品类目录", (each.code for each in entries))
+    _each_once(msg("品类目录"), (each.code for each in entries))
     given = {each.code for each in entries}
     needed = {each.made_from for each in entries if each.made_from} - given
     await _require("produce", needed)
@@ -132,7 +132,7 @@ async def _load_produce(entries: Sequence[ProduceEntry], readings: Readings) -> 
 
 
 async def _load_divisions(entries: Sequence[DivisionEntry]) -> int:
-    _each_once("行政区划", (each.code for each in entries))
+    _each_once(msg("行政区划"), (each.code for each in entries))
     known = {each.code: each for each in entries}
     outside = {each.parent for each in entries if each.parent} - known.keys()
     rows = await fetch("SELECT code, path FROM division WHERE code = ANY($1::text[])", list(outside))
@@ -165,7 +165,7 @@ async def _load_divisions(entries: Sequence[DivisionEntry]) -> int:
 
 
 async def _load_coordinates(entries: Sequence[CoordinateEntry]) -> int:
-    _each_once("坐标", (each.code for each in entries))
+    _each_once(msg("坐标"), (each.code for each in entries))
     await _require("division", {each.code for each in entries})
     done = await execute(
         """UPDATE division SET lat = given.lat, lon = given.lon
@@ -178,7 +178,7 @@ async def _load_coordinates(entries: Sequence[CoordinateEntry]) -> int:
 
 
 async def _load_shelf_rules(entries: Sequence[ShelfRuleEntry]) -> int:
-    _each_once("上架规定", (each.code for each in entries))
+    _each_once(msg("上架规定"), (each.code for each in entries))
     return await _upsert(
         "shelf_rule",
         "code",
@@ -192,7 +192,7 @@ async def _load_shelf_rules(entries: Sequence[ShelfRuleEntry]) -> int:
 
 
 async def _load_credential_kinds(entries: Sequence[CredentialKindEntry]) -> int:
-    _each_once("资质", (each.code for each in entries))
+    _each_once(msg("资质"), (each.code for each in entries))
     return await _upsert(
         "credential_kind",
         "code",
@@ -204,7 +204,7 @@ async def _load_credential_kinds(entries: Sequence[CredentialKindEntry]) -> int:
 
 async def _load_grades(entries: Sequence[GradeEntry]) -> int:
     """Grades are few and known by their level; the table's own number means nothing to anybody."""
-    _each_once("等级", (str(each.level) for each in entries))
+    _each_once(msg("等级"), (str(each.level) for each in entries))
     levels, zh, en = _columns(entries, "level", "zh", "en")
     given = "unnest($1::bigint[], $2::text[], $3::text[]) AS given(level, zh, en)"
     changed = await execute(
@@ -226,7 +226,7 @@ async def _load_grades(entries: Sequence[GradeEntry]) -> int:
 
 
 async def _load_reasons(entries: Sequence[ReasonEntry]) -> int:
-    _each_once("原因", (each.code for each in entries))
+    _each_once(msg("原因"), (each.code for each in entries))
     return await _upsert(
         "reason",
         "code",

@@ -162,10 +162,12 @@ scored AS (
     SELECT n, code, CASE
         WHEN spelling.pinyin = asked.pinyin THEN CASE WHEN latin THEN 720 ELSE 440 END + spelling.worth
         WHEN latin AND spelling.initials = asked.initials THEN 710 + spelling.worth
-        WHEN latin AND length(asked.pinyin) > 1 AND starts_with(spelling.pinyin, asked.pinyin) THEN 660 + spelling.worth
+        WHEN latin AND length(asked.pinyin) > 1 AND starts_with(spelling.pinyin, asked.pinyin)
+            THEN 660 + spelling.worth
         WHEN latin AND length(asked.initials) > 1 AND starts_with(spelling.initials, asked.initials)
             THEN 640 + spelling.worth
-        WHEN latin AND length(asked.pinyin) > 3 AND strpos(spelling.pinyin, asked.pinyin) > 0 THEN 610 + spelling.worth
+        WHEN latin AND length(asked.pinyin) > 3 AND strpos(spelling.pinyin, asked.pinyin) > 0
+            THEN 610 + spelling.worth
         WHEN latin AND length(asked.pinyin) > 2 AND spelling.pinyin LIKE abbreviation
             AND asked.pinyin LIKE spelling.first THEN 450 + spelling.worth
         WHEN guess AND length(asked.pinyin) > 3 AND (latin OR length(text) > 2) THEN
@@ -274,9 +276,9 @@ async def produce_named(text: str, *, field: str = "produce") -> ProduceView:
     if not plain:
         trouble = msg("请选择品类。")
     else:
-        near = [f"{each.zh}（{each.en}）" for each in await suggest_produce(plain)]
+        near = [f"{each.zh} {each.en}" for each in await suggest_produce(plain)]
         trouble = (
-            msg("目录里没有“{text}”，您要找的是不是：{near}？", text=plain, near="、".join(near))
+            msg("目录里没有“{text}”，您要找的是不是：{near}？", text=plain, near=" / ".join(near))
             if near
             else msg("目录里没有“{text}”，请从品类目录中选择。", text=plain)
         )

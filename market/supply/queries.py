@@ -264,7 +264,7 @@ async def stock_history(town: int, *, until: date) -> list[StockDay]:
     return await fetch_into(
         StockDay,
         """WITH entry AS (
-               SELECT (at AT TIME ZONE 'Asia/Shanghai')::date AS day, kind, change
+               SELECT (stock_entry.at AT TIME ZONE 'Asia/Shanghai')::date AS day, stock_entry.kind, change
                FROM stock_entry JOIN lot ON lot.id = stock_entry.lot
                JOIN organisation AS owner ON owner.id = lot.owner
                WHERE owner.town = $1 OR owner.id = $1

@@ -77,14 +77,20 @@ async def test_an_orphan_division_is_refused_and_nothing_is_kept(db: Engine) -> 
 
 
 async def test_divisions_in_a_ring_are_refused(db: Engine) -> None:
-    ring = [DivisionEntry("2101", "prefecture", "甲", "2102"), DivisionEntry("2102", "prefecture", "乙", "2101")]
+    ring = [
+        DivisionEntry("2101", "prefecture", "甲", "2102"),
+        DivisionEntry("2102", "prefecture", "乙", "2101"),
+    ]
     with pytest.raises(Invalid):
         await load_reference(divisions=ring)
 
 
 async def test_children_may_come_before_their_parents_and_in_a_later_load(db: Engine) -> None:
     await load_reference(
-        divisions=[DivisionEntry("2101", "prefecture", "沈阳市", "21"), DivisionEntry("21", "province", "辽宁省")]
+        divisions=[
+            DivisionEntry("2101", "prefecture", "沈阳市", "21"),
+            DivisionEntry("21", "province", "辽宁省"),
+        ]
     )
     await load_reference(divisions=[DivisionEntry("210115", "county", "辽中区", "2101")])
     assert (await division_by_code("210115")).path == "辽宁省 / 沈阳市 / 辽中区"
@@ -120,7 +126,9 @@ async def test_every_list_is_complete(db: Engine) -> None:
     assert [each.code for each in await categories()] == [each.code for each in reference.categories()]
     assert {each.code for each in await all_produce()} == {each.code for each in reference.produce()}
     assert {each.category for each in await all_produce("oil")} == {"oil"}
-    assert [each.level for each in await grades()] == sorted((g.level for g in reference.grades()), reverse=True)
+    assert [each.level for each in await grades()] == sorted(
+        (g.level for g in reference.grades()), reverse=True
+    )
     assert len(await credential_kinds()) == len(reference.credential_kinds())
     assert [each.code for each in await reasons()] == [each.code for each in reference.reasons()]
 
@@ -129,8 +137,10 @@ async def test_every_kind_has_pinyin_and_first_letters(db: Engine) -> None:
     await load_seeds()
     oil = await produce_by_code("peanut-oil")
     assert (oil.made_from, oil.category_zh) == ("peanut-kernel", "食用油")
-    assert await fetch_value("SELECT pinyin[1] || ' ' || initials[1] FROM produce WHERE code = 'peanut-oil'") == (
-        "huashengyou hsy"
+    assert await fetch_value(
+        "SELECT pinyin[1] || ' ' || initials[1] FROM produce WHERE code = 'peanut-oil'"
+    ) == ("huashengyou hsy")
+    unpaired = (
+        "SELECT count(*) FROM produce WHERE cardinality(pinyin) <> cardinality(initials) OR pinyin = '{}'"
     )
-    unpaired = "SELECT count(*) FROM produce WHERE cardinality(pinyin) <> cardinality(initials) OR pinyin = '{}'"
     assert await fetch_value(unpaired) == 0

@@ -112,7 +112,9 @@ async def test_wildcards_and_signs_find_nothing_by_themselves(goods: Village, q:
     assert await found(q) == []
 
 
-@pytest.mark.parametrize("q", ["\0", "花\0生" * 5_000, "a b " * 5_000, "'; DROP TABLE listing; --", "(((", "\ud800x"])
+@pytest.mark.parametrize(
+    "q", ["\0", "花\0生" * 5_000, "a b " * 5_000, "'; DROP TABLE listing; --", "(((", "\ud800x"]
+)
 async def test_hostile_text_is_only_text(goods: Village, q: str) -> None:
     page = await browse(BrowseFilters(q=q))
     assert page.total == len(page.rows)
@@ -183,7 +185,12 @@ async def test_pages_cover_everything_once(village: Village) -> None:
     for n in range(PAGE_LENGTH + 3):
         await village.lists("peanut", f"花生{n}")
     first, second = await browse(BrowseFilters()), await browse(BrowseFilters(page=2))
-    assert (first.total, first.pages, len(first.rows), len(second.rows)) == (PAGE_LENGTH + 3, 2, PAGE_LENGTH, 3)
+    assert (first.total, first.pages, len(first.rows), len(second.rows)) == (
+        PAGE_LENGTH + 3,
+        2,
+        PAGE_LENGTH,
+        3,
+    )
     assert len({card.listing_id for card in first.rows + second.rows}) == PAGE_LENGTH + 3
     assert (await browse(BrowseFilters(page=9_999))).page == 2
 
@@ -206,7 +213,9 @@ async def test_facets_count_what_each_choice_would_leave(goods: Village) -> None
 
 
 async def test_a_card_tells_what_a_buyer_compares(village: Village) -> None:
-    listing_id = await village.lists("peanut-oil", "花生油", grade=3, credentials=("organic",), kg=500, ask=2_600)
+    listing_id = await village.lists(
+        "peanut-oil", "花生油", grade=3, credentials=("organic",), kg=500, ask=2_600
+    )
     [card] = (await browse(BrowseFilters(), village.member.organisation_id)).rows
     assert (card.listing_id, card.produce_zh, card.produce_en) == (listing_id, "花生油", "Peanut oil")
     assert (card.quantity, card.remaining, card.ask) == (500_000, 500_000, 2_600)
