@@ -7,12 +7,12 @@ of paths can be seated. Otherwise :func:`with_tables` models the tables themselv
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from ortools.sat.python import cp_model
 
-from market.meetings.prove import Model
+from market.meetings.prove import Expression, Model, add_up
 from market.meetings.seating import own_tables
 from market.meetings.timetable import MeetingProblem
 
@@ -34,34 +34,28 @@ class _Slots:
     """Slot numbers of appointments as linear expressions of a model."""
 
     def __init__(self, model: Model) -> None:
-        self.of: dict[int, cp_model.LinearExprT] = {}
-        terms: dict[int, list[cp_model.LinearExprT]] = defaultdict(list)
+        self.of: dict[int, Expression] = {}
+        terms: dict[int, list[Expression]] = defaultdict(list)
         for (m, t), v in model.at.items():
             terms[m].append(t * v)
         for m in range(len(model.ends)):
-            self.of[m] = sum(terms[m])
+            self.of[m] = add_up(terms[m])
 
 
-def _shared(model: Model) -> dict[tuple[int, int], int]:
-    """Return (m, n) -> how many participants both appointments have, for every ordered pair with any."""
-    shared: dict[tuple[int, int], int] = defaultdict(int)
-    for mine in model.members:
-        for m in mine:
-            for n in mine:
-                if m != n:
-                    shared[m, n] += 1
-    return shared
+def _shared(model: Model) -> list[tuple[int, int]]:
+    """Return every ordered pair of appointments with a participant in common."""
+    return sorted({(m, n) for mine in model.members for m in mine for n in mine if m != n})
 
 
-def _neighbours(model: Model) -> list[tuple[int, cp_model.IntVar, int, int]]:
-    """Add (worth, passed, m, n): n follows m at its table in the next slot."""
+def _neighbours(model: Model) -> list[tuple[cp_model.IntVar, int, int]]:
+    """Add links (link, m, n): n follows m at its table in the next slot."""
     cp = model.model
     items = model.problem.appointments
     own = own_tables(model.problem)
-    passed: list[tuple[int, cp_model.IntVar, int, int]] = []
+    passed: list[tuple[cp_model.IntVar, int, int]] = []
     out: dict[int, list[cp_model.IntVar]] = defaultdict(list)
     into: dict[int, list[cp_model.IntVar]] = defaultdict(list)
-    for (m, n), worth in _shared(model).items():
+    for m, n in _shared(model):
         if own.get(items[m].id, 0) != own.get(items[n].id, 0) and items[m].id in own and items[n].id in own:
             continue
         link = cp.new_bool_var(f"passed_{m}_{n}")
@@ -76,16 +70,62 @@ def _neighbours(model: Model) -> list[tuple[int, cp_model.IntVar, int, int]]:
         cp.add_bool_or(~link, *model.kept[m])
         out[m].append(link)
         into[n].append(link)
-        passed.append((worth, link, m, n))
+        passed.append((link, m, n))
     for links in (*out.values(), *into.values()):
         cp.add_at_most_one(links)
+    # Each slot's appointments lie on as many paths, and a path saves one change less than it is long.
+    kept = add_up(v for slots in model.kept for v in slots)
+    total = add_up(link for link, _, _ in passed)
+    for t in range(1, model.problem.slots + 1):
+        load = [model.at[m, t] for m in range(len(items)) if (m, t) in model.at]
+        cp.add(total + add_up(load) <= kept)
     return passed
 
 
-def _steps(model: Model) -> cp_model.LinearExprT:
-    """Return how often anybody goes on to a next appointment: appointments less one, of each who comes."""
-    ends = sum(v for mine in model.members for m in mine for v in model.kept[m])
-    return ends - sum(model.some[p] for p in range(len(model.members)))
+def _changes(model: Model, saved: Sequence[tuple[int, Expression]]) -> Expression:
+    """Return the table changes of all, given (participant, saved) as terms.
+
+    A variable for each participant, with the changes it cannot escape as its lower end, gives the
+    solver a bound that it would otherwise have to reason up to.
+    """
+    items = model.problem.appointments
+    own = own_tables(model.problem)
+    terms: dict[int, list[Expression]] = defaultdict(list)
+    for p, term in saved:
+        terms[p].append(term)
+    counts: list[cp_model.IntVar] = []
+    for p, mine in enumerate(model.members):
+        if len(mine) < 2:
+            continue
+        sure = [m for m in mine if items[m].id in model.required]
+        spots = {own.get(items[m].id) for m in sure}
+        least = max(0, len(spots - {None}) - 1)
+        count = model.model.new_int_var(least, len(mine) - 1, f"changes_{p}")
+        steps = add_up(v for m in mine for v in model.kept[m]) - model.some[p]
+        model.model.add(steps - add_up(terms[p]) <= count)
+        counts.append(count)
+    return add_up(counts)
+
+
+def _free_again(model: Model) -> list[tuple[int, Expression]]:
+    """Return, per participant, how many breaks may end at the table where they began."""
+    items = model.problem.appointments
+    own = own_tables(model.problem)
+    saved: list[tuple[int, Expression]] = []
+    for p, mine in enumerate(model.members):
+        places = [own.get(items[m].id) for m in mine]
+        if len(mine) < 2 or (None not in places and len(set(places)) == len(mine)):
+            continue
+        again = model.model.new_int_var(0, len(mine) - 1, f"again_{p}")
+        model.model.add(again <= add_up(f * v for f, v in model.breaks_of(p)))
+        saved.append((p, again))
+    return saved
+
+
+def _by_participant(
+    model: Model, links: Sequence[tuple[cp_model.IntVar, int, int]]
+) -> list[tuple[int, Expression]]:
+    return [(p, link) for link, m, n in links for p in set(model.ends[m]) & set(model.ends[n])]
 
 
 def links_of(problem: MeetingProblem) -> int:
@@ -105,7 +145,7 @@ def most_saved(model: Model, slots: Mapping[str, int], *, seconds: float) -> Sea
     if links_of(model.problem) > _MOST_LINKS:
         return Seating(None, None, 0, False)
     passed = _neighbours(model)
-    changes = _steps(model) - sum(worth * link for worth, link, _, _ in passed) - model.breaks({})
+    changes = _changes(model, [*_by_participant(model, passed), *_free_again(model)])
     model.hint(slots)
     level = model.minimise(changes, seconds=seconds)
     return Seating(level.slots, None, max(0, level.bound), level.proven)
@@ -155,11 +195,8 @@ def with_tables(
         cp.add_at_most_one(seat)
 
     passed = _neighbours(model)
-    saved = [worth * link for worth, link, _, _ in passed]
-    links = [(link, m, n) for _, link, m, n in passed]
     across = _across_breaks(model)
-    saved += [link for link, _, _ in across]
-    for link, m, n in (*links, *across):
+    for link, m, n in (*passed, *((link, m, n) for _, link, m, n in across)):
         for k in set(columns[m]) | set(columns[n]):
             if k not in columns[m]:
                 cp.add_bool_or(~link, ~sits[n, k])
@@ -174,7 +211,8 @@ def with_tables(
             away = cp.new_bool_var(f"elsewhere_{m}")
             cp.add_bool_or(~model.at[m, slot], away, *([sits[m, table]] if (m, table) in sits else []))
             elsewhere.append(away)
-    cost = _steps(model) - sum(saved) + penalty * sum(elsewhere)
+    saved = [*_by_participant(model, passed), *((p, link) for p, link, _, _ in across)]
+    cost = _changes(model, saved) + penalty * add_up(elsewhere)
     if bound:
         cp.add(cost >= bound)
     model.hint(slots)
@@ -192,11 +230,11 @@ def with_tables(
     return Seating(level.slots, found, max(bound, level.bound), level.proven)
 
 
-def _across_breaks(model: Model) -> list[tuple[cp_model.IntVar, int, int]]:
-    """Add links (link, m, n): n is a participant's next appointment after m and a break."""
+def _across_breaks(model: Model) -> list[tuple[int, cp_model.IntVar, int, int]]:
+    """Add links (p, link, m, n): n is a participant's next appointment after m and a break."""
     cp = model.model
     number = _Slots(model)
-    links: list[tuple[cp_model.IntVar, int, int]] = []
+    links: list[tuple[int, cp_model.IntVar, int, int]] = []
     for p, mine in enumerate(model.members):
         if len(mine) < 2:
             continue
@@ -217,12 +255,12 @@ def _across_breaks(model: Model) -> list[tuple[cp_model.IntVar, int, int]]:
             for q in mine:
                 if q not in (m, n):
                     gone = cp.new_bool_var(f"gone_{p}_{m}_{n}_{q}")
-                    cp.add(sum(model.kept[q]) == 0).only_enforce_if(gone)
+                    cp.add(add_up(model.kept[q]) == 0).only_enforce_if(gone)
                     cp.add_bool_or(~link, earlier[q, m], earlier[n, q], gone)
             mine_links.append(link)
-            links.append((link, m, n))
-        cp.add(sum(mine_links) <= sum(f * v for f, v in model.breaks_of(p)))
+            links.append((p, link, m, n))
+        cp.add(add_up(mine_links) <= add_up(f * v for f, v in model.breaks_of(p)))
         for m in mine:
-            cp.add_at_most_one(link for link, a, _ in links[-len(mine_links) :] if a == m)
-            cp.add_at_most_one(link for link, _, b in links[-len(mine_links) :] if b == m)
+            cp.add_at_most_one(link for _, link, a, _ in links[-len(mine_links) :] if a == m)
+            cp.add_at_most_one(link for _, link, _, b in links[-len(mine_links) :] if b == m)
     return links

@@ -30,7 +30,7 @@ class _Oracle:
     def clashing(self, chosen: Iterable[int]) -> set[int] | None:
         """Return those of ``chosen`` that already clash, or None if all can be kept (or nobody knows)."""
         cp = self._model.model
-        cp.clear_objective()
+        cp.clear_objective()  # type: ignore[no-untyped-call]
         cp.clear_assumptions()
         cp.add_assumptions([self._model.literals[i] for i in chosen])
         if self._model.solver.solve(cp) != cp_model.INFEASIBLE:

@@ -89,6 +89,15 @@ def _by_participant(problem: MeetingProblem) -> list[list[int]]:
     return members
 
 
+def _fit(members: Sequence[int], windows: Iterable[list[int]], each: int) -> list[Row]:
+    """Say of each window that it has room for no more than ``each`` of ``members`` per slot."""
+    return [
+        _at_most((at(m, t) for m in members for t in window), each * len(window))
+        for window in windows
+        if len(members) > each * len(window)
+    ]
+
+
 def _slots(problem: MeetingProblem) -> range:
     return range(1, problem.slots + 1)
 
@@ -115,9 +124,7 @@ def _one_at_a_time(problem: MeetingProblem) -> Iterable[Constraint]:
         if len(mine) > 1:
             rows = [_at_most((at(m, t) for m in mine), 1) for t in _slots(problem)]
             for away in ((), person.unavailable):
-                for window in _windows(problem, away):
-                    if len(mine) > len(window):
-                        rows.append(_at_most((at(m, t) for m in mine for t in window), len(window)))
+                rows += _fit(mine, _windows(problem, away), 1)
             text = msg(
                 "{who}同一时段只能谈一场（全场共 {slots} 个时段）", who=person.title, slots=problem.slots
             )
@@ -145,10 +152,7 @@ def _tables(problem: MeetingProblem) -> Iterable[Constraint]:
     everyone = range(len(problem.appointments))
     if len(everyone) > problem.tables:
         rows = [_at_most((at(m, t) for m in everyone), problem.tables) for t in _slots(problem)]
-        for window in _windows(problem):
-            most = problem.tables * len(window)
-            if len(everyone) > most:
-                rows.append(_at_most((at(m, t) for m in everyone for t in window), most))
+        rows += _fit(everyone, _windows(problem), problem.tables)
         text = msg("每个时段只有 {tables} 张洽谈桌", tables=problem.tables)
         yield Constraint("tables", text, tuple(rows))
 
@@ -223,9 +227,7 @@ def _own_tables(problem: MeetingProblem) -> Iterable[Constraint]:
     for table, here in sorted(at_table.items()):
         if len(owners[table]) > 1:
             shared = [_at_most((at(m, t) for m in here), 1) for t in _slots(problem)]
-            for window in _windows(problem):
-                if len(here) > len(window):
-                    shared.append(_at_most((at(m, t) for m in here for t in window), len(window)))
+            shared += _fit(here, _windows(problem), 1)
             text = msg("{table} 号桌由几家合用，同一时段只能谈一场", table=table)
             yield Constraint("shared_table", text, tuple(shared), tuple(sorted(owners[table])))
 

@@ -39,7 +39,7 @@ class _Reader:
     def fault(self, path: str, text: Message) -> None:
         self.faults.append(Fault(path, text))
 
-    def object(self, path: str, value: object, *, known: Sequence[str]) -> dict[str, Any] | None:
+    def entry(self, path: str, value: object, *, known: Sequence[str]) -> dict[str, Any] | None:
         if not isinstance(value, dict):
             self.fault(path, msg("应为对象。"))
             return None
@@ -48,7 +48,7 @@ class _Reader:
                 self.fault(f"{path}.{name}", msg("不认识的字段“{name}”。", name=name[:_LONGEST]))
         return value
 
-    def list(self, path: str, value: object) -> list[Any]:
+    def entries(self, path: str, value: object) -> list[Any]:
         if not isinstance(value, list):
             self.fault(path, msg("应为列表。"))
             return []
@@ -145,7 +145,7 @@ def read_meeting(content: bytes) -> MeetingProblem:
         Invalid: with every fault by its JSON path in ``fields``.
     """
     reader = _Reader()
-    raw = reader.object(
+    raw = reader.entry(
         "$",
         _parse(content, msg("对接会文件")),
         known=(
@@ -175,11 +175,11 @@ def read_meeting(content: bytes) -> MeetingProblem:
         half_day_after=optional("half_day_after"),
         participants=tuple(
             _participant(reader, f"$.participants[{i}]", value)
-            for i, value in enumerate(reader.list("$.participants", raw.get("participants", [])))
+            for i, value in enumerate(reader.entries("$.participants", raw.get("participants", [])))
         ),
         appointments=tuple(
             _appointment(reader, f"$.appointments[{i}]", value)
-            for i, value in enumerate(reader.list("$.appointments", raw.get("appointments", [])))
+            for i, value in enumerate(reader.entries("$.appointments", raw.get("appointments", [])))
         ),
         fairness=optional("fairness"),
     )
@@ -193,7 +193,7 @@ def read_meeting(content: bytes) -> MeetingProblem:
 def _fields(
     reader: _Reader, path: str, value: object, *, needed: Sequence[str], known: Sequence[str]
 ) -> dict[str, Any] | None:
-    raw = reader.object(path, value, known=known)
+    raw = reader.entry(path, value, known=known)
     if raw is not None:
         for name in needed:
             if name not in raw:
@@ -219,7 +219,7 @@ def _participant(reader: _Reader, path: str, value: object) -> Participant:
         side=cast(Side, reader.choice(f"{path}.side", raw.get("side", "guest"), _SIDES)),
         unavailable=tuple(
             reader.whole(f"{path}.unavailable[{j}]", slot)
-            for j, slot in enumerate(reader.list(f"{path}.unavailable", raw.get("unavailable", [])))
+            for j, slot in enumerate(reader.entries(f"{path}.unavailable", raw.get("unavailable", [])))
         ),
         max_appointments=None if most is None else reader.whole(f"{path}.max_appointments", most),
         table=None if table is None else reader.whole(f"{path}.table", table),
@@ -245,7 +245,7 @@ def _appointment(reader: _Reader, path: str, value: object) -> Appointment:
         slot=None if slot is None else reader.whole(f"{path}.slot", slot),
         after=tuple(
             reader.text(f"{path}.after[{j}]", other)
-            for j, other in enumerate(reader.list(f"{path}.after", raw.get("after", [])))
+            for j, other in enumerate(reader.entries(f"{path}.after", raw.get("after", [])))
         ),
         weight=reader.number(f"{path}.weight", raw.get("weight", 1)),
         optional=reader.truth(f"{path}.optional", raw.get("optional", False)),
@@ -264,7 +264,7 @@ def read_timetable(content: bytes) -> Timetable:
         raise _refusal([Fault("$.appointments", msg("缺少字段“{name}”。", name="appointments"))])
     placed: list[Placed] = []
     seen: set[str] = set()
-    for i, value in enumerate(reader.list("$.appointments", raw["appointments"])):
+    for i, value in enumerate(reader.entries("$.appointments", raw["appointments"])):
         path = f"$.appointments[{i}]"
         needed = ("id", "slot", "table")
         entry = _fields(reader, path, value, needed=needed, known=needed)

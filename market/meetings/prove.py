@@ -15,8 +15,13 @@ from market.meetings.timetable import (
     slots_by_participant,
 )
 
-#: A coefficient on an atom or on a variable.
-Terms = list[tuple[int, cp_model.IntVar]]
+#: What a level minimises.
+Expression = cp_model.LinearExpr | cp_model.IntVar | int
+
+
+def add_up(terms: Iterable[Expression]) -> cp_model.LinearExpr:
+    """Add up terms; the type of an empty sum too is an expression."""
+    return cp_model.LinearExpr.sum(list(terms))
 
 
 class Level(Struct, frozen=True):
@@ -108,7 +113,7 @@ class Model:
                 self.some[p] = 1
                 model.add_bool_or(begins)
                 if all(self.problem.appointments[m].id in self.required for m in mine):
-                    model.add(sum(v for (q, _), v in self._busy_of(p)) == len(mine))
+                    model.add(add_up(v for (q, _), v in self._busy_of(p)) == len(mine))
             elif begins:
                 some = model.new_bool_var(f"some_{p}")
                 self.some[p] = some
@@ -133,7 +138,7 @@ class Model:
             most = self.problem.slots if all(len(mine) > 1 for mine in self.members) else 0
             self._least = self.model.new_int_var(0, most, "least")
             for p in range(len(self.members)) if most else ():
-                self.model.add(self._least <= sum(f * v for f, v in self.breaks_of(p)))
+                self.model.add(self._least <= add_up(f * v for f, v in self.breaks_of(p)))
         return self._least
 
     def breaks_of(self, p: int) -> list[tuple[int, cp_model.IntVar | int]]:
@@ -152,26 +157,26 @@ class Model:
         if not live:
             self.model.add_bool_or([] if literal is None else [~literal])
         elif literal is not None:
-            self.model.add(sum(factor * v for factor, v in live) <= bound).only_enforce_if(literal)
+            self.model.add(add_up(factor * v for factor, v in live) <= bound).only_enforce_if(literal)
         elif bound == 1 and all(factor == 1 for factor, _ in live):
             self.model.add_at_most_one(v for _, v in live)
         elif bound == -1 and all(factor == -1 for factor, _ in live):
             self.model.add_bool_or(v for _, v in live)
         else:
-            self.model.add(sum(factor * v for factor, v in live) <= bound)
+            self.model.add(add_up(factor * v for factor, v in live) <= bound)
 
     # --- the objective's levels -------------------------------------------------------------------
 
-    def kept_weight(self, weights: Mapping[str, int]) -> cp_model.LinearExprT:
+    def kept_weight(self, weights: Mapping[str, int]) -> Expression:
         """Return what the kept appointments of ``weights`` weigh together."""
-        return sum(
+        return add_up(
             weights[item.id] * v
             for item, kept in zip(self.problem.appointments, self.kept, strict=True)
             if weights.get(item.id)
             for v in kept
         )
 
-    def breaks(self, forced: Mapping[str, int]) -> cp_model.LinearExprT:
+    def breaks(self, forced: Mapping[str, int]) -> Expression:
         """Return the breaks of all; ``forced`` says how many each participant (by id) cannot escape.
 
         A variable for each participant gives the solver that bound at once, where a sum of begins
@@ -181,13 +186,13 @@ class Model:
         for p, (person, mine) in enumerate(zip(self.problem.participants, self.members, strict=True)):
             if len(mine) > 1:
                 count = self.model.new_int_var(forced.get(person.id, 0), len(mine) - 1, f"breaks_{p}")
-                self.model.add(sum(f * v for f, v in self.breaks_of(p)) <= count)
+                self.model.add(add_up(f * v for f, v in self.breaks_of(p)) <= count)
                 total.append(count)
-        return sum(total)
+        return add_up(total)
 
-    def moved(self, home: Mapping[str, int]) -> cp_model.LinearExprT:
+    def moved(self, home: Mapping[str, int]) -> Expression:
         """Return how many appointments lie elsewhere than at ``home`` (appointment -> slot)."""
-        return sum(
+        return add_up(
             self.at[m, t]
             for m, item in enumerate(self.problem.appointments)
             if item.id in home
@@ -195,7 +200,7 @@ class Model:
             if t != home[item.id] and (m, t) in self.at
         )
 
-    def idle(self) -> cp_model.LinearExprT:
+    def idle(self) -> Expression:
         """Return the idle slots, adding the variables that count them."""
         model = self.model
         total: list[cp_model.IntVar] = []
@@ -220,14 +225,14 @@ class Model:
                 total.append(idle)
             # A break has at least one idle slot.
             mine_idle = total[len(total) - max(0, last - first - 1) :] if last - first > 1 else []
-            model.add(sum(f * v for f, v in self.breaks_of(p)) <= sum(mine_idle))
-        return sum(total)
+            model.add(add_up(f * v for f, v in self.breaks_of(p)) <= add_up(mine_idle))
+        return add_up(total)
 
     # --- solving ----------------------------------------------------------------------------------
 
     def hint(self, slots: Mapping[str, int]) -> None:
         """Suggest a plan (appointment -> slot) to start from, with all that follows from it."""
-        self.model.clear_hints()
+        self.model.clear_hints()  # type: ignore[no-untyped-call]
         for (m, t), v in self.at.items():
             self.model.add_hint(v, int(slots.get(self.problem.appointments[m].id) == t))
         hinted = {v.index for v in self.at.values()}
@@ -241,10 +246,10 @@ class Model:
                 hinted.add(v.index)
                 self.model.add_hint(v, int(t in busy[p] and t - 1 not in busy[p]))
 
-    def minimise(self, expression: cp_model.LinearExprT, *, seconds: float) -> Level:
+    def minimise(self, expression: Expression, *, seconds: float) -> Level:
         """Solve one level. ``slots`` is None where nothing was found in time."""
         if isinstance(expression, int):
-            self.model.clear_objective()
+            self.model.clear_objective()  # type: ignore[no-untyped-call]
         else:
             self.model.minimize(expression)
         self.solver.parameters.max_time_in_seconds = max(0.05, seconds)

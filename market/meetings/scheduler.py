@@ -76,6 +76,14 @@ class _Run:
     def left(self) -> float:
         return max(0.0, self._limit - self.spent)
 
+    def share(self, part: float) -> float:
+        """Return ``part`` of the whole time, two seconds at least, as far as there is so much left.
+
+        Table changes are the least of the objective and the hardest to prove: they may not hold up
+        a timetable that is otherwise done.
+        """
+        return min(self.left, max(2.0, self._limit * part))
+
     def say(self, text: Message) -> None:
         if self._progress is not None:
             self._progress(text)
@@ -229,13 +237,12 @@ def _levels(
 
     run.say(msg("正在排桌……"))
     result = _Plan(plan, seat(meeting, plan, home=home.tables, penalty=home.penalty), bound, proven)
-    _fewest_changes(meeting, rules, model, result, home, run)
+    _fewest_changes(meeting, model, result, home, run)
     return result
 
 
 def _fewest_changes(
     meeting: MeetingProblem,
-    rules: Sequence[Constraint],
     model: Model,
     plan: _Plan,
     home: _Home,
@@ -249,7 +256,7 @@ def _fewest_changes(
     best = cost(plan.slots, plan.tables)
     if best == 0:
         return
-    path = most_saved(model, plan.slots, seconds=run.left * 0.5)
+    path = most_saved(model, plan.slots, seconds=run.share(0.1))
     if path.slots is not None:
         tables = seat(meeting, path.slots, home=home.tables, penalty=home.penalty)
         if cost(path.slots, tables) < best:
@@ -262,7 +269,7 @@ def _fewest_changes(
             plan.tables,
             home=where,
             penalty=home.penalty,
-            seconds=run.left,
+            seconds=run.share(0.1),
             bound=path.bound,
         )
         if (

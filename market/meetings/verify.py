@@ -5,7 +5,7 @@ Whatever is claimed is counted again from the two JSON files and the two tables,
 
 import csv
 import json
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def _verify(meeting: dict[str, Any], timetable: dict[str, Any], directory: Path)
     wrong += _own_rules(meeting, people, items, slots, tables)
     wrong += _together(items, slots, tables)
     wrong += _counts(meeting, people, items, slots, tables, timetable)
-    wrong += _csv_faults(people, items, slots, tables, directory)
+    wrong += _csv_faults(items, slots, tables, directory)
     return wrong
 
 
@@ -161,7 +161,7 @@ def _counts(
     for who in people:
         day = sorted((t, tables[m]) for m, t in slots.items() if who in (items[m]["a"], items[m]["b"]))
         mine = 0
-        for (t, table), (u, other) in zip(day, day[1:], strict=False):
+        for (t, table), (u, other) in pairwise(day):
             if u - t > 1:
                 mine += 1
                 idle += u - t - 1
@@ -206,7 +206,6 @@ def _counts(
 
 
 def _csv_faults(
-    people: dict[str, Any],
     items: dict[str, Any],
     slots: dict[str, int],
     tables: dict[str, int],
