@@ -18,7 +18,7 @@ from seeds.files import HERE, SeedError, read_rows, read_toml
 
 FOLDER = HERE / "demo"
 Stage = Literal["start", "matched", "met"]
-#: Why a lot is composed to stay, as the diagnosis would name it; ``sells`` and ``part`` find buyers.
+#: Why a lot is composed to stay, by the name that the diagnosis gives it; ``sells`` and ``part`` find buyers.
 Expected = Literal[
     "sells",
     "part",
@@ -28,7 +28,7 @@ Expected = Literal[
     "window",
     "distance",
     "min_order",
-    "competition",
+    "outbid",
     "no_demand",
 ]
 

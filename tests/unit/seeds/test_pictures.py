@@ -6,13 +6,13 @@ from PIL import Image
 from seeds import reference
 from seeds.case import case
 from seeds.pictures import THUMB_BYTES, drawn, illustration
-from seeds.scenes import BY_CATEGORY, BY_PRODUCE, FALLBACK
+from seeds.scenes import BY_CATEGORY, BY_PRODUCE, FALLBACK, Scene
 
 SCENES = sorted({*BY_PRODUCE.values(), *BY_CATEGORY.values(), FALLBACK}, key=lambda scene: scene.__name__)
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
-def test_a_scene_stays_clear_of_the_edges(scene) -> None:
+def test_a_scene_stays_clear_of_the_edges(scene: Scene) -> None:
     image = drawn(scene)
     assert image.size == (1200, 900)
     # Left and right margin show nothing but wall and table: what is drawn is not cut off.
