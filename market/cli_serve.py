@@ -108,8 +108,8 @@ def _own_server() -> Iterator[None]:
         yield
 
 
-async def _prepare(*, demo: bool) -> list[tuple[str, str, str]]:
-    """Bring schema, reference data and demo up to date; return the demo's logins."""
+async def _prepare(*, demo: bool) -> list[Any]:
+    """Bring schema, reference data and demo up to date; return the demo's logins (seeds.load.Login)."""
     async with started_pool():
         await migrate_forwards()
         seeds = importlib.import_module("seeds.load")
@@ -117,7 +117,7 @@ async def _prepare(*, demo: bool) -> list[tuple[str, str, str]]:
         if not demo:
             return []
         await seeds.load_demo()
-        return list(seeds.demo_logins())
+        return list(seeds.logins())
 
 
 def free_port(host: str, port: int) -> int:
@@ -147,7 +147,7 @@ def free_port(host: str, port: int) -> int:
     )
 
 
-def _announce(host: str, port: int, logins: list[tuple[str, str, str]], lang: Language) -> None:
+def _announce(host: str, port: int, logins: list[Any], lang: Language) -> None:
     """Print where to look and who may sign in, once a page has answered."""
     if not answers(host, port, patience=_PATIENCE):
         say(msg("网页在 {seconds} 秒内没有应答，请看上面的错误。", seconds=_PATIENCE), lang, error=True)
@@ -156,8 +156,9 @@ def _announce(host: str, port: int, logins: list[tuple[str, str, str]], lang: La
     say(msg("田头 Tiantou 已经开张：{address}", address=f"http://{shown}:{port}/"), lang)
     if logins:
         say(msg("示范账号（账号 / 密码）："), lang)
-        for who, login, password in logins:
-            print(f"  {login} / {password}  {who}")
+        for one in logins:
+            who = (one.organisation_en, one.name_en) if lang == "en" else (one.organisation, one.name)
+            print(f"  {one.phone} / {one.password}  {' '.join(who)}", flush=True)
     say(msg("按 Ctrl-C 停止。"), lang)
 
 
