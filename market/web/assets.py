@@ -15,6 +15,7 @@ import msgspec
 from litestar import Response, get
 from litestar.connection import Request
 from litestar.datastructures import State
+from litestar.params import FromPath
 
 from market.errors import NotFound
 from market.i18n import msg
@@ -81,7 +82,7 @@ def _by_path() -> dict[str, Asset]:
 
 
 @get("/assets/{name:str}", opt={"is_asset": True}, include_in_schema=False, sync_to_thread=False)
-def asset(request: Request[object, object, State], name: str) -> Response[bytes]:
+def asset(request: Request[object, object, State], name: FromPath[str]) -> Response[bytes]:
     """Serve a static file; an address of an older version is gone."""
     found = _by_path().get(f"/assets/{name}")
     if found is None:

@@ -62,9 +62,13 @@ _DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?|(\d{4})(\d{2})
 _TIME = re.compile(r"(\d{1,2})[:时点](\d{2})分?")
 
 
+#: Full-width signs and their plain ones. Not NFKC, which would read 10² as 102.
+_PLAIN = {0xFF01 + n: 0x21 + n for n in range(94)} | {ord("。"): ".", ord("￥"): "¥"}
+
+
 def _flat(typed: str) -> str:
     """Return ``typed`` with full-width signs made plain and spaces gone."""
-    return "".join(unicodedata.normalize("NFKC", typed).split()).replace("。", ".").lower()
+    return "".join(typed.translate(_PLAIN).split()).lower()
 
 
 def _shown(typed: str) -> str:

@@ -5,7 +5,7 @@ same names in templates know the reader's.
 """
 
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from market import units
 from market.clock import CHINA
@@ -19,7 +19,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 def plain(value: Decimal | int, *, places: int = 3, least: int = 0) -> str:
     """Return a number with thousands separators, at most ``places`` decimals, at least ``least``."""
-    text = f"{Decimal(value):,.{places}f}"
+    rounded = Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    text = f"{rounded:,f}"
     if "." not in text:
         return text
     whole, _, fraction = text.partition(".")

@@ -1,7 +1,7 @@
 """Who is looking, and what a handler asks of them.
 
-A handler that takes ``viewer: Viewer`` is for people who have signed in; one that takes
-``guest: Viewer | None`` is for everybody. ``guards=[require("official")]`` asks for a role or a side.
+A handler that takes ``viewer: SignedIn`` is for people who have signed in; one that takes
+``guest: Anybody`` is for all. ``guards=[require("official")]`` asks for a role or a side.
 """
 
 from collections.abc import Awaitable, Callable
@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from litestar import Request
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import Guard
@@ -26,6 +27,8 @@ FindViewer = Callable[[bytes], Awaitable[Viewer | None]]
 CountUnread = Callable[[Viewer], Awaitable[int]]
 
 WebRequest = Request[Viewer | None, int, State]
+SignedIn = NamedDependency[Viewer]
+Anybody = NamedDependency[Viewer | None]
 
 
 class SignInNeeded(MarketError):

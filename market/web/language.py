@@ -5,7 +5,7 @@ language of the signed-in person. Accept-Language is ignored: many phones of the
 it set to English.
 """
 
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from market.i18n import LANGUAGES, Language
 from market.web import cookies
@@ -29,5 +29,6 @@ def _known(name: object) -> Language | None:
 
 def switch_path(connection: Connection, language: Language) -> str:
     """Return this same address in ``language``: every other part of the query is kept."""
-    kept = [(name, value) for name, value in connection.query_params.multi_items() if name != "lang"]
+    query = connection.scope.get("query_string", b"").decode("latin-1")
+    kept = [(name, value) for name, value in parse_qsl(query) if name != "lang"]
     return f"{connection.scope['path']}?{urlencode([*kept, ('lang', language)])}"
