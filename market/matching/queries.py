@@ -341,21 +341,27 @@ async def inputs_of(*, run_id: int, town_id: int) -> Snapshot:
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """An open match as the meeting planner needs it. Fen of worth."""
+    """An open match as the meeting planner needs it. Grams, and fen of worth.
+
+    What a side has agreed to is out of the market already; what is merely proposed is not.
+    """
 
     match: int
     listing: int
     demand: int
     seller: int
     buyer: int
+    quantity: int
     worth: int
+    proposed: bool
 
 
 async def open_proposals(*, town_id: int) -> list[Proposal]:
     """Return the town's matches that are proposed or agreed and not yet deals."""
     return await fetch_into(
         Proposal,
-        """SELECT match.id AS match, match.listing, match.demand, match.seller, match.buyer, match.worth
+        """SELECT match.id AS match, match.listing, match.demand, match.seller, match.buyer,
+                  match.quantity, match.worth, match.state = 'proposed' AS proposed
            FROM match JOIN run ON run.id = match.run
            WHERE run.town = $1 AND match.state IN ('proposed', 'one_side_agreed', 'agreed')
            ORDER BY match.id""",

@@ -31,6 +31,10 @@ class MeetingRow(msgspec.Struct, frozen=True):
     programme_en: str
     state: str
     timetable: dict[str, Any] | None
+    #: Why the last planning did not end well.
+    trouble: Message | None
+    #: A plan is being made right now.
+    planning: bool
     created_at: datetime
 
     def slot_start(self, slot: int) -> int:
@@ -116,14 +120,17 @@ _MEETING = """SELECT meeting.id, meeting.town, organisation.name AS town_name,
        organisation.name_en AS town_name_en, meeting.run, meeting.title, meeting.title_en, meeting.held_on,
        meeting.starts_at, meeting.slot_minutes, meeting.slots, meeting.tables, meeting.half_day_after,
        meeting.pause_minutes, meeting.venue, meeting.venue_en, meeting.programme, meeting.programme_en,
-       meeting.state, meeting.timetable, meeting.created_at
+       meeting.state, meeting.timetable, meeting.trouble, meeting.created_at,
+       EXISTS (SELECT FROM job WHERE job.kind = 'meetings.plan' AND job.key = 'meeting:' || meeting.id
+                 AND job.state IN ('waiting', 'running', 'retrying')) AS planning
 FROM meeting JOIN organisation ON organisation.id = meeting.town
 """
 
 
 def _meeting(row: Any) -> MeetingRow:
     timetable = msgspec.json.decode(row["timetable"]) if row["timetable"] else None
-    return MeetingRow(**{**dict(row), "timetable": timetable})
+    trouble = msgspec.json.decode(row["trouble"], type=Message) if row["trouble"] else None
+    return MeetingRow(**{**dict(row), "timetable": timetable, "trouble": trouble})
 
 
 async def meeting_of(*, meeting_id: int, organisation_id: int) -> MeetingRow:

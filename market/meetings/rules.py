@@ -96,3 +96,18 @@ OUTCOMES = {
     "quote": msg("要求报价"),
     "signed": msg("当场签约"),
 }
+
+#: Until the first pair sits down the timetable may still be made anew.
+PLANNABLE = frozenset({"draft", "announced", "registration", "timetabled", "postponed"})
+
+
+def timetabled(state: str) -> str:
+    """Return the state after the timetable was set, taking the steps before it that are still open.
+
+    Raises:
+        WrongState: the meeting is past planning.
+    """
+    for move in ("announce", "open_registration"):
+        if MEETING.find(move, state=state, by="official"):
+            state = MEETING.apply(move, state=state, by="official")
+    return MEETING.apply("set_timetable", state=state, by="official")

@@ -24,6 +24,8 @@ class Meeting(Table, tablename="meeting"):
     half_day_after = whole(null=True)
     #: Minutes of pause after the half day.
     pause_minutes = whole(default=0)
+    #: Of one participant; NULL: as many as there are slots.
+    most_appointments = whole(null=True)
     venue = text()
     venue_en = text(default="")
     programme = text(default="")
@@ -31,6 +33,8 @@ class Meeting(Table, tablename="meeting"):
     state = text(index=True)
     #: Breaks, idle slots, lower bound and status, as the scheduler proved them.
     timetable = document(null=True)
+    #: Why the last planning did not end well (a market.i18n.Message).
+    trouble = document(null=True)
     created_by = reference("Person", null=True)
     created_at = moment()
     meeting_slots_positive = Check(slots > 0, name="meeting_slots_positive")
