@@ -14,6 +14,8 @@ class BidRow(msgspec.Struct, frozen=True):
     listing: int
     title: str
     title_en: str
+    #: The buyer's demand that it counts towards.
+    demand: int | None
     ask: int
     remaining: int
     seller: int
@@ -37,7 +39,7 @@ class BidRow(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-_BID = """SELECT bid.id, bid.listing, listing.title, listing.title_en, listing.ask, lot.remaining,
+_BID = """SELECT bid.id, bid.listing, listing.title, listing.title_en, bid.demand, listing.ask, lot.remaining,
        listing.owner AS seller, seller.name AS seller_name, seller.name_en AS seller_name_en,
        bid.buyer, buyer.name AS buyer_name, buyer.name_en AS buyer_name_en,
        bid.quantity, bid.price, bid.deliver_from, bid.deliver_to, bid.note, bid.state,

@@ -2,6 +2,14 @@
 
 from litestar.types import ControllerRouterHandler
 
-from market.web import assets
+from market.web import assets, browse, compare, demands, images, listings, signin
 
-routes: list[ControllerRouterHandler] = [assets.asset]
+routes: list[ControllerRouterHandler] = [
+    assets.asset,
+    *signin.routes,
+    *browse.routes,
+    *listings.routes,
+    *images.routes,
+    *compare.routes,
+    *demands.routes,
+]

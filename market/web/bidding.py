@@ -1,0 +1,107 @@
+"""The form of a bid, and everything that can be wrong with one."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID, uuid4
+
+from market.accounts.rules import Viewer
+from market.bids import rules
+from market.demand.queries import OwnDemand, demands_of
+from market.demand.rules import PUBLISHED
+from market.errors import Invalid
+from market.i18n import Message, msg
+from market.supply.queries import ListingDetails
+from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, yuan_per_jin, yuan_per_kg
+from market.web import fields, formats
+from market.web.forms import Filled, Form
+
+LONGEST_NOTE = 300
+
+
+def bid_form(demands: Sequence[OwnDemand], *, today: date) -> Form:
+    """Return the form of a bid; ``demands`` are those that it may be counted towards."""
+    return Form(
+        key=fields.hidden(UUID),
+        quantity=fields.quantity(msg("要多少")),
+        price=fields.price(msg("出价（地头价，不含运费）")),
+        deliver_from=fields.day(msg("最早交货"), earliest=today),
+        deliver_to=fields.day(msg("最晚交货"), earliest=today),
+        demand_id=fields.choice(
+            msg("算在哪条采购需求上"), {str(each.demand_id): each.title for each in demands}, optional=True
+        ),
+        note=fields.text(
+            msg("给卖方的话"), most=LONGEST_NOTE, lines=True, optional=True, hint=msg("包装、送货、结算等。")
+        ),
+        sure=fields.tick(msg("价格没有写错，就按这个数出价")),
+    )
+
+
+def blank_bid(listing: ListingDetails, demands: Sequence[OwnDemand], *, today: date) -> Filled:
+    """Return the form as it stands at first: all that is left, at the asking price, in the lot's window."""
+    return bid_form(demands, today=today).blank(
+        key=str(uuid4()),
+        quantity=Gram(listing.remaining),
+        price=FenPerKg(listing.ask),
+        deliver_from=max(today, listing.available_from),
+        deliver_to=listing.available_to,
+    )
+
+
+async def demands_for(viewer: Viewer, listing: ListingDetails) -> list[OwnDemand]:
+    """Return the viewer's open demands for what the listing sells."""
+    return [
+        each
+        for each in await demands_of(viewer.organisation_id)
+        if each.state == PUBLISHED and each.produce == listing.produce
+    ]
+
+
+def bid_problems(values: Mapping[str, Any], listing: ListingDetails) -> dict[str, Message]:
+    """Return everything that is wrong at once; the operation stops at the first."""
+    found: dict[str, Message] = {}
+    checks: tuple[Callable[[], None], ...] = (
+        lambda: rules.check_quantity(
+            quantity=values["quantity"],
+            remaining=Gram(listing.remaining),
+            min_order=Gram(listing.min_order),
+        ),
+        lambda: rules.check_price(values["price"], most=MOST_FEN_PER_KG),
+        lambda: rules.check_window(
+            start=values["deliver_from"],
+            end=values["deliver_to"],
+            first=listing.available_from,
+            last=listing.available_to,
+        ),
+    )
+    for check in checks:
+        try:
+            check()
+        except Invalid as wrong:
+            found |= wrong.fields
+        except KeyError:  # a field of it could not be read, which is told already
+            continue
+    price = values.get("price")
+    if price is not None and "price" not in found and not values.get("sure"):
+        odd = odd_price(price, low=FenPerKg(listing.ask), high=FenPerKg(listing.ask))
+        if odd:
+            found["price"] = odd
+    return found
+
+
+#: How far a price may be off before the page asks back: a slip of a unit and a digit makes five or ten.
+_FAR = 5
+
+
+def odd_price(price: FenPerKg, *, low: FenPerKg, high: FenPerKg) -> Message | None:
+    """Return the question to ask back where ``price`` is far from what is usual, ``low`` to ``high``."""
+    if low <= price * _FAR and price <= high * _FAR:
+        return None
+    usual = high if price > high else low
+    return msg(
+        "您写的是 {jin} 元/斤（{kg} 元/公斤），平常约 {usual} 元/斤，差得很远：是不是斤和公斤弄混了，"
+        "或多打、少打了一个 0？没写错的话，请勾选下面的确认再提交。",
+        jin=formats.plain(yuan_per_jin(price), least=2),
+        kg=formats.plain(yuan_per_kg(price), least=2),
+        usual=formats.plain(yuan_per_jin(usual), least=2),
+    )

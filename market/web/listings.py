@@ -1,0 +1,127 @@
+"""A lot's page: what is for sale, on which terms, and the bid for it."""
+
+import io
+from uuid import UUID
+
+import segno
+from litestar import Response, get, post
+from litestar.types import ControllerRouterHandler
+
+from market import clock
+from market.accounts import rules as accounts
+from market.accounts.rules import Viewer
+from market.bids import operations
+from market.bids.operations import NewBid
+from market.bids.queries import BidRow, bids_of
+from market.bids.rules import BID
+from market.catalogue.queries import shelf_rules_for
+from market.errors import Invalid, NotFound
+from market.i18n import msg
+from market.supply.queries import ListingDetails, listing_page
+from market.supply.rules import LISTING, PUBLISHED
+from market.web.addresses import row_number
+from market.web.bidding import bid_form, bid_problems, blank_bid, demands_for
+from market.web.forms import Filled, fault_message
+from market.web.guards import WebRequest, require
+from market.web.pages import page, redirect
+
+
+@get("/listings/{listing_id:int}")
+async def show(request: WebRequest, guest: Viewer | None, listing_id: int) -> Response[str]:
+    """Show a lot to whoever may see it; a buyer finds the form of a bid on it."""
+    organisation = guest.organisation_id if guest else None
+    listing = await listing_page(row_number(listing_id), organisation)
+    form = None
+    if guest is not None and _may_bid(guest, listing):
+        form = blank_bid(listing, await demands_for(guest, listing), today=clock.today())
+    return await _page(request, guest, listing, form)
+
+
+@post("/listings/{listing_id:int}/bids", guards=[require("buyer")])
+async def place_bid(request: WebRequest, viewer: Viewer, listing_id: int) -> Response[str] | Response[bytes]:
+    """Place the bid; the same form once more leads to the same bid."""
+    listing = await listing_page(row_number(listing_id), viewer.organisation_id)
+    form = bid_form(await demands_for(viewer, listing), today=clock.today())
+    filled = await form.read(request)
+    problems = {**filled.errors, **bid_problems(filled.values, listing)}
+    if problems:
+        refused = filled.refused(Invalid(fault_message(problems), problems))
+        return await _page(request, viewer, listing, refused, status=422)
+    key: UUID = filled.values["key"]
+    try:
+        bid_id = await operations.place_bid(
+            bid=NewBid(
+                listing_id=listing_id,
+                quantity=filled.values["quantity"],
+                price=filled.values["price"],
+                deliver_from=filled.values["deliver_from"],
+                deliver_to=filled.values["deliver_to"],
+                demand_id=int(filled.values["demand_id"]) if filled.values["demand_id"] else None,
+                note=filled.values["note"],
+            ),
+            buyer_id=viewer.organisation_id,
+            actor=accounts.actor(viewer, "buyer"),
+            at=clock.now(),
+            key=str(key),
+        )
+    except Invalid as error:
+        return await _page(request, viewer, listing, filled.refused(error), status=422)
+    except NotFound as gone:
+        refused = filled.refused(Invalid(gone.message))
+        return await _page(request, viewer, listing, refused, status=409)
+    return redirect(request, f"/bids/{bid_id}", toast=msg("出价已送达，卖方会在 7 天内答复。"))
+
+
+@get("/listings/{listing_id:int}/qr.svg")
+async def qr(request: WebRequest, guest: Viewer | None, listing_id: int) -> Response[bytes]:
+    """Draw the address of a lot's page as a QR code."""
+    organisation = guest.organisation_id if guest else None
+    await listing_page(row_number(listing_id), organisation)
+    drawing = io.BytesIO()
+    segno.make(_address(request, listing_id), error="m", micro=False).save(
+        drawing, kind="svg", border=2, dark="#123D2B", light="#FFFFFF", xmldecl=False, omitsize=True
+    )
+    headers = {"cache-control": "private, max-age=86400"}
+    return Response(drawing.getvalue(), media_type="image/svg+xml", headers=headers)
+
+
+def _may_bid(viewer: Viewer, listing: ListingDetails) -> bool:
+    return "buyer" in viewer.sides and not listing.mine and _on_sale(listing)
+
+
+def _on_sale(listing: ListingDetails) -> bool:
+    return listing.state == PUBLISHED and listing.remaining > 0
+
+
+def _address(request: WebRequest, listing_id: int) -> str:
+    return f"{str(request.base_url).rstrip('/')}/listings/{listing_id}"
+
+
+async def _page(
+    request: WebRequest,
+    viewer: Viewer | None,
+    listing: ListingDetails,
+    form: Filled | None,
+    *,
+    status: int = 200,
+) -> Response[str]:
+    bids: list[BidRow] = []
+    if viewer is not None and (listing.mine or "buyer" in viewer.sides):
+        bids = await bids_of(organisation_id=viewer.organisation_id, listing_id=listing.listing_id)
+    return page(
+        request,
+        "listings/show.html",
+        status=status,
+        listing=listing,
+        form=form,
+        bids=bids,
+        bid_life=BID,
+        life=LISTING,
+        on_sale=_on_sale(listing),
+        shelf_rules=await shelf_rules_for(listing.produce, on=clock.today()),
+        address=_address(request, listing.listing_id),
+        site=str(request.base_url).rstrip("/"),
+    )
+
+
+routes: list[ControllerRouterHandler] = [show, place_bid, qr]
