@@ -72,7 +72,7 @@ def test_two_servers_share_a_database_and_the_last_one_stops_it(
     assert one != two
     os.killpg(first.pid, sign)
     assert first.wait(30) == 0
-    with urllib.request.urlopen(two, timeout=10) as answer:
+    with urllib.request.urlopen(f"{two}api/openapi.json", timeout=10) as answer:
         assert answer.status == 200
     os.killpg(second.pid, sign)
     assert second.wait(30) == 0
