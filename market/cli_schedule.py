@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
+from market.cli import language
 from market.errors import Invalid
 from market.i18n import LANGUAGES, Language, Message, msg, translate
 from market.meetings.files import read_meeting, read_timetable, write_timetable
@@ -21,7 +22,7 @@ _MOST_FAULTS_SHOWN = 50
 
 def add_schedule(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``schedule``. Exit codes: 0 laid, 2 bad input, 4 impossible."""
-    parser = subparsers.add_parser("schedule", help="排出一场对接会的洽谈时间表 / lay a meeting's timetable")
+    parser = subparsers.add_parser("schedule", help=translate(msg("排一场对接会的洽谈时间表"), language()))
     parser.add_argument("meeting", metavar="MEETING.json", type=Path)
     parser.add_argument("--out", metavar="DIR", type=Path, required=True)
     parser.add_argument("--time-limit", metavar="SECONDS", type=_seconds, default=60.0)
@@ -30,20 +31,18 @@ def add_schedule(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     parser.add_argument("--keep", metavar="TIMETABLE.json", type=Path)
     parser.add_argument("--penalty", metavar="N", type=_whole(0, MOST_PENALTY))
     parser.add_argument("--quiet", action="store_true")
-    parser.add_argument("--lang", choices=LANGUAGES, default="zh")
-    parser.set_defaults(func=_schedule)
+    parser.add_argument("--lang", choices=LANGUAGES, default=None)
+    parser.set_defaults(func=_schedule, run=_schedule)
 
 
 def add_verify_timetable(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``verify-timetable``. Exit codes: 0 holds, 1 faults found, 2 unreadable."""
-    parser = subparsers.add_parser(
-        "verify-timetable", help="独立核对时间表 / check a timetable independently"
-    )
+    parser = subparsers.add_parser("verify-timetable", help=translate(msg("核对洽谈时间表"), language()))
     parser.add_argument("meeting", metavar="MEETING.json", type=Path)
     parser.add_argument("directory", metavar="DIR", type=Path)
     parser.add_argument("--quiet", action="store_true")
-    parser.add_argument("--lang", choices=LANGUAGES, default="zh")
-    parser.set_defaults(func=_verify)
+    parser.add_argument("--lang", choices=LANGUAGES, default=None)
+    parser.set_defaults(func=_verify, run=_verify)
 
 
 def _seconds(text: str) -> float:
@@ -63,21 +62,21 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return number
 
 
-def _write(text: Message | str, language: Language, stream: TextIO) -> None:
-    stream.write(translate(text, language) if isinstance(text, Message) else text)
+def _write(text: Message | str, lang: Language, stream: TextIO) -> None:
+    stream.write(translate(text, lang) if isinstance(text, Message) else text)
     stream.write("\n")
     stream.flush()
 
 
-def _refuse(error: Invalid, language: Language, *, place: Path | None = None) -> int:
-    _write(error.message, language, sys.stderr)
+def _refuse(error: Invalid, lang: Language, *, place: Path | None = None) -> int:
+    _write(error.message, lang, sys.stderr)
     for i, (path, text) in enumerate(error.fields.items()):
         if i == _MOST_FAULTS_SHOWN:
             rest = msg("……还有 {count} 处。", count=len(error.fields) - i)
-            _write(rest, language, sys.stderr)
+            _write(rest, lang, sys.stderr)
             break
         where = f"{place}: {path}" if place else path
-        _write(f"  {where}: {translate(text, language)}", language, sys.stderr)
+        _write(f"  {where}: {translate(text, lang)}", lang, sys.stderr)
     return BAD_INPUT
 
 
@@ -91,24 +90,24 @@ def _content(path: Path) -> bytes:
 
 
 def _schedule(options: argparse.Namespace) -> int:
-    language: Language = options.lang
+    lang: Language = options.lang or language()
     if options.penalty is not None and options.keep is None:
-        return _refuse(Invalid(msg("--penalty 要与 --keep 一起用。")), language)
+        return _refuse(Invalid(msg("--penalty 要与 --keep 一起用。")), lang)
     place = options.meeting
     try:
         meeting = read_meeting(_content(options.meeting))
         place = options.keep
         keep = read_timetable(_content(options.keep)) if options.keep else None
     except Invalid as error:
-        return _refuse(error, language, place=place)
+        return _refuse(error, lang, place=place)
     if options.out.exists() and not options.out.is_dir():
-        return _refuse(Invalid(msg("{path} 不是文件夹。", path=str(options.out))), language)
+        return _refuse(Invalid(msg("{path} 不是文件夹。", path=str(options.out))), lang)
 
     progress = None
     if not options.quiet and sys.stderr.isatty():
 
         def progress(text: Message) -> None:
-            _write(text, language, sys.stderr)
+            _write(text, lang, sys.stderr)
 
     timetable = schedule(
         meeting,
@@ -120,33 +119,33 @@ def _schedule(options: argparse.Namespace) -> int:
         progress=progress,
     )
     try:
-        write_timetable(options.out, meeting, timetable, language=language)
+        write_timetable(options.out, meeting, timetable, language=lang)
     except OSError as error:
         text = msg("写不进 {path}：{error}。", path=str(options.out), error=error.strerror or "")
-        return _refuse(Invalid(text), language)
+        return _refuse(Invalid(text), lang)
     if timetable.status == "infeasible":
-        _explain(timetable, language)
+        _explain(timetable, lang)
         return IMPOSSIBLE
     if not options.quiet:
-        _write(_result(timetable), language, sys.stdout)
+        _write(_result(timetable), lang, sys.stdout)
     return DONE
 
 
-def _explain(timetable: Timetable, language: Language) -> None:
+def _explain(timetable: Timetable, lang: Language) -> None:
     if timetable.summary is not None:
-        _write(timetable.summary, language, sys.stderr)
+        _write(timetable.summary, lang, sys.stderr)
     for clash in timetable.clash[:_MOST_FAULTS_SHOWN]:
-        _write(f"  - {translate(clash.text, language)}", language, sys.stderr)
+        _write(f"  - {translate(clash.text, lang)}", lang, sys.stderr)
     if len(timetable.clash) > _MOST_FAULTS_SHOWN:
         rest = msg("……还有 {count} 处。", count=len(timetable.clash) - _MOST_FAULTS_SHOWN)
-        _write(rest, language, sys.stderr)
+        _write(rest, lang, sys.stderr)
     text = msg(
         "已写出尽量排满的时间表：排上 {placed} 场，未排 {left} 场（{ids}）。",
         placed=len(timetable.appointments),
         left=len(timetable.left_out),
         ids=", ".join(timetable.left_out[:_MOST_FAULTS_SHOWN]),
     )
-    _write(text, language, sys.stderr)
+    _write(text, lang, sys.stderr)
 
 
 def _result(timetable: Timetable) -> Message:
@@ -169,16 +168,16 @@ def _result(timetable: Timetable) -> Message:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    language: Language = options.lang
+    lang: Language = options.lang or language()
     try:
         read_meeting(_content(options.meeting))
         wrong = verify_timetable(options.meeting, options.directory)
     except Invalid as error:
-        return _refuse(error, language, place=options.meeting)
+        return _refuse(error, lang, place=options.meeting)
     for text in wrong:
-        _write(text, language, sys.stderr)
+        _write(text, lang, sys.stderr)
     if wrong:
         return FAULTY
     if not options.quiet:
-        _write(msg("时间表核对无误。"), language, sys.stdout)
+        _write(msg("时间表核对无误。"), lang, sys.stdout)
     return DONE

@@ -1,0 +1,225 @@
+from itertools import combinations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fixtures.fairs import fair
+from market.errors import Invalid
+from market.meetings.clash import smallest_clash
+from market.meetings.constraints import broken, constraints
+from market.meetings.prove import Model
+from market.meetings.scheduler import schedule
+from market.meetings.timetable import Appointment, MeetingProblem, Participant, Timetable
+from tests.unit.meetings import brute
+
+TINY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@st.composite
+def meetings(draw: st.DrawFn, *, optional: bool = True) -> MeetingProblem:
+    slots = draw(st.integers(2, 4))
+    tables = draw(st.integers(1, 2))
+    slot = st.integers(1, slots)
+    people = tuple(
+        Participant(
+            f"p{i}",
+            f"甲{i}",
+            unavailable=tuple(draw(st.lists(slot, max_size=2))),
+            max_appointments=draw(st.sampled_from([None, None, None, 1, 2])),
+            table=draw(st.sampled_from([None, None, None, *range(1, tables + 1)])),
+        )
+        for i in range(4)
+    )
+    pairs = draw(st.lists(st.sampled_from(list(combinations(range(4), 2))), max_size=4))
+    items = tuple(
+        Appointment(
+            f"m{i}",
+            f"p{a}",
+            f"p{b}",
+            half=draw(st.sampled_from(["any", "any", "morning", "afternoon"])),
+            slot=draw(st.sampled_from([None, None, None, 1, slots])),
+            after=tuple(draw(st.lists(st.sampled_from([f"m{j}" for j in range(len(pairs))]), max_size=1)))
+            if draw(st.booleans())
+            else (),
+            weight=draw(st.sampled_from([1, 2, 0.5])),
+            optional=optional and draw(st.booleans()),
+        )
+        for i, (a, b) in enumerate(pairs)
+    )
+    fairness = draw(st.sampled_from([None, 0, 1, 2]))
+    return MeetingProblem(slots, tables, people, items, slots // 2, fairness)
+
+
+def score(problem: MeetingProblem, timetable: Timetable) -> brute.Score:
+    lost = sum(item.scaled_weight for item in problem.appointments if item.id in timetable.left_out)
+    return lost, timetable.breaks, timetable.idle_slots, timetable.table_changes
+
+
+@TINY
+@given(meetings())
+def test_timetable_equals_exhaustive_search(problem: MeetingProblem) -> None:
+    timetable = schedule(problem, time_limit=20)
+    expected = brute.best(problem)
+    if expected is None:
+        assert timetable.status == "infeasible"
+        assert timetable.left_out != ()
+    else:
+        assert timetable.status == "optimal"
+        assert score(problem, timetable) == expected
+        assert timetable.lower_bound_breaks == timetable.breaks
+        slots = {p.id: p.slot for p in timetable.appointments}
+        assert broken(problem, constraints(problem), slots) == []
+
+
+@settings(TINY, max_examples=40)
+@given(meetings(optional=False))
+def test_clash_is_a_smallest_set(problem: MeetingProblem) -> None:
+    rules = constraints(problem)
+    clash, smallest = smallest_clash(problem, rules, seed=0, go_on=lambda: True)
+
+    def possible(chosen: list[int]) -> bool:
+        model = Model(problem, rules, threads=1, seed=0, labelled=True)
+        model.model.add_assumptions([model.literals[i] for i in chosen])
+        return not model.minimise(0, seconds=10).impossible
+
+    if brute.best(problem) is not None:
+        assert clash == []
+        return
+    assert smallest is True
+    assert clash != []
+    indices = [rules.index(rule) for rule in clash]
+    assert not possible(indices)
+    for i in indices:
+        assert possible([j for j in indices if j != i])
+
+
+@settings(TINY, max_examples=30)
+@given(meetings(), st.permutations(range(4)))
+def test_optimum_does_not_depend_on_names_or_order(problem: MeetingProblem, order: list[int]) -> None:
+    new = {f"p{i}": f"q{order[i]}" for i in range(4)}
+    relabelled = MeetingProblem(
+        problem.slots,
+        problem.tables,
+        tuple(
+            Participant(
+                new[problem.participants[i].id],
+                "乙",
+                unavailable=problem.participants[i].unavailable,
+                max_appointments=problem.participants[i].max_appointments,
+                table=problem.participants[i].table,
+            )
+            for i in order
+        ),
+        tuple(
+            Appointment(m.id, new[m.b], new[m.a], m.half, m.slot, m.after, m.weight, m.optional)
+            for m in reversed(problem.appointments)
+        ),
+        problem.half_day_after,
+        problem.fairness,
+    )
+    one, two = schedule(problem, time_limit=20), schedule(relabelled, time_limit=20, seed=7)
+    assert one.status == two.status
+    if one.status == "optimal":
+        assert score(problem, one) == score(relabelled, two)
+    else:
+        assert len(one.left_out) == len(two.left_out)
+        assert one.kept_weight == two.kept_weight
+
+
+def buyer(n: int, **more: object) -> MeetingProblem:
+    """Return one buyer with ``n`` sellers in 4 slots."""
+    people = [Participant("b", "中兴", "buyer", **more)]  # type: ignore[arg-type]
+    people += [Participant(f"s{i}", f"合作社{i}", "seller") for i in range(n)]
+    return MeetingProblem(
+        4, 3, tuple(people), tuple(Appointment(f"m{i}", "b", f"s{i}") for i in range(n)), 2, 2
+    )
+
+
+def test_overbooked_buyer_is_named_in_plain_words() -> None:
+    timetable = schedule(buyer(5, unavailable=(2,)), time_limit=10)
+    assert timetable.status == "infeasible"
+    assert str(timetable.summary) == "采购商“中兴”只有 3 个空闲时段，却有 5 场洽谈"
+    assert len(timetable.appointments) == 3
+    assert len(timetable.left_out) == 2
+
+
+def test_circle_of_after_is_named() -> None:
+    problem = MeetingProblem(
+        4,
+        2,
+        tuple(Participant(who, who) for who in "abcd"),
+        (Appointment("m1", "a", "b", after=("m2",)), Appointment("m2", "c", "d", after=("m1",))),
+    )
+    timetable = schedule(problem, time_limit=10)
+    assert timetable.status == "infeasible"
+    assert [clash.kind for clash in timetable.clash] == ["keep", "keep", "after", "after"]
+    assert len(timetable.appointments) == 1
+
+
+def test_two_own_tables_cannot_meet() -> None:
+    problem = MeetingProblem(
+        2,
+        2,
+        (Participant("a", "甲", table=1), Participant("b", "乙", table=2)),
+        (Appointment("m", "a", "b"),),
+    )
+    timetable = schedule(problem, time_limit=10)
+    assert [clash.kind for clash in timetable.clash] == ["keep", "own_table"]
+    assert timetable.left_out == ("m",)
+
+
+def test_empty_meeting_has_an_empty_timetable() -> None:
+    timetable = schedule(MeetingProblem(0, 0), time_limit=10)
+    assert (timetable.status, timetable.appointments, timetable.breaks) == ("optimal", (), 0)
+
+
+def test_meaningless_meeting_is_refused_with_every_place() -> None:
+    problem = MeetingProblem(
+        2, 1, (Participant("a", "a"), Participant("a", "b")), (Appointment("m", "a", "a", slot=3),)
+    )
+    with pytest.raises(Invalid) as refusal:
+        schedule(problem, time_limit=1)
+    assert set(refusal.value.fields) == {
+        "$.participants[1].id",
+        "$.appointments[0].b",
+        "$.appointments[0].slot",
+    }
+
+
+def test_keep_moves_no_more_than_it_must() -> None:
+    problem = fair(buyers=6, sellers=5, slots=6, appointments=16, seed=3, absence=0)
+    before = schedule(problem, time_limit=20)
+    again = schedule(problem, time_limit=20, seed=5, keep=before)
+    assert (again.moved, again.appointments) == (0, before.appointments)
+    hit = before.appointments[0]
+    person = next(item.a for item in problem.appointments if item.id == hit.id)
+    changed = MeetingProblem(
+        problem.slots,
+        problem.tables,
+        tuple(
+            Participant(p.id, p.name, p.side, unavailable=(hit.slot,)) if p.id == person else p
+            for p in problem.participants
+        ),
+        problem.appointments,
+        problem.half_day_after,
+        None,
+    )
+    after = schedule(changed, time_limit=20, keep=before)
+    assert after.status in ("optimal", "feasible")
+    assert after.left_out == ()
+    assert after.moved is not None
+    assert 1 <= after.moved <= 3
+
+
+def test_same_seed_gives_the_same_timetable() -> None:
+    problem = fair(buyers=6, sellers=5, slots=6, appointments=16, seed=4)
+    one, two = (schedule(problem, time_limit=20, seed=2) for _ in range(2))
+    assert one.appointments == two.appointments
+
+
+def test_demo_day_with_stands_is_proven_within_seconds() -> None:
+    problem = fair(buyers=25, sellers=12, slots=10, appointments=60, tables=21, own_tables=1, seed=1)
+    timetable = schedule(problem, time_limit=20, threads=2)
+    assert timetable.status == "optimal"
+    assert timetable.seconds < 20
