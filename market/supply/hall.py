@@ -12,7 +12,7 @@ from market.paging import PAGE_LENGTH, FacetCount, Page, pages
 from market.supply.filters import BrowseFilters, Sort
 from market.supply.queries import CREDENTIALS, GRADE
 from market.supply.rules import PUBLISHED, SOLD_OUT
-from market.supply.search import Question, alternatives, question
+from market.supply.search import Part, Question, alternatives, question
 
 #: Kinds of produce offered as a further choice.
 _MOST_KINDS = 12
@@ -68,6 +68,9 @@ class _Values:
         return f"${len(self.given)}"
 
 
+#: The condition of the partial index on ``search``, word for word as the index has it.
+_SHOWN = f"listing.state IN ('{PUBLISHED}', '{SOLD_OUT}')"
+
 _FROM = """
 FROM listing JOIN lot ON lot.id = listing.lot JOIN produce ON produce.code = lot.produce
 JOIN organisation AS seller ON seller.id = listing.owner
@@ -120,16 +123,15 @@ def _conditions(
     filters: BrowseFilters, wanted: Question | None, meant: Mapping[str, Sequence[str]], value: _Values
 ) -> tuple[list[str], dict[str, str]]:
     """Return the conditions that always hold, and those of the facets by name."""
-    # the index on search is partial: its condition is repeated as it stands there
-    always = [f"listing.state IN ('{PUBLISHED}', '{SOLD_OUT}')"]
+    always = [_SHOWN]
     if not filters.sold_out:
         always.append(f"listing.state = '{PUBLISHED}' AND lot.remaining > 0")
     if wanted is not None:
         ways = (
-            " AND ".join(f"listing.search LIKE ANY({value(part)}::text[])" for part in way)
+            " INTERSECT ".join(f"({_with(part, value)})" for part in way)
             for way in alternatives(wanted, meant)
         )
-        always.append("(" + " OR ".join(f"({way})" for way in ways) + ")")
+        always.append("listing.id IN (" + " UNION ".join(f"({way})" for way in ways) + ")")
     if filters.town is not None:
         always.append(f"{value(filters.town)} IN (seller.town, seller.id)")
     if filters.seller is not None:
@@ -154,6 +156,15 @@ def _conditions(
     if filters.credentials:
         own["credentials"] = f"lot.credentials @> {value(list(filters.credentials))}::text[]"
     return always, own
+
+
+def _with(part: Part, value: _Values) -> str:
+    """Return the statement of the listings that have one word of a search; each half has its own index."""
+    text = f"SELECT id FROM listing WHERE {_SHOWN} AND search LIKE {value(part.pattern)}"  # noqa: S608
+    if not part.codes:
+        return text
+    return f"""{text} UNION ALL SELECT listing.id FROM listing JOIN lot ON lot.id = listing.lot
+        WHERE lot.produce = ANY({value(list(part.codes))}::text[])"""  # noqa: S608
 
 
 async def _cards(
@@ -194,7 +205,8 @@ async def _counts(
             SELECT produce.category, lot.produce, left(lot.division, {COUNTY_DIGITS}) AS county, lot.grade,
                 lot.credentials {flags}
             {_FROM} WHERE {" AND ".join(always)}
-        )
+        ),
+        graded AS (SELECT grade, count(*) FROM base WHERE {but("grade")} GROUP BY 1)
         SELECT '' AS facet, '' AS code, '' AS zh, '' AS en, count(*) AS count, 0 AS position
             FROM base WHERE {but("")}
         UNION ALL (SELECT 'category', category.code, zh, en, counted.count, category.position
@@ -209,7 +221,7 @@ async def _counts(
             FROM (SELECT county, count(*) FROM base WHERE {but("place")} GROUP BY 1) AS counted
             JOIN division ON code = counted.county)
         UNION ALL (SELECT 'grade', level::text, zh, en,
-                (SELECT count(*) FROM base WHERE grade >= level AND {but("grade")}), -level
+                (SELECT coalesce(sum(count), 0)::bigint FROM graded WHERE graded.grade >= level), -level
             FROM grade WHERE level > 0)
         UNION ALL (SELECT 'credentials', code, zh, en, counted.count, -counted.count
             FROM (SELECT unnest(credentials) AS code, count(*) FROM base WHERE {but("")} GROUP BY 1)

@@ -218,9 +218,8 @@ async def _index(listing_id: int) -> None:
     """Write what the search reads."""
     row = (
         await fetch(
-            """SELECT listing.title, listing.title_en, lot.variety, produce.code, produce.zh, produce.en,
-                      produce.aliases, produce.pinyin, produce.initials, organisation.name,
-                      coalesce(division.path, '') AS path
+            """SELECT listing.title, listing.title_en, lot.variety, produce.zh, produce.en, produce.aliases,
+                      produce.pinyin, produce.initials, organisation.name, coalesce(division.path, '') AS path
                FROM listing JOIN lot ON lot.id = listing.lot
                JOIN produce ON produce.code = lot.produce
                JOIN organisation ON organisation.id = listing.owner

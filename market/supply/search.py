@@ -2,8 +2,8 @@
 
 ``listing.search`` is a line of words with a space at either end. Han runs stand in it whole and as single
 characters and pairs, so that one trigram index serves LIKE patterns of any length; Latin words (English
-and pinyin) are hit by their beginning. ``=peanut-oil`` marks the produce: what the catalogue understands
-(aliases, first letters, slips) is looked up there and comes here as codes.
+and pinyin) are hit by their beginning. What the catalogue understands better (aliases, first letters,
+slips) is looked up there and comes here as codes of produce.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,6 @@ def search_text(
     *,
     title: str,
     title_en: str = "",
-    code: str = "",
     zh: str = "",
     en: str = "",
     aliases: Sequence[str] = (),
@@ -33,10 +32,10 @@ def search_text(
 ) -> str:
     """Return what ``listing.search`` stores.
 
-    ``code`` to ``initials`` are the produce's, ``path`` the division's names joined by `` / ``, ``name`` the
+    ``zh`` to ``initials`` are the produce's, ``path`` the division's names joined by `` / ``, ``name`` the
     seller's.
     """
-    found = [f"={code}"] if code else []
+    found: list[str] = []
     for text in (title, title_en, variety, zh, en, *aliases, path, name):
         for word in words(normalise(text, _LONGEST_TEXT)):
             found.append(word)
@@ -91,31 +90,32 @@ def question(text: str) -> Question | None:
     return Question(" ".join(terms), terms, tuple(tokens(term)[:MOST_WORDS] for term in terms))
 
 
-def patterns(term: str, codes: Sequence[str] = ()) -> list[str]:
-    """Return LIKE patterns of which any one means that ``term`` is in ``listing.search``."""
+class Part(msgspec.Struct, frozen=True):
+    """One word of a search: in the text of a listing (a LIKE pattern), or the produce that it means."""
+
+    pattern: str
+    codes: tuple[str, ...] = ()
+
+
+def pattern(term: str) -> str:
+    """Return the LIKE pattern that finds ``term`` in ``listing.search``."""
     if is_han(term):
-        own = f"% {term} %" if len(term) < 3 else f"%{term}%"
-    elif term.isascii():
-        own = f"% {term} %" if len(term) < 2 else f"% {term}%"
-    else:
-        own = f"%{term}%"
-    return [own, *(f"% ={_literal(code)} %" for code in codes)]
+        return f"% {term} %" if len(term) < 3 else f"%{term}%"
+    if term.isascii():
+        return f"% {term} %" if len(term) < 2 else f"% {term}%"
+    return f"%{term}%"
 
 
-def alternatives(asked: Question, meant: Mapping[str, Sequence[str]]) -> list[list[list[str]]]:
-    """Return ways to satisfy the search: any way; of a way every part; of a part any pattern.
+def alternatives(asked: Question, meant: Mapping[str, Sequence[str]]) -> list[list[Part]]:
+    """Return ways to satisfy the search: any way, and of a way every part.
 
     ``meant`` tells for each of ``asked.produce_texts`` the produce codes that it stands for.
     """
 
-    def part(term: str) -> list[str]:
-        return patterns(term, meant.get(term, ()))
+    def part(term: str) -> Part:
+        return Part(pattern(term), tuple(meant.get(term, ())))
 
     ways = [[part(term) for term in asked.terms], [part(each) for inner in asked.inner for each in inner]]
     if len(asked.terms) > 1 and meant.get(asked.whole):
-        ways.insert(0, [[f"% ={_literal(code)} %" for code in meant[asked.whole]]])
+        ways.insert(0, [Part(pattern(asked.whole), tuple(meant[asked.whole]))])
     return [way for i, way in enumerate(ways) if way and way not in ways[:i]]
-
-
-def _literal(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
