@@ -50,13 +50,13 @@ def create_app(
     find_viewer: FindViewer | None = None,
     count_unread: CountUnread | None = None,
     lifespan: Sequence[Lifespan] | None = None,
-    extra_routes: Sequence[ControllerRouterHandler] = (),
+    routes: Sequence[ControllerRouterHandler] = web_routes,
 ) -> Litestar:
     """Return the application. Every argument has the real thing for its default."""
     edge = edge or Edge(
         secret=settings.secret_key().encode(), secure=settings.settings().secure_cookies, development=False
     )
-    pages: list[ControllerRouterHandler] = [*web_routes, *extra_routes]
+    pages: list[ControllerRouterHandler] = [*routes]
     if edge.development:
         pages.extend(style.routes)
     app = Litestar(

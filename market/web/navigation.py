@@ -42,8 +42,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/", msg("首页"), "home", None, _ALL),
     Entry("/dashboard", msg("总览"), "chart", _for("official", "administrator"), _for("official")),
     Entry("/listings", msg("货源大厅"), "grid", None, _for("buyer", "official", "guest")),
-    Entry("/listings/mine", msg("我的货源"), "sprout", _for("seller"), _for("seller")),
-    Entry("/listings/new", msg("发布货源"), "plus", _for("seller"), _for("seller")),
+    Entry("/selling", msg("我的货源"), "sprout", _for("seller"), _for("seller")),
+    Entry("/selling/new", msg("发布货源"), "plus", _for("seller"), _for("seller")),
     Entry("/demands", msg("采购需求"), "basket", _for("seller", "buyer", "official"), _for("buyer")),
     Entry("/bids", msg("报价"), "tag", _for("seller", "buyer")),
     Entry(

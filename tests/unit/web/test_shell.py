@@ -75,6 +75,11 @@ def save(request: WebRequest) -> Response[bytes]:
     return redirect(request, "/style", toast=msg("剩余 {mass}", mass="<b>5</b>"))
 
 
+@get("/notices", sync_to_thread=False)
+def notices() -> str:
+    return "notices"
+
+
 async def find(hashed: bytes) -> Viewer | None:
     return BUYER if hashed == token_hash("good") else None
 
@@ -90,7 +95,7 @@ async def browser() -> AsyncIterator[httpx.AsyncClient]:
         find_viewer=find,
         count_unread=three,
         lifespan=[],
-        extra_routes=[fail, api_fail, api_echo, mine, town, part, save],
+        routes=[assets.asset, fail, api_fail, api_echo, mine, town, part, save, notices],
     )
     transport = httpx.ASGITransport(app=cast(Any, app), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
@@ -204,7 +209,7 @@ async def test_error_is_a_page_for_people_and_a_problem_for_the_api(
 
 
 async def test_unexpected_error_keeps_its_words_to_the_log() -> None:
-    app = create_app(edge=Edge(secret=b"k" * 32), find_viewer=find, lifespan=[], extra_routes=[fail])
+    app = create_app(edge=Edge(secret=b"k" * 32), find_viewer=find, lifespan=[], routes=[fail])
     transport = httpx.ASGITransport(app=cast(Any, app), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="https://t") as client:
         answer = await client.get("/fail/500")
