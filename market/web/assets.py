@@ -81,7 +81,12 @@ def _by_path() -> dict[str, Asset]:
     return {asset.path: asset for asset in manifest().values()}
 
 
-@get("/assets/{name:str}", opt={"is_asset": True}, include_in_schema=False, sync_to_thread=False)
+@get(
+    "/assets/{name:str}",
+    opt={"is_asset": True, "exclude_from_auth": True},
+    include_in_schema=False,
+    sync_to_thread=False,
+)
 def asset(request: Request[object, object, State], name: FromPath[str]) -> Response[bytes]:
     """Serve a static file; an address of an older version is gone."""
     found = _by_path().get(f"/assets/{name}")
