@@ -2,7 +2,22 @@
 
 from litestar.types import ControllerRouterHandler
 
-from market.web import assets, browse, compare, demands, images, listings, signin
+from market.web import (
+    assets,
+    bids,
+    browse,
+    compare,
+    deals,
+    demands,
+    home,
+    images,
+    listing_form,
+    listings,
+    matches,
+    notices,
+    selling,
+    signin,
+)
 
 routes: list[ControllerRouterHandler] = [
     assets.asset,
@@ -12,4 +27,11 @@ routes: list[ControllerRouterHandler] = [
     *images.routes,
     *compare.routes,
     *demands.routes,
+    *home.routes,
+    *listing_form.routes,
+    *selling.routes,
+    *bids.routes,
+    *matches.routes,
+    *deals.routes,
+    *notices.routes,
 ]
