@@ -20,7 +20,7 @@ COMMANDS: dict[str, tuple[str, Message]] = {
     "serve": ("cli_serve.add_serve", msg("准备数据库并提供网页")),
     "worker": ("cli_serve.add_worker", msg("只在后台做排队的工作")),
     "db": ("cli_serve.add_db", msg("建立或查看数据库结构")),
-    "demo": ("cli_demo.add_demo", msg("载入或重置东余村的示范案例")),
+    "demo": ("cli_demo.add_demo", msg("载入或重置东于村的示范案例")),
     "match": ("cli_match.add_match", msg("撮合两个文件里的供应与需求")),
     "verify": ("cli_match.add_verify", msg("核对撮合结果的证明")),
     "schedule": ("cli_schedule.add_schedule", msg("排一场对接会的洽谈时间表")),

@@ -2,8 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 
 import msgspec
@@ -132,7 +131,7 @@ async def load_demo(stage: case.Stage = "start") -> bool:
     Needs the reference data. The market as it stood before the matching is one transaction; what the
     engine and the people do after it are the operations of every day.
     """
-    loaded = case.load()
+    loaded = case.case()
     town = loaded.organisation(loaded.story.town)
     if await fetch_value("SELECT id FROM organisation WHERE uscc = $1", town.uscc):
         return False
@@ -167,7 +166,7 @@ async def reset_demo(stage: case.Stage = "start") -> None:
 
 def logins() -> list[Login]:
     """Return one login for each role, the case's own people first."""
-    loaded = case.load()
+    loaded = case.case()
     wanted = [
         (loaded.story.village, "secretary"),
         (loaded.story.town, "official"),
@@ -191,8 +190,8 @@ def _drawing(produce: str) -> NewPicture:
     return NewPicture(
         image=drawn.image,
         thumb=drawn.thumb,
-        width=pictures.WIDTH,
-        height=pictures.HEIGHT,
+        width=drawn.width,
+        height=drawn.height,
         content_hash=hashlib.sha256(drawn.image).hexdigest(),
         illustration=True,
     )
@@ -225,9 +224,7 @@ async def _people(loaded: case.Case, *, at: datetime) -> "story.People":
     sites = {
         each.id: await add_site(
             organisation_id=organisations[each.organisation],
-            site=NewSite(
-                name=each.zh, name_en=each.en, lat=each.lat, lon=each.lon, invented=each.invented
-            ),
+            site=NewSite(name=each.zh, name_en=each.en, lat=each.lat, lon=each.lon, invented=each.invented),
         )
         for each in loaded.stores
     }

@@ -22,11 +22,11 @@ from market.i18n import msg
 from market.matching.queries import latest_run, open_proposals, snapshot
 from market.matching.rules import Parameters, why_not
 from market.meetings import rules
-from market.meetings.choose import Candidate, Capacity, choose_invitations
+from market.meetings.choose import Candidate, Capacity, Choice, choose_invitations
 from market.meetings.commands import NewMeeting, meeting_problems
 from market.meetings.publishing import Plan, invite_media, keep, pair_id
 from market.meetings.scheduler import schedule
-from market.meetings.timetable import Appointment, MeetingProblem, Participant
+from market.meetings.timetable import Appointment, MeetingProblem, Participant, Side
 
 #: Seconds for the timetable; it is feasible long before and better with time.
 TIME_LIMIT = 20.0
@@ -43,7 +43,7 @@ class Facts(msgspec.Struct, frozen=True):
     """What a plan is made of. Whoever has declined the invitation is in no candidate."""
 
     candidates: tuple[Candidate, ...]
-    names: dict[int, str]
+    names: dict[str, str]
     capacity: Capacity
     half_day_after: int | None
 
@@ -206,7 +206,7 @@ async def _facts(meeting_id: int, *, at: datetime) -> Facts:
     rows = await fetch("SELECT id, name FROM organisation WHERE id = ANY($1::bigint[])", people)
     return Facts(
         candidates=tuple(candidates),
-        names={row["id"]: row["name"] for row in sorted(rows, key=lambda row: int(row["id"]))},
+        names={str(row["id"]): row["name"] for row in sorted(rows, key=lambda row: int(row["id"]))},
         capacity=Capacity(meeting["slots"], meeting["tables"], meeting["most_appointments"]),
         half_day_after=meeting["half_day_after"],
     )
@@ -274,9 +274,10 @@ def make_plan(facts: Facts, seconds: float) -> Plan:
         slots=facts.capacity.slots,
         tables=facts.capacity.tables,
         half_day_after=facts.half_day_after,
-        participants=(
-            *(Participant(str(n), facts.names[n], "seller", max_appointments=most) for n in choice.sellers),
-            *(Participant(str(n), facts.names[n], "buyer", max_appointments=most) for n in choice.buyers),
+        participants=tuple(
+            Participant(str(number), facts.names[str(number)], side, max_appointments=most)
+            for side, numbers in _sides(choice)
+            for number in numbers
         ),
         appointments=tuple(
             Appointment(
@@ -292,3 +293,7 @@ def make_plan(facts: Facts, seconds: float) -> Plan:
         fairness=FAIRNESS,
     )
     return Plan(choice, schedule(problem, time_limit=seconds))
+
+
+def _sides(choice: Choice) -> tuple[tuple[Side, tuple[int, ...]], ...]:
+    return (("seller", choice.sellers), ("buyer", choice.buyers))

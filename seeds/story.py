@@ -1,0 +1,196 @@
+"""Plays the case: the matching, the meeting, the contracts and what became of them."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from market import clock
+from market.accounts.rules import Actor
+from market.db.session import fetch
+from market.deals.fulfilment import move_delivery, pay, schedule_delivery
+from market.deals.operations import sign
+from market.deals.queries import payments_of
+from market.matching.operations import run_now
+from market.meetings.commands import NewMeeting, Outcome, TopicResult
+from market.meetings.operations import mark_attendance, move_meeting, record_outcome, respond
+from market.meetings.planning import open_meeting, plan_now
+from market.meetings.queries import AppointmentRow, appointments_of_meeting, invitations_of
+from market.units import GRAMS_PER_KG, Gram
+from seeds.case import Case
+from seeds.case import Outcome as Ending
+
+#: Days from the deal to the first goods, and from the goods to the money.
+DISPATCH_DAYS = 4
+PAYMENT_DAYS = 6
+
+
+class People(msgspec.Struct, frozen=True):
+    """Organisation id -> number, store id -> number, organisation id -> who acts for it."""
+
+    organisations: dict[str, int]
+    sites: dict[str, int]
+    actors: dict[str, Actor]
+
+    def actor_of(self, organisation_id: int) -> Actor:
+        return next(each for each in self.actors.values() if each.organisation_id == organisation_id)
+
+
+async def match(loaded: Case, people: People, *, at: datetime) -> int:
+    """Run the engine for the town and return the run's number."""
+    town = loaded.story.town
+    return await run_now(town_id=people.organisations[town], actor=people.actors[town], at=at)
+
+
+def meeting_of(loaded: Case, *, began: datetime) -> NewMeeting:
+    """Return the case's meeting, on its day after the story began."""
+    told = loaded.story.meeting
+    return NewMeeting(
+        title=told.title_zh,
+        title_en=told.title_en,
+        held_on=began.astimezone(clock.CHINA).date() + timedelta(days=told.day),
+        venue=told.venue_zh,
+        venue_en=told.venue_en,
+        programme=told.programme_zh,
+        programme_en=told.programme_en,
+        starts_at=told.starts_at,
+        slot_minutes=told.slot_minutes,
+        slots=told.slots,
+        tables=told.tables,
+        half_day_after=told.half_day_after,
+        pause_minutes=told.pause_minutes,
+    )
+
+
+async def meet(loaded: Case, people: People, *, began: datetime) -> None:
+    """Plan the meeting, hold it, and follow its contracts up to today."""
+    town_id, official = people.organisations[loaded.story.town], people.actors[loaded.story.town]
+    planned = began + timedelta(days=2)
+    meeting_id = await open_meeting(
+        meeting=meeting_of(loaded, began=began), town_id=town_id, actor=official, at=planned
+    )
+    await plan_now(meeting_id=meeting_id, town_id=town_id, actor=official, at=planned)
+    day = began + timedelta(days=loaded.story.meeting.day)
+    for invitation in await invitations_of(meeting_id=meeting_id):
+        if invitation.side != "guest":
+            await respond(
+                meeting_id=meeting_id,
+                organisation_id=invitation.organisation,
+                answer="accepted",
+                actor=people.actor_of(invitation.organisation),
+                at=planned + timedelta(days=1),
+            )
+        await mark_attendance(
+            meeting_id=meeting_id,
+            organisation_id=invitation.organisation,
+            move="check_in",
+            town_id=town_id,
+            actor=official,
+            at=day,
+        )
+    await move_meeting(meeting_id=meeting_id, move="start", town_id=town_id, actor=official, at=day)
+    endings = await _endings(loaded)
+    for appointment in await appointments_of_meeting(meeting_id=meeting_id):
+        await _talk(appointment, endings, official=official, town_id=town_id, people=people, at=day)
+    await move_meeting(meeting_id=meeting_id, move="close", town_id=town_id, actor=official, at=day)
+
+
+async def _endings(loaded: Case) -> dict[int, Ending]:
+    """Return the demand's number -> how the talk about it ended."""
+    rows = await fetch("SELECT id, title FROM demand ORDER BY id")
+    # demands are loaded in the order of their file
+    return {row["id"]: loaded.outcome_of(demand.id) for row, demand in zip(rows, loaded.demands, strict=True)}
+
+
+async def _talk(
+    appointment: AppointmentRow,
+    endings: dict[int, Ending],
+    *,
+    official: Actor,
+    town_id: int,
+    people: People,
+    at: datetime,
+) -> None:
+    """Record one talk: a contract where one of its demands ended in one, else the best that was reached."""
+    signed = []
+    reached, reason = "none", ""
+    for topic in appointment.topics:
+        ending = endings[topic.demand] if topic.demand else None
+        if ending is None or topic.proposed is None or topic.proposed_price is None:
+            continue
+        if ending.outcome == "signed":
+            kilograms = topic.proposed * ending.signed_percent // 100 // GRAMS_PER_KG
+            if kilograms:
+                signed.append((topic, ending, Gram(kilograms * GRAMS_PER_KG)))
+        elif reached == "none":
+            reached, reason = ending.outcome, ending.reason
+    if signed:
+        outcome = Outcome(
+            "signed",
+            tuple(TopicResult(topic.id, grams, topic.proposed_price or 0) for topic, _, grams in signed),
+        )
+    elif reached in ("intent", "quote"):
+        outcome = Outcome(
+            reached,
+            tuple(
+                TopicResult(topic.id, topic.proposed, topic.proposed_price)
+                for topic in appointment.topics
+                if topic.proposed and topic.proposed_price
+            ),
+            reason or None,
+        )
+    else:
+        outcome = Outcome(reached, (), reason or ("other" if reached == "none" else None))
+    recorded = await record_outcome(
+        appointment_id=appointment.id, outcome=outcome, organisation_id=town_id, actor=official, at=at
+    )
+    for deal_id, (_, ending, grams) in zip(recorded.deal_ids, signed, strict=True):
+        await _fulfil(deal_id, appointment, ending, grams, people=people, at=at)
+
+
+async def _fulfil(
+    deal_id: int, appointment: AppointmentRow, ending: Ending, grams: Gram, *, people: People, at: datetime
+) -> None:
+    """Sign, deliver and pay as far as the case says."""
+    seller, buyer = people.actor_of(appointment.seller), people.actor_of(appointment.buyer)
+    for actor in (buyer, seller):
+        assert actor.organisation_id is not None
+        await sign(deal_id=deal_id, organisation_id=actor.organisation_id, actor=actor, at=at)
+    sent = Gram(grams * ending.delivered_percent // 100 // GRAMS_PER_KG * GRAMS_PER_KG)
+    if not sent:
+        return
+    part_paid = 0 < ending.paid_percent < 100
+    halves = (Gram(sent // 2 // GRAMS_PER_KG * GRAMS_PER_KG),) if part_paid else ()
+    loads = [grams for grams in (*halves, Gram(sent - sum(halves))) if grams]
+    for place, load in enumerate(loads):
+        # goods leave over the weeks after the meeting, so that the stock falls step by step
+        leaves = at + timedelta(days=DISPATCH_DAYS + deal_id % 20 + 3 * place)
+        await _deliver(deal_id, appointment, load, seller=seller, buyer=buyer, at=leaves)
+    due = (await payments_of(deal_id=deal_id))[: 1 if part_paid else None]
+    for payment in due if ending.paid_percent else ():
+        await pay(
+            payment_id=payment.id,
+            organisation_id=appointment.buyer,
+            actor=buyer,
+            at=at + timedelta(days=DISPATCH_DAYS + deal_id % 20 + PAYMENT_DAYS),
+        )
+
+
+async def _deliver(
+    deal_id: int, appointment: AppointmentRow, load: Gram, *, seller: Actor, buyer: Actor, at: datetime
+) -> None:
+    delivery_id = await schedule_delivery(
+        deal_id=deal_id,
+        quantity=load,
+        on=at.astimezone(clock.CHINA).date(),
+        organisation_id=appointment.seller,
+        actor=seller,
+        at=at,
+    )
+    for move, actor, organisation_id in (
+        ("dispatch", seller, appointment.seller),
+        ("arrive", buyer, appointment.buyer),
+        ("accept", buyer, appointment.buyer),
+    ):
+        await move_delivery(
+            delivery_id=delivery_id, move=move, organisation_id=organisation_id, actor=actor, at=at
+        )
