@@ -6,6 +6,7 @@ formula, 2 R asin(chord / 2), to about 1e-12 km, and is cheaper in bulk. Memory 
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -112,10 +113,8 @@ class Market:
         lot_start = np.searchsorted(lot_product[lot_order], everything)
         demand_start = np.searchsorted(demand_product[demand_order], everything)
         #: For each product, the places of its lots and of its demands.
-        self.lots_of = [lot_order[a:b] for a, b in zip(lot_start[:-1], lot_start[1:], strict=True)]
-        self.demands_of = [
-            demand_order[a:b] for a, b in zip(demand_start[:-1], demand_start[1:], strict=True)
-        ]
+        self.lots_of = [lot_order[a:b] for a, b in pairwise(lot_start)]
+        self.demands_of = [demand_order[a:b] for a, b in pairwise(demand_start)]
         self.road_km = 2 * EARTH_KM * float(parameters.road_factor)
         self.rate = float(parameters.freight) / 1000
         self._barred = self._barred_places(barred)

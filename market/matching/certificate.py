@@ -23,7 +23,10 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
 
 def weighted(gain: Ints, grams: Ints) -> int:
     """Sum of gain x grams; Python's own integers, since int64 would overflow."""
-    return sum(a * b for a, b in zip(gain.tolist(), grams.tolist(), strict=True))
+    total = 0
+    for per_kg, mass in zip(gain.tolist(), grams.tolist(), strict=True):
+        total += per_kg * mass
+    return total
 
 
 def relative_gap(worth: float, bound: float) -> float:

@@ -5,19 +5,20 @@ duals: an arc with w > u + v could still matter and joins. It ends only when no 
 violates either end of the lattice, so the part never limits the optimum nor the price bands.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from market.matching.candidates import Arcs, Ints, Market, Pairs, join
-from market.matching.solver import Duals, Transport, best_flow, extreme_duals, middle
+from market.matching.solver import Duals, best_flow, extreme_duals, middle
 
 #: A product with no more arcs than this is solved at once.
 AT_ONCE = 60_000
-#: Arcs per lot and demand at the start, and at most as many new ones per round.
-START_PER_NODE = 10
-ROUND_PER_NODE = 8
+#: Arcs per lot and demand that join in a round.
+PER_NODE = 10
+#: The first rounds reckon in steps of so many yuan per kg.
+COARSE = 1e-4
 
 
 class Solved(NamedTuple):
@@ -69,52 +70,54 @@ def greedy_flow(arcs: Arcs, q: Ints, d: Ints) -> Ints:
     return x
 
 
-def _choose(chunks: Iterator[Arcs], duals: tuple[Duals, ...], most: int, floor: int | None) -> Arcs:
-    """Return the arcs that exceed the duals by more than ``floor``: the ``most`` worst, and each node's worst."""
-    lots, demands = len(duals[0].u), len(duals[0].v)
-    parts: list[Arcs] = []
-    excesses: list[Ints] = []
-    held, threshold = 0, floor
-    for arcs in chunks:
-        excess = arcs.w - np.minimum.reduce([dual.u[arcs.i] + dual.v[arcs.j] for dual in duals])
-        if floor is not None:
-            over = excess > floor
-            arcs, excess = Arcs(arcs.i[over], arcs.j[over], arcs.w[over]), excess[over]
+class _Nearest:
+    """Gathers the arcs of largest excess w - u - v: about ``most`` of them, and each node's largest."""
+
+    def __init__(self, duals: tuple[Duals, ...], most: int, tolerance: int) -> None:
+        self.duals, self.most, self.tolerance = duals, most, tolerance
+        self.lots, self.demands = len(duals[0].u), len(duals[0].v)
+        self.violations = 0
+        self.parts: list[Arcs] = []
+        self.excesses: list[Ints] = []
+        self.held = 0
+
+    def take(self, arcs: Arcs) -> None:
+        excess = arcs.w - np.minimum.reduce([dual.u[arcs.i] + dual.v[arcs.j] for dual in self.duals])
+        self.violations += int(np.count_nonzero(excess > self.tolerance))
+        self._keep(arcs, excess)
+        if self.held > 3 * self.most:
+            self._trim()
+
+    def arcs(self) -> Arcs:
+        self._trim()
+        return join(self.parts)
+
+    def _trim(self) -> None:
+        if self.parts:
+            arcs, excess = join(self.parts), np.concatenate(self.excesses)
+            self.parts, self.excesses, self.held = [], [], 0
+            self._keep(arcs, excess)
+
+    def _keep(self, arcs: Arcs, excess: Ints) -> None:
         if not len(excess):
-            continue
-        keep = np.zeros(len(excess), np.bool_)
-        for places, size in ((arcs.i, lots), (arcs.j, demands)):
-            worst = np.full(size, np.iinfo(np.int64).min)
-            np.maximum.at(worst, places, excess)
-            keep |= excess == worst[places]
-        if threshold is None or len(excess) > most:
-            cut = len(excess) - min(most, len(excess))
-            keep |= excess >= np.partition(excess, cut)[cut] if cut < len(excess) else keep
-        else:
-            keep |= excess > threshold
-        parts.append(Arcs(arcs.i[keep], arcs.j[keep], arcs.w[keep]))
-        excesses.append(excess[keep])
-        held += len(excesses[-1])
-        if held > 4 * most:
-            parts, excesses = _worst(parts, excesses, most, lots, demands)
-            held = len(excesses[0])
-    if held > most:
-        parts, excesses = _worst(parts, excesses, most, lots, demands)
-    return join(parts)
+            return
+        cut = max(0, len(excess) - self.most)
+        keep = excess >= np.partition(excess, cut)[cut]
+        for places, size in ((arcs.i, self.lots), (arcs.j, self.demands)):
+            largest = np.full(size, np.iinfo(np.int64).min)
+            np.maximum.at(largest, places, excess)
+            keep |= excess == largest[places]
+        self.parts.append(Arcs(arcs.i[keep], arcs.j[keep], arcs.w[keep]))
+        self.excesses.append(excess[keep])
+        self.held += len(self.excesses[-1])
 
 
-def _worst(
-    parts: list[Arcs], excesses: list[Ints], most: int, lots: int, demands: int
-) -> tuple[list[Arcs], list[Ints]]:
-    """Keep the ``most`` worst arcs of what was gathered, and each lot's and each demand's worst."""
-    arcs, excess = join(parts), np.concatenate(excesses)
-    cut = len(excess) - most
-    keep = excess >= np.partition(excess, cut)[cut]
-    for places, size in ((arcs.i, lots), (arcs.j, demands)):
-        worst = np.full(size, np.iinfo(np.int64).min)
-        np.maximum.at(worst, places, excess)
-        keep |= excess == worst[places]
-    return [Arcs(arcs.i[keep], arcs.j[keep], arcs.w[keep])], [excess[keep]]
+def _nearest(pairs: Pairs, duals: tuple[Duals, ...], most: int, tolerance: int) -> tuple[Arcs, int]:
+    """Return the arcs nearest to mattering, and how many of all violate any of ``duals`` by more."""
+    gather = _Nearest(duals, most, tolerance)
+    for arcs in pairs.chunks():
+        gather.take(arcs)
+    return gather.arcs(), gather.violations
 
 
 def _lift(pairs: Pairs, duals: Duals) -> Duals:
@@ -144,29 +147,35 @@ def _generate(market: Market, pairs: Pairs, q: Ints, d: Ints, late: Callable[[],
     sample = next(iter(market.blocks(pairs.product)))
     typical = float(np.quantile(sample.km[:: max(1, len(sample.km) // 64)], 0.1)) * market.rate
     guess = clearing_guess(market, pairs.product, pairs.scale, typical)
-    arcs = _choose(pairs.chunks(), (guess,), START_PER_NODE * nodes, None)
+    arcs, _ = _nearest(pairs, (guess,), PER_NODE * nodes, 0)
     if late():
         duals = _lift(pairs, guess)
         return Solved(arcs, greedy_flow(arcs, q, d), duals, duals, proven=False)
-    ends = False
+    step = max(1, int(pairs.scale * COARSE))
     while True:
-        x = best_flow(arcs, q, d)
-        assert x is not None
-        done = Transport(x, *extreme_duals(arcs, x, q, d))
+        low, high, x = _round(arcs, q, d, step)
         if late():
-            duals = _lift(pairs, middle(done.buyers_best, done.sellers_best))
+            duals = _lift(pairs, middle(low, high))
             return Solved(arcs, x, duals, duals, proven=False)
-        tried = (
-            (done.buyers_best, done.sellers_best) if ends else (middle(done.buyers_best, done.sellers_best),)
-        )
-        new = _choose(pairs.chunks(), tried, ROUND_PER_NODE * nodes, 0)
-        if not len(new.w):
-            if ends:
-                return Solved(arcs, x, done.buyers_best, done.sellers_best, proven=True)
-            ends = True
-            continue
-        # An arc that could matter may already take part (the middle rounds half a step): keep each once.
-        key = np.concatenate([arcs.i, new.i]).astype(np.int64) * len(d) + np.concatenate([arcs.j, new.j])
-        once = np.unique(key, return_index=True)[1]
-        both = join([arcs, new])
+        tried = (low, high) if step == 1 else (middle(low, high),)
+        near, violations = _nearest(pairs, tried, PER_NODE * nodes, 2 * step if step > 1 else 0)
+        if not violations and step == 1:
+            return Solved(arcs, x, low, high, proven=True)
+        if step > 1 and violations <= nodes // 10:
+            # Nearly done: go on exactly, without the arcs that turned out to be far from mattering.
+            step, used = 1, x > 0
+            arcs = Arcs(arcs.i[used], arcs.j[used], arcs.w[used])
+        both = join([arcs, near])
+        once = np.unique(both.i.astype(np.int64) * len(d) + both.j, return_index=True)[1]
         arcs = Arcs(both.i[once], both.j[once], both.w[once])
+
+
+def _round(arcs: Arcs, q: Ints, d: Ints, step: int) -> tuple[Duals, Duals, Ints]:
+    """Solve in steps of worth of ``step``: coarse ones are quicker, and good enough to find arcs by."""
+    coarse = arcs if step == 1 else Arcs(arcs.i, arcs.j, arcs.w // step)
+    x = best_flow(coarse, q, d)
+    assert x is not None
+    low, high = extreme_duals(coarse, x, q, d)
+    if step > 1:
+        low, high = (Duals(end.u * step, end.v * step) for end in (low, high))
+    return low, high, x

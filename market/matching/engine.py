@@ -54,7 +54,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """``lots``, ``demands`` and ``diagnosis`` follow the input; the last maps a lot's place to its changes."""
+    """``lots``, ``demands`` and ``diagnosis`` follow the input; the last maps a lot's place to changes."""
 
     pairs: tuple[Pair, ...]
     lots: tuple[Side, ...]
@@ -63,6 +63,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     certificate: Certificate
 
 
+#: Time for improving an allocation under smallest orders and most lots, shared among the products.
+REPAIR_SECONDS = 12.0
 LOT_STATES = ("unsold", "partly_sold", "sold_out")
 DEMAND_STATES = ("unfilled", "partly_filled", "filled")
 
@@ -70,8 +72,8 @@ DEMAND_STATES = ("unfilled", "partly_filled", "filled")
 class _Run:
     """The arrays that the products fill in, one after another."""
 
-    def __init__(self, arrays: Market, scale: float) -> None:
-        self.market, self.scale = arrays, scale
+    def __init__(self, arrays: Market, scale: float, clock: Callable[[], float]) -> None:
+        self.market, self.scale, self.clock = arrays, scale, clock
         n, m = len(arrays.q), len(arrays.d)
         self.u, self.low_u, self.high_u = (np.zeros(n, np.int64) for _ in range(3))
         self.v = np.zeros(m, np.int64)
@@ -81,6 +83,13 @@ class _Run:
         self.whole_worth = 0
         self.finished = True
         self.diagnosis: dict[int, list[Unlock]] = {}
+
+    def repair_until(self, product: int) -> Callable[[], bool]:
+        """Tell when a product has had its share, by size, of the time for improving."""
+        arrays = self.market
+        size = len(arrays.lots_of[product]) + len(arrays.demands_of[product])
+        end = self.clock() + max(0.2, REPAIR_SECONDS * size / (len(arrays.q) + len(arrays.d)))
+        return lambda: self.clock() >= end
 
     def product(self, product: int, late: Callable[[], bool], spend: Callable[[str], None]) -> None:
         arrays = self.market
@@ -103,8 +112,9 @@ class _Run:
                 arcs, q, d, arrays.lot_min[lots], arrays.demand_min[demands], arrays.max_lots[demands]
             )
             if not rules.kept_by(arcs, x):
-                arcs, x = respect(arcs, x, rules, middle(low, high), self.scale, late)
                 self.finished &= not late()
+                enough = self.repair_until(product)
+                arcs, x = respect(arcs, x, rules, middle(low, high), self.scale, lambda: late() or enough())
                 spend("repair")
         half = middle(low, high)
         self.u[lots], self.v[demands] = half.u, half.v
@@ -163,7 +173,7 @@ def solve_market(
     largest = max(
         (len(a) + len(b) for a, b in zip(arrays.lots_of, arrays.demands_of, strict=True)), default=0
     )
-    run = _Run(arrays, scale_for(arrays.most_worth(), largest))
+    run = _Run(arrays, scale_for(arrays.most_worth(), largest), clock)
     for k in range(len(arrays.products)):
         if progress:
             progress(msg("求解"), k, len(arrays.products))
@@ -250,7 +260,8 @@ def _pairs(run: _Run) -> tuple[Pair, ...]:
                 km=float(km[k]),
                 worth_yuan=float(worth_per_kg[k]) * int(grams[k]) / 1000,
                 reason=msg(
-                    "路程 {km} 公里，运费 {freight} 元/公斤；每公斤余 {surplus} 元，卖方多得 {seller} 元，买方省 {buyer} 元。",
+                    "路程 {km} 公里，运费 {freight} 元/公斤；每公斤余 {surplus} 元，"
+                    "卖方多得 {seller} 元，买方省 {buyer} 元。",
                     km=f"{km[k]:.1f}",
                     freight=yuan_text(float(freight[k])),
                     surplus=yuan_text(float(surplus[k])),

@@ -100,7 +100,7 @@ def _number(cell: Any) -> Decimal:
     return number
 
 
-def _between(low: Decimal, high: Decimal, unit: str = "") -> Parse:
+def _between(low: Decimal, high: Decimal, unit: Message | str = "") -> Parse:
     def parse(cell: Any) -> Decimal:
         number = _number(cell)
         if not low <= number <= high:
@@ -133,7 +133,7 @@ def _quantity(cell: Any) -> Gram:
 
 def _least(cell: Any) -> Gram:
     """Whole grams, rounded up: a smallest delivery is never undercut."""
-    number = _between(Decimal(0), MOST_KG, " 公斤")(cell)
+    number = _between(Decimal(0), MOST_KG, msg(" 公斤"))(cell)
     grams = grams_from_kg(number)
     return Gram(grams + 1) if grams < number * 1000 else grams
 
@@ -158,8 +158,8 @@ def _codes(cell: Any) -> frozenset[str]:
     return frozenset(code for part in _name(cell).split(";") if (code := part.strip()))
 
 
-_PRICE = _between(Decimal(0), MOST_PRICE, " 元/公斤")
-_PRIORITY = _between(-MOST_PRICE, MOST_PRICE, " 元/公斤")
+_PRICE = _between(Decimal(0), MOST_PRICE, msg(" 元/公斤"))
+_PRIORITY = _between(-MOST_PRICE, MOST_PRICE, msg(" 元/公斤"))
 _GRADE = _whole(-1000, 1000)
 _LAT = _between(Decimal(-90), Decimal(90))
 _LON = _between(Decimal(-180), Decimal(180))
@@ -195,7 +195,7 @@ DEMAND_COLUMNS: dict[str, Column] = {
     "min_order_kg": ("min_order", _least, Gram(0)),
     "max_lots": ("max_lots", _whole(1, 10**9), None),
     "requires": ("requires", _codes, frozenset()),
-    "max_distance_km": ("max_distance_km", _between(Decimal(0), Decimal(100_000), " 公里"), None),
+    "max_distance_km": ("max_distance_km", _between(Decimal(0), Decimal(100_000), msg(" 公里")), None),
 }
 
 

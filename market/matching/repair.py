@@ -14,6 +14,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_matrix, vstack
 
 from market.matching.candidates import Arcs, Bools, Ints
+from market.matching.certificate import weighted
 from market.matching.solver import Duals, best_flow
 
 #: Arcs that the heuristic looks at, the nearest to mattering first.
@@ -22,8 +23,8 @@ MOST_ARCS = 60_000
 DIVES = 15
 #: The integer programme is tried on at most so many arcs, and cut off after so many branches.
 MIP_ARCS = 1_500
-MIP_NODES = 2_000
-MIP_SECONDS = 4.0
+MIP_NODES = 500
+MIP_SECONDS = 1.0
 
 
 class Rules:
@@ -47,7 +48,7 @@ class Rules:
 def worth(arcs: Arcs, x: Ints) -> int:
     """Total worth in scaled whole yuan-grams; Python's own integers, since int64 would overflow."""
     used = np.flatnonzero(x)
-    return sum(a * b for a, b in zip(x[used].tolist(), arcs.w[used].tolist(), strict=True))
+    return weighted(arcs.w[used], x[used])
 
 
 def respect(
@@ -104,9 +105,7 @@ def _flow(arcs: Arcs, rules: Rules) -> Ints:
 
 
 def _upper_bound(duals: Duals, rules: Rules) -> int:
-    return sum(a * b for a, b in zip(duals.u.tolist(), rules.q.tolist(), strict=True)) + sum(
-        a * b for a, b in zip(duals.v.tolist(), rules.d.tolist(), strict=True)
-    )
+    return weighted(duals.u, rules.q) + weighted(duals.v, rules.d)
 
 
 def _can_matter(slack: Ints, least: Ints, gap: int) -> Bools:

@@ -30,14 +30,6 @@ class Duals(NamedTuple):
     v: Ints
 
 
-class Transport(NamedTuple):
-    """The best flow (grams on each arc) and the two ends of the lattice of gains."""
-
-    x: Ints
-    buyers_best: Duals
-    sellers_best: Duals
-
-
 def scale_for(most_worth: float, nodes: int) -> float:
     """Return the finest power of ten (steps per yuan) whose costs stay in range."""
     scale = 1e11
@@ -85,11 +77,11 @@ def best_flow(arcs: Arcs, q: Ints, d: Ints, least: Ints | None = None) -> Ints |
 
 
 class _Pieces(NamedTuple):
-    """Connected pieces of the flow. Piece 0 holds the hub; a node's gain is ``rel`` plus its piece's shift."""
+    """Connected pieces of the flow, the hub's first; a node's gain is ``rel`` plus its piece's shift."""
 
     piece: Ints
     rel: Ints
-    count: int
+    number: int
 
 
 def _pieces(arcs: Arcs, x: Ints, left: Ints, unfilled: Ints) -> _Pieces:
@@ -180,13 +172,6 @@ def _longest(over: Ints, under: Ints, least: Ints, count: int) -> Ints:
 def _duals(rel: Ints, piece: Ints, shift: Ints, lots: int, hub: int) -> Duals:
     gain = rel + shift[piece]
     return Duals(gain[:lots], -gain[lots:hub])
-
-
-def solve(arcs: Arcs, q: Ints, d: Ints) -> Transport:
-    """Solve one product over the given arcs; exact over these arcs."""
-    x = best_flow(arcs, q, d)
-    assert x is not None
-    return Transport(x, *extreme_duals(arcs, x, q, d))
 
 
 def middle(low: Duals, high: Duals) -> Duals:

@@ -7,6 +7,7 @@ or the writing, so that a mistake there cannot hide here. Distances use the have
 import csv
 import json
 import math
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -86,8 +87,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     written = repr(value) if isinstance(value, float) else str(value)
-    import unicodedata
-
     written = unicodedata.normalize("NFKC", written).strip()
     return "" if written == "-" else written
 
@@ -196,7 +195,7 @@ class _Pairs:
         return 2 * 6371.0088 * np.arcsin(np.sqrt(np.minimum(h, 1.0))) * self.road
 
     def judge(self, i: Array, j: Array) -> tuple[Array, Array, Array]:
-        """Return (admissible beyond doubt, admissible within blur, worth per kg) of pairs given elementwise."""
+        """Return (admissible beyond doubt, admissible within blur, worth per kg), elementwise."""
         a, b = self.lots, self.demands
         km = self.km(i, j)
         surplus = b.price[j] - a.price[i] - self.freight * km / 1000
