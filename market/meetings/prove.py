@@ -246,8 +246,12 @@ class Model:
                 hinted.add(v.index)
                 self.model.add_hint(v, int(t in busy[p] and t - 1 not in busy[p]))
 
-    def minimise(self, expression: Expression, *, seconds: float) -> Level:
-        """Solve one level. ``slots`` is None where nothing was found in time."""
+    def minimise(self, expression: Expression, *, seconds: float, by_cores: bool = False) -> Level:
+        """Solve one level. ``slots`` is None where nothing was found in time.
+
+        ``by_cores``: raise the bound by unsatisfiable cores, which suits a sum of small counts.
+        """
+        self.solver.parameters.optimize_with_core = by_cores
         if isinstance(expression, int):
             self.model.clear_objective()  # type: ignore[no-untyped-call]
         else:

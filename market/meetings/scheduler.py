@@ -38,6 +38,9 @@ from market.meetings.timetable import (
 DEFAULT_PENALTY = 1_000
 MOST_PENALTY = 1_000_000
 
+#: Seconds that must be left for a model of the tables to be built at all.
+_WORTH_BUILDING = 0.5
+
 Progress = Callable[[Message], None]
 
 
@@ -63,7 +66,7 @@ class _Run:
 
     def __init__(self, *, time_limit: float, threads: int, seed: int, progress: Progress | None) -> None:
         self._start = perf_counter()
-        self._limit = time_limit
+        self.limit = time_limit
         self.threads = threads
         self.seed = seed
         self._progress = progress
@@ -74,7 +77,7 @@ class _Run:
 
     @property
     def left(self) -> float:
-        return max(0.0, self._limit - self.spent)
+        return max(0.0, self.limit - self.spent)
 
     def share(self, part: float) -> float:
         """Return ``part`` of the whole time, two seconds at least, as far as there is so much left.
@@ -82,7 +85,7 @@ class _Run:
         Table changes are the least of the objective and the hardest to prove: they may not hold up
         a timetable that is otherwise done.
         """
-        return min(self.left, max(2.0, self._limit * part))
+        return min(self.left, max(2.0, self.limit * part))
 
     def say(self, text: Message) -> None:
         if self._progress is not None:
@@ -155,7 +158,8 @@ def _first(meeting: MeetingProblem, rules: Sequence[Constraint], home: _Home, ru
     run.say(msg("正在排入 {count} 场洽谈……", count=len(meeting.appointments)))
     board = Board(meeting, domains(meeting, rules), Random(run.seed))  # noqa: S311 - a seeded search
     construct(board, home=home.slots)
-    steps = min(400_000, 2_000 * len(meeting.appointments))
+    # About a fifth of the time at some 100,000 moves a second, counted in moves so that a seed repeats.
+    steps = min(int(20_000 * run.limit), 4_000 * len(meeting.appointments))
     deadline = run.spent + run.left * 0.3
     improve(
         board,
@@ -210,7 +214,7 @@ def _levels(
     value = total_breaks(meeting, plan) + home.penalty * _moved(plan, home)
     if value > forced:
         model.hint(plan)
-        level = model.minimise(breaks, seconds=run.left * 0.7)
+        level = model.minimise(breaks, seconds=run.left * 0.7, by_cores=True)
         if level.slots is not None and level.value < value:
             plan, value = level.slots, level.value
         proven &= level.proven
@@ -256,12 +260,17 @@ def _fewest_changes(
     best = cost(plan.slots, plan.tables)
     if best == 0:
         return
+    if run.left < _WORTH_BUILDING:
+        plan.proven = False
+        return
     path = most_saved(model, plan.slots, seconds=run.share(0.1))
     if path.slots is not None:
         tables = seat(meeting, path.slots, home=home.tables, penalty=home.penalty)
         if cost(path.slots, tables) < best:
             best, plan.slots, plan.tables = cost(path.slots, tables), path.slots, tables
-    if best > path.bound:
+    if best > path.bound and run.left < _WORTH_BUILDING:
+        plan.proven = False
+    elif best > path.bound:
         where = {m: (home.slots[m], home.tables[m]) for m in home.slots}
         seated = with_tables(
             model,

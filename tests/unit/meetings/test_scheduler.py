@@ -13,7 +13,7 @@ from market.meetings.scheduler import schedule
 from market.meetings.timetable import Appointment, MeetingProblem, Participant, Timetable
 from tests.unit.meetings import brute
 
-TINY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+TINY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
@@ -72,7 +72,7 @@ def test_timetable_equals_exhaustive_search(problem: MeetingProblem) -> None:
         assert broken(problem, constraints(problem), slots) == []
 
 
-@settings(TINY, max_examples=40)
+@settings(TINY, max_examples=30)
 @given(meetings(optional=False))
 def test_clash_is_a_smallest_set(problem: MeetingProblem) -> None:
     rules = constraints(problem)
