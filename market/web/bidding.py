@@ -17,6 +17,8 @@ from market.web import fields, formats
 from market.web.forms import Filled, Form
 
 LONGEST_NOTE = 300
+#: The bid stands for itself.
+NO_DEMAND = "0"
 
 
 def bid_form(demands: Sequence[OwnDemand], *, today: date) -> Form:
@@ -28,7 +30,10 @@ def bid_form(demands: Sequence[OwnDemand], *, today: date) -> Form:
         deliver_from=fields.day(msg("最早交货"), earliest=today),
         deliver_to=fields.day(msg("最晚交货"), earliest=today),
         demand_id=fields.choice(
-            msg("算在哪条采购需求上"), {str(each.demand_id): each.title for each in demands}, optional=True
+            msg("算在哪条采购需求上"),
+            {**{str(each.demand_id): each.title for each in demands}, NO_DEMAND: msg("不算在哪条需求上")},
+            optional=not demands,
+            default=NO_DEMAND,
         ),
         note=fields.text(
             msg("给卖方的话"), most=LONGEST_NOTE, lines=True, optional=True, hint=msg("包装、送货、结算等。")
@@ -45,6 +50,7 @@ def blank_bid(listing: ListingDetails, demands: Sequence[OwnDemand], *, today: d
         price=FenPerKg(listing.ask),
         deliver_from=max(today, listing.available_from),
         deliver_to=listing.available_to,
+        demand_id=str(demands[0].demand_id) if demands else NO_DEMAND,
     )
 
 

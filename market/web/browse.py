@@ -1,7 +1,8 @@
 """The produce hall: what is on sale, with filters that live in the address."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -9,19 +10,30 @@ from litestar import Response, get
 from litestar.types import ControllerRouterHandler
 from msgspec import structs
 
-from market.accounts.rules import Viewer
-from market.catalogue.queries import ProduceFound, categories, credential_kinds, grades, suggest_produce
-from market.errors import Invalid
+from market.catalogue.queries import (
+    ProduceFound,
+    categories,
+    credential_kinds,
+    division_by_code,
+    grades,
+    produce_by_code,
+    suggest_produce,
+)
+from market.catalogue.rules import COUNTY_DIGITS
+from market.errors import Invalid, NotFound
 from market.i18n import Language, Message, msg, translate
-from market.paging import FacetCount, Page
+from market.paging import FacetCount, Page, filters_from_query, printable
 from market.supply.filters import BrowseFilters
 from market.supply.hall import ListingCard, browse
 from market.units import kg, yuan_per_kg
 from market.web import formats
-from market.web.guards import WebRequest
+from market.web.guards import Anybody, WebRequest
 from market.web.language import language_of
 from market.web.pages import page
 
+F = TypeVar("F", bound=msgspec.Struct)
+
+#: Without a search text the most relevant are the newest.
 SORTS: dict[str, Message] = {
     "best": msg("最相关"),
     "newest": msg("最新发布"),
@@ -52,20 +64,16 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 @get("/listings")
-async def hall(request: WebRequest, guest: Viewer | None) -> Response[str]:
+async def hall(request: WebRequest, guest: Anybody) -> Response[str]:
     """Show what is on sale. An address with a faulty filter shows the fault beside its field."""
     pairs = [(name, text) for name, text in request.query_params.multi_items() if name != "lang"]
-    faults: dict[str, Message] = {}
-    try:
-        filters = BrowseFilters.from_query(pairs)
-    except Invalid as refused:
-        filters, faults = BrowseFilters(), refused.fields
+    filters, faults = read_filters(BrowseFilters, pairs)
     organisation = guest.organisation_id if guest else None
-    found = Page[ListingCard]([], 0, 1) if faults else await browse(filters, organisation)
+    found = await browse(filters, organisation)
     language = language_of(request)
-    conditions = await _conditions(filters, found, language)
+    conditions = await _conditions(filters, language)
     maybe: list[ProduceFound] = []
-    if not found.total and not faults:
+    if not found.total:
         conditions = await _what_each_bars(conditions)
         maybe = await suggest_produce(filters.q) if filters.q else []
     query = filters.to_query()
@@ -76,13 +84,13 @@ async def hall(request: WebRequest, guest: Viewer | None) -> Response[str]:
         status=422 if faults else 200,
         headers={} if faults else {"hx-push-url": f"/listings?{query}" if query else "/listings"},
         filters=filters,
-        typed=_typed(pairs) if faults else _written(filters),
+        typed=_written(filters) | {name: text[:100] for name, text in reversed(pairs) if name in faults},
         faults=faults,
         found=found,
         conditions=conditions,
         facets=await _facets(filters, found, language),
         maybe=maybe,
-        sorts=SORTS,
+        sorts=_sorts(filters),
         wanted=_as_demand(filters, maybe),
         can_post=guest is None or "buyer" in guest.sides,
         can_compare=guest is None or guest.side != "seller",
@@ -90,9 +98,20 @@ async def hall(request: WebRequest, guest: Viewer | None) -> Response[str]:
     )
 
 
-def _typed(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """What was written in the address, so that a faulty filter can be mended where it stands."""
-    return {name: text[:100] for name, text in reversed(pairs)}
+def read_filters(kind: type[F], pairs: Sequence[tuple[str, str]]) -> tuple[F, dict[str, Message]]:
+    """Return the filters that can be read, and what is wrong with the others."""
+    try:
+        return filters_from_query(kind, pairs), {}
+    except Invalid as refused:
+        sound = [(name, text) for name, text in pairs if printable(name)[:40] not in refused.fields]
+        return filters_from_query(kind, sound), refused.fields
+
+
+def _sorts(filters: BrowseFilters) -> dict[str, Message]:
+    if filters.q:
+        return SORTS
+    rest = {name: text for name, text in SORTS.items() if name not in ("best", "newest")}
+    return {"best": SORTS["newest"], **rest}
 
 
 def _written(filters: BrowseFilters) -> dict[str, str]:
@@ -130,49 +149,60 @@ async def _facets(
     filters: BrowseFilters, found: Page[ListingCard], language: Language
 ) -> Mapping[str, list[Choice]]:
     """What may be chosen. Where nothing was found the choices stand there without counts."""
-    if found.facets:
-        return {
-            name: [Choice(f.code, _named(f, language), f.count, f.chosen) for f in counted]
-            for name, counted in _shortened(found.facets).items()
-        }
-    kinds = await categories()
-    return {
-        "category": [Choice(c.code, _named(c, language), None, c.code == filters.category) for c in kinds],
-        "produce": [],
-        "place": [Choice(filters.place, filters.place, None, True)] if filters.place else [],
-        "grade": [
-            Choice(str(g.level), _named(g, language), None, g.level == filters.grade)
-            for g in await grades()
-            if g.level
-        ],
-        "credentials": [
-            Choice(c.code, _named(c, language), None, c.code in filters.credentials)
-            for c in await credential_kinds()
-        ],
+    offered = {
+        name: [Choice(f.code, _named(f, language), f.count, f.chosen) for f in counted]
+        for name, counted in _shortened(found.facets).items()
     }
+    names = await _names(filters, language)
+    for name, chosen in _chosen(filters).items():
+        counted = {choice.value for choice in offered.setdefault(name, [])}
+        missing = [value for value in chosen if value not in counted]
+        offered[name] += [Choice(value, names[name].get(value, value), 0, True) for value in missing]
+    return offered
+
+
+def _chosen(filters: BrowseFilters) -> dict[str, list[str]]:
+    """What is picked in each facet."""
+    single = {
+        "category": filters.category,
+        "produce": filters.produce,
+        "place": filters.place[:COUNTY_DIGITS] if filters.place else None,
+        "grade": None if filters.grade is None else str(filters.grade),
+    }
+    return {
+        **{name: [value] if value else [] for name, value in single.items()},
+        "credentials": list(filters.credentials),
+    }
+
+
+async def _names(filters: BrowseFilters, language: Language) -> dict[str, dict[str, str]]:
+    """Return the names of what is picked, by facet and code; what nobody knows is left out."""
+    names: dict[str, dict[str, str]] = {name: {} for name in _chosen(filters)}
+    if filters.category:
+        names["category"] = {c.code: _named(c, language) for c in await categories()}
+    if filters.grade is not None:
+        names["grade"] = {str(g.level): _named(g, language) for g in await grades()}
+    if filters.credentials:
+        names["credentials"] = {c.code: _named(c, language) for c in await credential_kinds()}
+    with suppress(NotFound):
+        if filters.produce:
+            names["produce"] = {filters.produce: _named(await produce_by_code(filters.produce), language)}
+    with suppress(NotFound):
+        if filters.place:
+            county = filters.place[:COUNTY_DIGITS]
+            names["place"] = {code: (await division_by_code(code)).name for code in {county, filters.place}}
+    return names
 
 
 def _shortened(facets: Mapping[str, list[FacetCount]]) -> dict[str, list[FacetCount]]:
     kept = dict(facets)
-    places = facets.get("place", [])
-    kept["place"] = [f for n, f in enumerate(places) if n < _MOST_PLACES or f.chosen]
+    kept["place"] = [f for n, f in enumerate(facets.get("place", [])) if n < _MOST_PLACES or f.chosen]
     return kept
 
 
-async def _conditions(
-    filters: BrowseFilters, found: Page[ListingCard], language: Language
-) -> list[Condition]:
+async def _conditions(filters: BrowseFilters, language: Language) -> list[Condition]:
     """Return every filter that is on, in words."""
-    names: dict[str, dict[str, str]] = {
-        name: {f.code: _named(f, language) for f in counted} for name, counted in found.facets.items()
-    }
-    if filters.category and filters.category not in names.get("category", {}):
-        names["category"] = {c.code: _named(c, language) for c in await categories()}
-    if filters.grade is not None and str(filters.grade) not in names.get("grade", {}):
-        names["grade"] = {str(g.level): _named(g, language) for g in await grades()}
-    if set(filters.credentials) - names.get("credentials", {}).keys():
-        names["credentials"] = {c.code: _named(c, language) for c in await credential_kinds()}
-
+    names = await _names(filters, language)
     on: list[Condition] = []
 
     def add(text: Message | str, **changed: Any) -> None:
@@ -184,9 +214,9 @@ async def _conditions(
     for name in ("category", "produce", "place"):
         value = getattr(filters, name)
         if value:
-            add(names.get(name, {}).get(value, value), **{name: None})
+            add(names[name].get(value, value), **{name: None})
     if filters.grade is not None:
-        label = names.get("grade", {}).get(str(filters.grade), str(filters.grade))
+        label = names["grade"].get(str(filters.grade), str(filters.grade))
         add(msg("{grade}及以上", grade=label), grade=None)
     if filters.on:
         add(msg("{day} 有货", day=formats.day(filters.on, language)), on=None)
@@ -198,7 +228,7 @@ async def _conditions(
         add(msg("不高于 {price}", price=formats.price_kg(filters.price_high, language)), price_high=None)
     for code in filters.credentials:
         rest = tuple(other for other in filters.credentials if other != code)
-        add(names.get("credentials", {}).get(code, code), credentials=rest)
+        add(names["credentials"].get(code, code), credentials=rest)
     if filters.town is not None:
         add(msg("只看一个镇"), town=None)
     if filters.seller is not None:

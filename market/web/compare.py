@@ -5,14 +5,13 @@ from collections.abc import Callable, Sequence
 from litestar import Response, get
 from litestar.types import ControllerRouterHandler
 
-from market.accounts.rules import Viewer
 from market.errors import NotFound
 from market.i18n import Language, Message, msg, translate
 from market.supply.queries import ListingDetails, listing_page
 from market.units import FenPerKg, Gram
 from market.web import formats
 from market.web.addresses import MOST_ID
-from market.web.guards import WebRequest
+from market.web.guards import Anybody, WebRequest
 from market.web.language import language_of
 from market.web.pages import page
 
@@ -23,7 +22,7 @@ Line = tuple[Message, list[str], int | None]
 
 
 @get("/compare")
-async def show(request: WebRequest, guest: Viewer | None) -> Response[str]:
+async def show(request: WebRequest, guest: Anybody) -> Response[str]:
     """Compare the lots ``?ids=1&ids=2`` (or ``?ids=1,2``); what is gone or too many is told."""
     asked = _numbers(request.query_params.getall("ids", []))
     organisation = guest.organisation_id if guest else None

@@ -3,11 +3,11 @@
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts import rules as accounts
-from market.accounts.rules import Viewer
 from market.bids.queries import bids_of
 from market.bids.rules import BID
 from market.catalogue.queries import find_produce, produce_by_code, suggest_produce
@@ -15,17 +15,17 @@ from market.deals.queries import deals_of
 from market.deals.rules import CONTRACT
 from market.demand import operations
 from market.demand.filters import DemandFilters
-from market.demand.queries import DemandCard, demand_page, demands_of, open_demands
+from market.demand.queries import demand_page, demands_of, open_demands
 from market.demand.rules import DEMAND
 from market.errors import Invalid, NotFound
 from market.i18n import Message, msg
 from market.matching.lifecycle import MATCH
 from market.matching.queries import matches_of
-from market.paging import Page
 from market.web import posting
 from market.web.addresses import row_number
+from market.web.browse import read_filters
 from market.web.forms import Filled
-from market.web.guards import WebRequest, require
+from market.web.guards import Anybody, SignedIn, WebRequest, require
 from market.web.language import language_of
 from market.web.pages import page, redirect
 
@@ -45,7 +45,7 @@ MOVES: dict[str, tuple[Message, Message]] = {
 
 
 @get("/demands")
-async def mine(request: WebRequest, viewer: Viewer) -> Response[str] | Response[bytes]:
+async def mine(request: WebRequest, viewer: SignedIn) -> Response[str] | Response[bytes]:
     """Show a buyer the own demands; everybody else the open ones."""
     if "buyer" not in viewer.sides:
         return redirect(request, "/demands/open")
@@ -54,16 +54,12 @@ async def mine(request: WebRequest, viewer: Viewer) -> Response[str] | Response[
 
 
 @get("/demands/open")
-async def open_list(request: WebRequest, guest: Viewer | None) -> Response[str]:
+async def open_list(request: WebRequest, guest: Anybody) -> Response[str]:
     """Show every demand that still wants something."""
     pairs = [(name, text) for name, text in request.query_params.multi_items() if name != "lang"]
-    faults: dict[str, Message] = {}
-    try:
-        filters = DemandFilters.from_query(pairs)
-    except Invalid as refused:
-        filters, faults = DemandFilters(), refused.fields
+    filters, faults = read_filters(DemandFilters, pairs)
     organisation = guest.organisation_id if guest else None
-    found = Page[DemandCard]([], 0, 1) if faults else await open_demands(filters, organisation)
+    found = await open_demands(filters, organisation)
     query = filters.to_query()
     maybe = await suggest_produce(filters.q) if filters.q and not found.total else []
     return page(
@@ -73,7 +69,6 @@ async def open_list(request: WebRequest, guest: Viewer | None) -> Response[str]:
         status=422 if faults else 200,
         headers={} if faults else {"hx-push-url": f"/demands/open?{query}" if query else "/demands/open"},
         filters=filters,
-        typed_q=next((text for name, text in pairs if name == "q"), "")[:100],
         faults=faults,
         found=found,
         maybe=maybe,
@@ -83,7 +78,7 @@ async def open_list(request: WebRequest, guest: Viewer | None) -> Response[str]:
 
 
 @get("/demands/new", guards=[require("buyer")])
-async def new(request: WebRequest, viewer: Viewer) -> Response[str]:
+async def new(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """Show the form; what was looked for in vain in the produce hall stands in it already."""
     form = await posting.form_for(viewer, language_of(request))
     filled = await posting.prefilled(form, request.query_params.multi_items())
@@ -100,7 +95,7 @@ async def suggest(request: WebRequest) -> Response[str]:
 
 
 @post("/demands/new", guards=[require("buyer")])
-async def publish(request: WebRequest, viewer: Viewer) -> Response[str] | Response[bytes]:
+async def publish(request: WebRequest, viewer: SignedIn) -> Response[str] | Response[bytes]:
     """Post the demand; the same form once more leads to the same demand."""
     filled = await (await posting.form_for(viewer, language_of(request))).read(request)
     try:
@@ -118,7 +113,7 @@ async def publish(request: WebRequest, viewer: Viewer) -> Response[str] | Respon
 
 
 @get("/demands/{demand_id:int}")
-async def show(request: WebRequest, guest: Viewer | None, demand_id: int) -> Response[str]:
+async def show(request: WebRequest, guest: Anybody, demand_id: FromPath[int]) -> Response[str]:
     """Show a demand; its buyer sees what has become of it as well."""
     organisation = guest.organisation_id if guest else None
     demand = await demand_page(row_number(demand_id), organisation)
@@ -151,7 +146,9 @@ async def show(request: WebRequest, guest: Viewer | None, demand_id: int) -> Res
 
 
 @post("/demands/{demand_id:int}/{move:str}", guards=[require("buyer")])
-async def move(request: WebRequest, viewer: Viewer, demand_id: int, move: str) -> Response[bytes]:
+async def move(
+    request: WebRequest, viewer: SignedIn, demand_id: FromPath[int], move: FromPath[str]
+) -> Response[bytes]:
     """Close, award, fail or cancel a demand of the viewer's."""
     if move not in MOVES:
         raise NotFound(msg("这一页不存在，或者不对您开放。请检查地址，或从首页查找。"))

@@ -4,20 +4,22 @@ import re
 from typing import Literal, cast
 
 from litestar import Response, get
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from market.accounts.rules import Viewer
 from market.errors import NotFound
 from market.i18n import msg
 from market.supply.queries import picture
 from market.web.addresses import row_number
-from market.web.guards import WebRequest
+from market.web.guards import Anybody, WebRequest
 
 _NAME = re.compile(r"([0-9]{1,4})-(image|thumb)\.webp")
 
 
 @get("/pictures/{lot:int}/{name:str}", opt={"is_asset": True})
-async def show(request: WebRequest, guest: Viewer | None, lot: int, name: str) -> Response[bytes]:
+async def show(
+    request: WebRequest, guest: Anybody, lot: FromPath[int], name: FromPath[str]
+) -> Response[bytes]:
     """Serve a picture to whoever may see its lot.
 
     With ``?v=`` (the hash's beginning) the answer is good for ever; without it the browser asks again.

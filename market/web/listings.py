@@ -5,6 +5,7 @@ from uuid import UUID
 
 import segno
 from litestar import Response, get, post
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
@@ -22,12 +23,12 @@ from market.supply.rules import LISTING, PUBLISHED
 from market.web.addresses import row_number
 from market.web.bidding import bid_form, bid_problems, blank_bid, demands_for
 from market.web.forms import Filled, fault_message
-from market.web.guards import WebRequest, require
+from market.web.guards import Anybody, SignedIn, WebRequest, require
 from market.web.pages import page, redirect
 
 
 @get("/listings/{listing_id:int}")
-async def show(request: WebRequest, guest: Viewer | None, listing_id: int) -> Response[str]:
+async def show(request: WebRequest, guest: Anybody, listing_id: FromPath[int]) -> Response[str]:
     """Show a lot to whoever may see it; a buyer finds the form of a bid on it."""
     organisation = guest.organisation_id if guest else None
     listing = await listing_page(row_number(listing_id), organisation)
@@ -38,7 +39,9 @@ async def show(request: WebRequest, guest: Viewer | None, listing_id: int) -> Re
 
 
 @post("/listings/{listing_id:int}/bids", guards=[require("buyer")])
-async def place_bid(request: WebRequest, viewer: Viewer, listing_id: int) -> Response[str] | Response[bytes]:
+async def place_bid(
+    request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]
+) -> Response[str] | Response[bytes]:
     """Place the bid; the same form once more leads to the same bid."""
     listing = await listing_page(row_number(listing_id), viewer.organisation_id)
     form = bid_form(await demands_for(viewer, listing), today=clock.today())
@@ -56,7 +59,7 @@ async def place_bid(request: WebRequest, viewer: Viewer, listing_id: int) -> Res
                 price=filled.values["price"],
                 deliver_from=filled.values["deliver_from"],
                 deliver_to=filled.values["deliver_to"],
-                demand_id=int(filled.values["demand_id"]) if filled.values["demand_id"] else None,
+                demand_id=int(filled.values["demand_id"]) or None,
                 note=filled.values["note"],
             ),
             buyer_id=viewer.organisation_id,
@@ -73,7 +76,7 @@ async def place_bid(request: WebRequest, viewer: Viewer, listing_id: int) -> Res
 
 
 @get("/listings/{listing_id:int}/qr.svg")
-async def qr(request: WebRequest, guest: Viewer | None, listing_id: int) -> Response[bytes]:
+async def qr(request: WebRequest, guest: Anybody, listing_id: FromPath[int]) -> Response[bytes]:
     """Draw the address of a lot's page as a QR code."""
     organisation = guest.organisation_id if guest else None
     await listing_page(row_number(listing_id), organisation)
@@ -108,6 +111,7 @@ async def _page(
     bids: list[BidRow] = []
     if viewer is not None and (listing.mine or "buyer" in viewer.sides):
         bids = await bids_of(organisation_id=viewer.organisation_id, listing_id=listing.listing_id)
+    rules = await shelf_rules_for(listing.produce, on=clock.today())
     return page(
         request,
         "listings/show.html",
@@ -118,7 +122,8 @@ async def _page(
         bid_life=BID,
         life=LISTING,
         on_sale=_on_sale(listing),
-        shelf_rules=await shelf_rules_for(listing.produce, on=clock.today()),
+        shelf_rules=[each for each in rules if each.applies_to != ["all"]],
+        trade_rules=[each for each in rules if each.applies_to == ["all"]],
         address=_address(request, listing.listing_id),
         site=str(request.base_url).rstrip("/"),
     )

@@ -42,7 +42,6 @@ async def form_for(viewer: Viewer, language: Language) -> Form:
         produce_text=fields.text(
             msg("要什么"),
             most=40,
-            optional=True,
             hint=msg("写中文、拼音或首字母都行：花生油、huasheng、hsy。"),
         ),
         produce=fields.hidden(optional=True),

@@ -6,13 +6,12 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts import operations, rules
 from market.accounts.operations import TooManyTries
-from market.accounts.rules import Viewer
 from market.errors import Invalid
 from market.i18n import Message, msg
 from market.web import cookies, fields
 from market.web.csrf import SESSION
 from market.web.forms import Filled, Form
-from market.web.guards import WebRequest, safe_path
+from market.web.guards import Anybody, WebRequest, safe_path
 from market.web.pages import page, redirect
 
 SIGN_IN = Form(
@@ -24,7 +23,7 @@ _DAY = 24 * 3600
 
 
 @get("/sign-in")
-async def show(request: WebRequest, guest: Viewer | None) -> Response[str] | Response[bytes]:
+async def show(request: WebRequest, guest: Anybody) -> Response[str] | Response[bytes]:
     """Ask who is there; whoever has signed in already is led on."""
     onward = _onward(request.query_params.get("next"))
     if guest is not None:
