@@ -1,0 +1,270 @@
+from datetime import timedelta
+
+import pytest
+
+from fixtures.factories import STORY, TODAY, Factory, Member
+from market.db.session import fetch_value
+from market.deals.queries import deal_of
+from market.errors import Conflict, Invalid, NotFound
+from market.matching.operations import run_now
+from market.meetings.commands import NewMeeting, Outcome, TopicResult
+from market.meetings.operations import mark_attendance, move_meeting, record_outcome, respond
+from market.meetings.planning import open_meeting, plan_now
+from market.meetings.queries import (
+    AppointmentRow,
+    appointment_of,
+    appointments_of,
+    appointments_of_meeting,
+    invitations_of,
+    left_out_of,
+    meeting_of,
+    meetings_of,
+)
+from market.notices.queries import inbox
+from market.transitions import WrongState
+
+
+def meeting(**changes: object) -> NewMeeting:
+    given = {
+        "title": "对接会",
+        "held_on": TODAY + timedelta(days=7),
+        "venue": "村部",
+        "slots": 4,
+        "tables": 3,
+    }
+    return NewMeeting(**{**given, **changes})
+
+
+class Scene:
+    """A town, two villages with a listing each, two chains with a demand each, matched and planned."""
+
+    def __init__(self, factory: Factory) -> None:
+        self.factory = factory
+
+    async def matched(self) -> "Scene":
+        make = self.factory
+        self.town = await make.member(role="official")
+        self.sellers = [
+            await make.member(role="secretary", town_id=self.town.organisation_id) for _ in range(2)
+        ]
+        self.buyers = [await make.member(role="buyer") for _ in range(2)]
+        for seller, kg in zip(self.sellers, (1_000, 800), strict=True):
+            await make.listing(seller, kg=kg)
+        for buyer in self.buyers:
+            await make.demand(buyer, kg=900)
+        await run_now(town_id=self.town.organisation_id, actor=self.town.actor, at=STORY)
+        return self
+
+    async def planned(self, **changes: object) -> "Scene":
+        await self.matched()
+        self.meeting_id = await open_meeting(
+            meeting=meeting(**changes), town_id=self.town.organisation_id, actor=self.town.actor, at=STORY
+        )
+        await self.plan()
+        return self
+
+    async def plan(self) -> None:
+        await plan_now(
+            meeting_id=self.meeting_id,
+            town_id=self.town.organisation_id,
+            actor=self.town.actor,
+            at=STORY,
+        )
+
+    async def move(self, move: str) -> str:
+        return await move_meeting(
+            meeting_id=self.meeting_id,
+            move=move,
+            town_id=self.town.organisation_id,
+            actor=self.town.actor,
+            at=STORY,
+        )
+
+    async def appointments(self) -> list[AppointmentRow]:
+        return await appointments_of_meeting(meeting_id=self.meeting_id)
+
+    async def record(self, appointment: AppointmentRow, outcome: Outcome, by: Member, key: str | None = None):
+        return await record_outcome(
+            appointment_id=appointment.id,
+            outcome=outcome,
+            organisation_id=by.organisation_id,
+            actor=by.actor,
+            at=STORY,
+            key=key,
+        )
+
+
+@pytest.fixture
+async def scene(factory: Factory) -> Scene:
+    return await Scene(factory).planned()
+
+
+def sides(appointments: list[AppointmentRow]) -> set[tuple[int, int]]:
+    return {(each.seller, each.buyer) for each in appointments}
+
+
+async def test_a_plan_invites_whom_the_matches_name_and_seats_them_without_a_clash(scene: Scene) -> None:
+    planned = await scene.appointments()
+    assert len(planned) == 3
+    places = [(each.slot, each.table_number) for each in planned]
+    assert len(set(places)) == len(places)
+    for side in ("seller", "buyer"):
+        busy = [(each.slot, getattr(each, side)) for each in planned]
+        assert len(set(busy)) == len(busy)
+    invited = await invitations_of(meeting_id=scene.meeting_id)
+    assert {each.organisation for each in invited} == {
+        each.organisation_id for each in (*scene.sellers, *scene.buyers)
+    }
+    seen = await meeting_of(meeting_id=scene.meeting_id, organisation_id=scene.buyers[0].organisation_id)
+    assert (seen.state, seen.planning) == ("timetabled", False)
+    assert seen.timetable
+    assert (seen.timetable["status"], seen.timetable["appointments"]) == ("optimal", 3)
+    assert await left_out_of(meeting_id=scene.meeting_id) == []
+    told = await inbox(organisation_id=scene.sellers[0].organisation_id)
+    assert f"/meetings/{scene.meeting_id}" in [notice.link for notice in told]
+
+
+async def test_appointments_talk_about_the_matches_of_the_pair(scene: Scene) -> None:
+    topics = [topic for each in await scene.appointments() for topic in each.topics]
+    assert len({topic.match for topic in topics}) == 3
+    assert sum(topic.proposed or 0 for topic in topics) == 1_800_000
+
+
+async def test_slots_after_the_half_day_begin_after_the_pause(scene: Scene) -> None:
+    seen = await meeting_of(meeting_id=scene.meeting_id, organisation_id=scene.town.organisation_id)
+    assert [seen.slot_label(slot) for slot in (1, 2, 3)] == ["09:00-09:20", "09:20-09:40", "10:40-11:00"]
+
+
+async def test_who_declines_is_planned_without_and_only_the_others_are_told(scene: Scene) -> None:
+    gone, stays = scene.buyers
+    before = await scene.appointments()
+    await respond(
+        meeting_id=scene.meeting_id,
+        organisation_id=gone.organisation_id,
+        answer="declined",
+        actor=gone.actor,
+        at=STORY,
+    )
+    await scene.plan()
+    after = await scene.appointments()
+    assert sides(after) == {pair for pair in sides(before) if pair[1] != gone.organisation_id}
+    states = {each.organisation: each.state for each in await invitations_of(meeting_id=scene.meeting_id)}
+    assert states[gone.organisation_id] == "declined"
+    assert states[stays.organisation_id] == "needs_action"
+
+
+async def test_too_few_places_leave_the_least_worth_out_with_the_reason(factory: Factory) -> None:
+    scene = await Scene(factory).planned(slots=1, tables=1, half_day_after=None)
+    assert len(await scene.appointments()) == 1
+    left = await left_out_of(meeting_id=scene.meeting_id)
+    assert len(left) == 2
+    assert all(str(each.reason) for each in left)
+
+
+async def test_a_meeting_without_matches_says_what_to_do(factory: Factory) -> None:
+    town = await factory.member(role="official")
+    meeting_id = await open_meeting(
+        meeting=meeting(), town_id=town.organisation_id, actor=town.actor, at=STORY
+    )
+    with pytest.raises(Invalid, match="撮合"):
+        await plan_now(meeting_id=meeting_id, town_id=town.organisation_id, actor=town.actor, at=STORY)
+
+
+async def test_every_wrong_field_of_a_meeting_is_named(factory: Factory) -> None:
+    town = await factory.member(role="official")
+    wrong = meeting(title=" ", slots=0, tables=-1, held_on=TODAY - timedelta(days=1), venue="")
+    with pytest.raises(Invalid) as refused:
+        await open_meeting(meeting=wrong, town_id=town.organisation_id, actor=town.actor, at=STORY)
+    assert {"title", "slots", "tables", "held_on", "venue"} <= set(refused.value.fields)
+
+
+async def test_a_talk_that_ends_in_a_contract_makes_the_deal_once(scene: Scene) -> None:
+    appointment = (await scene.appointments())[0]
+    topic = appointment.topics[0]
+    outcome = Outcome("signed", (TopicResult(topic.id, 200_000, 750),))
+    with pytest.raises(Conflict):
+        await scene.record(appointment, outcome, scene.town)
+    await scene.move("start")
+    first = await scene.record(appointment, outcome, scene.town, key="tap")
+    again = await scene.record(appointment, outcome, scene.town, key="tap")
+    assert first == again
+    (deal_id,) = first.deal_ids
+    deal = await deal_of(deal_id=deal_id, organisation_id=appointment.buyer)
+    assert (deal.quantity, deal.price, deal.source, deal.state) == (200_000, 750, "appointment", "pending")
+    with pytest.raises(WrongState):
+        await scene.record(appointment, outcome, scene.town)
+    seen = await appointment_of(appointment_id=appointment.id, organisation_id=appointment.seller)
+    assert (seen.state, seen.outcome, seen.topics[0].deal) == ("held", "signed", deal_id)
+    assert await fetch_value("SELECT state FROM match WHERE id = $1", topic.match) == "converted"
+
+
+async def test_an_intent_needs_figures_and_nothing_needs_a_reason(scene: Scene) -> None:
+    await scene.move("start")
+    first, second, _ = await scene.appointments()
+    for outcome, field in (
+        (Outcome("intent"), "topics"),
+        (Outcome("none"), "reason"),
+        (Outcome("perhaps"), "outcome"),
+        (Outcome("none", reason="no such code"), "reason"),
+        (Outcome("quote", (TopicResult(-1, 1, 1),)), "topics"),
+    ):
+        with pytest.raises(Invalid) as refused:
+            await scene.record(first, outcome, scene.town)
+        assert set(refused.value.fields) == {field}
+    await scene.record(first, Outcome("none", reason="price"), scene.town)
+    await scene.record(
+        second, Outcome("intent", (TopicResult(second.topics[0].id, 100_000, 700),)), scene.town
+    )
+    seen = await appointment_of(appointment_id=second.id, organisation_id=second.buyer)
+    assert (seen.topics[0].intent_quantity, seen.topics[0].deal) == (100_000, None)
+    assert await fetch_value("SELECT count(*) FROM deal") == 0
+
+
+async def test_attendance_follows_its_life(scene: Scene) -> None:
+    guest = scene.buyers[0].organisation_id
+    mark = {
+        "meeting_id": scene.meeting_id,
+        "organisation_id": guest,
+        "town_id": scene.town.organisation_id,
+        "actor": scene.town.actor,
+        "at": STORY,
+    }
+    assert await mark_attendance(move="check_in", **mark) == "checked_in"
+    with pytest.raises(WrongState):
+        await mark_attendance(move="check_in", **mark)
+    assert await mark_attendance(move="leave", **mark) == "left"
+
+
+async def test_a_meeting_is_seen_by_its_town_and_its_guests(scene: Scene, factory: Factory) -> None:
+    stranger = await factory.member(role="buyer")
+    other_town = await factory.member(role="official")
+    for outsider in (stranger, other_town):
+        assert await meetings_of(organisation_id=outsider.organisation_id) == []
+        with pytest.raises(NotFound):
+            await meeting_of(meeting_id=scene.meeting_id, organisation_id=outsider.organisation_id)
+    with pytest.raises(NotFound):
+        await respond(
+            meeting_id=scene.meeting_id,
+            organisation_id=stranger.organisation_id,
+            answer="accepted",
+            actor=stranger.actor,
+            at=STORY,
+        )
+    with pytest.raises(NotFound):
+        await move_meeting(
+            meeting_id=scene.meeting_id,
+            move="start",
+            town_id=other_town.organisation_id,
+            actor=other_town.actor,
+            at=STORY,
+        )
+    mine = await appointments_of(organisation_id=scene.buyers[0].organisation_id, on_or_after=TODAY)
+    assert {each.buyer for each in mine} == {scene.buyers[0].organisation_id}
+
+
+async def test_a_cancelled_meeting_tells_everybody_and_cannot_be_planned(scene: Scene) -> None:
+    await scene.move("cancel")
+    newest = (await inbox(organisation_id=scene.buyers[1].organisation_id))[0]
+    assert newest.kind == "meeting_moved"
+    with pytest.raises(Conflict):
+        await scene.plan()
