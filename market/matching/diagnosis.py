@@ -44,11 +44,13 @@ class Outcome(NamedTuple):
     open: Ints
     lots_taken: Ints
     displaceable: Ints
+    #: Whose kilograms would be displaced in the end: a lot's local place, or -1.
+    displaced: Ints
     highest_v: Floats
 
 
-def displaceable(arcs: Arcs, x: Ints, low: Duals, left: Ints, open_: Ints) -> Ints:
-    """Grams that each demand could take from a newcomer at its highest dual price."""
+def displaceable(arcs: Arcs, x: Ints, low: Duals, left: Ints, open_: Ints) -> tuple[Ints, Ints]:
+    """Grams that each demand could take from a newcomer at its highest dual price, and at whose expense."""
     tight = np.flatnonzero((low.u[arcs.i] + low.v[arcs.j] == arcs.w) | (x > 0))
     lots_of: dict[int, list[tuple[int, int]]] = {}
     takers: dict[int, list[int]] = {}
@@ -62,9 +64,10 @@ def displaceable(arcs: Arcs, x: Ints, low: Duals, left: Ints, open_: Ints) -> In
         ways_in.setdefault(j, []).append(i)
     lots = len(left)
     wide = [0] * (lots + len(open_))
+    end = [-1] * (lots + len(open_))
     heap = []
     for k in np.flatnonzero((left > 0) | (low.u == 0)).tolist():
-        wide[k] = _NEVER
+        wide[k], end[k] = _NEVER, k
         heap.append((-_NEVER, k))
     for j in np.flatnonzero(open_ > 0).tolist():
         wide[lots + j] = int(open_[j])
@@ -82,9 +85,9 @@ def displaceable(arcs: Arcs, x: Ints, low: Duals, left: Ints, open_: Ints) -> In
             steps = [(i, -width) for i in ways_in.get(node - lots, ())]
         for to, through in steps:
             if through > wide[to]:
-                wide[to] = through
+                wide[to], end[to] = through, end[node]
                 heapq.heappush(heap, (-through, to))
-    return np.array(wide[lots:], np.int64)
+    return np.array(wide[lots:], np.int64), np.array(end[lots:], np.int64)
 
 
 def diagnose(market: Market, outcome: Outcome) -> dict[int, list[Unlock]]:
@@ -109,6 +112,7 @@ def diagnose(market: Market, outcome: Outcome) -> dict[int, list[Unlock]]:
             view = _View(
                 market=market,
                 outcome=outcome,
+                place=k,
                 lot=market.lots[int(lots[k])],
                 left=int(outcome.left[k]),
                 places=demands,
@@ -131,6 +135,7 @@ class _View:
         *,
         market: Market,
         outcome: Outcome,
+        place: int,
         lot: Lot,
         left: int,
         places: Ints,
@@ -145,7 +150,9 @@ class _View:
         self.fails = 4 - fit.sum(axis=0)
         self.is_open = outcome.open > 0
         self.v = np.where(self.is_open, 0.0, outcome.highest_v)
-        self.room = np.minimum(left, np.where(self.is_open, outcome.open, outcome.displaceable))
+        # A lot cannot beat itself: what would be displaced in the end must not be its own.
+        others = np.where(outcome.displaced == place, 0, outcome.displaceable)
+        self.room = np.minimum(left, np.where(self.is_open, outcome.open, others))
         self.least = np.maximum(lot.min_order, market.demand_min[places])
         self.few = outcome.lots_taken < market.max_lots[places]
         self.can = allowed & (self.room > 0) & (self.room >= self.least) & self.few

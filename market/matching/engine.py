@@ -127,12 +127,14 @@ class _Run:
         np.add.at(served, arcs.j[used], x[used])
         self.sold[lots], self.served[demands] = sold, served
         if (sold < q).any():
+            grams, whose = displaceable(arcs, x, low, q - sold, d - served)
             outcome = Outcome(
                 product=product,
                 left=q - sold,
                 open=d - served,
                 lots_taken=np.bincount(arcs.j[used], minlength=len(demands)),
-                displaceable=displaceable(arcs, x, low, q - sold, d - served),
+                displaceable=grams,
+                displaced=whose,
                 highest_v=low.v / self.scale,
             )
             for place, changes in diagnose(arrays, outcome).items():
@@ -184,13 +186,13 @@ def solve_market(
         progress(msg("求解"), len(arrays.products), len(arrays.products))
     bound = weighted(run.u, arrays.q) + weighted(run.v, arrays.d)
     total = fsum(pair.worth_yuan for pair in pairs)
-    exact = run.whole_worth == bound
     upper = bound / run.scale / 1000
+    gap = relative_gap(total, upper)
     certificate = Certificate(
         worth_yuan=total,
         upper_bound_yuan=max(upper, total),
-        gap=relative_gap(total, upper),
-        exact=exact,
+        gap=gap,
+        exact=run.whole_worth == bound or gap == 0,
         blocking_pairs=0,
         pairs_admissible=int(run.lot_pairs.sum()),
         finished=run.finished,

@@ -6,6 +6,7 @@ all are named with file, row (as a spreadsheet numbers it), column, value and wh
 
 import csv
 import io
+import re
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ MOST_KG = kg(MOST_GRAMS)
 LONGEST_CELL = 2_000
 #: Files larger than this are not read.
 MOST_BYTES = 512 * 1024 * 1024
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PLAIN_DIGITS = frozenset("0123456789+-.eE")
 
 
@@ -147,7 +149,7 @@ def _day(cell: Any) -> date:
         return cell
     value = text(cell)
     try:
-        if len(value) != 10:
+        if not _DAY.fullmatch(value):
             raise ValueError(value)
         return date.fromisoformat(value)
     except ValueError:

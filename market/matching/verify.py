@@ -278,7 +278,7 @@ def verify(supply: str, demand: str, folder: str) -> Report:
         ("unfilled", "partly_filled", "filled"),
     )
     seen = _check_all_pairs(report, pairs, u, v, lot_rows, demand_rows, claim)
-    _check_claim(report, claim, worth, float(lots.kg @ u + demands.kg @ v))
+    _check_claim(report, claim, worth, float(lots.kg @ u + demands.kg @ v), float(sold.sum()))
     _check_diagnosis(report, diagnosis, lots, demands, sold)
     if not report.count:
         bound = float(lots.kg @ u + demands.kg @ v)
@@ -487,7 +487,7 @@ def _check_all_pairs(
     return seen
 
 
-def _check_claim(report: Report, claim: dict[str, Any], worth: float, bound: float) -> None:
+def _check_claim(report: Report, claim: dict[str, Any], worth: float, bound: float, kg: float) -> None:
     name = "certificate.json"
     blur = 1e-6 + 1e-9 * max(abs(worth), abs(bound))
     # Quantities finer than a gram are rounded down on reading; the bound may fall short by that much.
@@ -500,9 +500,12 @@ def _check_claim(report: Report, claim: dict[str, Any], worth: float, bound: flo
     )
     if abs(claim["gap"] - max(0.0, gap)) > 2e-9:
         report.wrong(name, "-", "gap", f"{gap:.3g}", claim["gap"])
-    reached = claim["upper_bound_yuan"] - claim["worth_yuan"] <= blur
+    # The engine reckons in whole steps of a yuan per kg, 1e-10 or finer, each rounded up.
+    reached = claim["upper_bound_yuan"] - claim["worth_yuan"] <= blur + 2e-10 * kg
     if claim["exact"] and not reached:
         report.wrong(name, "-", "exact", False, True)
+    if not claim["exact"] and claim["gap"] == 0:
+        report.wrong(name, "-", "exact", True, False)
 
 
 def _check_diagnosis(report: Report, rows: list[Row], lots: _Side, demands: _Side, sold: Array) -> None:
