@@ -1,7 +1,6 @@
 """``market match`` and ``market verify``: a market given as files, without a database."""
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -42,7 +41,7 @@ def add_match(subparsers: Subparsers) -> None:
         "--road-factor", default="1.3", metavar="X", help="road km per straight km (default 1.3)"
     )
     parser.add_argument("--time-limit", metavar="SECONDS", help="stop with the best so far (default: none)")
-    parser.add_argument("--threads", metavar="N", help="most threads to use (default: all cores)")
+    parser.add_argument("--threads", metavar="N", help="most threads to use (the engine needs one)")
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("--lang", choices=LANGUAGES, default="zh")
     parser.set_defaults(func=match)
@@ -75,8 +74,8 @@ def match(args: argparse.Namespace) -> int:
         if args.time_limit is not None:
             limit = float(_decimal("--time-limit", args.time_limit, Decimal(0), Decimal(10**7)))
         if args.threads is not None:
-            threads = _decimal("--threads", args.threads, Decimal(1), Decimal(1024))
-            _limit_threads(int(threads))
+            # An upper limit that is always kept: the engine works on one thread.
+            _decimal("--threads", args.threads, Decimal(1), Decimal(1024))
         _check_folder(folder, (args.supply, args.demand))
         return _match(
             args, folder, Parameters(freight=freight, road_factor=road_factor), begin, limit, language
@@ -193,12 +192,6 @@ def _decimal(option: str, value: str, low: Decimal, high: Decimal) -> Decimal:
             )
         )
     return number
-
-
-def _limit_threads(threads: int) -> None:
-    """The engine itself keeps to one thread; this bounds the linear algebra beneath it."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(threads)
 
 
 def _check_folder(folder: Path, inputs: Sequence[str]) -> None:

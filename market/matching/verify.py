@@ -4,188 +4,41 @@ Written apart from the engine on purpose: it shares no code with the reading, th
 or the writing, so that a mistake there cannot hide here. Distances use the haversine formula itself.
 """
 
-import csv
-import json
 import math
-import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from python_calamine import CalamineWorkbook
 
-from market.i18n import Message, msg
+from market.i18n import msg
+from market.matching.verify_files import (
+    DEMAND_COLUMNS,
+    DIAGNOSIS_COLUMNS,
+    LOT_COLUMNS,
+    MATCH_COLUMNS,
+    Array,
+    InputSide,
+    Report,
+    Row,
+    Unreadable,
+    finite,
+    read_certificate,
+    read_input,
+    read_output,
+)
 
-#: Faults told in full; the rest are counted.
-TOLD = 20
 #: What floating point may blur, in yuan per kg.
 BLUR = 1e-9
 #: Half of the last decimal of a price, and of a quantity.
 PRICE_STEP, KG_STEP = 0.0001, 0.001
 _ROWS = 1 << 18
 
-Row = dict[str, str]
-Array = Any
-
-
-@dataclass
-class Report:
-    """``faults`` are the first ``TOLD`` of ``count``; ``unreadable`` if the input itself cannot be read."""
-
-    checked: list[Message] = field(default_factory=list)
-    faults: list[Message] = field(default_factory=list)
-    count: int = 0
-    unreadable: Message | None = None
-
-    def wrong(self, file: str, row: object, what: str, expected: object, got: object) -> None:
-        self.count += 1
-        if len(self.faults) < TOLD:
-            self.faults.append(
-                msg(
-                    "{file} {row} 的 {what}：应为 {expected}，写的是 {got}",
-                    file=file,
-                    row=str(row),
-                    what=what,
-                    expected=str(expected),
-                    got=str(got),
-                )
-            )
-
-
-class _Unreadable(Exception):
-    def __init__(self, message: Message) -> None:
-        super().__init__(message)
-        self.message = message
-
-
-MATCH_COLUMNS = [
-    "lot",
-    "demand",
-    "quantity_kg",
-    "price_yuan_per_kg",
-    "price_low",
-    "price_high",
-    "freight_yuan_per_kg",
-    "km",
-    "worth_yuan",
-    "reason",
-]
-LOT_COLUMNS = ["lot", "sold_kg", "left_kg", "gain_yuan_per_kg", "admissible_pairs", "status"]
-DEMAND_COLUMNS = ["demand", "served_kg", "open_kg", "gain_yuan_per_kg", "admissible_pairs", "status"]
-DIAGNOSIS_COLUMNS = ["lot", "rank", "obstacle", "change", "unlock_kg", "unlock_demands", "cost_yuan_per_kg"]
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.date().isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    written = repr(value) if isinstance(value, float) else str(value)
-    written = unicodedata.normalize("NFKC", written).strip()
-    return "" if written == "-" else written
-
-
-def _input(path: str) -> list[Row]:
-    """The rows of SUPPLY or DEMAND as plain text by column."""
-    if path == "-":
-        return []
-    file = Path(path)
-    try:
-        if file.suffix.lower() == ".xlsx":
-            table: list[list[Any]] = CalamineWorkbook.from_path(str(file)).get_sheet_by_index(0).to_python()
-        else:
-            raw = file.read_bytes()
-            try:
-                text = raw.decode("utf-8-sig")
-            except UnicodeDecodeError:
-                text = raw.decode("gb18030")
-            table = list(csv.reader(text.splitlines(keepends=True)))
-    except Exception as trouble:
-        why = getattr(trouble, "strerror", None) or type(trouble).__name__
-        raise _Unreadable(msg("读不出 {file}：{why}", file=path, why=why)) from trouble
-    rows = [[_cell(value) for value in row] for row in table]
-    rows = [row for row in rows if any(row)]
-    if not rows:
-        return []
-    header = rows[0]
-    return [dict(zip(header, row + [""] * len(header), strict=False)) for row in rows[1:]]
-
-
-def _output(report: Report, folder: Path, name: str, columns: list[str]) -> list[Row] | None:
-    try:
-        with (folder / name).open(encoding="utf-8", newline="") as file:
-            table = list(csv.reader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as trouble:
-        report.wrong(
-            name, "-", "file", "readable", getattr(trouble, "strerror", None) or type(trouble).__name__
-        )
-        return None
-    if not table or table[0] != columns:
-        report.wrong(name, "-", "header", ",".join(columns), ",".join(table[0]) if table else "")
-        return None
-    rows = []
-    for number, cells in enumerate(table[1:], start=2):
-        if len(cells) != len(columns):
-            report.wrong(name, number, "cells", len(columns), len(cells))
-            return None
-        rows.append(dict(zip(columns, cells, strict=True)))
-    return rows
-
-
-def _finite(report: Report, file: str, key: object, row: Row, column: str) -> float:
-    try:
-        value = float(row[column])
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        report.wrong(file, key, column, "a number", row[column])
-        return 0.0
-    return value
-
-
-class _Side:
-    """Columns of one input file as arrays."""
-
-    def __init__(self, rows: list[Row], *, lot: bool) -> None:
-        def numbers(column: str, default: float) -> Array:
-            return np.array([float(row.get(column) or default) for row in rows], np.float64)
-
-        def days(column: str) -> Array:
-            return np.array([date.fromisoformat(row[column]).toordinal() for row in rows], np.int64)
-
-        def sets(column: str) -> list[frozenset[str]]:
-            return [
-                frozenset(code.strip() for code in (row.get(column) or "").split(";") if code.strip())
-                for row in rows
-            ]
-
-        self.ids = [row["lot" if lot else "demand"] for row in rows]
-        self.place = {name: k for k, name in enumerate(self.ids)}
-        self.product = np.array([row["product"] for row in rows], dtype=object)
-        self.kg = numbers("quantity_kg", 0)
-        self.price = numbers("ask_yuan_per_kg" if lot else "ceiling_yuan_per_kg", 0)
-        self.lat, self.lon = np.radians(numbers("lat", 0)), np.radians(numbers("lon", 0))
-        self.begin = days("available_from" if lot else "deliver_from")
-        self.end = days("available_to" if lot else "deliver_to")
-        self.grade = numbers("grade" if lot else "min_grade", 0)
-        self.min_order = numbers("min_order_kg", 0)
-        self.codes = sets("credentials" if lot else "requires")
-        self.priority = numbers("priority_yuan_per_kg", 0)
-        self.max_lots = numbers("max_lots", math.inf)
-        self.reach = numbers("max_distance_km", math.inf)
-        self.ask_exact = [Decimal(row["ask_yuan_per_kg"]) for row in rows] if lot else []
-
 
 class _Pairs:
     """The pairs as the format defines them, in blocks of bounded size."""
 
-    def __init__(self, lots: _Side, demands: _Side, freight: float, road: float) -> None:
+    def __init__(self, lots: InputSide, demands: InputSide, freight: float, road: float) -> None:
         self.lots, self.demands, self.freight, self.road = lots, demands, freight, road
 
     def km(self, i: Array, j: Array) -> Array:
@@ -227,8 +80,8 @@ def verify(supply: str, demand: str, folder: str) -> Report:
     """Check everything in ``folder`` against the two input files; never raises for what a file holds."""
     report = Report()
     try:
-        lots, demands = _Side(_input(supply), lot=True), _Side(_input(demand), lot=False)
-    except _Unreadable as trouble:
+        lots, demands = InputSide(read_input(supply), lot=True), InputSide(read_input(demand), lot=False)
+    except Unreadable as trouble:
         report.unreadable = trouble.message
         return report
     except (ValueError, KeyError, ArithmeticError) as trouble:
@@ -236,11 +89,11 @@ def verify(supply: str, demand: str, folder: str) -> Report:
         report.unreadable = msg("输入文件本身有错，请先用 market match 检查：{why}", why=why)
         return report
     where = Path(folder)
-    claim = _certificate(report, where / "certificate.json")
-    matches = _output(report, where, "matches.csv", MATCH_COLUMNS)
-    lot_rows = _output(report, where, "lots.csv", LOT_COLUMNS)
-    demand_rows = _output(report, where, "demands.csv", DEMAND_COLUMNS)
-    diagnosis = _output(report, where, "diagnosis.csv", DIAGNOSIS_COLUMNS)
+    claim = read_certificate(report, where / "certificate.json")
+    matches = read_output(report, where, "matches.csv", MATCH_COLUMNS)
+    lot_rows = read_output(report, where, "lots.csv", LOT_COLUMNS)
+    demand_rows = read_output(report, where, "demands.csv", DEMAND_COLUMNS)
+    diagnosis = read_output(report, where, "diagnosis.csv", DIAGNOSIS_COLUMNS)
     if (where / "errors.csv").exists():
         report.wrong("errors.csv", "-", "file", "absent", "present")
     if claim is None or matches is None or lot_rows is None or demand_rows is None or diagnosis is None:
@@ -301,41 +154,7 @@ def verify(supply: str, demand: str, folder: str) -> Report:
     return report
 
 
-def _certificate(report: Report, path: Path) -> dict[str, Any] | None:
-    try:
-        claim = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as trouble:
-        report.wrong(
-            path.name, "-", "file", "readable", getattr(trouble, "strerror", None) or type(trouble).__name__
-        )
-        return None
-    kinds: dict[str, Callable[[Any], bool]] = {
-        "worth_yuan": _is_number,
-        "upper_bound_yuan": _is_number,
-        "gap": _is_number,
-        "exact": lambda value: isinstance(value, bool),
-        "blocking_pairs": _is_count,
-        "pairs_admissible": _is_count,
-        "parameters": lambda value: isinstance(value, dict),
-    }
-    if not isinstance(claim, dict):
-        report.wrong(path.name, "-", "file", "an object", type(claim).__name__)
-        return None
-    bad = [name for name, fits in kinds.items() if not fits(claim.get(name))]
-    for name in bad:
-        report.wrong(path.name, "-", name, "a fitting value", claim.get(name))
-    return None if bad else claim
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _gains(report: Report, file: str, key: str, rows: list[Row], side: _Side) -> Array | None:
+def _gains(report: Report, file: str, key: str, rows: list[Row], side: InputSide) -> Array | None:
     """The dual prices of a side, in input order; None if the rows are not exactly that side's."""
     ids = [row[key] for row in rows]
     if ids != side.ids:
@@ -343,7 +162,7 @@ def _gains(report: Report, file: str, key: str, rows: list[Row], side: _Side) ->
         foreign = [name for name in ids if name not in side.place][:3]
         report.wrong(file, "-", "rows", f"{len(side.ids)} {missing}", f"{len(ids)} {foreign}")
         return None
-    gains = np.array([_finite(report, file, row[key], row, "gain_yuan_per_kg") for row in rows], np.float64)
+    gains = np.array([finite(report, file, row[key], row, "gain_yuan_per_kg") for row in rows], np.float64)
     for k in np.flatnonzero(gains < 0).tolist():
         report.wrong(file, ids[k], "gain_yuan_per_kg", ">= 0", rows[k]["gain_yuan_per_kg"])
     return gains
@@ -367,7 +186,7 @@ def _check_matches(report: Report, pairs: _Pairs, rows: list[Row], u: Array) -> 
         _, perhaps, worths = pairs.judge(at_i, at_j)
         if not perhaps[0]:
             report.wrong(name, key, "pair", "admissible", "not admissible")
-        value = {column: _finite(report, name, key, row, column) for column in MATCH_COLUMNS[2:9]}
+        value = {column: finite(report, name, key, row, column) for column in MATCH_COLUMNS[2:9]}
         kg, price = value["quantity_kg"], value["price_yuan_per_kg"]
         if kg <= 0 or abs(kg * 1000 - round(kg * 1000)) > 1e-4:
             report.wrong(name, key, "quantity_kg", "> 0, to 0.001", row["quantity_kg"])
@@ -415,13 +234,13 @@ def _check_sides(
     report: Report,
     name: str,
     rows: list[Row],
-    side: _Side,
+    side: InputSide,
     traded: Array,
     columns: tuple[str, str],
     states: tuple[str, str, str],
 ) -> None:
     for k, row in enumerate(rows):
-        moved, rest = (_finite(report, name, side.ids[k], row, column) for column in columns)
+        moved, rest = (finite(report, name, side.ids[k], row, column) for column in columns)
         if traded[k] > side.kg[k] + 1e-6:
             report.wrong(name, side.ids[k], "quantity_kg", f"<= {side.kg[k]:.3f}", f"{traded[k]:.3f}")
         if abs(moved - traded[k]) > KG_STEP / 2:
@@ -508,7 +327,9 @@ def _check_claim(report: Report, claim: dict[str, Any], worth: float, bound: flo
         report.wrong(name, "-", "exact", True, False)
 
 
-def _check_diagnosis(report: Report, rows: list[Row], lots: _Side, demands: _Side, sold: Array) -> None:
+def _check_diagnosis(
+    report: Report, rows: list[Row], lots: InputSide, demands: InputSide, sold: Array
+) -> None:
     name = "diagnosis.csv"
     ranks: dict[str, int] = {}
     for number, row in enumerate(rows, start=2):
@@ -520,14 +341,14 @@ def _check_diagnosis(report: Report, rows: list[Row], lots: _Side, demands: _Sid
         if row["rank"] != str(ranks[row["lot"]]):
             report.wrong(name, number, "rank", ranks[row["lot"]], row["rank"])
         left = lots.kg[place] - sold[place]
-        unlock = _finite(report, name, number, row, "unlock_kg")
+        unlock = finite(report, name, number, row, "unlock_kg")
         if not 0 <= unlock <= left + KG_STEP * 1.001:
             report.wrong(name, number, "unlock_kg", f"0 .. {left:.3f}", row["unlock_kg"])
         named = [d for d in row["unlock_demands"].split(";") if d]
         foreign = [d for d in named if d not in demands.place]
         if foreign:
             report.wrong(name, number, "unlock_demands", "ids of the input", ";".join(foreign))
-        if _finite(report, name, number, row, "cost_yuan_per_kg") < 0:
+        if finite(report, name, number, row, "cost_yuan_per_kg") < 0:
             report.wrong(name, number, "cost_yuan_per_kg", ">= 0", row["cost_yuan_per_kg"])
         if not row["obstacle"] or not row["change"]:
             report.wrong(name, number, "obstacle, change", "words", "")

@@ -112,22 +112,77 @@ def write_market(folder: Path, lots: list[Lot], demands: list[Demand]) -> tuple[
     with supply.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(
-            ["lot", "seller", "product", "grade", "quantity_kg", "ask_yuan_per_kg", "lat", "lon", "available_from", "available_to", "min_order_kg", "credentials", "priority_yuan_per_kg"]
+            [
+                "lot",
+                "seller",
+                "product",
+                "grade",
+                "quantity_kg",
+                "ask_yuan_per_kg",
+                "lat",
+                "lon",
+                "available_from",
+                "available_to",
+                "min_order_kg",
+                "credentials",
+                "priority_yuan_per_kg",
+            ]
         )
         writer.writerows(
-            [a.id, a.seller, a.product, a.grade, _kg(a.quantity), a.ask, a.latitude, a.longitude]
-            + [a.available_from, a.available_to, _kg(a.min_order), ";".join(a.credentials), a.priority]
+            [
+                a.id,
+                a.seller,
+                a.product,
+                a.grade,
+                _kg(a.quantity),
+                a.ask,
+                a.latitude,
+                a.longitude,
+                a.available_from,
+                a.available_to,
+                _kg(a.min_order),
+                ";".join(a.credentials),
+                a.priority,
+            ]
             for a in lots
         )
     with wanted.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(
-            ["demand", "buyer", "product", "min_grade", "quantity_kg", "ceiling_yuan_per_kg", "lat", "lon", "deliver_from", "deliver_to", "min_order_kg", "max_lots", "requires", "max_distance_km"]
+            [
+                "demand",
+                "buyer",
+                "product",
+                "min_grade",
+                "quantity_kg",
+                "ceiling_yuan_per_kg",
+                "lat",
+                "lon",
+                "deliver_from",
+                "deliver_to",
+                "min_order_kg",
+                "max_lots",
+                "requires",
+                "max_distance_km",
+            ]
         )
         writer.writerows(
-            [b.id, b.buyer, b.product, b.min_grade, _kg(b.quantity), b.ceiling, b.latitude, b.longitude]
-            + [b.deliver_from, b.deliver_to, _kg(b.min_order), b.max_lots or "", ";".join(b.requires)]
-            + ["-" if b.max_distance_km is None else b.max_distance_km]
+            [
+                b.id,
+                b.buyer,
+                b.product,
+                b.min_grade,
+                _kg(b.quantity),
+                b.ceiling,
+                b.latitude,
+                b.longitude,
+                b.deliver_from,
+                b.deliver_to,
+                _kg(b.min_order),
+                b.max_lots or "",
+                ";".join(b.requires),
+                "-" if b.max_distance_km is None else b.max_distance_km,
+            ]
             for b in demands
         )
     return str(supply), str(wanted)

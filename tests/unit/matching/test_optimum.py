@@ -32,7 +32,7 @@ def worths(lots: list[Lot], demands: list[Demand]) -> Worths:
 
 
 def best(lots: list[Lot], demands: list[Demand], worth: Worths, open_: tuple[tuple[int, int], ...]) -> float:
-    """The optimum over the pairs ``open_``, each of which carries at least its smallest order; -1: impossible."""
+    """The optimum if each of the pairs ``open_`` carries its smallest order; -1: impossible."""
     if not open_:
         return 0.0
     rows = np.zeros((len(lots) + len(demands), len(open_)))
