@@ -31,6 +31,7 @@ class Job(Table, tablename="job"):
     enqueued_at = moment()
     finished_at = moment(null=True)
 
+
 class Replay(Table, tablename="replay"):
     """The reply to a request that must not take effect twice."""
 
