@@ -16,6 +16,7 @@ from market.accounts.operations import (
     register_organisation,
     register_person,
 )
+from market.accounts.passwords import hash_password
 from market.accounts.rules import SELLING_KINDS, SIDES, SYSTEM, Actor
 from market.catalogue import operations as catalogue
 from market.catalogue.rules import (
@@ -229,10 +230,16 @@ async def _people(loaded: case.Case, *, at: datetime) -> "story.People":
         for each in loaded.stores
     }
     actors: dict[str, Actor] = {}
+    # once for all: everybody has the same password, and a hash is slow on purpose
+    password_hash = await hash_password(PASSWORD)
     for person in loaded.people:
         person_id = await register_person(
             person=NewPerson(
-                name=person.zh, name_en=person.en, phone=person.phone, password=PASSWORD, invented=True
+                name=person.zh,
+                name_en=person.en,
+                phone=person.phone,
+                password_hash=password_hash,
+                invented=True,
             ),
             organisation_id=organisations[person.organisation],
             roles=frozenset({person.role}),

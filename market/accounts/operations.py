@@ -91,9 +91,11 @@ async def add_site(*, organisation_id: int, site: NewSite) -> int:
 class NewPerson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     phone: str
-    password: str | None
+    password: str | None = None
     name_en: str = ""
     invented: bool = False
+    #: In PHC form, where somebody has hashed it already (an import does not know the password).
+    password_hash: str | None = None
 
 
 async def register_person(
@@ -109,7 +111,9 @@ async def register_person(
         raise Invalid(problem, {"phone": problem})
     if unknown := roles - rules.ROLES.keys():
         raise Invalid(msg("没有“{role}”这种角色。", role=min(unknown)))
-    password_hash = await hash_password(person.password) if person.password else None
+    password_hash = person.password_hash
+    if person.password:
+        password_hash = await hash_password(person.password)
     async with transaction():
         rows = await fetch(
             """INSERT INTO person
