@@ -52,7 +52,8 @@ def reference_seconds(arrays: Market) -> tuple[float, float]:
             shape=(len(lots) + len(demands), len(row)),
         )
         limits = np.concatenate([arrays.q[lots], arrays.d[demands]]) / 1000
-        worth -= linprog(-np.concatenate(w), A_ub=table, b_ub=limits, method="highs").fun
+        best = linprog(np.negative(np.concatenate(w)), A_ub=table, b_ub=limits, method="highs")  # type: ignore[call-overload]
+        worth -= float(best.fun)
     return time.perf_counter() - begin, worth
 
 

@@ -101,12 +101,21 @@ class _Nearest:
     def _keep(self, arcs: Arcs, excess: Ints) -> None:
         if not len(excess):
             return
+        # Ties are broken by a fixed scramble: where all prices are alike, arcs should spread, not pile up.
+        scramble = (arcs.i.astype(np.int64) * 2654435761 + arcs.j * np.int64(4_050_397)) % 1_000_003
         cut = max(0, len(excess) - self.most)
-        keep = excess >= np.partition(excess, cut)[cut]
+        value = np.partition(excess, cut)[cut]
+        keep = excess > value
+        ties = np.flatnonzero(excess == value)
+        room = min(len(ties), max(1, self.most - int(np.count_nonzero(keep))))
+        keep[ties[np.argsort(scramble[ties], kind="stable")[:room]]] = True
         for places, size in ((arcs.i, self.lots), (arcs.j, self.demands)):
             largest = np.full(size, np.iinfo(np.int64).min)
             np.maximum.at(largest, places, excess)
-            keep |= excess == largest[places]
+            ties = np.flatnonzero(excess == largest[places])
+            first = np.full(size, -1)
+            np.maximum.at(first, places[ties], scramble[ties])
+            keep[ties[scramble[ties] == first[places[ties]]]] = True
         self.parts.append(Arcs(arcs.i[keep], arcs.j[keep], arcs.w[keep]))
         self.excesses.append(excess[keep])
         self.held += len(self.excesses[-1])
