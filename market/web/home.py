@@ -22,8 +22,8 @@ from market.meetings.queries import AppointmentRow, MeetingRow, appointments_of,
 from market.supply.queries import OwnListing, listings_of
 from market.supply.rules import LISTING, PUBLISHED
 from market.units import Fen, Gram
+from market.web import formats, pages
 from market.web import matches as match_pages
-from market.web import pages
 from market.web.deals import needs_signature, total_of
 from market.web.guards import WebRequest
 from market.web.language import language_of
@@ -202,24 +202,35 @@ def _answers(request: WebRequest, viewer: Viewer, bids: list[BidRow]) -> list[To
 
 
 def _suggestions(request: WebRequest, viewer: Viewer, matches: list[MatchRow]) -> list[Todo]:
+    """Suggestions to agree to: one line for each listing or demand of one's own."""
     language = language_of(request)
-    return [
-        Todo(
-            msg("待同意撮合"),
-            name_in(language, match, "listing_title"),
-            _with_whom(
-                name_in(
-                    language, match, "buyer_name" if match.seller == viewer.organisation_id else "seller_name"
-                )
-            ),
-            f"/matches/{match.id}",
-            msg("看建议"),
-            _day(match.expires_at),
-            _tone(_day(match.expires_at)),
-        )
-        for match in matches
-        if match_pages.is_waiting(match, viewer)
+    waiting = [match for match in matches if match_pages.is_waiting(match, viewer)]
+    own = [
+        (match, name_in(language, match, "listing_title" if _sells(match, viewer) else "demand_title"))
+        for match in waiting
     ]
+    todo = []
+    for title in dict.fromkeys(title for _, title in own):
+        found = [match for match, of in own if of == title]
+        due = min(_day(match.expires_at) for match in found)
+        first = found[0]
+        other = name_in(language, first, "buyer_name" if _sells(first, viewer) else "seller_name")
+        note = (
+            _with_whom(other)
+            if len(found) == 1
+            else msg(
+                "{n} 条建议，共 {mass}",
+                n=len(found),
+                mass=formats.mass(Gram(sum(match.quantity for match in found)), language),
+            )
+        )
+        link = f"/matches/{first.id}" if len(found) == 1 else "/matches"
+        todo.append(Todo(msg("待同意撮合"), title, note, link, msg("看建议"), due, _tone(due)))
+    return todo
+
+
+def _sells(match: MatchRow, viewer: Viewer) -> bool:
+    return match.seller == viewer.organisation_id
 
 
 async def _fulfilment(request: WebRequest, viewer: Viewer, deals: list[DealRow]) -> list[Todo]:

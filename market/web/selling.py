@@ -44,7 +44,10 @@ OBSTACLES: dict[str, Message] = {
     "window": msg("供货期"),
     "distance": msg("路程"),
     "min_order": msg("起订量"),
-    "competition": msg("竞争"),
+    "outbid": msg("竞争"),
+    "max_lots": msg("批次数"),
+    "several": msg("好几处"),
+    "declined": msg("已谢绝过"),
     "no_demand": msg("没有需求"),
 }
 #: The buttons of a listing: label, kind of button, and what they say when it is done.

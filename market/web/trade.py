@@ -50,7 +50,7 @@ def name_in(language: Language, row: object, name: str) -> str:
     """
     prefix = f"{name}_" if name else ""
     english = getattr(row, f"{prefix}en", None)
-    chinese = getattr(row, name or "zh", None) or getattr(row, f"{prefix}zh", None)
+    chinese = getattr(row, f"{prefix}zh", None) or getattr(row, name or "zh", None)
     return (english if language == "en" else None) or chinese or ""
 
 
