@@ -36,9 +36,8 @@ test: setup-test ## everything: checks, units, database, browser
 	@$(MAKE) check
 	@$(VENV)/bin/pytest -n auto --dist loadfile
 
-bench: setup-test ## measure; every benchmark prints a table and writes JSON to var/
-	@mkdir -p var
-	@for each in benchmarks/bench_*.py; do $(PY) "$$each" || exit 1; done
+bench: setup-test ## measure; every benchmark prints a table and writes JSON to benchmarks/results/
+	@for each in benchmarks/*.py; do $(PY) "$$each" || exit 1; done
 
 soak: setup-test ## the slow tests: long runs and random schedules
 	@$(VENV)/bin/pytest -m soak

@@ -19,6 +19,7 @@ from market.api.routes import routes as api_routes
 from market.db.jobs import working
 from market.db.session import started_pool
 from market.notices import queries as notices
+from market.upkeep import schedule_upkeep
 from market.web import assets, cookies, errors, guards, style
 from market.web.cookies import Edge
 from market.web.csrf import CheckToken
@@ -99,8 +100,10 @@ def create_app(
 @asynccontextmanager
 async def _serving(_: Litestar) -> AsyncIterator[None]:
     """Run the pool, and in this same process a worker for the jobs."""
-    async with started_pool(), working(tasks=settings.settings().job_tasks):
-        yield
+    async with started_pool():
+        await schedule_upkeep()
+        async with working(tasks=settings.settings().job_tasks):
+            yield
 
 
 async def _viewer_of(token_hash: bytes) -> Viewer | None:

@@ -227,3 +227,9 @@ async def _count_try(*, subject: str, most: int, at: datetime) -> None:
     )
     if rows[0]["tries"] > most:
         raise TooManyTries(msg("试得太多了，请 {minutes} 分钟后再试。", minutes=rules.WINDOW_MINUTES))
+
+
+async def forget_expired(*, at: datetime) -> None:
+    """Delete sessions that are over and counts of tries of past windows."""
+    await execute("DELETE FROM session WHERE expires_at <= $1", at)
+    await execute("DELETE FROM attempt WHERE window_start < $1", at - timedelta(minutes=rules.WINDOW_MINUTES))

@@ -35,7 +35,10 @@ class ContactRow(msgspec.Struct, frozen=True):
 
 
 async def viewer_for(*, token_hash: bytes, at: datetime) -> Viewer | None:
-    """Return who the session of this token (its SHA-256) belongs to, or None where it is unknown, expired or switched off."""
+    """Return who the session of this token (its SHA-256) belongs to.
+
+    None where it is unknown, expired, or its person has been switched off.
+    """
     rows = await fetch(
         """SELECT session.id, person.id AS person, person.name, person.language,
                   organisation.id AS organisation, organisation.name AS organisation_name,

@@ -258,3 +258,25 @@ async def reconfirm_bid(*, bid_id: int, buyer_id: int, actor: Actor, at: datetim
             at + timedelta(days=rules.ANSWER_DAYS),
         )
         await record(subject=f"bid:{bid_id}", action="reconfirm", actor=actor, at=at, details={})
+
+
+async def expire_bids(*, at: datetime) -> int:
+    """Let bids lapse that nobody answered in time, and tell their authors; return how many."""
+    async with transaction():
+        lapsed = await fetch(
+            """UPDATE bid SET state = $1 FROM listing
+               WHERE bid.state = ANY($2::text[]) AND bid.expires_at <= $3 AND listing.id = bid.listing
+               RETURNING bid.id, bid.buyer, listing.title""",
+            rules.EXPIRED,
+            sorted(rules.BID.sources("expire")),
+            at,
+        )
+        for bid in lapsed:
+            await notify(
+                organisation_id=bid["buyer"],
+                kind="bid_expired",
+                message=msg("您对“{title}”的出价过了答复期限，没有成交。", title=bid["title"]),
+                link=f"/bids/{bid['id']}",
+                at=at,
+            )
+    return len(lapsed)

@@ -1,6 +1,6 @@
 """Posting demands and taking them back."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -107,3 +107,14 @@ async def move_demand(*, demand_id: int, move: str, buyer_id: int, actor: Actor,
         await execute("UPDATE demand SET state = $2 WHERE id = $1", demand_id, state)
         await record(subject=f"demand:{demand_id}", action=move, actor=actor, at=at, details={})
     return state
+
+
+async def close_overdue(*, today: date) -> int:
+    """Close demands whose delivery window is over; return how many."""
+    rows = await fetch(
+        "UPDATE demand SET state = $1 WHERE state = ANY($2::text[]) AND deliver_to < $3 RETURNING id",
+        rules.CLOSED,
+        sorted(rules.DEMAND.sources("close")),
+        today,
+    )
+    return len(rows)

@@ -209,3 +209,14 @@ async def conclude(
             subject=f"match:{match_id}", action="conclude", actor=actor, at=at, details={"deal": deal_id}
         )
     return deal_id
+
+
+async def expire_matches(*, at: datetime) -> int:
+    """Let matches lapse that were not agreed to in time; their quantity is free for the next run."""
+    rows = await fetch(
+        """UPDATE match SET state = $1 WHERE state = ANY($2::text[]) AND expires_at <= $3 RETURNING id""",
+        lifecycle.EXPIRED,
+        sorted(lifecycle.MATCH.sources("expire")),
+        at,
+    )
+    return len(rows)

@@ -1,6 +1,6 @@
 """Putting goods up for sale."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -264,3 +264,14 @@ async def add_picture(*, listing_id: int, picture: NewPicture, owner_id: int) ->
     )
     if not rows:
         raise NotFound(msg("没有找到这批货源。"))
+
+
+async def expire_listings(*, today: date) -> int:
+    """Take off sale what is no longer available; return how many listings."""
+    rows = await fetch(
+        """UPDATE listing SET state = $1 WHERE state = ANY($2::text[]) AND available_to < $3 RETURNING id""",
+        rules.EXPIRED,
+        sorted(rules.LISTING.sources("expire")),
+        today,
+    )
+    return len(rows)

@@ -1,0 +1,35 @@
+"""What time does to the market: once an hour, whatever has lapsed is moved on."""
+
+from datetime import timedelta
+
+from market import clock
+from market.accounts.operations import forget_expired
+from market.bids.operations import expire_bids
+from market.db.jobs import Run, enqueue, forget_finished, job
+from market.db.session import transaction
+from market.demand.operations import close_overdue
+from market.matching.agreement import expire_matches
+from market.supply.operations import expire_listings
+
+#: Between two rounds.
+PERIOD = timedelta(hours=1)
+
+
+async def schedule_upkeep() -> None:
+    """See to it that a round is due; any number of processes may ask, one round waits."""
+    async with transaction():
+        await enqueue("upkeep", {}, key="hourly")
+
+
+@job("upkeep")
+async def round_of_upkeep(_: Run) -> None:
+    """Do one round, and put the next one down in the same transaction."""
+    at = clock.now()
+    today = at.astimezone(clock.CHINA).date()
+    await expire_listings(today=today)
+    await close_overdue(today=today)
+    await expire_bids(at=at)
+    await expire_matches(at=at)
+    await forget_expired(at=at)
+    await forget_finished()
+    await enqueue("upkeep", {}, key="hourly", run_at=at + PERIOD)
