@@ -44,7 +44,7 @@ def add_match(subparsers: Subparsers) -> None:
     parser.add_argument("--threads", metavar="N", help="most threads to use (the engine needs one)")
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("--lang", choices=LANGUAGES, default="zh")
-    parser.set_defaults(func=match)
+    parser.set_defaults(func=match, run=match)
 
 
 def add_verify(subparsers: Subparsers) -> None:
@@ -59,7 +59,7 @@ def add_verify(subparsers: Subparsers) -> None:
     parser.add_argument("dir", metavar="DIR")
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("--lang", choices=LANGUAGES, default="zh")
-    parser.set_defaults(func=check)
+    parser.set_defaults(func=check, run=check)
 
 
 def match(args: argparse.Namespace) -> int:
