@@ -1,5 +1,6 @@
 """Browsers on the real application and the real database."""
 
+import html
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
@@ -24,12 +25,12 @@ class Browser:
         return await self.client.get(path, headers={**sent, **({"hx-request": "true"} if htmx else {})})
 
     async def post(self, path: str, data: dict[str, Any] | None = None, *, form: str = "") -> httpx.Response:
-        """Post ``data`` with the token of the page ``form`` (the sign-in page where it is empty)."""
+        """Post ``data`` with the token of the page ``form`` (any page where it is empty)."""
         page = await self.client.get(form or "/listings")
         return await self.client.post(path, data={"_csrf": token_in(page), **(data or {})})
 
     async def sign_in(self, member: Member) -> httpx.Response:
-        return await self.post("/sign-in", {"phone": member.phone, "password": PASSWORD}, form="/sign-in")
+        return await self.post("/sign-in", {"phone": member.phone, "password": PASSWORD})
 
 
 def token_in(page: httpx.Response) -> str:
@@ -38,6 +39,12 @@ def token_in(page: httpx.Response) -> str:
     )
     assert found, page.text[:500]
     return found[1]
+
+
+def faults(page: httpx.Response, *, prefix: str = "f-") -> dict[str, str]:
+    """Return what a form says beside its fields, by field."""
+    found = re.findall(rf'<p class="fault" id="{prefix}(\w+)-fault">.*?</svg>(.*?)</p>', page.text)
+    return {name: html.unescape(text) for name, text in found}
 
 
 NewBrowser = Callable[[], Browser]
