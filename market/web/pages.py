@@ -93,6 +93,7 @@ def redirect(request: Connection, path: str, *, toast: Message | None = None) ->
     """Return the way to ``path`` on this site; after a post this is the only good answer."""
     if not path.startswith("/") or path.startswith("//"):
         raise ValueError(f"Not a path on this site: {path!r}")
+    language_of(request)  # a choice made in the address outlives the way onward
     if toast is not None:
         stored = msgspec.json.encode(toast).decode()
         signed = cookies.sign(stored, secret=cookies.edge(request).secret, purpose=_TOAST)
