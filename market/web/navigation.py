@@ -12,13 +12,17 @@ from market.i18n import Message, msg
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One place. ``sides`` may see it (None: everybody, also guests); ``tabs`` have it in the tab bar."""
+    """One place. ``sides`` may see it (None: everybody, also guests); ``tabs`` have it in the tab bar.
+
+    ``elsewhere`` are the sides that have a page of their own for it.
+    """
 
     path: str
     label: Message
     icon: str
     sides: frozenset[str] | None = None
     tabs: frozenset[str] = frozenset()
+    elsewhere: frozenset[str] = frozenset()
 
 
 class Here(msgspec.Struct, frozen=True):
@@ -39,22 +43,19 @@ _ALL = _for("seller", "buyer", "official", "administrator", "guest")
 
 #: At most five tabs for each side: a phone has room for no more.
 ENTRIES: tuple[Entry, ...] = (
-    Entry("/", msg("首页"), "home", None, _ALL),
-    Entry("/dashboard", msg("总览"), "chart", _for("official", "administrator"), _for("official")),
+    Entry("/", msg("首页"), "home", None, _ALL - {"official"}, _for("official")),
+    Entry("/town", msg("总览"), "chart", _for("official"), _for("official")),
+    Entry("/town/runs", msg("撮合"), "link", _for("official"), _for("official")),
+    Entry("/town/meetings", msg("对接会"), "calendar", _for("official"), _for("official")),
+    Entry("/town/deals", msg("台账"), "handshake", _for("official"), _for("official")),
     Entry("/listings", msg("货源大厅"), "grid", None, _for("buyer", "official", "guest")),
     Entry("/selling", msg("我的货源"), "sprout", _for("seller"), _for("seller")),
     Entry("/selling/new", msg("发布货源"), "plus", _for("seller"), _for("seller")),
     Entry("/demands", msg("采购需求"), "basket", _for("seller", "buyer", "official"), _for("buyer")),
     Entry("/bids", msg("报价"), "tag", _for("seller", "buyer")),
-    Entry(
-        "/matches",
-        msg("撮合"),
-        "link",
-        _for("seller", "buyer", "official"),
-        _for("seller", "buyer", "official"),
-    ),
-    Entry("/meetings", msg("对接会"), "calendar", None, _ALL),
-    Entry("/deals", msg("成交"), "handshake", _for("seller", "buyer", "official")),
+    Entry("/matches", msg("撮合"), "link", _for("seller", "buyer"), _for("seller", "buyer")),
+    Entry("/meetings", msg("对接会"), "calendar", None, _ALL - {"official"}, _for("official")),
+    Entry("/deals", msg("成交"), "handshake", _for("seller", "buyer")),
 )
 
 
@@ -62,7 +63,11 @@ def entries_for(viewer: Viewer | None, path: str, paths: Set[str]) -> list[Here]
     """Return the entries for ``viewer``; the longest one that ``path`` lies under is the current one."""
     sides = viewer.sides if viewer else frozenset()
     side = viewer.side if viewer else "guest"
-    open_to = [e for e in ENTRIES if e.path in paths and (e.sides is None or e.sides & sides)]
+    open_to = [
+        e
+        for e in ENTRIES
+        if e.path in paths and (e.sides is None or e.sides & sides) and not e.elsewhere & sides
+    ]
     under = [e.path for e in open_to if path == e.path or (e.path != "/" and path.startswith(f"{e.path}/"))]
     current = max(under, key=len, default=None)
     return [Here(e.path, e.label, e.icon, side in e.tabs, e.path == current) for e in open_to]

@@ -11,12 +11,18 @@ from market.web import (
     demands,
     home,
     images,
+    invited,
     listing_form,
     listings,
     matches,
+    meeting_desk,
+    meetings,
     notices,
+    reports,
+    runs,
     selling,
     signin,
+    town,
 )
 
 routes: list[ControllerRouterHandler] = [
@@ -34,4 +40,10 @@ routes: list[ControllerRouterHandler] = [
     *matches.routes,
     *deals.routes,
     *notices.routes,
+    *town.routes,
+    *runs.routes,
+    *meetings.routes,
+    *meeting_desk.routes,
+    *reports.routes,
+    *invited.routes,
 ]

@@ -1,0 +1,1 @@
+"""What leaves the market as files that other programs read."""

@@ -1,0 +1,155 @@
+"""Meetings as those see them who are invited: the invitation, the answer, the own timetable."""
+
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+
+from market import clock
+from market.accounts.rules import Actor, Viewer
+from market.errors import NotFound
+from market.exchange.calendar import calendar
+from market.i18n import Message, msg
+from market.meetings.operations import respond
+from market.meetings.queries import (
+    AppointmentRow,
+    InvitationRow,
+    MeetingRow,
+    appointments_of_meeting,
+    invitations_of,
+    meeting_of,
+    meetings_of,
+)
+from market.meetings.rules import APPOINTMENT, INVITATION, MEETING, OUTCOMES, PLANNABLE
+from market.transitions import WrongState
+from market.web.addresses import row_number
+from market.web.guards import SignedIn, WebRequest
+from market.web.language import language_of
+from market.web.pages import redirect
+from market.web.trade import BARE, show
+
+#: What may be answered: label, kind of button.
+ANSWERS: dict[str, tuple[Message, str]] = {
+    "accepted": (msg("参加"), "primary"),
+    "tentative": (msg("可能参加"), "secondary"),
+    "declined": (msg("不参加"), "secondary"),
+}
+
+
+class Invited(msgspec.Struct, frozen=True):
+    """A meeting with the viewer's own invitation to it."""
+
+    meeting: MeetingRow
+    invitation: InvitationRow
+
+
+async def _invitation(meeting: MeetingRow, viewer: Viewer) -> InvitationRow:
+    for each in await invitations_of(meeting_id=meeting.id):
+        if each.organisation == viewer.organisation_id and each.state != "revoked":
+            return each
+    raise NotFound(msg("没有找到这场对接会。"))
+
+
+def can_answer(meeting: MeetingRow) -> bool:
+    return meeting.state in PLANNABLE and meeting.held_on >= clock.today()
+
+
+@get("/meetings")
+async def index(request: WebRequest, viewer: SignedIn) -> Response[Any]:
+    """List the meetings that one is invited to; an official has the town's own page."""
+    if "official" in viewer.sides:
+        return redirect(request, "/town/meetings")
+    today = clock.today()
+    rows = [
+        Invited(each, await _invitation(each, viewer))
+        for each in await meetings_of(organisation_id=viewer.organisation_id)
+    ]
+    return show(
+        request,
+        "invited/index.html",
+        ahead=[each for each in rows if each.meeting.held_on >= today],
+        past=[each for each in rows if each.meeting.held_on < today],
+        answers=ANSWERS,
+        can_answer=can_answer,
+        MEETING=MEETING,
+        INVITATION=INVITATION,
+    )
+
+
+@get("/meetings/{meeting_id:int}")
+async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[Any]:
+    """Show the invitation, the answer and the own timetable."""
+    meeting = await meeting_of(meeting_id=row_number(meeting_id), organisation_id=viewer.organisation_id)
+    if meeting.town == viewer.organisation_id:
+        return redirect(request, f"/town/meetings/{meeting.id}")
+    invitation = await _invitation(meeting, viewer)
+    talks = await own_talks(meeting, viewer)
+    return show(
+        request,
+        "invited/show.html",
+        meeting=meeting,
+        invitation=invitation,
+        talks=talks,
+        answers=ANSWERS,
+        can_answer=can_answer(meeting),
+        names=OUTCOMES,
+        MEETING=MEETING,
+        INVITATION=INVITATION,
+        APPOINTMENT=APPOINTMENT,
+    )
+
+
+async def own_talks(meeting: MeetingRow, viewer: Viewer) -> list[AppointmentRow]:
+    """Return the viewer's talks; somebody who only looks on has none."""
+    return await appointments_of_meeting(meeting_id=meeting.id, organisation_id=viewer.organisation_id)
+
+
+@post("/meetings/{meeting_id:int}/answer/{answer:str}")
+async def reply(
+    request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], answer: FromPath[str]
+) -> Response[bytes]:
+    """Answer the invitation; giving the same answer twice is harmless."""
+    if answer not in ANSWERS:
+        raise NotFound(msg("没有这个回复，请在邀请页面上选。"))
+    (await BARE.read(request)).check()
+    meeting = await meeting_of(meeting_id=row_number(meeting_id), organisation_id=viewer.organisation_id)
+    invitation = await _invitation(meeting, viewer)
+    try:
+        await respond(
+            meeting_id=meeting.id,
+            organisation_id=viewer.organisation_id,
+            answer=answer,
+            actor=Actor(viewer.person_id, viewer.organisation_id, invitation.side),
+            at=clock.now(),
+        )
+    except WrongState:
+        if (await _invitation(meeting, viewer)).state != answer:
+            raise
+    return redirect(
+        request,
+        f"/meetings/{meeting.id}",
+        toast=msg("已回复：{answer}。", answer=ANSWERS[answer][0]),
+    )
+
+
+@get("/meetings/{meeting_id:int}/calendar.ics")
+async def ics(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[bytes]:
+    """Return the own timetable for a calendar program."""
+    meeting = await meeting_of(meeting_id=row_number(meeting_id), organisation_id=viewer.organisation_id)
+    content = calendar(
+        meeting,
+        await own_talks(meeting, viewer),
+        organisation=viewer.organisation_id,
+        language=language_of(request),
+        at=clock.now(),
+    )
+    headers = {
+        "content-disposition": f'attachment; filename="meeting-{meeting.id}.ics"',
+        "cache-control": "no-store",
+    }
+    return Response(content, media_type="text/calendar; charset=utf-8", headers=headers)
+
+
+routes: list[ControllerRouterHandler] = [index, one, reply, ics]

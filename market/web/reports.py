@@ -1,0 +1,226 @@
+"""What the official prints and hands on: the papers of a meeting, the ledger of deals."""
+
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from litestar import Response, get
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+
+from market import clock
+from market.deals.queries import DealRow, deals_of
+from market.deals.rules import ACTIVE, CONTRACT, PARTLY_SIGNED, PENDING, SIGNED
+from market.errors import NotFound
+from market.exchange.ledger import SOURCES, ledger_csv
+from market.i18n import Message, msg
+from market.meetings.queries import AppointmentRow, InvitationRow, appointments_of_meeting, invitations_of
+from market.meetings.rules import INVITATION
+from market.units import Fen, FenPerKg, Gram, amount
+from market.web.guards import SignedIn, WebRequest
+from market.web.language import language_of
+from market.web.meetings import own_meeting, timetable
+from market.web.runs import attachment
+from market.web.town import OFFICIAL
+from market.web.trade import show
+
+PAPERS: dict[str, Message] = {
+    "programme": msg("议程"),
+    "timetable": msg("总日程"),
+    "participants": msg("每家日程"),
+    "tables": msg("桌签"),
+    "signin": msg("签到表"),
+}
+_ROWS = 50
+
+
+class Day(msgspec.Struct, frozen=True):
+    """One participant's own timetable."""
+
+    guest: InvitationRow
+    talks: list[AppointmentRow]
+
+
+class Table(msgspec.Struct, frozen=True):
+    """What is at one table through the day."""
+
+    number: int
+    talks: list[AppointmentRow]
+
+
+@get("/town/meetings/{meeting_id:int}/print", guards=OFFICIAL)
+async def papers(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[str]:
+    """Show one of the meeting's papers, laid out for A4."""
+    what = request.query_params.get("what", "programme")
+    if what not in PAPERS:
+        raise NotFound(msg("没有这种会议材料，请从对接会页面选择。"))
+    meeting = await own_meeting(meeting_id, viewer)
+    talks = [
+        each for each in await appointments_of_meeting(meeting_id=meeting.id) if each.state != "cancelled"
+    ]
+    guests = [
+        each
+        for each in await invitations_of(meeting_id=meeting.id)
+        if each.state not in ("revoked", "declined")
+    ]
+    numbers, slots = timetable(meeting, talks)
+    return show(
+        request,
+        "meetings/print.html",
+        what=what,
+        papers=PAPERS,
+        meeting=meeting,
+        guests=guests,
+        slots=slots,
+        tables=[Table(n, [each for each in talks if each.table_number == n]) for n in numbers],
+        cells={(each.slot, each.table_number): each for each in talks},
+        days=[
+            Day(guest, [each for each in talks if guest.organisation in (each.seller, each.buyer)])
+            for guest in guests
+            if guest.side != "guest"
+        ],
+        talks=talks,
+        INVITATION=INVITATION,
+    )
+
+
+def is_counted(deal: DealRow) -> bool:
+    """Tell whether a deal counts in the town's sums: cancelled and terminated ones do not."""
+    return deal.state in (PENDING, PARTLY_SIGNED) or deal.state in SIGNED
+
+
+def total_of(deal: DealRow) -> Fen:
+    return amount(Gram(deal.quantity), FenPerKg(deal.price))
+
+
+def delivered_worth(deal: DealRow) -> Fen:
+    return amount(Gram(deal.delivered), FenPerKg(deal.price))
+
+
+def waits(deal: DealRow) -> bool:
+    """Tell whether a contract still waits for a signature, goods or money."""
+    if deal.state in (PENDING, PARTLY_SIGNED):
+        return True
+    if deal.state == ACTIVE and deal.delivered < deal.quantity:
+        return True
+    return deal.state in SIGNED and deal.paid < delivered_worth(deal)
+
+
+class Sums(msgspec.Struct, frozen=True):
+    """Grams and fen of some deals; a deal is either intended or signed, never both."""
+
+    intended: int
+    intended_grams: int
+    signed: int
+    signed_grams: int
+    delivered: int
+    delivered_grams: int
+    paid: int
+
+
+def sums_of(deals: list[DealRow]) -> Sums:
+    counted = [each for each in deals if is_counted(each)]
+    unsigned = [each for each in counted if each.state not in SIGNED]
+    signed = [each for each in counted if each.state in SIGNED]
+    return Sums(
+        intended=sum(map(total_of, unsigned)),
+        intended_grams=sum(each.quantity for each in unsigned),
+        signed=sum(map(total_of, signed)),
+        signed_grams=sum(each.quantity for each in signed),
+        delivered=sum(map(delivered_worth, counted)),
+        delivered_grams=sum(each.delivered for each in counted),
+        paid=sum(each.paid for each in counted),
+    )
+
+
+class Filters(msgspec.Struct, frozen=True):
+    """What the ledger shows; "" is anything."""
+
+    state: str = ""
+    seller: str = ""
+    buyer: str = ""
+    source: str = ""
+    waiting: bool = False
+
+    def keep(self, deal: DealRow) -> bool:
+        return (
+            (not self.state or deal.state == self.state)
+            and (not self.seller or str(deal.seller) == self.seller)
+            and (not self.buyer or str(deal.buyer) == self.buyer)
+            and (not self.source or deal.source == self.source)
+            and (not self.waiting or waits(deal))
+        )
+
+    @property
+    def is_any(self) -> bool:
+        return self == Filters()
+
+
+def _filters(request: WebRequest) -> Filters:
+    asked = request.query_params
+    return Filters(
+        state=asked["state"] if asked.get("state") in CONTRACT.states else "",
+        seller=asked.get("seller", "")[:20],
+        buyer=asked.get("buyer", "")[:20],
+        source=asked["source"] if asked.get("source") in SOURCES else "",
+        waiting=asked.get("waiting") == "1",
+    )
+
+
+@get("/town/deals", guards=OFFICIAL)
+async def ledger(request: WebRequest, viewer: SignedIn) -> Response[str]:
+    """List the town's deals; intended, signed, delivered and paid are counted apart."""
+    filters = _filters(request)
+    deals = await deals_of(organisation_id=viewer.organisation_id, limit=100_000)
+    found = [each for each in deals if filters.keep(each)]
+    pages = max(1, -(-len(found) // _ROWS))
+    asked = request.query_params.get("page", "1")
+    page = min(int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 1, pages) or 1
+    query = _query(filters)
+    return show(
+        request,
+        "town/ledger.html",
+        filters=filters,
+        rows=found[(page - 1) * _ROWS : page * _ROWS],
+        count=len(found),
+        has_any=bool(deals),
+        sums=sums_of(found),
+        page=page,
+        pages=pages,
+        query=query,
+        next_pages=f"/town/deals?{query}&page=".replace("?&", "?"),
+        sellers={str(each.seller): each for each in deals},
+        buyers={str(each.buyer): each for each in deals},
+        sources=SOURCES,
+        total_of=total_of,
+        is_late=lambda deal: _is_late(deal, clock.today()),
+        CONTRACT=CONTRACT,
+    )
+
+
+def _is_late(deal: DealRow, today: date) -> bool:
+    return deal.state == ACTIVE and deal.delivered < deal.quantity and deal.deliver_to < today
+
+
+def _query(filters: Filters) -> str:
+    kept: dict[str, Any] = {
+        name: value for name, value in msgspec.structs.asdict(filters).items() if value and name != "waiting"
+    }
+    return urlencode({**kept, **({"waiting": 1} if filters.waiting else {})})
+
+
+@get("/town/deals.csv", guards=OFFICIAL)
+async def ledger_file(request: WebRequest, viewer: SignedIn) -> Response[bytes]:
+    """Return the deals that the filters keep, for a spreadsheet program."""
+    filters = _filters(request)
+    deals = [
+        each
+        for each in await deals_of(organisation_id=viewer.organisation_id, limit=100_000)
+        if filters.keep(each)
+    ]
+    name = f"deals-{clock.today().isoformat()}.csv"
+    return attachment(ledger_csv(deals, language_of(request)), name, "text/csv; charset=utf-8")
+
+
+routes: list[ControllerRouterHandler] = [papers, ledger, ledger_file]

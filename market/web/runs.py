@@ -1,0 +1,284 @@
+"""Runs of the matching engine: start one, watch it, read what it found and why it is the best."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+
+from market import clock
+from market.accounts import rules as accounts
+from market.errors import Conflict, NotFound
+from market.exchange.runs import demand_csv, matches_csv, supply_csv
+from market.i18n import Language, Message, msg
+from market.matching.lifecycle import DONE, MATCH, QUEUED, RUN, RUNNING
+from market.matching.operations import request_run
+from market.matching.queries import (
+    DiagnosisRow,
+    MatchRow,
+    RunRow,
+    Snapshot,
+    diagnoses_of_run,
+    inputs_of,
+    matches_of_run,
+    run_of,
+    runs_of,
+)
+from market.matching.rules import Parameters
+from market.units import HAO_PER_FEN, Fen, FenPerKg, Gram, amount
+from market.web.addresses import row_number
+from market.web.guards import SignedIn, WebRequest
+from market.web.language import language_of
+from market.web.pages import redirect
+from market.web.town import OBSTACLES, OFFICIAL
+from market.web.trade import BARE, show
+
+SORTS: dict[str, tuple[Message, Callable[[MatchRow], Any]]] = {
+    "worth": (msg("收益从高到低"), lambda match: -match.worth),
+    "quantity": (msg("数量从多到少"), lambda match: -match.quantity),
+    "distance": (msg("路程从近到远"), lambda match: match.distance),
+    "price": (msg("单价从高到低"), lambda match: -match.price),
+    "seller": (msg("按卖方"), lambda match: (match.seller, -match.worth)),
+    "buyer": (msg("按买方"), lambda match: (match.buyer, -match.worth)),
+}
+_TEXT = "text/csv; charset=utf-8"
+
+
+class Village(msgspec.Struct, frozen=True):
+    """What a run found for one seller. Grams and fen."""
+
+    seller: int
+    name: str
+    name_en: str
+    matches: int
+    buyers: int
+    grams: int
+    money: int
+    offered: int
+
+
+class Stuck(msgspec.Struct, frozen=True):
+    """A listing with something left over after a run, and the changes that would sell more of it."""
+
+    listing: int
+    title: str
+    title_en: str
+    offered: int
+    matched: int
+    changes: list[DiagnosisRow]
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """One pair in two runs: before and now; None where it was not proposed."""
+
+    before: MatchRow | None
+    now: MatchRow | None
+
+    @property
+    def shown(self) -> MatchRow:
+        found = self.now or self.before
+        assert found is not None
+        return found
+
+    @property
+    def grams(self) -> int:
+        return (self.now.quantity if self.now else 0) - (self.before.quantity if self.before else 0)
+
+
+def price_of(match: MatchRow) -> FenPerKg:
+    """Return the proposed price down to a whole fen, as a deal would have it."""
+    return FenPerKg(match.price // HAO_PER_FEN)
+
+
+def value_of(match: MatchRow) -> Fen:
+    return amount(Gram(match.quantity), price_of(match))
+
+
+def villages(matches: Sequence[MatchRow], market: Snapshot) -> list[Village]:
+    """Sum a run by seller, the largest first."""
+    offered: dict[int, int] = {}
+    for lot in market.lots:
+        offered[int(lot.seller)] = offered.get(int(lot.seller), 0) + lot.quantity
+    by_seller: dict[int, list[MatchRow]] = {}
+    for match in matches:
+        by_seller.setdefault(match.seller, []).append(match)
+    found = [
+        Village(
+            seller,
+            rows[0].seller_name,
+            rows[0].seller_name_en,
+            len(rows),
+            len({row.buyer for row in rows}),
+            sum(row.quantity for row in rows),
+            sum(value_of(row) for row in rows),
+            offered.get(seller, 0),
+        )
+        for seller, rows in by_seller.items()
+    ]
+    return sorted(found, key=lambda each: (-each.grams, each.seller))
+
+
+def stuck_listings(
+    findings: Sequence[DiagnosisRow], matches: Sequence[MatchRow], market: Snapshot
+) -> list[Stuck]:
+    """Put the findings of one listing together, the largest rest first."""
+    matched: dict[int, int] = {}
+    for match in matches:
+        matched[match.listing] = matched.get(match.listing, 0) + match.quantity
+    offered = {int(lot.id): int(lot.quantity) for lot in market.lots}
+    by_listing: dict[int, list[DiagnosisRow]] = {}
+    for finding in findings:
+        by_listing.setdefault(finding.listing, []).append(finding)
+    found = [
+        Stuck(
+            listing, rows[0].title, rows[0].title_en, offered.get(listing, 0), matched.get(listing, 0), rows
+        )
+        for listing, rows in by_listing.items()
+    ]
+    return sorted(found, key=lambda each: (each.matched - each.offered, each.listing))
+
+
+def compare(before: Sequence[MatchRow], now: Sequence[MatchRow]) -> list[Moved]:
+    """Return the pairs whose quantity or price differ between two runs, the largest move first."""
+    old = {(match.listing, match.demand): match for match in before}
+    new = {(match.listing, match.demand): match for match in now}
+    moved = [
+        Moved(old.get(pair), new.get(pair))
+        for pair in {**old, **new}
+        if pair not in old
+        or pair not in new
+        or (old[pair].quantity, price_of(old[pair])) != (new[pair].quantity, price_of(new[pair]))
+    ]
+    return sorted(moved, key=lambda each: (-abs(each.grams), each.shown.listing, each.shown.demand))
+
+
+@get("/town/runs", guards=OFFICIAL)
+async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
+    """List the runs of the town."""
+    runs = await runs_of(town_id=viewer.organisation_id, limit=100)
+    return show(
+        request,
+        "runs/index.html",
+        runs=runs,
+        busy=next((each for each in runs if each.state in (QUEUED, RUNNING)), None),
+        RUN=RUN,
+    )
+
+
+@post("/town/runs", guards=OFFICIAL)
+async def start(request: WebRequest, viewer: SignedIn) -> Response[bytes]:
+    """Start a run; where one is under way already, lead to that one."""
+    (await BARE.read(request)).check()
+    try:
+        run_id = await request_run(
+            town_id=viewer.organisation_id, actor=accounts.actor(viewer, "official"), at=clock.now()
+        )
+    except Conflict:
+        running = [
+            each
+            for each in await runs_of(town_id=viewer.organisation_id, limit=1)
+            if each.state in (QUEUED, RUNNING)
+        ]
+        if not running:
+            raise
+        return redirect(request, f"/town/runs/{running[0].id}", toast=msg("撮合已经在计算了。"))
+    return redirect(request, f"/town/runs/{run_id}", toast=msg("撮合已开始。"))
+
+
+@get("/town/runs/{run_id:int}", guards=OFFICIAL)
+async def one(request: WebRequest, viewer: SignedIn, run_id: FromPath[int]) -> Response[str]:
+    """Show a run: while it is at work its progress, afterwards what it found."""
+    town = viewer.organisation_id
+    run = await run_of(run_id=row_number(run_id), town_id=town)
+    if run.state != DONE:
+        return show(
+            request, "runs/progress.html", fragment="runs/state.html", run=run, RUN=RUN, now=clock.now()
+        )
+    if "hx-request" in request.headers:
+        # the page that waited for it is drawn whole
+        return Response("", headers={"hx-refresh": "true"}, media_type="text/html")
+    matches = await matches_of_run(run_id=run.id, town_id=town)
+    market = await inputs_of(run_id=run.id, town_id=town)
+    others = [each for each in await runs_of(town_id=town) if each.state == DONE and each.id != run.id]
+    other = await _other(request, others, town)
+    sort = request.query_params.get("sort", "")
+    sort = sort if sort in SORTS else "worth"
+    seller = request.query_params.get("seller", "")
+    sums = villages(matches, market)
+    return show(
+        request,
+        "runs/show.html",
+        run=run,
+        proof=run.certificate or {},
+        shown=sorted(
+            (each for each in matches if not seller or str(each.seller) == seller), key=SORTS[sort][1]
+        ),
+        matches=matches,
+        villages=sums,
+        seller=seller if any(str(each.seller) == seller for each in sums) else "",
+        sort=sort,
+        sorts={name: label for name, (label, _) in SORTS.items()},
+        stuck=stuck_listings(await diagnoses_of_run(run_id=run.id, town_id=town), matches, market),
+        market=market,
+        offered=Gram(sum(lot.quantity for lot in market.lots)),
+        wanted=Gram(sum(demand.quantity for demand in market.demands)),
+        money=Fen(sum(map(value_of, matches))),
+        others=others,
+        other=other,
+        moved=compare(await matches_of_run(run_id=other.id, town_id=town), matches) if other else [],
+        price_of=price_of,
+        value_of=value_of,
+        obstacles=OBSTACLES,
+        MATCH=MATCH,
+    )
+
+
+async def _other(request: WebRequest, others: Sequence[RunRow], town: int) -> RunRow | None:
+    """Return the run to compare with.
+
+    Raises:
+        NotFound: there is no such run of this town.
+    """
+    asked = request.query_params.get("with", "")
+    if not asked:
+        return None
+    if not asked.isascii() or not asked.isdigit() or len(asked) > 18:
+        raise NotFound(msg("没有找到要比较的那次撮合。"))
+    known = next((each for each in others if each.id == int(asked)), None)
+    return known or await run_of(run_id=row_number(int(asked)), town_id=town)
+
+
+@get("/town/runs/{run_id:int}/files/{name:str}", guards=OFFICIAL)
+async def file(
+    request: WebRequest, viewer: SignedIn, run_id: FromPath[int], name: FromPath[str]
+) -> Response[bytes]:
+    """Return one file of a run, as ``market match`` reads and writes it."""
+    town = viewer.organisation_id
+    run = await run_of(run_id=row_number(run_id), town_id=town)
+    if name not in ("supply.csv", "demand.csv", "matches.csv", "certificate.json"):
+        raise NotFound(msg("没有这个文件，请从撮合页面下载。"))
+    market = await inputs_of(run_id=run.id, town_id=town)
+    if name == "certificate.json":
+        content = msgspec.json.format(msgspec.json.encode(run.certificate), indent=2) + b"\n"
+        return attachment(content, f"run-{run.id}-{name}", "application/json")
+    if name == "matches.csv":
+        content = await _matches(run, town, market, language_of(request))
+    else:
+        content = supply_csv(market) if name == "supply.csv" else demand_csv(market)
+    return attachment(content, f"run-{run.id}-{name}", _TEXT)
+
+
+async def _matches(run: RunRow, town: int, market: Snapshot, language: Language) -> bytes:
+    parameters = msgspec.convert(run.parameters, Parameters)
+    return matches_csv(market, await matches_of_run(run_id=run.id, town_id=town), parameters, language)
+
+
+def attachment(content: bytes, name: str, media_type: str) -> Response[bytes]:
+    """Return a file to keep; ``name`` is ours and plain."""
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+    return Response(content, media_type=media_type, headers=headers)
+
+
+routes: list[ControllerRouterHandler] = [index, start, one, file]

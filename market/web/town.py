@@ -1,0 +1,316 @@
+"""What a town official sees first: where the goods stand, what is stuck, and the one next step."""
+
+from datetime import date
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+
+from market import clock
+from market.accounts import rules as accounts
+from market.accounts.rules import Viewer
+from market.audit.queries import history
+from market.dashboard import queries as dashboard
+from market.dashboard.listings import TownListing, town_listing
+from market.deals.queries import DealRow, deals_of
+from market.deals.rules import ACTIVE, PARTLY_SIGNED, PENDING, SIGNED
+from market.errors import Invalid
+from market.i18n import Language, Message, msg
+from market.matching.lifecycle import QUEUED, RUNNING
+from market.matching.queries import RunRow, diagnosis_of, open_proposals, runs_of
+from market.meetings.queries import MeetingRow, invitations_of, meetings_of
+from market.supply.operations import set_priority
+from market.supply.queries import stock_history
+from market.supply.rules import LISTING
+from market.units import Fen, FenPerKg, Gram, amount, tonnes, yuan
+from market.web import fields, formats
+from market.web.addresses import row_number
+from market.web.forms import Filled, Form
+from market.web.guards import SignedIn, WebRequest, require
+from market.web.language import language_of
+from market.web.pages import redirect
+from market.web.selling import OBSTACLES as SELLER_OBSTACLES
+from market.web.trade import KEY, do_once, new_key, show
+
+OFFICIAL = [require("official")]
+OBSTACLES: dict[str, Message] = {
+    **SELLER_OBSTACLES,
+    "max_lots": msg("批次上限"),
+    "quantity": msg("需求已满"),
+    "declined": msg("曾被谢绝"),
+    "several": msg("多项不合"),
+    "product": msg("没有需求"),
+}
+#: A meeting in one of these states is still ahead.
+_TO_PLAN = frozenset({"draft", "announced", "registration", "postponed"})
+_MOST_STUCK = 12
+
+
+class Step(msgspec.Struct, frozen=True):
+    """The one thing to do next. ``posts``: the button sends a form instead of leading somewhere."""
+
+    title: Message
+    why: Message
+    label: Message
+    href: str
+    posts: bool = False
+
+
+class Follow(msgspec.Struct, frozen=True):
+    """Contracts by what they wait for."""
+
+    unsigned: int
+    undelivered: int
+    unpaid: int
+
+    @property
+    def total(self) -> int:
+        return self.unsigned + self.undelivered + self.unpaid
+
+
+def follow_up(deals: list[DealRow]) -> Follow:
+    """Count each contract once, under the first thing that it waits for."""
+    unsigned = undelivered = unpaid = 0
+    for deal in deals:
+        if deal.state in (PENDING, PARTLY_SIGNED):
+            unsigned += 1
+        elif deal.state == ACTIVE and deal.delivered < deal.quantity:
+            undelivered += 1
+        elif deal.state in SIGNED and deal.paid < amount(Gram(deal.delivered), FenPerKg(deal.price)):
+            unpaid += 1
+    return Follow(unsigned, undelivered, unpaid)
+
+
+def next_step(
+    *,
+    runs: list[RunRow],
+    proposals: int,
+    meetings: list[MeetingRow],
+    invited: int,
+    accepted: int,
+    follow: Follow,
+    counts: dashboard.Counts,
+    today: date,
+) -> Step:
+    """Return what the official does next, from matching over the meeting to the last payment."""
+    if runs and runs[0].state in (QUEUED, RUNNING):
+        return Step(
+            msg("撮合正在计算"),
+            msg("可以离开这一页，算好会通知您。"),
+            msg("看进度"),
+            f"/town/runs/{runs[0].id}",
+        )
+    live = [each for each in meetings if each.state not in ("cancelled", "followed_up")]
+    if live:
+        meeting = live[0]
+        page = f"/town/meetings/{meeting.id}"
+        values: dict[str, Any] = {"title": meeting.title}
+        if meeting.planning:
+            return Step(msg("正在排桌"), msg("“{title}”的日程正在计算。", **values), msg("看进度"), page)
+        if meeting.state in _TO_PLAN:
+            return Step(
+                msg("给对接会排桌"),
+                msg("“{title}”还没有日程。", **values),
+                msg("去排桌"),
+                page,
+            )
+        if meeting.state == "timetabled" and meeting.held_on > today:
+            return Step(
+                msg("等各方回复邀请"),
+                msg(
+                    "“{title}”{day} 举行，{accepted} / {invited} 家已接受。",
+                    **values,
+                    day=meeting.held_on.isoformat(),
+                    accepted=accepted,
+                    invited=invited,
+                ),
+                msg("看邀请和日程"),
+                page,
+            )
+        if meeting.state == "timetabled":
+            return Step(
+                msg("对接会今天举行") if meeting.held_on == today else msg("对接会日期已过，还没有开始"),
+                msg("先开始会议，再签到、记录洽谈结果。"),
+                msg("去开会"),
+                page,
+            )
+        if meeting.state == "in_progress":
+            return Step(
+                msg("记录洽谈结果"),
+                msg("“{title}”正在进行。", **values),
+                msg("签到和记录"),
+                f"{page}/desk",
+            )
+        if meeting.state == "closed" and follow.total:
+            return Step(
+                msg("跟进合同"),
+                msg(
+                    "{unsigned} 份待签字，{undelivered} 份待交货，{unpaid} 份待回款。",
+                    unsigned=follow.unsigned,
+                    undelivered=follow.undelivered,
+                    unpaid=follow.unpaid,
+                ),
+                msg("看台账"),
+                "/town/deals?waiting=1",
+            )
+    if proposals:
+        return Step(
+            msg("筹备对接会"),
+            msg("有 {n} 条撮合建议，可以请双方坐到一起谈。", n=proposals),
+            msg("新建对接会"),
+            "/town/meetings/new",
+        )
+    return Step(
+        msg("运行撮合"),
+        msg(
+            "{listings} 批在售货源，{demands} 条采购需求：算一算谁和谁最合适。",
+            listings=counts.listings,
+            demands=counts.demands,
+        ),
+        msg("运行撮合"),
+        "/town/runs",
+        posts=True,
+    )
+
+
+@get("/town", guards=OFFICIAL)
+async def overview(request: WebRequest, viewer: SignedIn) -> Response[str]:
+    """Show where the town's goods stand. Every figure is the sum of rows that the pages behind it list."""
+    town, today, language = viewer.organisation_id, clock.today(), language_of(request)
+    funnel = await dashboard.funnel(town_id=town)
+    money = await dashboard.money(town_id=town)
+    counts = await dashboard.counts(town_id=town)
+    stuck = await dashboard.stuck(town_id=town)
+    runs = await runs_of(town_id=town)
+    meetings = await meetings_of(organisation_id=town)
+    proposals = await open_proposals(town_id=town)
+    deals = await deals_of(organisation_id=town, limit=100_000)
+    ahead = next((each for each in meetings if each.state == "timetabled"), None)
+    guests = await invitations_of(meeting_id=ahead.id) if ahead else []
+    days = await stock_history(town, until=today)
+    done = next((each for each in runs if each.state == "done"), None)
+    return show(
+        request,
+        "town/overview.html",
+        funnel=funnel,
+        money=money,
+        counts=counts,
+        stuck=stuck[:_MOST_STUCK],
+        stuck_count=len(stuck),
+        stuck_mass=Gram(sum(each.remaining - each.promised for each in stuck)),
+        run=done,
+        step=next_step(
+            runs=runs,
+            proposals=len(proposals),
+            meetings=meetings,
+            invited=sum(each.side != "guest" and each.state != "revoked" for each in guests),
+            accepted=sum(each.side != "guest" and each.state == "accepted" for each in guests),
+            follow=follow_up(deals),
+            counts=counts,
+            today=today,
+        ),
+        points=[(each.day, Gram(each.remaining)) for each in days],
+        stages=[
+            (msg("上架"), Gram(funnel.listed)),
+            (msg("已配上"), Gram(funnel.matched)),
+            (msg("已洽谈"), Gram(funnel.met)),
+            (msg("已签约"), Gram(funnel.signed)),
+            (msg("已交货"), Gram(funnel.delivered)),
+        ],
+        flows=[
+            (
+                _of(language, each.seller, each.seller_en),
+                _of(language, each.buyer, each.buyer_en),
+                Gram(each.grams),
+            )
+            for each in await dashboard.flows(town_id=town)
+        ],
+        obstacles=OBSTACLES,
+        big=lambda grams: formats.plain(tonnes(Gram(grams)), places=1),
+        big_money=lambda fen: money_parts(Fen(fen), language),
+    )
+
+
+def _of(language: Language, zh: str, en: str) -> str:
+    return en if language == "en" and en else zh
+
+
+def money_parts(total: Fen, language: Language) -> tuple[str, Message]:
+    """Return a sum as a short figure and its unit."""
+    if language == "en":
+        return formats.plain(yuan(total) / 1_000, places=1), msg("千元")
+    return formats.plain(yuan(total) / 10_000, places=1), msg("万元")
+
+
+PRIORITY = Form(
+    priority=fields.price(
+        msg("照顾加分"),
+        hint=msg("每公斤多算多少收益：只影响撮合的先后，不改变价格。留空表示不照顾。"),
+        optional=True,
+        unit="kg",
+    ),
+    key=KEY,
+)
+
+
+@get("/town/listings/{listing_id:int}", guards=OFFICIAL)
+async def listing(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[str]:
+    """Show one listing: why it does not sell, and what the town can do for it."""
+    found = await town_listing(listing_id=row_number(listing_id), town_id=viewer.organisation_id)
+    return await _listing(
+        request, viewer, found, PRIORITY.blank(priority=found.priority or None, key=new_key())
+    )
+
+
+async def _listing(
+    request: WebRequest, viewer: Viewer, found: TownListing, form: Filled, *, status: int = 200
+) -> Response[str]:
+    return show(
+        request,
+        "town/listing.html",
+        status=status,
+        listing=found,
+        form=form,
+        advice=await diagnosis_of(listing_id=found.listing, organisation_id=viewer.organisation_id),
+        granted=[
+            each
+            for each in await history(subjects=[f"listing:{found.listing}"])
+            if each.action == "prioritise"
+        ],
+        obstacles=OBSTACLES,
+        days_left=(found.available_to - clock.today()).days,
+        LISTING=LISTING,
+    )
+
+
+@post("/town/listings/{listing_id:int}/priority", guards=OFFICIAL)
+async def prioritise(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[Any]:
+    """Grant a listing a hardship bonus, or take it back."""
+    found = await town_listing(listing_id=row_number(listing_id), town_id=viewer.organisation_id)
+    filled = await PRIORITY.read(request)
+    at = clock.now()
+    try:
+        filled.check()
+        priority = FenPerKg(filled.values["priority"] or 0)
+        await do_once(
+            viewer=viewer,
+            key=filled.values["key"],
+            name="prioritise",
+            about={"listing": listing_id, "fen_per_kg": int(priority)},
+            deed=lambda: set_priority(
+                listing_id=listing_id,
+                priority=priority,
+                town_id=viewer.organisation_id,
+                actor=accounts.actor(viewer, "official"),
+                at=at,
+            ),
+            at=at,
+        )
+    except Invalid as refused:
+        return await _listing(request, viewer, found, filled.refused(refused), status=422)
+    return redirect(request, f"/town/listings/{listing_id}", toast=msg("照顾加分已保存，下次撮合起作用。"))
+
+
+routes: list[ControllerRouterHandler] = [overview, listing, prioritise]
