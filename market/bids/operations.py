@@ -65,13 +65,8 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
         rules.check_window(
             start=bid.deliver_from, end=bid.deliver_to, first=row["available_from"], last=row["available_to"]
         )
-        if bid.demand_id is not None and not await fetch(
-            "SELECT id FROM demand WHERE id = $1 AND buyer = $2 AND state = 'published'",
-            bid.demand_id,
-            buyer_id,
-        ):
-            problem = msg("这条采购需求不是贵单位的，或已不在求购。")
-            raise Invalid(problem, {"demand_id": problem})
+        if bid.demand_id is not None:
+            await _check_demand(bid, buyer_id=buyer_id)
         rows = await fetch(
             """INSERT INTO bid (listing, demand, buyer, quantity, price, deliver_from, deliver_to, note,
                                 state, created_by, created_at, expires_at)
@@ -191,6 +186,30 @@ async def withdraw_bid(*, bid_id: int, buyer_id: int, actor: Actor, at: datetime
         state = rules.BID.apply("withdraw", state=rows[0]["state"], by="buyer")
         await execute("UPDATE bid SET state = $2 WHERE id = $1", bid_id, state)
         await record(subject=f"bid:{bid_id}", action="withdraw", actor=actor, at=at, details={})
+
+
+async def _check_demand(bid: NewBid, *, buyer_id: int) -> None:
+    """A bid that is to count towards a demand must be on the buyer's own, and fit into it."""
+    rows = await fetch(
+        """SELECT demand.open, demand.produce = lot.produce AS fits FROM demand, listing
+           JOIN lot ON lot.id = listing.lot
+           WHERE demand.id = $1 AND demand.buyer = $2 AND demand.state = 'published' AND listing.id = $3""",
+        bid.demand_id,
+        buyer_id,
+        bid.listing_id,
+    )
+    if not rows:
+        problem = msg("这条采购需求不是贵单位的，或已不在求购。")
+        raise Invalid(problem, {"demand_id": problem})
+    if not rows[0]["fits"]:
+        problem = msg("这条采购需求要的是别的品类，请改选或不选。")
+        raise Invalid(problem, {"demand_id": problem})
+    if rows[0]["open"] < bid.quantity:
+        problem = msg(
+            "所选的采购需求只差 {left} 公斤，请减少数量，或不算在需求上。",
+            left=f"{kg(Gram(rows[0]['open'])):,f}",
+        )
+        raise Invalid(problem, {"quantity": problem})
 
 
 async def _taken_up(*, bid_id: int, seller_id: int, move: str, at: datetime) -> Record:

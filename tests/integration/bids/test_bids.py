@@ -1,5 +1,6 @@
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
@@ -194,3 +195,20 @@ async def test_a_withdrawn_bid_is_gone(factory: Factory) -> None:
     await withdraw_bid(bid_id=bid_id, buyer_id=buyer.organisation_id, actor=buyer.actor, at=STORY)
     with pytest.raises(WrongState):
         await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
+
+
+async def test_a_bid_fits_into_the_demand_that_it_counts_towards(factory: Factory) -> None:
+    seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
+    listing_id = await factory.listing(seller)
+    small = await factory.demand(buyer, kg=300)
+    other_kind = await factory.demand(buyer, produce="peanut-oil")
+    of_another = await factory.demand(await factory.member(role="buyer"))
+    for demand_id, field in ((small, "quantity"), (other_kind, "demand_id"), (of_another, "demand_id")):
+        with pytest.raises(Invalid) as refused:
+            await place_bid(
+                bid=msgspec.structs.replace(bid_on(listing_id), demand_id=demand_id),
+                buyer_id=buyer.organisation_id,
+                actor=buyer.actor,
+                at=STORY,
+            )
+        assert set(refused.value.fields) == {field}
