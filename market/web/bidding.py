@@ -43,10 +43,12 @@ def bid_form(demands: Sequence[OwnDemand], *, today: date) -> Form:
 
 
 def blank_bid(listing: ListingDetails, demands: Sequence[OwnDemand], *, today: date) -> Filled:
-    """Return the form as it stands at first: all that is left, at the asking price, in the lot's window."""
+    """Return the form as it stands at first: at the asking price, in the lot's window, and as much as
+    is left and the first demand still needs."""
+    most = min([listing.remaining, *(each.open for each in demands[:1])])
     return bid_form(demands, today=today).blank(
         key=str(uuid4()),
-        quantity=Gram(listing.remaining),
+        quantity=Gram(most),
         price=FenPerKg(listing.ask),
         deliver_from=max(today, listing.available_from),
         deliver_to=listing.available_to,
