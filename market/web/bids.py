@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
@@ -20,7 +21,7 @@ from market.units import FenPerKg, Gram, amount
 from market.web import pages
 from market.web.addresses import row_number
 from market.web.forms import Filled
-from market.web.guards import WebRequest, require
+from market.web.guards import SignedIn, WebRequest, require
 from market.web.trade import BARE, acting, do_once, new_key, refusal_form, show
 
 #: What the record's words mean to people.
@@ -40,7 +41,7 @@ def side_of(bid: BidRow, viewer: Viewer) -> str:
 
 
 @get("/bids", guards=[require("seller", "buyer")])
-async def index(request: WebRequest, viewer: Viewer) -> Response[str]:
+async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """What awaits an answer first."""
     bids = await bids_of(organisation_id=viewer.organisation_id)
     return show(
@@ -56,7 +57,7 @@ async def index(request: WebRequest, viewer: Viewer) -> Response[str]:
 
 
 @get("/bids/{bid_id:int}")
-async def one(request: WebRequest, viewer: Viewer, bid_id: int) -> Response[str]:
+async def one(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int]) -> Response[str]:
     """One negotiation: what is offered, who must act until when, what has happened."""
     bid = await bid_of(bid_id=row_number(bid_id), organisation_id=viewer.organisation_id)
     return await _draw(request, viewer, bid, (await refusal_form(request)).blank(key=new_key()))
@@ -94,7 +95,7 @@ def _concerns(step: RecordRow, bid: BidRow) -> bool:
 
 
 @post("/bids/{bid_id:int}/accept")
-async def accept(request: WebRequest, viewer: Viewer, bid_id: int) -> Response[Any]:
+async def accept(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int]) -> Response[Any]:
     """Make the deal and go to it."""
     filled = await BARE.read(request)
     filled.check()
@@ -117,7 +118,7 @@ async def accept(request: WebRequest, viewer: Viewer, bid_id: int) -> Response[A
 
 
 @post("/bids/{bid_id:int}/reject")
-async def reject(request: WebRequest, viewer: Viewer, bid_id: int) -> Response[Any]:
+async def reject(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int]) -> Response[Any]:
     """Decline with a coded reason."""
     filled = await (await refusal_form(request)).read(request)
     bid = await bid_of(bid_id=row_number(bid_id), organisation_id=viewer.organisation_id)
@@ -179,7 +180,7 @@ async def _told(move: BuyerMove, bid_id: int, buyer_id: int, actor: Actor, at: d
 
 
 @post("/bids/{bid_id:int}/withdraw")
-async def withdraw(request: WebRequest, viewer: Viewer, bid_id: int) -> Response[Any]:
+async def withdraw(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int]) -> Response[Any]:
     """Take the bid back."""
     return await _by_buyer(
         request,
@@ -193,7 +194,7 @@ async def withdraw(request: WebRequest, viewer: Viewer, bid_id: int) -> Response
 
 
 @post("/bids/{bid_id:int}/reconfirm")
-async def reconfirm(request: WebRequest, viewer: Viewer, bid_id: int) -> Response[Any]:
+async def reconfirm(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int]) -> Response[Any]:
     """Let the bid stand under the new terms."""
     return await _by_buyer(
         request,

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from litestar import Response, get, post
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
@@ -37,7 +38,7 @@ from market.units import Fen, FenPerKg, Gram, amount
 from market.web import fields, pages
 from market.web.addresses import row_number
 from market.web.forms import Filled, Form
-from market.web.guards import WebRequest, require
+from market.web.guards import SignedIn, WebRequest, require
 from market.web.trade import BARE, KEY, acting, do_once, new_key, refusal_form, show
 
 #: What the record's words mean to people.
@@ -96,7 +97,7 @@ def total_of(deal: DealRow) -> Fen:
 
 
 @get("/deals", guards=[require("seller", "buyer", "official")])
-async def index(request: WebRequest, viewer: Viewer) -> Response[str]:
+async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """Every contract of the organisation; for an official those of the town's sellers."""
     chosen = request.query_params.get("state", "")
     shelf = _SHELVES.get(chosen, _SHELVES[""])[1]
@@ -133,7 +134,7 @@ def needs_signature(deal: DealRow, viewer: Viewer) -> bool:
 
 
 @get("/deals/{deal_id:int}")
-async def one(request: WebRequest, viewer: Viewer, deal_id: int) -> Response[str]:
+async def one(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) -> Response[str]:
     """The contract with everything done under it."""
     deal = await deal_of(deal_id=row_number(deal_id), organisation_id=viewer.organisation_id)
     return await _draw(request, viewer, deal)
@@ -247,7 +248,7 @@ async def _do(
 
 
 @post("/deals/{deal_id:int}/sign")
-async def sign(request: WebRequest, viewer: Viewer, deal_id: int) -> Response[Any]:
+async def sign(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) -> Response[Any]:
     """Sign for one's own side."""
     filled = await BARE.read(request)
     filled.check()
@@ -271,7 +272,7 @@ async def sign(request: WebRequest, viewer: Viewer, deal_id: int) -> Response[An
 
 
 @post("/deals/{deal_id:int}/cancel")
-async def cancel(request: WebRequest, viewer: Viewer, deal_id: int) -> Response[Any]:
+async def cancel(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) -> Response[Any]:
     """Cancel a contract that does not bind yet."""
     filled = await BARE.read(request)
     filled.check()
@@ -293,7 +294,7 @@ async def cancel(request: WebRequest, viewer: Viewer, deal_id: int) -> Response[
 
 
 @post("/deals/{deal_id:int}/deliveries")
-async def schedule(request: WebRequest, viewer: Viewer, deal_id: int) -> Response[Any]:
+async def schedule(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) -> Response[Any]:
     """Announce a delivery."""
     filled = await _SCHEDULE.read(request)
     deal, side = await _party(deal_id, viewer)
@@ -360,7 +361,11 @@ async def _move(
 
 @post("/deals/{deal_id:int}/deliveries/{delivery_id:int}/{move:str}")
 async def move_one(
-    request: WebRequest, viewer: Viewer, deal_id: int, delivery_id: int, move: str
+    request: WebRequest,
+    viewer: SignedIn,
+    deal_id: FromPath[int],
+    delivery_id: FromPath[int],
+    move: FromPath[str],
 ) -> Response[Any]:
     """Dispatch, arrive, accept or cancel: a press of a button."""
     if move not in DELIVERY_MOVES:
@@ -371,7 +376,9 @@ async def move_one(
 
 
 @post("/deals/{deal_id:int}/deliveries/{delivery_id:int}/accept-part")
-async def accept_part(request: WebRequest, viewer: Viewer, deal_id: int, delivery_id: int) -> Response[Any]:
+async def accept_part(
+    request: WebRequest, viewer: SignedIn, deal_id: FromPath[int], delivery_id: FromPath[int]
+) -> Response[Any]:
     """Take a part, with the reason for the rest."""
     filled = await (await part_form(request)).read(request)
     step = _Step("accept_part", filled.values.get("accepted"), filled.values.get("reason"))
@@ -379,7 +386,9 @@ async def accept_part(request: WebRequest, viewer: Viewer, deal_id: int, deliver
 
 
 @post("/deals/{deal_id:int}/deliveries/{delivery_id:int}/reject")
-async def reject(request: WebRequest, viewer: Viewer, deal_id: int, delivery_id: int) -> Response[Any]:
+async def reject(
+    request: WebRequest, viewer: SignedIn, deal_id: FromPath[int], delivery_id: FromPath[int]
+) -> Response[Any]:
     """Refuse a delivery with a coded reason."""
     filled = await (await refusal_form(request)).read(request)
     step = _Step("reject", None, filled.values.get("reason"))
@@ -396,7 +405,9 @@ async def _checked(
 
 
 @post("/deals/{deal_id:int}/payments/{payment_id:int}/pay")
-async def pay_one(request: WebRequest, viewer: Viewer, deal_id: int, payment_id: int) -> Response[Any]:
+async def pay_one(
+    request: WebRequest, viewer: SignedIn, deal_id: FromPath[int], payment_id: FromPath[int]
+) -> Response[Any]:
     """Note that the buyer has paid."""
     filled = await BARE.read(request)
     filled.check()

@@ -25,7 +25,7 @@ from market.units import Fen, Gram
 from market.web import formats, pages
 from market.web import matches as match_pages
 from market.web.deals import needs_signature, total_of
-from market.web.guards import WebRequest
+from market.web.guards import Anybody, WebRequest
 from market.web.language import language_of
 from market.web.selling import OBSTACLES, SOON_DAYS, change_of
 from market.web.trade import name_in, show
@@ -49,7 +49,7 @@ class Todo(msgspec.Struct, frozen=True):
 
 
 @get("/")
-async def home(request: WebRequest, guest: Viewer | None) -> Response[Any]:
+async def home(request: WebRequest, guest: Anybody) -> Response[Any]:
     """Lead each side to what waits for it."""
     if guest is None:
         return show(request, "home/welcome.html")

@@ -35,7 +35,7 @@ from market.units import FenPerKg, Gram
 from market.web import fields, formats, pages, pictures
 from market.web.fields import Wrong
 from market.web.forms import FileField, Filled, Form
-from market.web.guards import WebRequest, require
+from market.web.guards import SignedIn, WebRequest, require
 from market.web.language import language_of
 from market.web.trade import KEY, new_key, show
 
@@ -100,7 +100,7 @@ async def _form(language: Language) -> Form:
 
 
 @get("/selling/new", guards=[require("seller")])
-async def new(request: WebRequest, viewer: Viewer) -> Response[Any]:
+async def new(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     """The form, with the usual answers in place."""
     today = clock.today()
     form = await _form(language_of(request))
@@ -116,7 +116,7 @@ async def new(request: WebRequest, viewer: Viewer) -> Response[Any]:
 
 
 @post("/selling/new", guards=[require("seller")], request_max_body_size=36_000_000)
-async def publish(request: WebRequest, viewer: Viewer) -> Response[Any]:
+async def publish(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     """Publish, or draw the form again with every fault beside its field."""
     filled = await (await _form(language_of(request))).read(request)
     errors: dict[str, Message] = {}

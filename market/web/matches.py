@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
@@ -19,7 +20,7 @@ from market.units import HAO_PER_FEN, FenPerKg, Gram, amount
 from market.web import pages
 from market.web.addresses import row_number
 from market.web.forms import Filled
-from market.web.guards import WebRequest, require
+from market.web.guards import SignedIn, WebRequest, require
 from market.web.trade import BARE, acting, do_once, new_key, refusal_form, show
 
 DEEDS: dict[str, Message] = {"agree": msg("同意撮合建议"), "decline": msg("谢绝撮合建议")}
@@ -42,7 +43,7 @@ def is_waiting(match: MatchRow, viewer: Viewer) -> bool:
 
 
 @get("/matches", guards=[require("seller", "buyer", "official")])
-async def index(request: WebRequest, viewer: Viewer) -> Response[Any]:
+async def index(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     """What awaits an answer first; officials have their own page of runs."""
     if viewer.side == "official":
         return pages.redirect(request, "/town")
@@ -65,7 +66,7 @@ def _total(match: MatchRow) -> int:
 
 
 @get("/matches/{match_id:int}")
-async def one(request: WebRequest, viewer: Viewer, match_id: int) -> Response[str]:
+async def one(request: WebRequest, viewer: SignedIn, match_id: FromPath[int]) -> Response[str]:
     """One suggestion with its reasons and its two answers."""
     match = await match_of(match_id=row_number(match_id), organisation_id=viewer.organisation_id)
     return await _draw(request, viewer, match, (await refusal_form(request)).blank(key=new_key()))
@@ -105,7 +106,7 @@ async def _of_side(match_id: int, viewer: Viewer) -> tuple[MatchRow, str]:
 
 
 @post("/matches/{match_id:int}/agree")
-async def agree(request: WebRequest, viewer: Viewer, match_id: int) -> Response[Any]:
+async def agree(request: WebRequest, viewer: SignedIn, match_id: FromPath[int]) -> Response[Any]:
     """Agree; where the other side has too, go to the deal."""
     filled = await BARE.read(request)
     filled.check()
@@ -130,7 +131,7 @@ async def agree(request: WebRequest, viewer: Viewer, match_id: int) -> Response[
 
 
 @post("/matches/{match_id:int}/decline")
-async def decline(request: WebRequest, viewer: Viewer, match_id: int) -> Response[Any]:
+async def decline(request: WebRequest, viewer: SignedIn, match_id: FromPath[int]) -> Response[Any]:
     """Decline with a coded reason; the next run does not propose this pair again."""
     filled = await (await refusal_form(request)).read(request)
     match, side = await _of_side(match_id, viewer)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
@@ -14,7 +15,7 @@ from market.notices.operations import mark_read
 from market.notices.queries import inbox
 from market.web import fields, pages
 from market.web.forms import Filled, Form
-from market.web.guards import WebRequest, safe_path
+from market.web.guards import SignedIn, WebRequest, safe_path
 from market.web.language import language_of
 from market.web.trade import BARE, show
 
@@ -22,7 +23,7 @@ _MOST = 100
 
 
 @get("/notices")
-async def index(request: WebRequest, viewer: Viewer) -> Response[str]:
+async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """The newest notices, unread before read."""
     notices = await inbox(organisation_id=viewer.organisation_id, limit=_MOST)
     return show(
@@ -31,7 +32,7 @@ async def index(request: WebRequest, viewer: Viewer) -> Response[str]:
 
 
 @get("/notices/{notice_id:int}")
-async def follow(request: WebRequest, viewer: Viewer, notice_id: int) -> Response[Any]:
+async def follow(request: WebRequest, viewer: SignedIn, notice_id: FromPath[int]) -> Response[Any]:
     """Mark one notice as read and go where one can act on it."""
     notices = await inbox(organisation_id=viewer.organisation_id, limit=10_000)
     notice = next((each for each in notices if each.id == notice_id), None)
@@ -42,7 +43,7 @@ async def follow(request: WebRequest, viewer: Viewer, notice_id: int) -> Respons
 
 
 @post("/notices/read")
-async def read_all(request: WebRequest, viewer: Viewer) -> Response[Any]:
+async def read_all(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     """Mark everything as read."""
     (await BARE.read(request)).check()
     count = await mark_read(organisation_id=viewer.organisation_id, notice_id=None, at=clock.now())
@@ -66,7 +67,7 @@ _LANGUAGE = Form(language=fields.choice(msg("语言"), _NAMES, chips=True))
 
 
 @get("/account")
-async def account(request: WebRequest, viewer: Viewer) -> Response[str]:
+async def account(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """Who I am here, my password and language."""
     return _draw(request, viewer, _PASSWORD.blank())
 
@@ -83,7 +84,7 @@ def _draw(request: WebRequest, viewer: Viewer, form: Filled, *, status: int = 20
 
 
 @post("/account/password")
-async def new_password(request: WebRequest, viewer: Viewer) -> Response[Any]:
+async def new_password(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     """Change the password; every other device is signed out."""
     filled = await _PASSWORD.read(request)
     try:
@@ -103,7 +104,7 @@ async def new_password(request: WebRequest, viewer: Viewer) -> Response[Any]:
 
 
 @post("/account/language")
-async def new_language(request: WebRequest, viewer: Viewer) -> Response[Any]:
+async def new_language(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     """Remember the language for every device of this person."""
     filled = await _LANGUAGE.read(request)
     filled.check()

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 from litestar import Response, get, post
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
@@ -26,7 +27,7 @@ from market.units import HAO_PER_FEN, FenPerKg, Gram
 from market.web import fields, pages
 from market.web.addresses import row_number
 from market.web.forms import Filled, Form
-from market.web.guards import WebRequest, require
+from market.web.guards import SignedIn, WebRequest, require
 from market.web.language import language_of
 from market.web.listing_form import ask_back, is_far_off, window_of
 from market.web.trade import BARE, KEY, do_once, name_in, new_key, show
@@ -73,7 +74,7 @@ def change_of(own: OwnListing) -> Message | None:
 
 
 @get("/selling", guards=[require("seller")])
-async def index(request: WebRequest, viewer: Viewer) -> Response[str]:
+async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """My goods, those that need a hand first."""
     chosen = request.query_params.get("state", "")
     shelf = _SHELVES.get(chosen, _SHELVES[""])[1]
@@ -111,7 +112,7 @@ async def _own(listing_id: int, viewer: Viewer) -> ListingDetails:
 
 
 @get("/selling/{listing_id:int}", guards=[require("seller")])
-async def manage(request: WebRequest, viewer: Viewer, listing_id: int) -> Response[str]:
+async def manage(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[str]:
     """One listing's desk: stock, bids, terms, and the moves that are open."""
     listing = await _own(listing_id, viewer)
     findings = await diagnosis_of(listing_id=listing_id, organisation_id=viewer.organisation_id)
@@ -139,7 +140,9 @@ async def manage(request: WebRequest, viewer: Viewer, listing_id: int) -> Respon
 
 
 @post("/selling/{listing_id:int}/move/{move:str}", guards=[require("seller")])
-async def make_move(request: WebRequest, viewer: Viewer, listing_id: int, move: str) -> Response[Any]:
+async def make_move(
+    request: WebRequest, viewer: SignedIn, listing_id: FromPath[int], move: FromPath[str]
+) -> Response[Any]:
     """Suspend, resume, publish or withdraw."""
     if move not in MOVES:
         raise NotFound(msg("没有这一步，请回到货源页面操作。"))
@@ -186,7 +189,7 @@ async def _terms(request: WebRequest) -> Form:
 
 
 @get("/selling/{listing_id:int}/terms", guards=[require("seller")])
-async def edit_terms(request: WebRequest, viewer: Viewer, listing_id: int) -> Response[str]:
+async def edit_terms(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[str]:
     """The terms as they are, to be changed."""
     listing = await _own(listing_id, viewer)
     form = (await _terms(request)).blank(
@@ -201,7 +204,7 @@ async def edit_terms(request: WebRequest, viewer: Viewer, listing_id: int) -> Re
 
 
 @post("/selling/{listing_id:int}/terms", guards=[require("seller")])
-async def save_terms(request: WebRequest, viewer: Viewer, listing_id: int) -> Response[Any]:
+async def save_terms(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[Any]:
     """Change the terms; whoever has bid is asked again."""
     listing = await _own(listing_id, viewer)
     filled = await (await _terms(request)).read(request)
@@ -279,7 +282,7 @@ def advised_price(ask: int, cost: int) -> FenPerKg | None:
 
 
 @get("/selling/{listing_id:int}/why", guards=[require("seller")])
-async def why(request: WebRequest, viewer: Viewer, listing_id: int) -> Response[str]:
+async def why(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[str]:
     """Why it does not sell: the findings of the newest run as steps."""
     listing = await _own(listing_id, viewer)
     findings = await diagnosis_of(listing_id=listing_id, organisation_id=viewer.organisation_id)
@@ -317,7 +320,7 @@ _PRICE = Form(price=fields.hidden(int), key=KEY)
 
 
 @post("/selling/{listing_id:int}/price", guards=[require("seller")])
-async def apply_price(request: WebRequest, viewer: Viewer, listing_id: int) -> Response[Any]:
+async def apply_price(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[Any]:
     """Set the advised price and leave the other terms as they are."""
     filled = await _PRICE.read(request)
     filled.check()

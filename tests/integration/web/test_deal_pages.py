@@ -1,0 +1,225 @@
+"""A contract from the first signature to the last payment, as its two sides and the town see it."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from fixtures.factories import PASSWORD, Factory, Member
+from market import clock
+from market.db.session import execute, fetch, fetch_value
+from tests.integration.web import shop, trading
+from tests.integration.web.conftest import Browser, SignedInAs, faults
+
+
+@pytest.fixture
+async def secretary(factory: Factory, seller: Member, browser_of: SignedInAs) -> Browser:
+    await shop.stock_catalogue()
+    return await browser_of(seller)
+
+
+@pytest.fixture
+async def purchaser(buyer: Member, browser_of: SignedInAs) -> Browser:
+    return await browser_of(buyer)
+
+
+async def state_of(deal_id: int) -> str:
+    return str(await fetch_value("SELECT state FROM deal WHERE id = $1", deal_id))
+
+
+def delivery(kg: str = "500", **changed: Any) -> dict[str, str]:
+    return {
+        "key": str(uuid4()),
+        "quantity": kg,
+        "quantity_unit": "kg",
+        "on": clock.today().isoformat(),
+        **changed,
+    }
+
+
+async def deliveries() -> list[tuple[int, int | None, str]]:
+    rows = await fetch("SELECT quantity, accepted, state FROM delivery ORDER BY id")
+    return [(row["quantity"], row["accepted"], row["state"]) for row in rows]
+
+
+async def test_contract_names_parties_goods_and_terms(
+    secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    page = await secretary.get(f"/deals/{deal_id}")
+    names = [
+        row["name"]
+        for row in await fetch(
+            "SELECT name FROM organisation WHERE id = ANY($1)",
+            [seller.organisation_id, buyer.organisation_id],
+        )
+    ]
+    for text in (
+        *names,
+        "大白菜 · 二级",
+        "1,000 斤 / 0.5 吨",
+        "0.75 元/斤 · 1.50 元/公斤",
+        "750 元",
+        "未签",
+    ):
+        assert text in page.text
+
+
+async def test_contract_of_others_is_not_found(
+    factory: Factory, secretary: Browser, seller: Member, buyer: Member, browser_of: SignedInAs
+) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    other = await browser_of(await factory.member(role="secretary", password=PASSWORD))
+    assert (await other.get(f"/deals/{deal_id}")).status_code == 404
+    for path in ("sign", "cancel"):
+        assert (await other.post(f"/deals/{deal_id}/{path}")).status_code == 404
+    assert await state_of(deal_id) == "pending"
+
+
+async def test_town_reads_the_contract_of_its_seller_and_signs_nothing(
+    factory: Factory, buyer: Member, browser_of: SignedInAs
+) -> None:
+    await shop.stock_catalogue()
+    town = await factory.member(role="official", password=PASSWORD)
+    seller = await factory.member(role="secretary", town_id=town.organisation_id)
+    deal_id = await trading.deal_between(seller, buyer)
+    official = await browser_of(town)
+    page = await official.get(f"/deals/{deal_id}")
+    assert page.status_code == 200
+    assert f'action="/deals/{deal_id}/sign"' not in page.text
+    assert seller.phone not in page.text
+    assert (await official.post(f"/deals/{deal_id}/sign")).status_code == 404
+
+
+async def test_both_signatures_bring_it_into_force_and_show_the_numbers(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    before = await secretary.get(f"/deals/{deal_id}")
+    assert buyer.phone not in before.text
+    assert f"{buyer.phone[:3]}****{buyer.phone[-4:]}" in before.text
+    await secretary.post(f"/deals/{deal_id}/sign", {"key": str(uuid4())})
+    assert buyer.phone not in (await secretary.get(f"/deals/{deal_id}")).text
+    await purchaser.post(f"/deals/{deal_id}/sign", {"key": str(uuid4())})
+    assert await state_of(deal_id) == "active"
+    assert buyer.phone in (await secretary.get(f"/deals/{deal_id}")).text
+    looks = await fetch("SELECT action, person FROM audit_record WHERE subject = $1", f"contacts:{deal_id}")
+    assert [dict(look) for look in looks] == [{"action": "look_up", "person": seller.person_id}]
+
+
+async def test_signing_twice_signs_once(secretary: Browser, seller: Member, buyer: Member) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    for _ in range(2):
+        assert (await secretary.post(f"/deals/{deal_id}/sign", {"key": str(uuid4())})).status_code == 303
+    assert await state_of(deal_id) == "partly_signed"
+
+
+async def test_cancelling_before_it_binds_gives_the_stock_back(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    for _ in range(2):
+        assert (await purchaser.post(f"/deals/{deal_id}/cancel")).status_code == 303
+    assert await state_of(deal_id) == "cancelled"
+    assert await fetch_value("SELECT quantity = remaining FROM lot") is True
+    assert (await secretary.post(f"/deals/{deal_id}/sign")).status_code == 409
+
+
+async def test_binding_contract_cannot_be_cancelled(
+    purchaser: Browser, secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    assert (await purchaser.post(f"/deals/{deal_id}/cancel")).status_code == 409
+    assert await state_of(deal_id) == "active"
+
+
+async def test_delivery_runs_from_schedule_to_payment(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    answer = await secretary.post(f"/deals/{deal_id}/deliveries", delivery())
+    assert answer.status_code == 303, faults(answer)
+    number = await fetch_value("SELECT id FROM delivery")
+    path = f"/deals/{deal_id}/deliveries/{number}"
+    assert (await secretary.post(f"{path}/dispatch")).status_code == 303
+    assert (await purchaser.post(f"{path}/arrive")).status_code == 303
+    for _ in range(2):
+        assert (await purchaser.post(f"{path}/accept")).status_code == 303
+    assert await deliveries() == [(500_000, 500_000, "accepted")]
+    payment = await fetch_value("SELECT id FROM payment")
+    for _ in range(2):
+        assert (await purchaser.post(f"/deals/{deal_id}/payments/{payment}/pay")).status_code == 303
+    assert await state_of(deal_id) == "completed"
+    assert "已付款" in (await secretary.get(f"/deals/{deal_id}")).text
+
+
+async def test_delivery_sent_twice_at_once_is_scheduled_once(
+    secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    data = delivery("200")
+    answers = await asyncio.gather(*(secretary.post(f"/deals/{deal_id}/deliveries", data) for _ in range(3)))
+    assert [answer.status_code for answer in answers] == [303, 303, 303]
+    assert await deliveries() == [(200_000, None, "scheduled")]
+
+
+async def test_delivery_beyond_the_contract_is_refused_beside_its_field(
+    secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    answer = await secretary.post(f"/deals/{deal_id}/deliveries", delivery("501", on="昨天"))
+    assert sorted(faults(answer)) == ["on"]
+    answer = await secretary.post(f"/deals/{deal_id}/deliveries", delivery("501"))
+    assert answer.status_code == 422
+    assert faults(answer) == {"quantity": "还可安排 500 公斤，请填写不超过它的数量。"}
+    assert 'value="501"' in answer.text
+    assert await deliveries() == []
+
+
+async def test_part_is_taken_with_a_reason_for_the_rest(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    await secretary.post(f"/deals/{deal_id}/deliveries", delivery())
+    await execute("UPDATE delivery SET state = 'arrived'")
+    path = f"/deals/{deal_id}/deliveries/{await fetch_value('SELECT id FROM delivery')}"
+    refused = await purchaser.post(f"{path}/accept-part", {"accepted": "500", "accepted_unit": "kg"})
+    assert sorted(faults(refused)) == ["reason"]
+    part = {"accepted": "500", "accepted_unit": "kg", "reason": "quality"}
+    refused = await purchaser.post(f"{path}/accept-part", part)
+    assert sorted(faults(refused)) == ["accepted"]
+    assert (await purchaser.post(f"{path}/accept-part", {**part, "accepted": "450"})).status_code == 303
+    assert await deliveries() == [(500_000, 450_000, "partially_accepted")]
+
+
+async def test_seller_cannot_accept_for_the_buyer(secretary: Browser, seller: Member, buyer: Member) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    await secretary.post(f"/deals/{deal_id}/deliveries", delivery())
+    await execute("UPDATE delivery SET state = 'arrived'")
+    path = f"/deals/{deal_id}/deliveries/{await fetch_value('SELECT id FROM delivery')}"
+    assert (await secretary.post(f"{path}/accept")).status_code == 409
+    assert await deliveries() == [(500_000, None, "arrived")]
+
+
+async def test_delivery_of_another_contract_is_not_found(
+    secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    first = await trading.binding_deal(seller, buyer)
+    second = await trading.binding_deal(seller, buyer)
+    await secretary.post(f"/deals/{first}/deliveries", delivery())
+    number = await fetch_value("SELECT id FROM delivery")
+    assert (await secretary.post(f"/deals/{second}/deliveries/{number}/dispatch")).status_code == 404
+
+
+async def test_list_counts_each_contract_once(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    kept = await trading.deal_between(seller, buyer)
+    gone = await trading.deal_between(seller, buyer)
+    await purchaser.post(f"/deals/{gone}/cancel")
+    page = await secretary.get("/deals")
+    assert f'href="/deals/{kept}"' in page.text
+    assert ">750 元<" in page.text.replace("\n", "")
+    assert "等您签字" in page.text
+    assert f'href="/deals/{gone}"' not in (await secretary.get("/deals?state=unsigned")).text

@@ -1,0 +1,111 @@
+"""The first page of each side, the inbox, and one's own account."""
+
+from datetime import timedelta
+
+import pytest
+
+from fixtures.factories import PASSWORD, Factory, Member
+from market import clock
+from market.db.session import fetch_value
+from tests.integration.web import shop, trading
+from tests.integration.web.conftest import Browser, NewBrowser, SignedInAs, faults
+
+
+@pytest.fixture
+async def secretary(factory: Factory, seller: Member, browser_of: SignedInAs) -> Browser:
+    await shop.stock_catalogue()
+    return await browser_of(seller)
+
+
+@pytest.fixture
+async def purchaser(buyer: Member, browser_of: SignedInAs) -> Browser:
+    return await browser_of(buyer)
+
+
+async def test_guest_is_told_the_story_and_led_on(guest: Browser) -> None:
+    page = await guest.get("/")
+    assert "东于村 172 户" in page.text
+    assert 'href="/listings"' in page.text
+    assert 'href="/sign-in"' in page.text
+    assert "Dongyu village" in (await guest.get("/?lang=en")).text
+
+
+async def test_official_goes_to_the_town(factory: Factory, browser_of: SignedInAs) -> None:
+    official = await browser_of(await factory.member(role="official", password=PASSWORD))
+    answer = await official.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/town")
+
+
+async def test_seller_sees_what_waits_for_an_answer(
+    factory: Factory, secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    assert "都办完了" in (await secretary.get("/")).text
+    ending = await shop.put_on_sale(seller, first=clock.today() - timedelta(days=25))
+    bid_id = await trading.bid_on(ending, buyer)
+    deal_id = await trading.deal_between(seller, buyer)
+    match_id, _ = await trading.propose(factory, await factory.member(role="official"), seller, buyer)
+    page = await secretary.get("/")
+    for link in (f"/bids/{bid_id}", f"/deals/{deal_id}", f"/matches/{match_id}", f"/selling/{ending}"):
+        assert f'<a href="{link}">' in page.text
+    assert "供应期只剩 5 天" in page.text
+
+
+async def test_buyer_sees_demands_and_what_waits(
+    factory: Factory, purchaser: Browser, secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    demand_id = await factory.demand(buyer, produce="cabbage", title="求购酸菜白菜")
+    deal_id = await trading.deal_between(seller, buyer)
+    page = await purchaser.get("/")
+    assert f'href="/demands/{demand_id}"' in page.text
+    assert f'<a href="/deals/{deal_id}">' in page.text
+
+
+async def test_notice_leads_to_its_matter_and_is_read(
+    purchaser: Browser, secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    bid_id = await trading.bid_on(await shop.put_on_sale(seller), buyer)
+    page = await secretary.get("/notices")
+    assert "收到出价：500 公斤，1.50 元/公斤。" in page.text
+    assert "1 条未读" in page.text
+    number = await fetch_value("SELECT id FROM notice WHERE organisation = $1", seller.organisation_id)
+    assert (await purchaser.get(f"/notices/{number}")).status_code == 404
+    answer = await secretary.get(f"/notices/{number}")
+    assert answer.headers["location"] == f"/bids/{bid_id}"
+    assert "0 条未读" in (await secretary.get("/notices")).text
+
+
+async def test_all_notices_are_marked_as_read(secretary: Browser, seller: Member, buyer: Member) -> None:
+    await trading.deal_between(seller, buyer)
+    await secretary.post("/notices/read")
+    unread = "SELECT count(*) FROM notice WHERE organisation = $1 AND read_at IS NULL"
+    assert await fetch_value(unread, seller.organisation_id) == 0
+    assert await fetch_value(unread, buyer.organisation_id) == 1
+
+
+async def test_password_is_changed_and_other_devices_are_signed_out(
+    secretary: Browser, seller: Member, browser_of: SignedInAs, new_browser: NewBrowser
+) -> None:
+    other = await browser_of(seller)
+    new = "a much longer password"
+    answer = await secretary.post("/account/password", {"old": PASSWORD, "new": new, "again": new})
+    assert answer.headers["location"] == "/account"
+    assert (await secretary.get("/account")).status_code == 200
+    assert (await other.get("/account")).status_code == 303
+    entered = await new_browser().post("/sign-in", {"phone": seller.phone, "password": new})
+    assert entered.status_code == 303
+
+
+async def test_password_faults_stand_beside_their_fields_and_no_password_is_drawn(secretary: Browser) -> None:
+    wrong = {"old": "not this one", "new": "a much longer password", "again": "another one"}
+    answer = await secretary.post("/account/password", wrong)
+    assert faults(answer) == {"again": "两次输入的新密码不一样，请重新输入。"}
+    answer = await secretary.post("/account/password", {**wrong, "again": wrong["new"]})
+    assert faults(answer) == {"old": "原密码不对。"}
+    assert wrong["new"] not in answer.text
+
+
+async def test_language_is_kept_with_the_person(secretary: Browser, seller: Member) -> None:
+    answer = await secretary.post("/account/language", {"language": "en"})
+    assert "My account" in (await secretary.get(answer.headers["location"])).text
+    language = await fetch_value("SELECT language FROM person WHERE id = $1", seller.person_id)
+    assert language == "en"
