@@ -7,14 +7,12 @@ from litestar import Litestar, Router
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler, Message, Scope
 
-import market
 from market import clock, settings
 from market.accounts import queries as accounts
 from market.accounts.rules import Viewer
+from market.api.document import openapi_config
 from market.api.routes import routes as api_routes
 from market.db.jobs import working
 from market.db.session import started_pool
@@ -68,6 +66,7 @@ def create_app(
         dependencies={
             "viewer": Provide(guards.signed_in),
             "guest": Provide(guards.anybody),
+            "language": Provide(guards.reading),
         },
         middleware=[guards.LoadViewer, CheckToken],
         before_send=[_put_headers, cookies.send_cookies],
@@ -75,12 +74,7 @@ def create_app(
         compression_config=CompressionConfig(
             backend="brotli", brotli_quality=5, minimum_size=800, exclude_opt_key="is_asset"
         ),
-        openapi_config=OpenAPIConfig(
-            title="Tiantou",
-            version=market.__version__,
-            path="/api",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
-        ),
+        openapi_config=openapi_config(),
         lifespan=list(lifespan if lifespan is not None else [_serving]),
         state=State(
             {

@@ -1,5 +1,29 @@
 """Every address of the JSON API. A room adds its module's ``routes`` here."""
 
+from litestar import Router
+from litestar.exceptions import ValidationException
 from litestar.types import ControllerRouterHandler
 
-routes: list[ControllerRouterHandler] = []
+from market.api import bids, catalogue, deals, demands, listings, matches, me, meetings, notices, runs
+from market.api.handling import refuse
+
+_ROOMS = {
+    "Who you are": me.routes,
+    "Catalogue": catalogue.routes,
+    "Listings": listings.routes,
+    "Demands": demands.routes,
+    "Bids": bids.routes,
+    "Matches": matches.routes,
+    "Runs": runs.routes,
+    "Meetings": meetings.routes,
+    "Deals": deals.routes,
+    "Notices": notices.routes,
+}
+
+routes: list[ControllerRouterHandler] = [
+    Router(
+        "/v1",
+        route_handlers=[Router("/", route_handlers=each, tags=[tag]) for tag, each in _ROOMS.items()],
+        exception_handlers={ValidationException: refuse},
+    )
+]

@@ -16,10 +16,11 @@ from litestar.types import Guard
 
 from market.accounts.rules import Viewer, token_hash
 from market.errors import MarketError, NotAllowed
-from market.i18n import msg
+from market.i18n import Language, msg
 from market.web import cookies
 from market.web.cookies import Connection
 from market.web.csrf import SESSION
+from market.web.language import language_of
 
 #: Finds the viewer of a session by the SHA-256 of its token.
 FindViewer = Callable[[bytes], Awaitable[Viewer | None]]
@@ -75,6 +76,11 @@ async def signed_in(request: WebRequest) -> Viewer:
 async def anybody(request: WebRequest) -> Viewer | None:
     """Dependency ``guest``: the viewer, or None."""
     return request.user
+
+
+async def reading(request: WebRequest) -> Language:
+    """Dependency ``language``: what the reader reads."""
+    return language_of(request)
 
 
 def require(*who: str) -> Guard:

@@ -1,8 +1,8 @@
 """Which language the reader wants: Chinese unless they asked for another.
 
 ``?lang=en`` on any address decides and is remembered in a cookie; then comes the cookie, then the
-language of the signed-in person. Accept-Language is ignored: many phones of the villages ship with
-it set to English.
+language of the signed-in person. Pages ignore Accept-Language: many phones of the villages ship with
+it set to English. Programs that call the API set it on purpose, and are heard.
 """
 
 from urllib.parse import parse_qsl, urlencode
@@ -20,7 +20,18 @@ def language_of(connection: Connection) -> Language:
     asked = _known(connection.query_params.get("lang"))
     if asked and asked != kept:
         cookies.put(connection, _COOKIE, asked, max_age=cookies.YEAR)
-    return asked or kept or _known(getattr(connection.scope.get("user"), "language", None)) or "zh"
+    wanted = _accepted(connection) if connection.scope["path"].startswith("/api/") else None
+    known = _known(getattr(connection.scope.get("user"), "language", None))
+    return asked or wanted or kept or known or "zh"
+
+
+def _accepted(connection: Connection) -> Language | None:
+    """Return the first known language of Accept-Language; weights are not read."""
+    for part in connection.headers.get("accept-language", "").split(","):
+        known = _known(part.partition(";")[0].partition("-")[0].strip().lower())
+        if known:
+            return known
+    return None
 
 
 def _known(name: object) -> Language | None:

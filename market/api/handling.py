@@ -1,0 +1,141 @@
+"""What every address of the API shares: its decorators, documented errors, and deeds that count once."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.exceptions import ValidationException
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Operation, Parameter, Schema
+
+from market import clock
+from market.accounts.rules import Actor, Viewer
+from market.api.inputs import body_of
+from market.api.outputs import Moved, Problem
+from market.db.replay import once
+from market.errors import Invalid
+from market.i18n import Message, msg
+
+Decorator = Callable[[Callable[..., Any]], HTTPRouteHandler]
+
+#: Ways to say who one is; see ``document.py``.
+_SIGNED_IN: list[dict[str, list[str]]] = [{"bearer": []}, {"session": []}]
+
+
+def _told(*statuses: int) -> dict[int, ResponseSpec]:
+    texts = {
+        400: "The request cannot be read.",
+        401: "Nobody is signed in.",
+        403: "This account may not do this, or a request with the cookie lacks its token.",
+        404: "There is no such thing, or it is not yours.",
+        409: "The state has moved on since you looked.",
+        413: "The body is too large.",
+        422: "Something is wrong with the input: see `fields`.",
+        429: "Too many tries; wait a quarter of an hour.",
+        503: "Busy: try again after `Retry-After` seconds.",
+    }
+    return {
+        status: ResponseSpec(
+            data_container=Problem,
+            description=texts[status],
+            media_type="application/problem+json",
+            generate_examples=False,
+        )
+        for status in statuses
+    }
+
+
+def read(path: str, *, guests: bool = False, operation: type[Operation] = Operation) -> Decorator:
+    """A GET. ``guests``: nobody needs to be signed in."""
+    statuses = (400, 404, 422, 503) if guests else (400, 401, 403, 404, 422, 503)
+    return get(
+        path,
+        operation_class=operation,
+        response_description="What was asked for.",
+        responses=_told(*statuses),
+        security=None if guests else _SIGNED_IN,
+    )
+
+
+def deed(
+    path: str, *, body: type[msgspec.Struct] | None = None, status: int = 200, guests: bool = False
+) -> Decorator:
+    """A POST; its handler takes the body as ``data``. ``guests``: nobody needs to be signed in."""
+    statuses = (400, 401, 403, 404, 409, 413, 422, 503) + ((429,) if guests else ())
+    return post(
+        path,
+        status_code=status,
+        response_description="Done." if status < 202 else "It will be done.",
+        dto=body_of(body) if body else None,
+        return_dto=None,
+        responses=_told(*statuses),
+        security=None if guests else _SIGNED_IN,
+    )
+
+
+def with_query(parameters: Mapping[str, Schema]) -> type[Operation]:
+    """Return an operation that documents query parameters which its handler reads by itself."""
+
+    @dataclass
+    class WithQuery(Operation):
+        def __post_init__(self) -> None:
+            added = [
+                Parameter(name=name, param_in="query", schema=schema, description=schema.description)
+                for name, schema in parameters.items()
+            ]
+            self.parameters = [*(self.parameters or []), *added]
+
+    return WithQuery
+
+
+class _Deed(msgspec.Struct, frozen=True):
+    name: str
+    about: dict[str, Any]
+
+
+async def do_once(
+    *,
+    viewer: Viewer,
+    key: str | None,
+    name: str,
+    about: dict[str, Any],
+    do: Callable[[datetime], Awaitable[str]],
+) -> Moved:
+    """Do ``do`` and return the state that it leads to; the same key again only returns it.
+
+    ``about`` is what the request asked for, in JSON's types: another wish under the same key is a Conflict.
+    """
+    at = clock.now()
+
+    async def done() -> Moved:
+        return Moved(await do(at))
+
+    return await once(
+        key=key,
+        person_id=viewer.person_id,
+        request=_Deed(name, about),
+        reply_type=Moved,
+        deed=done,
+        at=at,
+    )
+
+
+def acting(viewer: Viewer, side: str) -> Actor:
+    """Return the viewer as one who acts for ``side``: its organisation has that side of this very paper."""
+    return Actor(viewer.person_id, viewer.organisation_id, side)
+
+
+def refuse(request: Request[Any, Any, Any], error: ValidationException) -> Response[Any]:
+    """Tell a faulty path, query or header as every other faulty input is told."""
+    fields: dict[str, Message] = {}
+    for part in error.extra if isinstance(error.extra, list) else []:
+        if isinstance(part, dict):
+            detail = str(part.get("message", ""))
+            fields[str(part.get("key", ""))] = msg("这个值不合要求（{detail}）。", detail=detail)
+    tell: Any = request.app.exception_handlers[Exception]
+    response: Response[Any] = tell(request, Invalid(msg("地址里的编号或参数不合要求，请检查。"), fields))
+    return response

@@ -1,0 +1,200 @@
+"""What the API takes: types whose limits stand in the OpenAPI document, and the reading of a body.
+
+A body is read strictly (a number in quotes is no number), unknown fields are refused, and everything
+that is wrong with it is told at once.
+"""
+
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import msgspec
+from litestar.di import NamedDependency
+from litestar.dto import AbstractDTO
+from litestar.openapi.spec import Schema
+from litestar.params import HeaderParameter, PathParameter
+from msgspec import Meta, inspect
+
+from market.accounts.rules import Viewer
+from market.errors import Invalid
+from market.i18n import Language, Message, msg
+from market.units import MOST_FEN_PER_KG, MOST_GRAMS
+
+if TYPE_CHECKING:
+    from litestar._openapi.schema_generation import SchemaCreator
+    from litestar.dto.data_structures import DTOFieldDefinition
+    from litestar.typing import FieldDefinition
+
+#: The largest number that a row can have.
+MOST_ID = 2**63 - 1
+LONGEST_KEY = 80
+#: PostgreSQL takes no NUL, and nobody reads the other control signs.
+_ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
+_LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+
+RowId = Annotated[int, Meta(ge=1, le=MOST_ID)]
+Grams = Annotated[int, Meta(ge=1, le=MOST_GRAMS, description="Grams")]
+GramsOrNone = Annotated[int, Meta(ge=0, le=MOST_GRAMS, description="Grams; 0: no least quantity")]
+Price = Annotated[int, Meta(ge=1, le=MOST_FEN_PER_KG, description="Fen per kilogram")]
+Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,40}$", description="A code of the catalogue")]
+Title = Annotated[str, Meta(max_length=60, pattern=_ONE_LINE)]
+Line = Annotated[str, Meta(max_length=200, pattern=_ONE_LINE)]
+Note = Annotated[str, Meta(max_length=300, pattern=_LINES)]
+Prose = Annotated[str, Meta(max_length=2000, pattern=_LINES)]
+
+#: Whoever is signed in; whoever looks, perhaps nobody known; what that reader reads. See ``app.py``.
+SignedIn = NamedDependency[Viewer]
+Anybody = NamedDependency[Viewer | None]
+Reader = NamedDependency[Language]
+#: A row's number in the path.
+PathId = Annotated[int, PathParameter(ge=1, le=MOST_ID)]
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        max_length=LONGEST_KEY,
+        pattern=r"^[!-~]+$",
+        description="Chosen by the client, new for each deed. The same request with the same key does the "
+        "deed once and gets the first reply again; another request with it is a conflict.",
+    ),
+]
+
+S = TypeVar("S", bound=msgspec.Struct)
+_AGAIN = msg("这个值不合要求，请按接口说明填写。")
+_FAULTS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+def read_body(kind: type[S], raw: bytes) -> S:
+    """Return the body as ``kind``.
+
+    Raises:
+        Invalid: it is not JSON, or ``fields`` names every field that is wrong.
+    """
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except _FAULTS:
+        problems = _problems(kind, raw)
+    raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
+
+
+def _problems(kind: type[msgspec.Struct], raw: bytes) -> dict[str, Message]:
+    try:
+        given = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except _FAULTS:
+        raise Invalid(msg("请求正文须是一个完整的 JSON 对象，编码为 UTF-8。")) from None
+    problems: dict[str, Message] = {}
+    for field in msgspec.structs.fields(kind):
+        value = given.pop(field.name, None)
+        if value is None:
+            if field.required:
+                problems[field.name] = msg("请填写这一项。")
+            continue
+        try:
+            msgspec.json.decode(value, type=field.type)
+        except _FAULTS:
+            problems[field.name] = _expectation(inspect.type_info(field.type))
+    known = ", ".join(field.name for field in msgspec.structs.fields(kind))
+    for name in given:
+        problems[_shown(name)] = msg("没有这个字段，可用的有：{known}。", known=known)
+    return problems
+
+
+def _shown(name: str) -> str:
+    return "".join(sign if sign.isprintable() else "?" for sign in name[:40])
+
+
+def _expectation(kind: inspect.Type) -> Message:
+    """Return what a field of this type may hold."""
+    if isinstance(kind, inspect.Metadata):
+        return _expectation(kind.type)
+    if isinstance(kind, inspect.UnionType):
+        return next(
+            (_expectation(each) for each in kind.types if not isinstance(each, inspect.NoneType)), _AGAIN
+        )
+    if isinstance(kind, inspect.IntType):
+        if kind.ge is None or kind.le is None:
+            return msg("须是整数，不带引号。")
+        return msg("须是 {least} 到 {most} 之间的整数，不带引号。", least=kind.ge, most=kind.le)
+    if isinstance(kind, inspect.FloatType):
+        return msg("须是 {least} 到 {most} 之间的数，不带引号。", least=str(kind.ge), most=str(kind.le))
+    if isinstance(kind, inspect.DateType):
+        return msg("须是日期，例如 2026-11-23。")
+    if isinstance(kind, inspect.BoolType):
+        return msg("须是 true 或 false。")
+    if isinstance(kind, inspect.LiteralType):
+        return msg("须是其中之一：{values}。", values=", ".join(str(value) for value in kind.values))
+    if isinstance(kind, inspect.StrType):
+        if kind.max_length is None:
+            return msg("须是代码：字母、数字、连字符，最多 40 个。")
+        return msg("须是文字，最多 {most} 个字，不含控制字符。", most=kind.max_length)
+    if isinstance(kind, inspect.VarTupleType):
+        return msg("须是列表，最多 {most} 项，每一项都要合乎要求。", most=kind.max_length or 0)
+    return _AGAIN
+
+
+class Body(AbstractDTO[S]):
+    """Litestar's hook for a body that we read ourselves: ``dto=body_of(NewBid)``."""
+
+    kind: type[S]
+
+    def decode_bytes(self, value: bytes) -> S:
+        return read_body(self.kind, value)
+
+    def decode_builtins(self, value: dict[str, Any]) -> S:
+        return read_body(self.kind, msgspec.json.encode(value))
+
+    @classmethod
+    def generate_field_definitions(
+        cls,
+        model_type: type[Any],  # noqa: ARG003
+    ) -> "Generator[DTOFieldDefinition, None, None]":
+        yield from ()
+
+    @classmethod
+    def detect_nested_field(cls, field_definition: "FieldDefinition") -> bool:  # noqa: ARG003
+        return False
+
+    @classmethod
+    def create_for_field_definition(
+        cls, field_definition: "FieldDefinition", handler_id: str, backend_cls: Any = None
+    ) -> None:
+        """Nothing: the body goes straight into its Struct."""
+
+    @classmethod
+    def create_openapi_schema(
+        cls,
+        field_definition: "FieldDefinition",  # noqa: ARG003
+        handler_id: str,  # noqa: ARG003
+        schema_creator: "SchemaCreator",  # noqa: ARG003
+    ) -> Schema:
+        (_,), components = msgspec.json.schema_components([cls.kind], ref_template="{name}")
+        return _schema(components[cls.kind.__name__], components)
+
+
+def body_of(kind: type[S]) -> type[Body[S]]:
+    return type(f"Body_{kind.__name__}", (Body,), {"kind": kind})
+
+
+_NAMES = {
+    "maxLength": "max_length",
+    "minLength": "min_length",
+    "maxItems": "max_items",
+    "minItems": "min_items",
+    "additionalProperties": "additional_properties",
+}
+
+
+def _schema(spec: Mapping[str, Any], components: Mapping[str, Any]) -> Schema:
+    """Return msgspec's JSON schema as Litestar's; Litestar's own leaves limits inside unions out."""
+    if "$ref" in spec:
+        return _schema(components[spec["$ref"]], components)
+    parts: dict[str, Any] = {}
+    for name, value in spec.items():
+        if name == "properties":
+            parts[name] = {key: _schema(each, components) for key, each in value.items()}
+        elif name == "items":
+            parts[name] = _schema(value, components)
+        elif name == "anyOf":
+            parts["any_of"] = [_schema(each, components) for each in value]
+        else:
+            parts[_NAMES.get(name, name)] = value
+    return Schema(**parts)

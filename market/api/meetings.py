@@ -1,0 +1,271 @@
+"""Docking meetings: for officials opening, planning and holding them; for guests answers and talks."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar.params import FromPath, JSONBody
+from litestar.types import ControllerRouterHandler
+from msgspec import Meta
+
+from market import clock
+from market.accounts.rules import actor
+from market.api.handling import acting, deed, do_once, read
+from market.api.inputs import (
+    Code,
+    Grams,
+    IdempotencyKey,
+    Line,
+    Note,
+    PathId,
+    Price,
+    Prose,
+    Reader,
+    RowId,
+    SignedIn,
+)
+from market.api.outputs import Moved, told
+from market.db.replay import once
+from market.errors import NotFound
+from market.i18n import msg
+from market.meetings import operations, queries
+from market.meetings.commands import (
+    END_OF_DAY,
+    LONGEST_TITLE,
+    MOST_SLOTS,
+    MOST_TABLES,
+    NewMeeting,
+    Outcome,
+    TopicResult,
+)
+from market.meetings.operations import Recorded
+from market.meetings.planning import open_meeting, request_plan
+from market.meetings.queries import AppointmentRow
+
+Move = Literal["start", "close", "postpone", "cancel", "finish_follow_up"]
+_Title = Annotated[str, Meta(max_length=LONGEST_TITLE, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class MeetingToOpen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`starts_at` in minutes after midnight; `half_day_after`: slots before the noon pause, null for none."""
+
+    title: _Title
+    held_on: date
+    venue: Line
+    title_en: _Title = ""
+    venue_en: Line = ""
+    programme: Prose = ""
+    programme_en: Prose = ""
+    starts_at: Annotated[int, Meta(ge=0, le=END_OF_DAY)] = 9 * 60
+    slot_minutes: Annotated[int, Meta(ge=5, le=240)] = 20
+    slots: Annotated[int, Meta(ge=1, le=MOST_SLOTS)] = 10
+    tables: Annotated[int, Meta(ge=1, le=MOST_TABLES)] = 20
+    half_day_after: Annotated[int, Meta(ge=1, le=MOST_SLOTS)] | None = None
+    pause_minutes: Annotated[int, Meta(ge=0, le=240)] = 60
+    most_appointments: Annotated[int, Meta(ge=1, le=MOST_SLOTS)] | None = None
+    invite_media: bool = True
+
+
+class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    answer: Literal["accepted", "tentative", "declined"]
+
+
+class TopicOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was said of one listing at the table; `price` at the farm gate."""
+
+    topic_id: RowId
+    quantity: Grams
+    price: Price
+
+
+class OutcomeToRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`signed` turns the topics into deals at once; `none` needs a `reason` of `/codes`."""
+
+    outcome: Literal["none", "sample", "intent", "quote", "signed"]
+    topics: Annotated[tuple[TopicOutcome, ...], Meta(max_length=50)] = ()
+    reason: Code | None = None
+    note: Note = ""
+
+
+class MeetingView(msgspec.Struct, frozen=True):
+    """`starts_at` in minutes after midnight; `timetable` holds the scheduler's figures."""
+
+    id: int
+    town: int
+    town_name: str
+    town_name_en: str
+    run: int | None
+    title: str
+    title_en: str
+    held_on: date
+    starts_at: int
+    slot_minutes: int
+    slots: int
+    tables: int
+    half_day_after: int | None
+    pause_minutes: int
+    venue: str
+    venue_en: str
+    programme: str
+    programme_en: str
+    state: str
+    timetable: dict[str, Any] | None
+    trouble: str | None
+    planning: bool
+    created_at: datetime
+
+
+class InvitationView(msgspec.Struct, frozen=True):
+    id: int
+    meeting: int
+    organisation: int
+    name: str
+    name_en: str
+    kind: str
+    side: str
+    state: str
+    attendance: str
+    reason: str
+    responded_at: datetime | None
+
+
+class Opened(msgspec.Struct, frozen=True):
+    meeting_id: int
+
+
+@read("/meetings")
+async def index(viewer: SignedIn, language: Reader) -> list[MeetingView]:
+    """The meetings that your organisation holds or is invited to, the latest first."""
+    rows = await queries.meetings_of(organisation_id=viewer.organisation_id)
+    return [told(MeetingView, row, language) for row in rows]
+
+
+@read("/meetings/{meeting_id:int}")
+async def one(viewer: SignedIn, language: Reader, meeting_id: PathId) -> MeetingView:
+    """One meeting."""
+    row = await queries.meeting_of(meeting_id=meeting_id, organisation_id=viewer.organisation_id)
+    return told(MeetingView, row, language)
+
+
+@read("/meetings/{meeting_id:int}/appointments")
+async def appointments(viewer: SignedIn, meeting_id: PathId) -> list[AppointmentRow]:
+    """The timetable by slot and table: all of it for the town, one's own talks for its guests."""
+    meeting = await queries.meeting_of(meeting_id=meeting_id, organisation_id=viewer.organisation_id)
+    own = None if meeting.town == viewer.organisation_id else viewer.organisation_id
+    return await queries.appointments_of_meeting(meeting_id=meeting_id, organisation_id=own)
+
+
+@read("/meetings/{meeting_id:int}/invitations")
+async def invitations(viewer: SignedIn, language: Reader, meeting_id: PathId) -> list[InvitationView]:
+    """Who is invited, why, and what they answered: all for the town, one's own for its guests."""
+    meeting = await queries.meeting_of(meeting_id=meeting_id, organisation_id=viewer.organisation_id)
+    return [
+        told(InvitationView, row, language)
+        for row in await queries.invitations_of(meeting_id=meeting_id)
+        if viewer.organisation_id in (meeting.town, row.organisation)
+    ]
+
+
+@deed("/meetings", body=MeetingToOpen, status=201)
+async def open_one(viewer: SignedIn, data: JSONBody[MeetingToOpen], key: IdempotencyKey = None) -> Opened:
+    """Open a meeting of your town; nobody is invited before it is planned, media apart."""
+    by, at = actor(viewer, "official"), clock.now()
+    meeting = NewMeeting(**{name: getattr(data, name) for name in data.__struct_fields__})
+
+    async def do() -> Opened:
+        return Opened(await open_meeting(meeting=meeting, town_id=viewer.organisation_id, actor=by, at=at))
+
+    return await once(key=key, person_id=viewer.person_id, request=meeting, reply_type=Opened, deed=do, at=at)
+
+
+@deed("/meetings/{meeting_id:int}/plan", status=202)
+async def plan(viewer: SignedIn, meeting_id: PathId, key: IdempotencyKey = None) -> Moved:
+    """Queue the planning: whom to invite, who meets whom, when and where."""
+    by = actor(viewer, "official")
+
+    async def do(at: datetime) -> str:
+        await request_plan(meeting_id=meeting_id, town_id=viewer.organisation_id, actor=by, at=at)
+        return "planning"
+
+    return await do_once(viewer=viewer, key=key, name="meeting_plan", about={"meeting": meeting_id}, do=do)
+
+
+@deed("/meetings/{meeting_id:int}/answer", body=Answer)
+async def respond(
+    viewer: SignedIn, meeting_id: PathId, data: JSONBody[Answer], key: IdempotencyKey = None
+) -> Moved:
+    """Answer your invitation."""
+
+    async def do(at: datetime) -> str:
+        await operations.respond(
+            meeting_id=meeting_id,
+            organisation_id=viewer.organisation_id,
+            answer=data.answer,
+            actor=acting(viewer, viewer.side),
+            at=at,
+        )
+        return data.answer
+
+    about = {"meeting": meeting_id, "answer": data.answer}
+    return await do_once(viewer=viewer, key=key, name="meeting_answer", about=about, do=do)
+
+
+@deed("/meetings/{meeting_id:int}/{move:str}")
+async def change(
+    viewer: SignedIn, meeting_id: PathId, move: FromPath[Move], key: IdempotencyKey = None
+) -> Moved:
+    """Start, close, postpone or cancel a meeting of your town."""
+    by = actor(viewer, "official")
+    return await do_once(
+        viewer=viewer,
+        key=key,
+        name=f"meeting_{move}",
+        about={"meeting": meeting_id},
+        do=lambda at: operations.move_meeting(
+            meeting_id=meeting_id, move=move, town_id=viewer.organisation_id, actor=by, at=at
+        ),
+    )
+
+
+@read("/appointments/{appointment_id:int}")
+async def one_appointment(viewer: SignedIn, appointment_id: PathId) -> AppointmentRow:
+    """One talk with its topics, for its two sides and the town."""
+    return await queries.appointment_of(appointment_id=appointment_id, organisation_id=viewer.organisation_id)
+
+
+@deed("/appointments/{appointment_id:int}/outcome", body=OutcomeToRecord)
+async def record(
+    viewer: SignedIn, appointment_id: PathId, data: JSONBody[OutcomeToRecord], key: IdempotencyKey = None
+) -> Recorded:
+    """Write down how a talk ended; a deal made here still needs both signatures."""
+    row = await queries.appointment_of(appointment_id=appointment_id, organisation_id=viewer.organisation_id)
+    side = {row.seller: "seller", row.buyer: "buyer"}.get(viewer.organisation_id, "official")
+    if side == "official" and side not in viewer.sides:
+        raise NotFound(msg("没有找到这场洽谈。"))
+    return await operations.record_outcome(
+        appointment_id=appointment_id,
+        outcome=Outcome(
+            outcome=data.outcome,
+            topics=tuple(TopicResult(each.topic_id, each.quantity, each.price) for each in data.topics),
+            reason=data.reason,
+            note=data.note,
+        ),
+        organisation_id=viewer.organisation_id,
+        actor=acting(viewer, side),
+        at=clock.now(),
+        key=key,
+    )
+
+
+routes: list[ControllerRouterHandler] = [
+    index,
+    one,
+    appointments,
+    invitations,
+    open_one,
+    plan,
+    respond,
+    change,
+    one_appointment,
+    record,
+]
