@@ -41,6 +41,21 @@ SORTS: dict[str, Message] = {
     "quantity": msg("剩余从多到少"),
     "expiring": msg("快到期的在前"),
 }
+#: What the fields of the panel are called, for faults that are told away from them.
+LABELS: dict[str, Message] = {
+    "q": msg("搜索"),
+    "category": msg("品类"),
+    "produce": msg("品种"),
+    "place": msg("产地"),
+    "grade": msg("等级"),
+    "on": msg("哪天要有货"),
+    "quantity": msg("至少剩余（公斤）"),
+    "price_low": msg("最低价（元/公斤）"),
+    "price_high": msg("最高价（元/公斤）"),
+    "credentials": msg("资质"),
+    "sort": msg("排序"),
+    "page": msg("页码"),
+}
 #: At most this many counties are offered; the rest is found by the search.
 _MOST_PLACES = 10
 
@@ -86,6 +101,7 @@ async def hall(request: WebRequest, guest: Anybody) -> Response[str]:
         filters=filters,
         typed=_written(filters) | {name: text[:100] for name, text in reversed(pairs) if name in faults},
         faults=faults,
+        labels=LABELS,
         found=found,
         conditions=conditions,
         facets=await _facets(filters, found, language),

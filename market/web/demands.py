@@ -23,7 +23,7 @@ from market.matching.lifecycle import MATCH
 from market.matching.queries import matches_of
 from market.web import posting
 from market.web.addresses import row_number
-from market.web.browse import read_filters
+from market.web.browse import LABELS, read_filters
 from market.web.forms import Filled
 from market.web.guards import Anybody, SignedIn, WebRequest, require
 from market.web.language import language_of
@@ -70,6 +70,7 @@ async def open_list(request: WebRequest, guest: Anybody) -> Response[str]:
         headers={} if faults else {"hx-push-url": f"/demands/open?{query}" if query else "/demands/open"},
         filters=filters,
         faults=faults,
+        labels=LABELS,
         found=found,
         maybe=maybe,
         sorts=SORTS,
@@ -178,6 +179,7 @@ async def _form(request: WebRequest, filled: Filled, *, status: int = 200) -> Re
         "demands/new.html",
         status=status,
         form=filled,
+        is_unfolded=any(filled.error(name) or any(filled.chosen(name)) for name in posting.FURTHER),
         offered=[chosen] if chosen else offered,
         picked=chosen.code if chosen else "",
     )

@@ -29,6 +29,8 @@ from market.web.forms import Filled, Form, fault_message
 LONGEST_NOTE = 500
 _FARTHEST_KM = 5_000
 _MOST_LOTS = 1_000
+#: Fields that are folded away until one of them is filled or wrong.
+FURTHER = ("min_grade", "requires", "max_distance_km", "max_lots", "min_order", "title", "note")
 #: A demand begins tomorrow and stands for a month unless its buyer says otherwise.
 _FIRST_DAY, _LAST_DAY = 1, 30
 
@@ -67,9 +69,7 @@ async def form_for(viewer: Viewer, language: Language) -> Form:
         ),
         max_distance_km=fields.whole(msg("最远多少公里"), least=1, most=_FARTHEST_KM, optional=True),
         min_order=fields.quantity(msg("每家至少供多少"), optional=True),
-        max_lots=fields.whole(
-            msg("最多从几家买"), least=1, most=_MOST_LOTS, optional=True, hint=msg("家数少，收货省事。")
-        ),
+        max_lots=fields.whole(msg("最多从几家买"), least=1, most=_MOST_LOTS, optional=True),
         title=fields.text(
             msg("标题"), most=LONGEST_TITLE, optional=True, hint=msg("不填就写成“求购花生油 5 吨”。")
         ),

@@ -162,7 +162,8 @@ async def test_pick_left_over_from_an_earlier_word_does_not_count(browser: Brows
 async def test_words_being_typed_are_answered_with_kinds(browser: Browser) -> None:
     part = await browser.get("/demands/produce?produce_text=czy", htmx=True)
     assert (part.status_code, offered(part), "<html" in part.text) == (200, ["rapeseed-oil"], False)
-    assert offered(await browser.get("/demands/produce?produce_text=", htmx=True)) == []
+    for nothing in ("", "%00", "%25_", "+"):
+        assert offered(await browser.get(f"/demands/produce?produce_text={nothing}", htmx=True)) == []
 
 
 @pytest.mark.parametrize(
