@@ -51,7 +51,9 @@ def step_line(points: Sequence[Step], title: Message | str, language: Language) 
 
 
 def _step_svg(points: Sequence[Step], width: int, language: Language) -> tuple[int, str]:
-    height, left, right, top, bottom = (250 if width > NARROW else 210), 46, 64, 14, 30
+    height, left, top, bottom = (250 if width > NARROW else 210), 46, 14, 30
+    label = formats.tonnes(points[-1][1], language)
+    right = max(64, round(_width(label, 14)) + 18)
     ticks = _ticks(max(mass for _, mass in points))
     most = ticks[-1] or 1
     days = (points[-1][0] - points[0][0]).days or 1
@@ -77,7 +79,6 @@ def _step_svg(points: Sequence[Step], width: int, language: Language) -> tuple[i
     end_x = x(points[-1][0]) if len(points) > 1 else width - right
     end_y = y(points[-1][1])
     parts.append(f'<circle class="c-dot" cx="{end_x:.1f}" cy="{end_y:.1f}" r="4"/>')
-    label = formats.tonnes(points[-1][1], language)
     parts.append(f'<text class="c-strong" x="{end_x + 10:.1f}" y="{end_y + 5:.1f}">{label}</text>')
     parts.append(_tick_days(points, height, x, language))
     return height, "".join(parts)

@@ -32,7 +32,7 @@ from market.web.addresses import row_number
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
 from market.web.pages import redirect
-from market.web.town import OBSTACLES, OFFICIAL
+from market.web.town import OBSTACLES, OFFICIAL, plain_words
 from market.web.trade import BARE, show
 
 SORTS: dict[str, tuple[Message, Callable[[MatchRow], Any]]] = {
@@ -43,6 +43,8 @@ SORTS: dict[str, tuple[Message, Callable[[MatchRow], Any]]] = {
     "seller": (msg("按卖方"), lambda match: (match.seller, -match.worth)),
     "buyer": (msg("按买方"), lambda match: (match.buyer, -match.worth)),
 }
+#: So many matches are shown at first.
+_SHOWN = 30
 _TEXT = "text/csv; charset=utf-8"
 
 
@@ -207,14 +209,14 @@ async def one(request: WebRequest, viewer: SignedIn, run_id: FromPath[int]) -> R
     sort = sort if sort in SORTS else "worth"
     seller = request.query_params.get("seller", "")
     sums = villages(matches, market)
+    found = sorted((each for each in matches if not seller or str(each.seller) == seller), key=SORTS[sort][1])
     return show(
         request,
         "runs/show.html",
         run=run,
         proof=run.certificate or {},
-        shown=sorted(
-            (each for each in matches if not seller or str(each.seller) == seller), key=SORTS[sort][1]
-        ),
+        shown=found if request.query_params.get("show") == "all" else found[:_SHOWN],
+        found=len(found),
         matches=matches,
         villages=sums,
         seller=seller if any(str(each.seller) == seller for each in sums) else "",
@@ -231,6 +233,8 @@ async def one(request: WebRequest, viewer: SignedIn, run_id: FromPath[int]) -> R
         price_of=price_of,
         value_of=value_of,
         obstacles=OBSTACLES,
+        plain_words=await plain_words(language_of(request)),
+        RUN=RUN,
         MATCH=MATCH,
     )
 

@@ -1,5 +1,6 @@
 """What a town official sees first: where the goods stand, what is stuck, and the one next step."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -12,6 +13,7 @@ from market import clock
 from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
 from market.audit.queries import history
+from market.catalogue.queries import credential_kinds, grades
 from market.dashboard import queries as dashboard
 from market.dashboard.listings import TownListing, town_listing
 from market.deals.queries import DealRow, deals_of
@@ -93,6 +95,7 @@ def next_step(
     follow: Follow,
     counts: dashboard.Counts,
     today: date,
+    language: Language,
 ) -> Step:
     """Return what the official does next, from matching over the meeting to the last payment."""
     if runs and runs[0].state in (QUEUED, RUNNING):
@@ -106,7 +109,7 @@ def next_step(
     if live:
         meeting = live[0]
         page = f"/town/meetings/{meeting.id}"
-        values: dict[str, Any] = {"title": meeting.title}
+        values: dict[str, Any] = {"title": _of(language, meeting.title, meeting.title_en)}
         if meeting.planning:
             return Step(msg("正在排桌"), msg("“{title}”的日程正在计算。", **values), msg("看进度"), page)
         if meeting.state in _TO_PLAN:
@@ -210,6 +213,7 @@ async def overview(request: WebRequest, viewer: SignedIn) -> Response[str]:
             follow=follow_up(deals),
             counts=counts,
             today=today,
+            language=language,
         ),
         points=[(each.day, Gram(each.remaining)) for each in days],
         stages=[
@@ -242,6 +246,29 @@ def money_parts(total: Fen, language: Language) -> tuple[str, Message]:
     if language == "en":
         return formats.plain(yuan(total) / 1_000, places=1), msg("千元")
     return formats.plain(yuan(total) / 10_000, places=1), msg("万元")
+
+
+async def plain_words(language: Language) -> Callable[[Message], Message]:
+    """Return what puts names into a diagnosis: the engine knows credentials and grades by code only."""
+    credentials = {each.code: _of(language, each.zh, each.en) for each in await credential_kinds()}
+    levels = {str(each.level): _of(language, each.zh, each.en) for each in await grades()}
+    between = "、" if language == "zh" else ", "
+
+    def named(text: str, name: str, value: str | int | Message) -> str | int | Message:
+        if isinstance(value, Message):
+            return told(value)
+        if name == "codes":
+            return between.join(credentials.get(code, code) for code in str(value).split("、"))
+        if "等级" in text and name in ("now", "grade", "needed"):
+            return levels.get(str(value), value)
+        return value
+
+    def told(message: Message) -> Message:
+        return Message(
+            message.text, {name: named(message.text, name, value) for name, value in message.values.items()}
+        )
+
+    return told
 
 
 PRIORITY = Form(
@@ -280,6 +307,7 @@ async def _listing(
             if each.action == "prioritise"
         ],
         obstacles=OBSTACLES,
+        plain_words=await plain_words(language_of(request)),
         days_left=(found.available_to - clock.today()).days,
         LISTING=LISTING,
     )
