@@ -29,7 +29,7 @@ DEEDS: dict[str, Message] = {
     "place": msg("出价"),
     "accept": msg("接受出价，生成合同"),
     "reject": msg("谢绝出价"),
-    "withdraw": msg("撤回出价"),
+    "withdraw": msg("已撤回出价"),
     "reconfirm": msg("确认出价仍然算数"),
     "revise": msg("货源条件改了"),
 }

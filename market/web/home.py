@@ -24,7 +24,7 @@ from market.supply.rules import LISTING, PUBLISHED
 from market.units import Fen, Gram
 from market.web import formats, pages
 from market.web import matches as match_pages
-from market.web.deals import needs_signature, total_of
+from market.web.deal_sheet import needs_signature, total_of
 from market.web.guards import Anybody, WebRequest
 from market.web.language import language_of
 from market.web.selling import OBSTACLES, SOON_DAYS, change_of

@@ -238,7 +238,9 @@ def ask_back(ask: FenPerKg, produce: ProduceView, language: Language) -> Message
 
 
 def default_title(viewer: Viewer, variety: str, produce: ProduceView) -> str:
-    return " ".join(part for part in (viewer.organisation_name, variety, produce.zh) if part)[:LONGEST_TITLE]
+    """Return e.g. ``东于村 白沙 1016 花生``: people say 东于村 where the seal says 东于村村民委员会."""
+    name = viewer.organisation_name.removesuffix("村民委员会")
+    return " ".join(part for part in (name, variety, produce.zh) if part)[:LONGEST_TITLE]
 
 
 class _Place(msgspec.Struct, frozen=True):

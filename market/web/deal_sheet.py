@@ -1,0 +1,166 @@
+"""One contract as a page: its terms, signatures, deliveries, payments, history, and whom to call."""
+
+from litestar import Response
+
+from market import clock
+from market.accounts.rules import ROLES, Viewer
+from market.audit.queries import history
+from market.catalogue.queries import grades, produce_by_code
+from market.deals.contacts import look_up_contacts
+from market.deals.queries import DealRow, deliveries_of, payments_of
+from market.deals.rules import (
+    ACTIVE,
+    CONTRACT,
+    DELIVERY,
+    PARTLY_SIGNED,
+    PAYMENT,
+    PAYMENT_DAYS,
+    PENDING,
+    SIGNED,
+    TAKEN,
+)
+from market.i18n import Message, msg
+from market.units import Fen, FenPerKg, Gram, amount
+from market.web import fields
+from market.web.forms import Filled, Form
+from market.web.guards import WebRequest
+from market.web.trade import KEY, acting, new_key, refusal_form, show
+
+#: What the record's words mean to people.
+DEEDS: dict[str, Message] = {
+    "make": msg("生成合同，数量已占用"),
+    "sign": msg("已签字"),
+    "countersign": msg("签字，合同生效"),
+    "cancel": msg("签约前取消，数量已退回"),
+    "schedule_delivery": msg("已安排发货"),
+    "delivery_dispatch": msg("发货"),
+    "delivery_arrive": msg("到货"),
+    "delivery_accept": msg("全部验收"),
+    "delivery_accept_part": msg("部分验收"),
+    "delivery_reject": msg("拒收"),
+    "delivery_cancel": msg("取消发货"),
+    "pay": msg("付款"),
+}
+_TONES = {
+    "countersign": "good",
+    "delivery_accept": "good",
+    "pay": "good",
+    "cancel": "bad",
+    "delivery_reject": "bad",
+}
+SOURCES: dict[str, Message] = {
+    "bid": msg("出价成交"),
+    "match": msg("撮合成交"),
+    "appointment": msg("对接会成交"),
+}
+#: The buttons of a delivery that need nothing but a press: label and kind of button.
+DELIVERY_MOVES: dict[str, tuple[Message, str]] = {
+    "dispatch": (msg("已发货"), "primary"),
+    "arrive": (msg("已到货"), "primary"),
+    "accept": (msg("全部验收"), "deal"),
+    "cancel": (msg("取消这次发货"), "quiet"),
+}
+
+
+def side_of(deal: DealRow, viewer: Viewer) -> str | None:
+    """Return which side the viewer is; None for the town, which only looks on."""
+    return {deal.seller: "seller", deal.buyer: "buyer"}.get(viewer.organisation_id)
+
+
+def has_signed(deal: DealRow, side: str | None) -> bool:
+    return (deal.seller_signed_at if side == "seller" else deal.buyer_signed_at) is not None
+
+
+def total_of(deal: DealRow) -> Fen:
+    return amount(Gram(deal.quantity), FenPerKg(deal.price))
+
+
+def needs_signature(deal: DealRow, viewer: Viewer) -> bool:
+    side = side_of(deal, viewer)
+    return side is not None and deal.state in (PENDING, PARTLY_SIGNED) and not has_signed(deal, side)
+
+
+SCHEDULE = Form(
+    quantity=fields.quantity(msg("这次发多少")),
+    on=fields.day(msg("哪天发货")),
+    key=KEY,
+)
+
+
+async def draw(
+    request: WebRequest,
+    viewer: Viewer,
+    deal: DealRow,
+    *,
+    schedule: Filled | None = None,
+    refused: tuple[int, str, Filled] | None = None,
+    status: int = 200,
+) -> Response[str]:
+    """Draw the contract; ``refused`` is (delivery, what was tried, the form with its faults)."""
+    side = side_of(deal, viewer)
+    deliveries = await deliveries_of(deal_id=deal.id)
+    planned = sum(
+        (each.accepted or 0) if each.state in TAKEN else each.quantity
+        for each in deliveries
+        if each.state not in ("cancelled", "rejected")
+    )
+    left = Gram(deal.quantity - planned)
+    if schedule is None:
+        schedule = SCHEDULE.blank(
+            quantity=left if left > 0 else None, on=max(deal.deliver_from, clock.today()), key=new_key()
+        )
+    blank_part = (await part_form(request)).blank(key=new_key())
+    blank_refusal = (await refusal_form(request)).blank(key=new_key())
+    grade = next((each for each in await grades() if each.level == deal.grade), None)
+    return show(
+        request,
+        "deals/one.html",
+        status=status,
+        deal=deal,
+        side=side,
+        produce=await produce_by_code(deal.produce),
+        grade=grade,
+        total=total_of(deal),
+        source=SOURCES.get(deal.source),
+        can_sign=needs_signature(deal, viewer),
+        can_cancel=side is not None and "cancel" in CONTRACT.available(state=deal.state, by=side),
+        deliveries=[(each, DELIVERY.available(state=each.state, by=side or "")) for each in deliveries],
+        delivery_moves=DELIVERY_MOVES,
+        payments=[
+            (each, side == "buyer" and "pay" in PAYMENT.available(state=each.state, by="buyer"))
+            for each in await payments_of(deal_id=deal.id)
+        ],
+        can_schedule=side == "seller" and deal.state == ACTIVE and left > 0,
+        left=left,
+        schedule=schedule,
+        part_of=lambda delivery: _form_for(refused, delivery, "accept_part", blank_part),
+        refusal_of=lambda delivery: _form_for(refused, delivery, "reject", blank_refusal),
+        contacts=await look_up_contacts(
+            deal_id=deal.id,
+            organisation_id=viewer.organisation_id,
+            actor=acting(viewer, side),
+            at=clock.now(),
+        )
+        if side
+        else [],
+        roles=ROLES,
+        steps=await history(subjects=[f"deal:{deal.id}"]),
+        deeds=DEEDS,
+        tones=_TONES,
+        is_signed=deal.state in SIGNED,
+        payment_days=PAYMENT_DAYS,
+        CONTRACT=CONTRACT,
+        DELIVERY=DELIVERY,
+        PAYMENT=PAYMENT,
+    )
+
+
+def _form_for(refused: tuple[int, str, Filled] | None, delivery: int, move: str, blank: Filled) -> Filled:
+    if refused and refused[:2] == (delivery, move):
+        return refused[2]
+    return blank
+
+
+async def part_form(request: WebRequest) -> Form:
+    """Return the form of a partial acceptance: how much, and why not all."""
+    return await refusal_form(request, accepted=fields.quantity(msg("验收多少")))
