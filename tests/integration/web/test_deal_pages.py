@@ -1,6 +1,7 @@
 """A contract from the first signature to the last payment, as its two sides and the town see it."""
 
 import asyncio
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -183,14 +184,28 @@ async def test_part_is_taken_with_a_reason_for_the_rest(
     deal_id = await trading.binding_deal(seller, buyer)
     await secretary.post(f"/deals/{deal_id}/deliveries", delivery())
     await execute("UPDATE delivery SET state = 'arrived'")
-    path = f"/deals/{deal_id}/deliveries/{await fetch_value('SELECT id FROM delivery')}"
+    number = await fetch_value("SELECT id FROM delivery")
+    path, mark = f"/deals/{deal_id}/deliveries/{number}", f"f-part{number}-"
     refused = await purchaser.post(f"{path}/accept-part", {"accepted": "500", "accepted_unit": "kg"})
-    assert sorted(faults(refused)) == ["reason"]
+    assert sorted(faults(refused, prefix=mark)) == ["reason"]
     part = {"accepted": "500", "accepted_unit": "kg", "reason": "quality"}
     refused = await purchaser.post(f"{path}/accept-part", part)
-    assert sorted(faults(refused)) == ["accepted"]
+    assert sorted(faults(refused, prefix=mark)) == ["accepted"]
     assert (await purchaser.post(f"{path}/accept-part", {**part, "accepted": "450"})).status_code == 303
     assert await deliveries() == [(500_000, 450_000, "partially_accepted")]
+
+
+async def test_page_with_two_forms_has_no_id_twice(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    for _ in range(2):
+        await secretary.post(f"/deals/{deal_id}/deliveries", delivery("100"))
+    await execute("UPDATE delivery SET state = 'arrived'")
+    page = await purchaser.get(f"/deals/{deal_id}")
+    ids = re.findall(r' id="([^"]+)"', page.text)
+    assert page.text.count("/accept-part") == 2
+    assert sorted(ids) == sorted(set(ids))
 
 
 async def test_seller_cannot_accept_for_the_buyer(secretary: Browser, seller: Member, buyer: Member) -> None:
