@@ -1,0 +1,155 @@
+"""A real server on a copy of the demonstration, and the people who use it through Chromium."""
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from market.db.embedded import Server
+from tests import databases
+from tests.e2e.people import DESK, Person, Screen
+
+#: Seconds that a server may take to open.
+_PATIENCE = 60
+
+
+class Site:
+    """A server on a database of its own."""
+
+    def __init__(self, address: str, database: dict[str, Any]) -> None:
+        self.address = address
+        self._database = database
+
+    async def rows(self, sql: str, *values: object) -> list[asyncpg.Record]:
+        """Return what the database holds, past every page."""
+        connection = await asyncpg.connect(**self._database)
+        try:
+            return list(await connection.fetch(sql, *values))
+        finally:
+            await connection.close()
+
+
+def _environment(database: dict[str, Any], home: Path) -> dict[str, str]:
+    url = "postgresql://{user}@/{database}?host={host}&port={port}".format(**database)
+    return {
+        **os.environ,
+        "DATABASE_URL": url,
+        "MARKET_DATA_DIR": str(home),
+        "MARKET_SECRET_KEY": "the key of the browser tests",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+async def _demo_template(server: Server, home: Path, stage: str) -> str:
+    """Fill a template with the demonstration up to ``stage``, unless another worker has.
+
+    The command line fills it: the pool of this process may be at work on another database.
+    """
+    name = f"template_demo_{stage}"
+    empty = await databases.ensure_empty_template(server, home)
+    with (home / f"{name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if lock.tell() == 0:
+            database = await databases.create_database(server, name, template=empty)
+            subprocess.run(
+                [sys.executable, "-m", "market", "demo", "load", "--stage", stage],
+                env=_environment(database, home),
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
+            lock.write(f"{os.getpid()}\n")
+    return name
+
+
+@contextmanager
+def _serving(environment: dict[str, str], log: Path) -> Iterator[str]:
+    """Run ``market serve`` and give its address; the kernel picks where the search for a port begins."""
+    port = 20_000 + os.getpid() % 20_000
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "market", "serve", "--port", str(port), "--lang", "en"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            told = next((line for line in process.stdout if "http://" in line), "")
+            assert told, log.read_text()
+            yield told[told.index("http://") :].strip().rstrip("/")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(_PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def stage() -> str:
+    """How far the story has gone when a module's tests begin; a module may say otherwise."""
+    return "start"
+
+
+@pytest.fixture(scope="module")
+async def site(
+    server: Server, cluster_home: Path, worker_id: str, request: pytest.FixtureRequest, stage: str
+) -> AsyncIterator[Site]:
+    """A server of this module's own, on a fresh copy of the demonstration."""
+    template = await _demo_template(server, cluster_home, stage)
+    name = f"e2e_{worker_id}_{request.path.stem}"
+    database = await databases.create_database(server, name, template=template)
+    log = cluster_home / f"{name}.log"
+    with _serving(_environment(database, cluster_home), log) as address:
+        yield Site(address, database)
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """The machine's own Chromium: Playwright brings none along."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert program, "No Chromium on this machine: run .ci/browser"
+    # Chromium has no sandbox for root
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=sandbox)
+        yield browser
+        await browser.close()
+
+
+Open = Callable[..., Awaitable[Person]]
+
+
+@pytest.fixture(scope="module")
+async def open_browser(chromium: Browser, site: Site) -> AsyncIterator[Open]:
+    """Opens browsers that know nothing of each other. None may see an error of script or network."""
+    opened: list[Person] = []
+
+    async def open_one(screen: Screen = DESK, *, javascript: bool = True) -> Person:
+        context = await chromium.new_context(
+            base_url=site.address,
+            viewport={"width": screen.width, "height": screen.height},
+            has_touch=screen.is_touched,
+            locale="zh-CN",
+            timezone_id="Asia/Shanghai",
+            java_script_enabled=javascript,
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(15_000)
+        person = Person(await context.new_page())
+        opened.append(person)
+        return person
+
+    yield open_one
+    for person in opened:
+        await person.page.context.close()
+    assert [trouble for person in opened for trouble in person.troubles] == []

@@ -1,0 +1,125 @@
+"""What people do with a browser, and what is looked at on every page that they open."""
+
+import re
+from typing import NamedTuple
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import ConsoleMessage, Page, Request, Response, expect
+
+from seeds.load import PASSWORD
+
+#: A letter of Chinese, or its punctuation.
+CHINESE = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
+
+
+class Screen(NamedTuple):
+    """Pixels of a window."""
+
+    width: int
+    height: int
+    is_touched: bool
+
+
+PHONE = Screen(390, 844, True)
+DESK = Screen(1280, 900, False)
+
+#: The people of the demonstration who play, by their telephone.
+SECRETARY = "19900000004"
+OFFICIAL = "19900000001"
+BUYER = "19900000023"
+
+
+class Person:
+    """Somebody at a browser. Errors of scripts and answers of the network are gathered in ``troubles``."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.troubles: list[str] = []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.troubles.append(f"{page.url}: {error}"))
+        page.on("requestfailed", self._miss)
+        page.on("response", self._answer)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        # a refused form is an answer, though Chromium reports it as an error
+        if message.type in ("error", "warning") and "422" not in message.text:
+            self.troubles.append(f"{self.page.url}: {message.text}")
+
+    def _miss(self, request: Request) -> None:
+        # a page that is left ends the requests of its pictures
+        if request.failure != "net::ERR_ABORTED":
+            self.troubles.append(f"{self.page.url}: {request.url} {request.failure}")
+
+    def _answer(self, response: Response) -> None:
+        if response.status >= 400 and response.status != 422:
+            self.troubles.append(f"{self.page.url}: {response.url} answered {response.status}")
+
+    async def go(self, path: str) -> None:
+        await self.page.goto(path)
+
+    async def sign_in(self, phone: str) -> None:
+        await self.go("/sign-in")
+        await self.page.get_by_label("手机号").fill(phone)
+        await self.page.get_by_label("密码").fill(PASSWORD)
+        await self.press("登录")
+        await self.page.wait_for_url(lambda url: "/sign-in" not in url)
+
+    async def press(self, name: str | re.Pattern[str]) -> None:
+        """Press the one button or link of that name in the page's body."""
+        main = self.page.locator("main")
+        exact = isinstance(name, str)
+        button = main.get_by_role("button", name=name, exact=exact)
+        link = main.get_by_role("link", name=name, exact=exact)
+        await button.or_(link).first.click()
+
+    async def see(self, text: str | re.Pattern[str]) -> None:
+        await expect(self.page.locator("main")).to_contain_text(text)
+
+    async def told(self, text: str) -> None:
+        """See a passing word that contains ``text``."""
+        await expect(self.page.locator("#toasts")).to_contain_text(text)
+
+    async def resize(self, screen: Screen) -> None:
+        await self.page.set_viewport_size({"width": screen.width, "height": screen.height})
+
+
+async def faults_of_layout(page: Page) -> list[str]:
+    """Return what sticks out of the window at its present width."""
+    return list(
+        await page.evaluate(
+            """() => {
+                if (document.documentElement.scrollWidth <= window.innerWidth) return [];
+                const out = [...document.querySelectorAll("body *")].filter(
+                    (each) => each.getBoundingClientRect().right > window.innerWidth + 1);
+                return ["scrolls sideways: " + document.documentElement.scrollWidth]
+                    .concat(out.slice(0, 3).map((each) => each.outerHTML.slice(0, 160)));
+            }"""
+        )
+    )
+
+
+_AXE = Axe()
+
+
+async def faults_of_access(page: Page) -> list[str]:
+    """Return what axe finds (WCAG 2.2 AA and good practice), one line for each rule."""
+    found = await _AXE.run(page, options={"resultTypes": ["violations"]})
+    return [
+        f"{rule['id']}: " + " | ".join(node["html"][:160] for node in rule["nodes"][:3])
+        for rule in found.response["violations"]
+    ]
+
+
+#: What belongs to the page and not to its goods: must be English where English is read.
+_WORDS = """() => {
+    const parts = "h2, h3, legend, label, button, summary, thead th, th[scope=col], .hint, .optional, "
+        + ".topbar nav a, .tabbar a, .foot p:first-child, .btn, .tag, dt, caption, option";
+    const shown = [...document.querySelectorAll(parts)].map((each) => each.textContent);
+    const told = [...document.querySelectorAll("[aria-label]")].map((each) => each.getAttribute("aria-label"));
+    return shown.concat(told, [document.title]).map((text) => text.replace(/\\s+/g, " ").trim());
+}"""
+
+
+async def words_left_in_chinese(page: Page) -> list[str]:
+    """Return labels, headings, buttons and the like that an English page shows in Chinese."""
+    return sorted({text for text in await page.evaluate(_WORDS) if CHINESE.search(text) and text != "中文"})
