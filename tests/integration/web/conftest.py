@@ -2,16 +2,22 @@
 
 import html
 import re
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from typing import Any, cast
 
 import httpx
 import pytest
 
 from fixtures.factories import PASSWORD, Factory, Member
+from market import clock
+from market.accounts.passwords import hash_password
+from market.accounts.rules import token_hash
 from market.app import create_app
-from market.db.session import Engine
+from market.db.session import Engine, execute
 from market.web.cookies import Edge
+from market.web.csrf import SESSION
 
 
 class Browser:
@@ -50,11 +56,16 @@ def faults(page: httpx.Response, *, prefix: str = "f-") -> dict[str, str]:
 NewBrowser = Callable[[], Browser]
 
 
-@pytest.fixture
-async def new_browser(db: Engine) -> AsyncIterator[NewBrowser]:
-    """Opens browsers that know nothing of each other."""
+@pytest.fixture(scope="session")
+def transport() -> httpx.ASGITransport:
+    """The application, made once: it keeps nothing between requests, the database does."""
     app = create_app(edge=Edge(secret=b"k" * 32, secure=False), lifespan=[])
-    transport = httpx.ASGITransport(app=cast(Any, app), raise_app_exceptions=False)
+    return httpx.ASGITransport(app=cast(Any, app), raise_app_exceptions=False)
+
+
+@pytest.fixture
+async def new_browser(db: Engine, transport: httpx.ASGITransport) -> AsyncIterator[NewBrowser]:
+    """Opens browsers that know nothing of each other."""
     opened: list[httpx.AsyncClient] = []
 
     def open_one() -> Browser:
@@ -76,22 +87,42 @@ SignedInAs = Callable[[Member], Awaitable[Browser]]
 
 @pytest.fixture
 def browser_of(new_browser: NewBrowser) -> SignedInAs:
-    """Opens a browser and signs a member in, who must have the password of the factory."""
+    """Opens a browser in which a member has signed in: the session is made without the slow password."""
 
     async def opened(member: Member) -> Browser:
         browser = new_browser()
-        answer = await browser.sign_in(member)
-        assert answer.status_code == 303, answer.text[:2000]
+        token = secrets.token_urlsafe()
+        await execute(
+            """INSERT INTO session (token_hash, person, organisation, created_at, expires_at, seen_at)
+               VALUES ($1, $2, $3, $4, $5, $4)""",
+            token_hash(token),
+            member.person_id,
+            member.organisation_id,
+            clock.now(),
+            clock.now() + timedelta(days=1),
+        )
+        browser.client.cookies.set(SESSION, token, domain="market.test", path="/")
         return browser
 
     return opened
 
 
-@pytest.fixture
-async def buyer(factory: Factory) -> Member:
-    return await factory.member(role="buyer", password=PASSWORD)
+@pytest.fixture(scope="session")
+async def password_hash() -> str:
+    """The hash of the factory's password, made once: it is slow on purpose."""
+    return await hash_password(PASSWORD)
+
+
+async def _with_password(member: Member, password_hash: str) -> Member:
+    await execute("UPDATE person SET password_hash = $2 WHERE id = $1", member.person_id, password_hash)
+    return member
 
 
 @pytest.fixture
-async def seller(factory: Factory) -> Member:
-    return await factory.member(role="secretary", password=PASSWORD)
+async def buyer(factory: Factory, password_hash: str) -> Member:
+    return await _with_password(await factory.member(role="buyer"), password_hash)
+
+
+@pytest.fixture
+async def seller(factory: Factory, password_hash: str) -> Member:
+    return await _with_password(await factory.member(role="secretary"), password_hash)

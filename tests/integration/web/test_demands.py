@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from fixtures.factories import PASSWORD, Factory, Member
+from fixtures.factories import Factory, Member
 from market import clock
 from market.accounts.operations import NewSite, add_site
 from market.db.session import fetch, fetch_value
@@ -268,7 +268,7 @@ async def test_cancelled_demand_is_seen_by_its_buyer_alone(
 async def test_demand_of_another_buyer_cannot_be_moved(
     browser: Browser, browser_of: SignedInAs, factory: Factory, seller: Member
 ) -> None:
-    other = await factory.member(role="buyer", password=PASSWORD)
+    other = await factory.member(role="buyer")
     number = await factory.demand(other)
     assert buttons(await browser.get(f"/demands/{number}")) == []
     assert (await browser.post(f"/demands/{number}/cancel")).status_code == 404

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from fixtures.factories import PASSWORD, Factory, Member
+from fixtures.factories import Factory, Member
 from market import clock
 from market.db.session import fetch, fetch_value
 from market.supply.operations import move_listing
@@ -231,7 +231,7 @@ async def test_bid_may_count_towards_a_demand_of_ones_own_only(
 
 
 async def test_only_buyers_bid(guest: Browser, browser_of: SignedInAs, factory: Factory, lot: int) -> None:
-    village = await factory.member(role="secretary", password=PASSWORD)
+    village = await factory.member(role="secretary")
     browser = await browser_of(village)
     assert "只有商超采购员能出价" in (await browser.get(f"/listings/{lot}")).text
     assert (await browser.post(f"/listings/{lot}/bids", bid())).status_code == 403
@@ -245,7 +245,7 @@ async def test_seller_sees_the_bids_and_other_buyers_do_not(
 ) -> None:
     await (await browser_of(buyer)).post(f"/listings/{lot}/bids", bid())
     number = await fetch_value("SELECT id FROM bid")
-    rival = await factory.member(role="buyer", password=PASSWORD)
+    rival = await factory.member(role="buyer")
     seen = []
     for member in (seller, buyer, rival):
         page = await (await browser_of(member)).get(f"/listings/{lot}")
