@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 import sys
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
+
+import msgspec
 
 from market import clock
 from market.accounts.queries import town_by_name
@@ -15,7 +17,7 @@ from market.errors import Invalid
 from market.i18n import Language, msg, translate
 from market.matching.operations import run_now
 from market.matching.queries import run_of
-from market.meetings.commands import NewMeeting
+from market.meetings.commands import usual_meeting
 from market.meetings.planning import open_meeting, plan_now
 from market.meetings.queries import invitations_of, left_out_of, meeting_of
 from market.units import Gram, tonnes
@@ -80,17 +82,19 @@ async def _plan(arguments: argparse.Namespace) -> int:
     now = clock.now()
     async with started_pool():
         town = await town_by_name(name=arguments.town)
-        slots = arguments.slots
+        usual = usual_meeting(town=town.name, town_en=town.name_en, today=clock.today())
+        asked = {
+            "title": arguments.title,
+            "venue": arguments.venue,
+            "held_on": _day(arguments.date),
+            "slots": arguments.slots,
+            "tables": arguments.tables,
+            "slot_minutes": arguments.slot_minutes,
+        }
+        given = {name: value for name, value in asked.items() if value is not None}
+        half = arguments.slots // 2 if arguments.slots > 1 else None
         meeting_id = await open_meeting(
-            meeting=NewMeeting(
-                title=arguments.title or f"{town.name.removesuffix('人民政府')}农超对接会",
-                held_on=_day(arguments.date),
-                venue=arguments.venue or town.name,
-                slots=slots,
-                tables=arguments.tables,
-                slot_minutes=arguments.slot_minutes,
-                half_day_after=slots // 2 if slots > 1 else None,
-            ),
+            meeting=msgspec.structs.replace(usual, **given, half_day_after=half),
             town_id=town.id,
             actor=_actor(town.id),
             at=now,
@@ -116,9 +120,9 @@ async def _plan(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _day(written: str | None) -> date:
+def _day(written: str | None) -> date | None:
     if written is None:
-        return clock.today() + timedelta(days=14)
+        return None
     try:
         return date.fromisoformat(written)
     except ValueError as wrong:

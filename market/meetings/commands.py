@@ -1,6 +1,6 @@
 """What can be asked of this room."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import msgspec
 
@@ -61,6 +61,23 @@ def meeting_problems(meeting: NewMeeting, *, today: date) -> dict[str, Message]:
     if not 0 <= meeting.starts_at < END_OF_DAY or last > END_OF_DAY:
         problems["starts_at"] = msg("按这个开始时间和时段数，会议会开过午夜，请改早或减少时段。")
     return problems
+
+
+#: How far ahead a meeting is usually called.
+DAYS_AHEAD = 14
+
+
+def usual_meeting(*, town: str, town_en: str, today: date) -> NewMeeting:
+    """Return the meeting that a town of this name would mostly want: the form starts from it."""
+    place = town.removesuffix("人民政府")
+    place_en = town_en.removesuffix(" Government")
+    return NewMeeting(
+        title=f"{place}农超对接会",
+        title_en=f"{place_en} docking meeting" if place_en else "",
+        held_on=today + timedelta(days=DAYS_AHEAD),
+        venue=town,
+        venue_en=town_en,
+    )
 
 
 class TopicResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

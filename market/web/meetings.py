@@ -168,8 +168,15 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
 @get("/town/meetings/new", guards=OFFICIAL)
 async def new(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """Show the form, with what is usual standing in it."""
-    usual = NewMeeting(title="", held_on=clock.today(), venue="")
+    usual = usual_meeting(
+        town=viewer.organisation_name, town_en=viewer.organisation_name_en, today=clock.today()
+    )
     form = meeting_form().blank(
+        title=usual.title,
+        title_en=usual.title_en,
+        held_on=usual.held_on,
+        venue=usual.venue,
+        venue_en=usual.venue_en,
         starts_at=time(usual.starts_at // 60, usual.starts_at % 60),
         slot_minutes=usual.slot_minutes,
         slots=usual.slots,
