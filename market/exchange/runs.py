@@ -4,13 +4,20 @@ What a side has declined is not part of the file format: where the run left such
 files describe a market with more choice than the run had.
 """
 
-from collections.abc import Sequence
+import io
+import tempfile
+import time
+import zipfile
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 
 from market.exchange.sheets import plain_csv
 from market.i18n import Language, translate
+from market.matching.engine import solve_market
 from market.matching.files import DEMAND_COLUMNS, LOT_COLUMNS
 from market.matching.queries import MatchRow, Snapshot
+from market.matching.results import RESULT_FILES, write_result
 from market.matching.rules import Parameters, freight_per_kg, kilometres
 
 MATCH_COLUMNS = (
@@ -103,6 +110,34 @@ def matches_csv(
         )
 
     return plain_csv(MATCH_COLUMNS, map(cells, placed))
+
+
+def computed_again(
+    market: Snapshot, parameters: Parameters, seconds: float, language: Language
+) -> dict[str, bytes]:
+    """Return the files of a result, by name, with the gains that prove it and that no table keeps.
+
+    Module-level and without a database, for another process.
+    """
+    result = solve_market(
+        market.lots,
+        market.demands,
+        parameters,
+        barred=frozenset(market.barred),
+        deadline=time.monotonic() + seconds,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        write_result(Path(folder), result, market.lots, market.demands, language)
+        return {name: (Path(folder) / name).read_bytes() for name in RESULT_FILES}
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """Return an archive of ``files`` that is the same for the same content."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
 
 
 def _kg(grams: int) -> str:

@@ -10,8 +10,9 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts import rules as accounts
+from market.db.processes import in_process
 from market.errors import Conflict, NotFound
-from market.exchange.runs import demand_csv, matches_csv, supply_csv
+from market.exchange.runs import computed_again, demand_csv, matches_csv, supply_csv, zipped
 from market.i18n import Language, Message, msg
 from market.matching.lifecycle import DONE, MATCH, QUEUED, RUN, RUNNING
 from market.matching.operations import request_run
@@ -45,6 +46,19 @@ SORTS: dict[str, tuple[Message, Callable[[MatchRow], Any]]] = {
 }
 #: So many matches are shown at first.
 _SHOWN = 30
+#: Seconds for computing a run again when its proof is downloaded.
+_SECONDS = 120.0
+ARCHIVE = "all.zip"
+FILES = (
+    ARCHIVE,
+    "supply.csv",
+    "demand.csv",
+    "matches.csv",
+    "lots.csv",
+    "demands.csv",
+    "diagnosis.csv",
+    "certificate.json",
+)
 _TEXT = "text/csv; charset=utf-8"
 
 
@@ -224,6 +238,7 @@ async def one(request: WebRequest, viewer: SignedIn, run_id: FromPath[int]) -> R
         sorts={name: label for name, (label, _) in SORTS.items()},
         stuck=stuck_listings(await diagnoses_of_run(run_id=run.id, town_id=town), matches, market),
         market=market,
+        files=FILES[1:],
         offered=Gram(sum(lot.quantity for lot in market.lots)),
         wanted=Gram(sum(demand.quantity for demand in market.demands)),
         money=Fen(sum(map(value_of, matches))),
@@ -258,20 +273,27 @@ async def _other(request: WebRequest, others: Sequence[RunRow], town: int) -> Ru
 async def file(
     request: WebRequest, viewer: SignedIn, run_id: FromPath[int], name: FromPath[str]
 ) -> Response[bytes]:
-    """Return one file of a run, as ``market match`` reads and writes it."""
+    """Return one file of a run as ``market match`` reads and writes it, or all of them in one archive."""
     town = viewer.organisation_id
     run = await run_of(run_id=row_number(run_id), town_id=town)
-    if name not in ("supply.csv", "demand.csv", "matches.csv", "certificate.json"):
+    if name not in FILES:
         raise NotFound(msg("没有这个文件，请从撮合页面下载。"))
     market = await inputs_of(run_id=run.id, town_id=town)
-    if name == "certificate.json":
-        content = msgspec.json.format(msgspec.json.encode(run.certificate), indent=2) + b"\n"
-        return attachment(content, f"run-{run.id}-{name}", "application/json")
-    if name == "matches.csv":
-        content = await _matches(run, town, market, language_of(request))
-    else:
-        content = supply_csv(market) if name == "supply.csv" else demand_csv(market)
-    return attachment(content, f"run-{run.id}-{name}", _TEXT)
+    files = {"supply.csv": supply_csv(market), "demand.csv": demand_csv(market)}
+    if name not in files:
+        files["certificate.json"] = (
+            msgspec.json.format(msgspec.json.encode(run.certificate), indent=2) + b"\n"
+        )
+        files["matches.csv"] = await _matches(run, town, market, language_of(request))
+    if name not in files:
+        parameters = msgspec.convert(run.parameters, Parameters)
+        again = await in_process(computed_again, market, parameters, _SECONDS, language_of(request))
+        # what is stored is what was decided; computing again adds the gains that prove it
+        files = {**again, **files}
+    if name == ARCHIVE:
+        return attachment(zipped(files), f"run-{run.id}.zip", "application/zip")
+    kind = "application/json" if name.endswith(".json") else _TEXT
+    return attachment(files[name], f"run-{run.id}-{name}", kind)
 
 
 async def _matches(run: RunRow, town: int, market: Snapshot, language: Language) -> bytes:
