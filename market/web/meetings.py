@@ -15,7 +15,7 @@ from market.accounts.rules import Viewer
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.matching.queries import latest_run, open_proposals
-from market.meetings.commands import LONGEST_TITLE, MOST_SLOTS, MOST_TABLES, NewMeeting
+from market.meetings.commands import LONGEST_TITLE, MOST_SLOTS, MOST_TABLES, NewMeeting, usual_meeting
 from market.meetings.operations import move_meeting
 from market.meetings.planning import open_meeting, request_plan
 from market.meetings.queries import (
