@@ -12,6 +12,7 @@ from market import clock
 from market.accounts.queries import town_by_name
 from market.accounts.rules import Actor
 from market.cli import language, say
+from market.db.migrate import migrate_forwards
 from market.db.session import started_pool
 from market.errors import Invalid
 from market.i18n import Language, msg, translate
@@ -60,6 +61,7 @@ def _actor(town_id: int) -> Actor:
 
 async def _match(name: str, lang: Language) -> int:
     async with started_pool():
+        await migrate_forwards()
         town = await town_by_name(name=name)
         run_id = await run_now(town_id=town.id, actor=_actor(town.id), at=clock.now())
         run = await run_of(run_id=run_id, town_id=town.id)
@@ -81,6 +83,7 @@ async def _plan(arguments: argparse.Namespace) -> int:
     lang: Language = arguments.lang
     now = clock.now()
     async with started_pool():
+        await migrate_forwards()
         town = await town_by_name(name=arguments.town)
         usual = usual_meeting(town=town.name, town_en=town.name_en, today=clock.today())
         asked = {

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import http.client
 import importlib
+import os
 import signal
 import socket
 import sys
@@ -12,6 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import msgspec
 
 from market.cli import language, say
 from market.db import embedded
@@ -68,6 +71,9 @@ def serve(arguments: argparse.Namespace) -> int:
     port = free_port(arguments.host, arguments.port)
     with _ended_by_sigterm(), _own_server():
         logins = asyncio.run(_prepare(demo=arguments.demo))
+        if logins:
+            # the processes that serve pages read their settings from the environment
+            os.environ["MARKET_DEMO_LOGINS"] = msgspec.json.encode(logins).decode()
         threading.Thread(
             target=_announce, args=(arguments.host, port, logins, lang), daemon=True, name="announce"
         ).start()

@@ -64,6 +64,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     job_tasks: Annotated[
         int, Meta(ge=0, le=64, description="Jobs that one process works on at once; 0: leave them to others.")
     ] = 2
+    demo_logins: Annotated[
+        str,
+        Meta(
+            description="Accounts that the sign-in page offers, as JSON. `serve --demo` sets it."
+        ),
+    ] = ""
 
     def __post_init__(self) -> None:
         if self.pool_least > self.pool_most:

@@ -1,9 +1,10 @@
 """Signing in and out."""
 
+import msgspec
 from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 
-from market import clock
+from market import clock, settings
 from market.accounts import operations, rules
 from market.accounts.operations import TooManyTries
 from market.errors import Invalid
@@ -77,7 +78,34 @@ def _form(
     refusal: Message | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response[str]:
-    return page(request, "signin/sign_in.html", status=status, headers=headers, form=filled, refusal=refusal)
+    return page(
+        request,
+        "signin/sign_in.html",
+        status=status,
+        headers=headers,
+        form=filled,
+        refusal=refusal,
+        demo=demo_logins(),
+        roles=rules.ROLES,
+    )
+
+
+class DemoLogin(msgspec.Struct, frozen=True):
+    """An account that everybody may use: the demonstration's."""
+
+    role: str
+    name: str
+    name_en: str
+    organisation: str
+    organisation_en: str
+    phone: str
+    password: str
+
+
+def demo_logins() -> list[DemoLogin]:
+    """Return the accounts that this installation offers; none where it is no demonstration."""
+    given = settings.settings().demo_logins
+    return msgspec.json.decode(given, type=list[DemoLogin]) if given else []
 
 
 routes: list[ControllerRouterHandler] = [show, sign_in, sign_out]
