@@ -40,7 +40,7 @@ async def viewer_for(*, token_hash: bytes, at: datetime) -> Viewer | None:
     None where it is unknown, expired, or its person has been switched off.
     """
     rows = await fetch(
-        """SELECT session.id, person.id AS person, person.name, person.language,
+        """SELECT session.id, person.id AS person, person.name, person.name_en, person.language,
                   organisation.id AS organisation, organisation.name AS organisation_name,
                   organisation.name_en AS organisation_name_en, organisation.kind,
                   array_agg(membership.role) AS roles
@@ -60,6 +60,7 @@ async def viewer_for(*, token_hash: bytes, at: datetime) -> Viewer | None:
         session_id=row["id"],
         person_id=row["person"],
         name=row["name"],
+        name_en=row["name_en"],
         organisation_id=row["organisation"],
         organisation_name=row["organisation_name"],
         organisation_name_en=row["organisation_name_en"],

@@ -72,6 +72,7 @@ class Viewer(msgspec.Struct, frozen=True):
     organisation_kind: str
     roles: frozenset[str]
     language: Language
+    name_en: str = ""
 
     @property
     def sides(self) -> frozenset[str]:
