@@ -34,7 +34,7 @@ from market.web.language import language_of
 from market.web.meetings import SHOWN_OUTCOMES, own_meeting, tally
 from market.web.pages import redirect
 from market.web.town import OFFICIAL
-from market.web.trade import BARE, KEY, name_in, new_key, show
+from market.web.trade import BARE, KEY, new_key, show
 
 ATTENDING: dict[str, tuple[Message, str]] = {
     "check_in": (msg("签到"), "checked_in"),
@@ -114,15 +114,18 @@ async def talk_form(talk: AppointmentRow, language: Language) -> Form:
     }
     topics: dict[str, fields.Field] = {}
     for topic in talk.topics:
-        title = name_in(language, topic, "title")
         topics[f"take_{topic.id}"] = fields.tick(msg("谈成这一项"))
-        topics[f"quantity_{topic.id}"] = fields.quantity(msg("“{title}”数量", title=title), optional=True)
-        topics[f"price_{topic.id}"] = fields.price(msg("“{title}”地头单价", title=title), optional=True)
+        topics[f"quantity_{topic.id}"] = fields.quantity(msg("数量"), optional=True)
+        topics[f"price_{topic.id}"] = fields.price(msg("地头单价"), optional=True)
     return Form(
         outcome=fields.choice(msg("洽谈结果"), OUTCOMES, chips=True),
         **topics,
         reason=fields.choice(
-            msg("原因"), options, optional=True, hint=msg("没有结果时必选，双方都能看到，供改进。")
+            msg("原因"),
+            options,
+            optional=True,
+            hint=msg("没有结果时必选，双方都能看到，供改进。"),
+            chips=True,
         ),
         note=fields.text(msg("备注"), most=500, lines=True, optional=True),
         key=KEY,

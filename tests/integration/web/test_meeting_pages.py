@@ -1,0 +1,378 @@
+"""A docking meeting in the official's browser, from the form over the timetable to the last result."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from fixtures.factories import PASSWORD, STORY, Factory, Member
+from market import clock
+from market.db.jobs import Worker
+from market.db.session import execute, fetch, fetch_value
+from market.matching.operations import run_now
+from tests.integration.web.conftest import Browser, SignedInAs, faults
+
+Form = dict[str, str]
+
+
+def form(**changes: str) -> Form:
+    """What a usual form sends."""
+    given = {
+        "title": "东岗对接会",
+        "held_on": clock.today().isoformat(),
+        "starts_at": "09:00",
+        "venue": "村部大院",
+        "slot_minutes": "20",
+        "slots": "4",
+        "tables": "3",
+        "half_day_after": "2",
+        "pause_minutes": "60",
+        "most_appointments": "",
+        "invite_media": "1",
+        "programme": "",
+        "key": str(uuid4()),
+    }
+    return {**given, **changes}
+
+
+class Scene:
+    """A town with two villages, two chains and the media, matched, and its official's browser."""
+
+    def __init__(
+        self, official: Member, sellers: list[Member], buyers: list[Member], browser: Browser
+    ) -> None:
+        self.official, self.sellers, self.buyers, self.browser = official, sellers, buyers, browser
+        self.page = ""
+
+    async def open(self, **changes: str) -> None:
+        answer = await self.browser.post("/town/meetings/new", form(**changes))
+        assert answer.status_code == 303, faults(answer)
+        self.page = answer.headers["location"]
+        assert await Worker().work_once() is True
+
+    async def start(self) -> None:
+        await self.open()
+        answer = await self.browser.post(f"{self.page}/move/start")
+        assert answer.headers["location"] == f"{self.page}/desk"
+
+    async def talk(self) -> tuple[str, int]:
+        """Return the page of a talk about a match, and that match's topic."""
+        row = (
+            await fetch(
+                """SELECT topic.appointment, topic.id FROM topic WHERE match IS NOT NULL
+                   ORDER BY topic.id LIMIT 1"""
+            )
+        )[0]
+        return f"{self.page}/talks/{row['appointment']}", row["id"]
+
+
+@pytest.fixture
+async def scene(factory: Factory, browser_of: SignedInAs) -> Scene:
+    official = await factory.member(role="official", password=PASSWORD)
+    sellers = [
+        await factory.member(role="secretary", town_id=official.organisation_id, password=PASSWORD)
+        for _ in range(2)
+    ]
+    buyers = [await factory.member(role="buyer") for _ in range(2)]
+    await factory.member(role="buyer", kind="media")
+    for seller, kg in zip(sellers, (1_000, 800), strict=True):
+        await factory.listing(seller, kg=kg)
+    for buyer in buyers:
+        await factory.demand(buyer, kg=900)
+    await run_now(town_id=official.organisation_id, actor=official.actor, at=STORY)
+    return Scene(official, sellers, buyers, await browser_of(official))
+
+
+async def test_form_opens_one_meeting_and_the_worker_plans_it(scene: Scene) -> None:
+    sent = form()
+    answers = [await scene.browser.post("/town/meetings/new", sent) for _ in range(2)]
+    pages = {answer.headers["location"] for answer in answers}
+    assert (len(pages), await fetch_value("SELECT count(*) FROM meeting")) == (1, 1)
+    page = pages.pop()
+    waiting = await scene.browser.get(page)
+    assert '<noscript><meta http-equiv="refresh"' in waiting.text
+    part = await scene.browser.get(page, htmx=True)
+    assert (part.text.count("<html"), part.headers.get("hx-refresh")) == (0, None)
+    assert await Worker().work_once() is True
+    assert (await scene.browser.get(page, htmx=True)).headers["hx-refresh"] == "true"
+    planned = (await scene.browser.get(page)).text
+    talks = await fetch_value("SELECT count(*) FROM appointment WHERE state = 'scheduled'")
+    assert planned.count('class="talk scheduled"') == talks > 0
+    assert "休息 60 分钟" in planned
+    assert "空档" in planned
+    assert planned.count("待回复") >= 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "zh", "en"),
+    [
+        ({"title": ""}, "title", "请填写这一项。", "Please fill this in."),
+        ({"slots": "0"}, "slots", "要在 1 到 60 之间。", None),
+        ({"slots": "1e12"}, "slots", None, None),
+        ({"tables": "NaN"}, "tables", "“NaN”不是数字，请只填数字，例如 25000 或 0.85。", None),
+        ({"tables": "-3"}, "tables", "不能是负数，请填大于 0 的数。", None),
+        ({"held_on": "2026-02-30"}, "held_on", "日历上没有 2026-02-30 这一天。", None),
+        ({"held_on": "2020-01-01"}, "held_on", None, None),
+        ({"starts_at": "25:00"}, "starts_at", "“25:00”不是钟点，请写成 9:30。", None),
+        (
+            {"starts_at": "23:30"},
+            "starts_at",
+            "按这个开始时间和时段数，会议会开过午夜，请改早或减少时段。",
+            None,
+        ),
+        ({"half_day_after": "4"}, "half_day_after", "上午的时段数须小于总时段数，不分上下午请留空。", None),
+        ({"most_appointments": "9"}, "most_appointments", None, None),
+    ],
+)
+async def test_wrong_meeting_is_refused_beside_its_field_in_both_languages(
+    scene: Scene, changes: Form, field: str, zh: str | None, en: str | None
+) -> None:
+    for lang, words in (("zh", zh), ("en", en)):
+        answer = await scene.browser.post(f"/town/meetings/new?lang={lang}", form(**changes))
+        assert answer.status_code == 422
+        told = faults(answer)
+        assert list(told) == [field]
+        if words:
+            assert told[field] == words
+        assert bool(re.search("[\u4e00-\u9fff]", told[field])) == (lang == "zh")
+        assert 'value="东岗对接会"' in answer.text or field == "title"
+        assert f'value="{changes[field]}"' in answer.text
+    assert await fetch_value("SELECT count(*) FROM meeting") == 0
+
+
+async def test_every_fault_is_told_at_once(scene: Scene) -> None:
+    answer = await scene.browser.post(
+        "/town/meetings/new", form(title="", venue="", held_on="soon", slots="x")
+    )
+    assert sorted(faults(answer)) == ["held_on", "slots", "title", "venue"]
+
+
+async def test_meeting_without_matches_says_why_it_has_no_timetable(
+    factory: Factory, browser_of: SignedInAs
+) -> None:
+    browser = await browser_of(await factory.member(role="official", password=PASSWORD))
+    page = (await browser.post("/town/meetings/new", form())).headers["location"]
+    assert await Worker().work_once() is True
+    assert "没有可谈的一对：请先运行撮合" in (await browser.get(page)).text
+
+
+async def test_planning_again_is_harmless_and_possible_until_it_begins(scene: Scene) -> None:
+    await scene.open()
+    for _ in range(2):
+        answer = await scene.browser.post(f"{scene.page}/plan")
+        assert answer.headers["location"] == scene.page
+    assert await fetch_value("SELECT count(*) FROM job WHERE state = 'waiting'") == 1
+    assert await Worker().work_once() is True
+    await scene.browser.post(f"{scene.page}/move/start")
+    assert (await scene.browser.post(f"{scene.page}/plan")).status_code == 409
+
+
+async def test_moves_are_those_of_the_lifecycle_and_pressing_twice_is_harmless(scene: Scene) -> None:
+    await scene.start()
+    again = await scene.browser.post(f"{scene.page}/move/start")
+    assert again.status_code == 303
+    assert (await scene.browser.post(f"{scene.page}/move/cancel")).status_code == 409
+    assert (await scene.browser.post(f"{scene.page}/move/announce")).status_code == 404
+    for move, state in (("close", "closed"), ("finish_follow_up", "followed_up")):
+        await scene.browser.post(f"{scene.page}/move/{move}")
+        assert await fetch_value("SELECT state FROM meeting") == state
+    assert (await scene.browser.get(scene.page)).status_code == 200
+
+
+@pytest.mark.parametrize(("move", "words"), [("postpone", "会议已延期"), ("cancel", "会议已取消")])
+async def test_postponed_and_cancelled_meetings_say_so(scene: Scene, move: str, words: str) -> None:
+    await scene.open()
+    await scene.browser.post(f"{scene.page}/move/{move}")
+    assert words in (await scene.browser.get(scene.page)).text
+
+
+async def test_check_in_is_open_while_the_meeting_is_on(scene: Scene) -> None:
+    await scene.open()
+    guest = scene.sellers[0].organisation_id
+    attend = f"{scene.page}/attendance/{guest}/check_in"
+    assert (await scene.browser.post(attend)).status_code == 409
+    await scene.browser.post(f"{scene.page}/move/start")
+    for _ in range(2):
+        answer = await scene.browser.post(attend)
+        assert answer.headers["location"] == f"{scene.page}/desk#guest-{guest}"
+    states = "SELECT attendance FROM invitation WHERE organisation = $1"
+    assert await fetch_value(states, guest) == "checked_in"
+    assert (await scene.browser.post(f"{scene.page}/attendance/{guest}/vanish")).status_code == 404
+    assert (await scene.browser.post(f"{scene.page}/attendance/999999/check_in")).status_code == 404
+
+
+async def test_talk_is_recorded_in_three_taps_with_the_matchs_figures(scene: Scene) -> None:
+    await scene.start()
+    page, topic = await scene.talk()
+    drawn = (await scene.browser.get(page)).text
+    typed = dict(re.findall(rf'name="((?:quantity|price)_{topic})" value="([^"]+)"', drawn))
+    key = re.search(r'name="key" value="([^"]+)"', drawn)
+    assert key
+    assert sorted(typed) == [f"price_{topic}", f"quantity_{topic}"]
+    sent = {**typed, "outcome": "signed", f"take_{topic}": "1", "key": key[1]}
+    for _ in range(2):
+        answer = await scene.browser.post(page, sent)
+        assert answer.status_code == 303, faults(answer)
+    deal = (await fetch("SELECT quantity, price, source, state FROM deal"))[0]
+    match = (await fetch("SELECT quantity, price / 100 AS price FROM match WHERE deal IS NOT NULL"))[0]
+    assert tuple(deal) == (match["quantity"], match["price"], "appointment", "pending")
+    assert await fetch_value("SELECT count(*) FROM deal") == 1
+    assert "当场签约" in (await scene.browser.get(page)).text
+    ledger = (await scene.browser.get("/town/deals?source=appointment")).text
+    assert ledger.count('<th scope="row">') == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({}, "outcome"),
+        ({"outcome": "none"}, "reason"),
+        ({"outcome": "intent", "take": "1", "quantity": "", "price": "3.5"}, "quantity"),
+        ({"outcome": "quote", "take": "1", "quantity": "0", "price": "3.5"}, "quantity"),
+        ({"outcome": "signed", "take": "1", "quantity": "100", "price": "-1"}, "price"),
+        ({"outcome": "signed", "take": "1", "quantity": "100", "price": "99999999999"}, "price"),
+        ({"outcome": "won"}, "outcome"),
+    ],
+)
+async def test_wrong_result_is_refused_beside_its_field(scene: Scene, changes: Form, fault: str) -> None:
+    await scene.start()
+    page, topic = await scene.talk()
+    numbered = {
+        name if name in ("outcome", "reason") else f"{name}_{topic}": value for name, value in changes.items()
+    }
+    answer = await scene.browser.post(page, {**numbered, "note": "谈了很久"})
+    assert answer.status_code == 422
+    named = fault if fault in ("outcome", "reason") else f"{fault}_{topic}"
+    assert list(faults(answer)) == [named]
+    assert "谈了很久" in answer.text
+    assert await fetch_value("SELECT count(*) FROM appointment WHERE state = 'held'") == 0
+
+
+async def test_signing_for_more_than_is_left_keeps_what_was_typed(scene: Scene) -> None:
+    await scene.start()
+    page, topic = await scene.talk()
+    sent = {"outcome": "signed", f"take_{topic}": "1", f"quantity_{topic}": "90000", f"price_{topic}": "3.6"}
+    answer = await scene.browser.post(page, sent)
+    assert answer.status_code in (409, 422)
+    assert 'value="90000"' in answer.text
+    assert (await fetch_value("SELECT count(*) FROM deal")) == 0
+
+
+async def test_result_before_the_meeting_begins_is_refused(scene: Scene) -> None:
+    await scene.open()
+    page, _ = await scene.talk()
+    assert "会议开始后才能记录结果" in (await scene.browser.get(page)).text
+    answer = await scene.browser.post(page, {"outcome": "sample"})
+    assert answer.status_code == 409
+
+
+@pytest.mark.parametrize("what", ["programme", "timetable", "participants", "tables", "signin"])
+async def test_papers_are_printed_from_the_timetable(scene: Scene, what: str) -> None:
+    await scene.open()
+    page = await scene.browser.get(f"{scene.page}/print?what={what}")
+    assert page.status_code == 200
+    sheets = page.text.count('<article class="sheet')
+    tables = await fetch_value("SELECT count(DISTINCT table_number) FROM appointment")
+    assert sheets == {"participants": 4, "tables": tables}.get(what, 1)
+    assert (await scene.browser.get(f"{scene.page}/print?what=secrets")).status_code == 404
+
+
+async def test_meeting_is_another_towns_neither_to_see_nor_to_move(
+    scene: Scene, factory: Factory, browser_of: SignedInAs
+) -> None:
+    await scene.start()
+    talk, _ = await scene.talk()
+    stranger = await browser_of(await factory.member(role="official", password=PASSWORD))
+    for path in (scene.page, f"{scene.page}/desk", f"{scene.page}/print", talk):
+        assert (await stranger.get(path)).status_code == 404
+    guest = scene.sellers[0].organisation_id
+    for path in ("plan", "move/close", f"attendance/{guest}/check_in"):
+        assert (await stranger.post(f"{scene.page}/{path}")).status_code == 404
+    assert (await stranger.post(talk, {"outcome": "sample"})).status_code == 404
+    assert await fetch_value("SELECT state FROM meeting") == "in_progress"
+    secretary = await browser_of(scene.sellers[0])
+    assert (await secretary.get(scene.page)).status_code == 403
+
+
+async def test_meeting_pages_speak_english(scene: Scene) -> None:
+    await scene.start()
+    talk, _ = await scene.talk()
+    for path in ("/town/meetings", "/town/meetings/new", scene.page, f"{scene.page}/desk", talk):
+        page = (await scene.browser.get(f"{path}?lang=en")).text
+        words = re.sub(r"<[^>]+>", " ", page[page.index("<main") : page.index("</main>")])
+        assert not re.search("会议|洽谈|签到|公斤|吨|邀请", words.replace("东岗对接会", ""))
+
+
+OpenedAs = Callable[[Member], Awaitable[Browser]]
+
+
+async def test_invited_seller_sees_the_own_day_and_answers(scene: Scene, browser_of: OpenedAs) -> None:
+    await scene.open(held_on=(clock.today() + timedelta(days=3)).isoformat())
+    number = scene.page.rpartition("/")[2]
+    seller = await browser_of(scene.sellers[0])
+    listed = (await seller.get("/meetings")).text
+    assert f'action="/meetings/{number}/answer/accepted"' in listed
+    page = (await seller.get(f"/meetings/{number}")).text
+    own = await fetch_value(
+        "SELECT count(*) FROM appointment WHERE seller = $1", scene.sellers[0].organisation_id
+    )
+    assert page.count('<div class="my-when">') == own > 0
+    for _ in range(2):
+        answer = await seller.post(f"/meetings/{number}/answer/accepted")
+        assert answer.headers["location"] == f"/meetings/{number}"
+    states = "SELECT state FROM invitation WHERE organisation = $1"
+    assert await fetch_value(states, scene.sellers[0].organisation_id) == "accepted"
+    assert (await seller.post(f"/meetings/{number}/answer/never")).status_code == 404
+    assert "已接受" in (await scene.browser.get(scene.page)).text
+
+
+async def test_calendar_file_holds_one_event_for_each_talk(scene: Scene, browser_of: OpenedAs) -> None:
+    await scene.open()
+    number = scene.page.rpartition("/")[2]
+    seller = await browser_of(scene.sellers[0])
+    file = await seller.get(f"/meetings/{number}/calendar.ics")
+    lines = file.text.split("\r\n")
+    own = await fetch_value(
+        "SELECT count(*) FROM appointment WHERE seller = $1", scene.sellers[0].organisation_id
+    )
+    assert (lines[0], lines.count("BEGIN:VEVENT"), lines[-2:]) == (
+        "BEGIN:VCALENDAR",
+        own,
+        ["END:VCALENDAR", ""],
+    )
+    assert max(len(line.encode()) for line in lines) <= 75
+    starts = [line for line in lines if line.startswith("DTSTART:")]
+    assert f"DTSTART:{clock.today():%Y%m%d}T010000Z" in starts or len(starts) == own
+
+
+async def test_meeting_is_not_there_for_who_is_not_invited(
+    scene: Scene, factory: Factory, browser_of: OpenedAs
+) -> None:
+    await scene.open()
+    number = scene.page.rpartition("/")[2]
+    stranger = await browser_of(await factory.member(role="secretary", password=PASSWORD))
+    for path in (f"/meetings/{number}", f"/meetings/{number}/calendar.ics"):
+        assert (await stranger.get(path)).status_code == 404
+    assert (await stranger.post(f"/meetings/{number}/answer/accepted")).status_code == 404
+    assert "还没有邀请" in (await stranger.get("/meetings")).text
+
+
+async def test_official_is_led_to_the_towns_own_page(scene: Scene) -> None:
+    await scene.open()
+    number = scene.page.rpartition("/")[2]
+    assert (await scene.browser.get("/meetings")).headers["location"] == "/town/meetings"
+    assert (await scene.browser.get(f"/meetings/{number}")).headers["location"] == scene.page
+
+
+async def test_answer_comes_too_late_once_the_meeting_is_on(scene: Scene, browser_of: OpenedAs) -> None:
+    await scene.start()
+    number = scene.page.rpartition("/")[2]
+    seller = await browser_of(scene.sellers[0])
+    assert "现在不能再改回复" in (await seller.get(f"/meetings/{number}")).text
+    assert (await seller.post(f"/meetings/{number}/answer/declined")).status_code == 409
+    await execute(
+        "UPDATE invitation SET state = 'revoked' WHERE organisation = $1", scene.sellers[0].organisation_id
+    )
+    assert (await seller.get(f"/meetings/{number}")).status_code == 404
