@@ -1,5 +1,6 @@
 """A real server on a copy of the demonstration, and the people who use it through Chromium."""
 
+import asyncio
 import fcntl
 import os
 import shutil
@@ -61,7 +62,8 @@ async def _demo_template(server: Server, home: Path, stage: str) -> str:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if lock.tell() == 0:
             database = await databases.create_database(server, name, template=empty)
-            subprocess.run(
+            await asyncio.to_thread(
+                subprocess.run,
                 [sys.executable, "-m", "market", "demo", "load", "--stage", stage],
                 env=_environment(database, home),
                 stdout=subprocess.DEVNULL,

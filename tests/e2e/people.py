@@ -110,13 +110,16 @@ async def faults_of_access(page: Page) -> list[str]:
     ]
 
 
-#: What belongs to the page and not to its goods: must be English where English is read.
+#: What belongs to the page and not to its goods: must be English where English is read. Stores, titles
+#: that were written in Chinese only and the divisions of Liaoning are goods in this sense.
 _WORDS = """() => {
+    const isData = (each) => each.closest("#facet-place, select");
     const parts = "h2, h3, legend, label, button, summary, thead th, th[scope=col], .hint, .optional, "
-        + ".topbar nav a, .tabbar a, .foot p:first-child, .btn, .tag, dt, caption, option";
-    const shown = [...document.querySelectorAll(parts)].map((each) => each.textContent);
-    const told = [...document.querySelectorAll("[aria-label]")].map((each) => each.getAttribute("aria-label"));
-    return shown.concat(told, [document.title]).map((text) => text.replace(/\\s+/g, " ").trim());
+        + ".topbar nav a, .tabbar a, .foot p:first-child, .btn, .tag, dt, caption";
+    const own = [...document.querySelectorAll(parts)].filter((each) => !isData(each));
+    const told = [...document.querySelectorAll("[aria-label]")].map((each) => each.ariaLabel);
+    return own.map((each) => each.textContent).concat(told, [document.title]).map(
+        (text) => text.replace(/\\s+/g, " ").trim());
 }"""
 
 
