@@ -18,6 +18,7 @@ from typing import Any
 
 from python_calamine import CalamineWorkbook
 
+from market.cells import Unreadable, decoded
 from market.i18n import Message, msg
 from market.matching.rules import Demand, Lot
 from market.units import MOST_FEN_PER_KG, MOST_GRAMS, Gram, grams_from_kg, kg, yuan_per_kg
@@ -370,30 +371,8 @@ def _csv(sheet: Sheet, raw: bytes) -> Iterator[Sequence[Any]]:
 
 
 def _decode(sheet: Sheet, raw: bytes) -> str | None:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        sheet.fault(msg("编码是 UTF-16，请另存为“CSV UTF-8”。"))
-        return None
-    if b"\x00" in raw:
-        sheet.fault(msg("不是文本文件，请存为 CSV UTF-8 或 .xlsx。"))
-        return None
     try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pass
-    try:
-        content = raw.decode("gb18030")
-    except UnicodeDecodeError:
-        sheet.fault(msg("编码不是 UTF-8，也不是 GBK，请另存为“CSV UTF-8”。"))
+        return decoded(raw)
+    except Unreadable as trouble:
+        sheet.fault(trouble.reason)
         return None
-    if all(_common_chinese(sign) for sign in content if ord(sign) > 127):
-        return content
-    sheet.fault(msg("编码不是 UTF-8，也不能断定是 GBK，请另存为“CSV UTF-8”。"))
-    return None
-
-
-def _common_chinese(sign: str) -> bool:
-    """True for Chinese characters and punctuation that GB 2312 knows: text in GBK, and not an accident."""
-    try:
-        return len(sign.encode("gb2312")) == 2 and (sign >= "\u4e00" or "\u3000" <= sign <= "\u303f")
-    except UnicodeEncodeError:
-        return "\u4e00" <= sign <= "\u9fff"

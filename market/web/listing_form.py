@@ -130,7 +130,7 @@ async def publish(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     if produce and ask and is_far_off(ask, produce) and not filled.values.get("confirm"):
         errors["confirm"] = ask_back(ask, produce, language_of(request))
     photos = await _photos(filled, errors)
-    place = await _place(filled, errors)
+    place = await place_of(filled, errors)
     window_of(filled, errors)
     if filled.errors or errors or produce is None:
         return await _draw(request, viewer, _with(filled, errors), status=422)
@@ -243,13 +243,15 @@ def default_title(viewer: Viewer, variety: str, produce: ProduceView) -> str:
     return " ".join(part for part in (name, variety, produce.zh) if part)[:LONGEST_TITLE]
 
 
-class _Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True):
+    """Where the goods lie: a division and the coordinates to reckon freight from."""
+
     code: str
     lat: float | None
     lon: float | None
 
 
-async def _place(filled: Filled, errors: dict[str, Message]) -> _Place | None:
+async def place_of(filled: Filled, errors: dict[str, Message]) -> Place | None:
     """Return the division that was typed, with the coordinates of the nearest one above that has any."""
     text = filled.values.get("place")
     if not text:
@@ -268,7 +270,7 @@ async def _place(filled: Filled, errors: dict[str, Message]) -> _Place | None:
     above = place
     while above.lat is None and above.parent is not None:
         above = await division_by_code(above.parent)
-    return _Place(place.code, above.lat, above.lon)
+    return Place(place.code, above.lat, above.lon)
 
 
 async def _photos(filled: Filled, errors: dict[str, Message]) -> list[NewPicture]:
