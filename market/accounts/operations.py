@@ -16,6 +16,9 @@ from market.i18n import msg
 class TooManyTries(MarketError):
     """The account or the address has tried too often in this window of time."""
 
+    #: Seconds after which a new window has begun for sure.
+    retry_after = rules.WINDOW_MINUTES * 60
+
 
 class NewOrganisation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str

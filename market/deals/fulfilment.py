@@ -108,7 +108,7 @@ async def move_delivery(
         side = "seller" if row["seller"] == organisation_id else "buyer"
         state = rules.DELIVERY.apply(move, state=row["state"], by=side)
         taken = _taken(move=move, quantity=row["quantity"], accepted=accepted)
-        if move in ("accept_part", "reject") and not reason:
+        if move in ("accept_part", "reject") and not await _is_reason(reason):
             problem = msg("请选择原因，让对方知道为什么。")
             raise Invalid(problem, {"reason": problem})
         await execute(
@@ -190,6 +190,10 @@ async def pay(*, payment_id: int, organisation_id: int, actor: Actor, at: dateti
             link=f"/deals/{row['deal']}",
             at=at,
         )
+
+
+async def _is_reason(code: str | None) -> bool:
+    return bool(await fetch("SELECT code FROM reason WHERE code = $1", code))
 
 
 def _taken(*, move: str, quantity: int, accepted: Gram | None) -> Gram | None:

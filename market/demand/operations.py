@@ -6,6 +6,7 @@ import msgspec
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
+from market.clock import CHINA
 from market.db.replay import once
 from market.db.session import execute, fetch, transaction
 from market.demand import rules
@@ -38,6 +39,8 @@ async def publish_demand(
 
 async def _publish(*, demand: NewDemand, buyer_id: int, actor: Actor, at: datetime) -> int:
     problems = rules.demand_problems(demand)
+    if demand.deliver_to < at.astimezone(CHINA).date():
+        problems["deliver_to"] = msg("交货截止日期已过，请改为今天或以后。")
     if not await fetch("SELECT code FROM produce WHERE code = $1", demand.produce):
         problems["produce"] = msg("品类表里没有“{name}”，请从提示中选一个。", name=demand.produce)
     known = {row["code"] for row in await fetch("SELECT code FROM credential_kind")}

@@ -6,6 +6,7 @@ import msgspec
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
+from market.clock import CHINA
 from market.db.replay import once
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
@@ -44,6 +45,8 @@ async def _publish(*, listing: NewListing, owner_id: int, actor: Actor, at: date
     owner = (await fetch("SELECT division, lat, lon FROM organisation WHERE id = $1", owner_id))[0]
     lat, lon = (owner["lat"], owner["lon"]) if listing.lat is None else (listing.lat, listing.lon)
     problems = rules.listing_problems(listing, has_place=lat is not None and lon is not None)
+    if listing.available_to < at.astimezone(CHINA).date():
+        problems["available_to"] = msg("供应截止日期已过，请改为今天或以后。")
     problems |= await _unknown_names(listing)
     if problems:
         raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
@@ -123,6 +126,8 @@ async def revise_listing(
         if rows[0]["state"] not in (rules.PUBLISHED, rules.SUSPENDED):
             raise Conflict(msg("这批货源现在不在售，请刷新后再看。"))
         problems = rules.terms_problems(terms, quantity=Gram(rows[0]["quantity"]))
+        if terms.available_to < at.astimezone(CHINA).date():
+            problems["available_to"] = msg("供应截止日期已过，请改为今天或以后。")
         problems |= await _unknown_credentials(terms.credentials)
         if problems:
             raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)

@@ -80,7 +80,7 @@ def trouble_from(error: Exception) -> Trouble:
     if isinstance(error, MarketError):
         status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
         fields = error.fields if isinstance(error, Invalid) else {}
-        headers = {"retry-after": str(error.retry_after)} if isinstance(error, Busy) else {}
+        headers = {"retry-after": str(error.retry_after)} if isinstance(error, Busy | TooManyTries) else {}
         return Trouble(status, error.message, fields, headers)
     if isinstance(error, ValidationException) and error.extra:
         return Trouble(400, _ADVICE[400], _fields_of(error.extra))
