@@ -9,6 +9,21 @@ from market.meetings.queries import AppointmentRow, MeetingRow
 
 #: A content line is folded before this many octets.
 _LINE = 73
+_CALENDAR = """\
+BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//Tiantou//Meetings//EN
+"""
+_EVENT = """\
+BEGIN:VEVENT
+UID:{uid}@tiantou
+DTSTAMP:{at}
+DTSTART:{start}
+DTEND:{end}
+SUMMARY:{title}
+LOCATION:{place}
+END:VEVENT
+"""
 
 
 def calendar(
@@ -20,7 +35,7 @@ def calendar(
     at: datetime,
 ) -> bytes:
     """Return the calendar of ``organisation``; ``at`` is when it was written."""
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Tiantou//Meetings//EN"]
+    lines = _CALENDAR.splitlines()
     title, venue = _name(meeting, "title", language), _name(meeting, "venue", language)
     placed = [each for each in talks if each.slot is not None and each.state in ("scheduled", "held")]
     if not placed:
@@ -52,16 +67,9 @@ def calendar(
 
 
 def _event(uid: str, start: datetime, end: datetime, title: str, place: str, at: datetime) -> list[str]:
-    return [
-        "BEGIN:VEVENT",
-        f"UID:{uid}@tiantou",
-        f"DTSTAMP:{_utc(at)}",
-        f"DTSTART:{_utc(start)}",
-        f"DTEND:{_utc(end)}",
-        f"SUMMARY:{_text(title)}",
-        f"LOCATION:{_text(place)}",
-        "END:VEVENT",
-    ]
+    return _EVENT.format(
+        uid=uid, at=_utc(at), start=_utc(start), end=_utc(end), title=_text(title), place=_text(place)
+    ).splitlines()
 
 
 def _moment(meeting: MeetingRow, minutes: int) -> datetime:
