@@ -67,9 +67,10 @@ def calendar(
 
 
 def _event(uid: str, start: datetime, end: datetime, title: str, place: str, at: datetime) -> list[str]:
-    return _EVENT.format(
+    event = _EVENT.format(
         uid=uid, at=_utc(at), start=_utc(start), end=_utc(end), title=_text(title), place=_text(place)
-    ).splitlines()
+    )
+    return event.rstrip("\n").split("\n")
 
 
 def _moment(meeting: MeetingRow, minutes: int) -> datetime:
@@ -84,7 +85,7 @@ def _utc(moment: datetime) -> str:
 def _text(words: str) -> str:
     for sign in "\\;,":
         words = words.replace(sign, f"\\{sign}")
-    return words.replace("\n", "\\n")
+    return "\\n".join(words.splitlines())
 
 
 def _folded(line: str) -> list[str]:
