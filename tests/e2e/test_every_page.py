@@ -23,7 +23,9 @@ from tests.e2e.people import (
 )
 
 #: Files, not pages; and what takes the walk out of the role it is in.
-_NO_PAGE = re.compile(r"\.(csv|json|ics|svg|png|webp|jpg|jpeg)$|^/(api|assets)/|/files/|/image|/thumb")
+_NO_PAGE = re.compile(
+    r"\.(csv|json|ics|xlsx|docx|pdf|zip|svg|png|webp|jpg)$|^/(api|assets)/|/files/|/image|/thumb"
+)
 #: Pages that have to be reached; the walk finds more.
 EXPECTED = {
     "guest": {"/", "/sign-in", "/listings", "/listings/*"},
