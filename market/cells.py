@@ -35,14 +35,14 @@ def decoded(raw: bytes) -> str:
 
 
 def _common_chinese(sign: str) -> bool:
-    """True for Chinese characters and the signs that GB 2312 knows: text in GBK, and not an accident."""
+    """True for Chinese characters and the signs around them: text in GBK, and not an accident."""
+    if sign in _SIGNS:
+        return True
     try:
-        return len(sign.encode("gb2312")) == 2 and (
-            sign >= "\u4e00" or "\u3000" <= sign <= "\u303f" or sign in _PUNCTUATION
-        )
+        return len(sign.encode("gb2312")) == 2 and (sign >= "\u4e00" or "\u3000" <= sign <= "\u303f")
     except UnicodeEncodeError:
         return "\u4e00" <= sign <= "\u9fff"
 
 
-#: Signs of Chinese text outside of the CJK blocks: dashes, quotation marks, the middle dot, ellipsis, ℃.
-_PUNCTUATION = frozenset("·—‘’“”…℃×÷±≤≥")
+#: Signs of Chinese text that lie outside of its blocks: dashes, quotation marks, the middle dot, ℃.
+_SIGNS = frozenset("·—―‘’“”…℃×÷±≤≥")

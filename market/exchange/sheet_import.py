@@ -241,6 +241,13 @@ def _places(
     return places, units, unknown
 
 
+def _is_slip(written: str, name: str) -> bool:
+    """Tell whether a heading is a name with one sign wrong (起定量), or very near to one."""
+    if len(written) == len(name) >= 3 and sum(a != b for a, b in zip(written, name, strict=True)) == 1:
+        return True
+    return difflib.SequenceMatcher(None, written, name).ratio() >= 0.8
+
+
 def _heading_unit(heading: str, column: Column) -> str:
     """Return the unit in the brackets of a heading: 数量（斤）, 单价(元/公斤)."""
     found = re.search(r"\((.+?)\)", heading.translate(_PLAIN).lower())

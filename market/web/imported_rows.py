@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -25,7 +24,7 @@ from market.i18n import Language, Message, msg
 from market.supply.commands import NewListing
 from market.supply.operations import publish_listing
 from market.supply.rules import LONGEST_TITLE
-from market.units import Gram
+from market.units import FenPerKg, Gram
 from market.web import formats, posting
 from market.web.forms import Filled, Form
 from market.web.listing_form import Place, default_title, is_far_off, listing_form, place_of, window_of
@@ -173,13 +172,13 @@ async def take_listings(table: Table, viewer: Viewer, language: Language) -> Out
     return await _take("listing", table, viewer, read, publish, {"division": "place"})
 
 
-def _far_off(kind: ProduceView, ask: Any, language: Language) -> Message:
+def _far_off(kind: ProduceView, ask: FenPerKg, language: Language) -> Message:
     return msg(
         "{name}平常是 {low} 到 {high}，这里是 {ask}。是不是斤和公斤弄混了，或多打、少打了一个 0？"
         "没错的话，请在“确认”列写“是”。",
         name=kind.en if language == "en" else kind.zh,
-        low=formats.price_jin(kind.price_low or ask, language),
-        high=formats.price_jin(kind.price_high or ask, language),
+        low=formats.price_jin(FenPerKg(kind.price_low or ask), language),
+        high=formats.price_jin(FenPerKg(kind.price_high or ask), language),
         ask=formats.price(ask, language),
     )
 
@@ -216,6 +215,9 @@ async def take_demands(table: Table, viewer: Viewer, language: Language) -> Outc
         kind = None
         if "produce_text" not in errors:
             kind = await produce.named(filled.values["produce_text"], errors, "produce_text")
+        first, last = filled.values.get("deliver_from"), filled.values.get("deliver_to")
+        if first and last and last < first:
+            errors["deliver_to"] = msg("交货截止日期早于开始日期，请对调或修改。")
         if errors or kind is None:
             return errors
         filled = msgspec.structs.replace(filled, values={**filled.values, "produce_text": kind.code})

@@ -220,7 +220,7 @@ async def listings_page(request: WebRequest) -> Response[str]:
     return _page(request, LISTINGS, UPLOAD.blank())
 
 
-@post("/selling/import", guards=[require("seller")], request_max_body_size=_MOST_BODY)
+@post("/selling/import", guards=[require("seller")], status_code=200, request_max_body_size=_MOST_BODY)
 async def listings_in(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """Put the good rows on sale and tell what is wrong with the others."""
     return await _bring_in(request, viewer, LISTINGS)
@@ -232,7 +232,7 @@ async def listings_template(request: WebRequest, viewer: SignedIn) -> Response[b
     return await _template(request, viewer, LISTINGS)
 
 
-@post("/selling/import/rest", guards=[require("seller")])
+@post("/selling/import/rest", status_code=200, guards=[require("seller")])
 async def listings_rest(request: WebRequest) -> Response[bytes]:
     """Return the rows that could not be taken, with the reasons."""
     return await _rest(request, LISTINGS)
@@ -244,7 +244,7 @@ async def demands_page(request: WebRequest) -> Response[str]:
     return _page(request, DEMANDS, UPLOAD.blank())
 
 
-@post("/demands/import", guards=[require("buyer")], request_max_body_size=_MOST_BODY)
+@post("/demands/import", guards=[require("buyer")], status_code=200, request_max_body_size=_MOST_BODY)
 async def demands_in(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """Post the good rows and tell what is wrong with the others."""
     return await _bring_in(request, viewer, DEMANDS)
@@ -256,7 +256,7 @@ async def demands_template(request: WebRequest, viewer: SignedIn) -> Response[by
     return await _template(request, viewer, DEMANDS)
 
 
-@post("/demands/import/rest", guards=[require("buyer")])
+@post("/demands/import/rest", status_code=200, guards=[require("buyer")])
 async def demands_rest(request: WebRequest) -> Response[bytes]:
     """Return the rows that could not be taken, with the reasons."""
     return await _rest(request, DEMANDS)
