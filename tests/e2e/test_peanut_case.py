@@ -199,10 +199,10 @@ async def test_seller_and_buyer_agree_to_a_match_and_it_becomes_a_deal(cast: Cas
 
 async def test_lowered_price_sells_the_lot_in_the_next_run(cast: Cast) -> None:
     await run_matching(cast.official)
-    await cast.official.page.get_by_label("卖方").select_option(label="东于村村民委员会")
+    await cast.official.page.locator("select[name=seller]").select_option(label="东于村村民委员会")
     await cast.official.press("显示")
     await expect(cast.official.page.locator("#matches tr", has_text=LOT).first).to_be_visible()
-    await cast.official.page.get_by_label("比较").select_option(index=0)
+    await cast.official.page.locator("select[name=with]").select_option(index=0)
     await cast.official.press("比较")
     await expect(cast.official.page.locator("#compare tr", has_text=LOT).first).to_be_visible()
 

@@ -90,7 +90,7 @@ _FOCUS = """() => {
         what: one.tagName + (one.id ? "#" + one.id : one.type ? " " + one.name : ""),
         // the calendar button inside a date's field is ringed by the browser, past the page's styles
         isRinged: [style, labelled].some((each) => each.outlineStyle !== "none") || !one.matches(":focus"),
-        isCovered: (box.top + box.bottom) / 2 > edge,
+        isCovered: box.top + Math.min(box.height / 2, 24) > edge,
     };
 }"""
 
