@@ -229,14 +229,10 @@ def _places(
                 units[column.field] = _heading_unit(heading, column)
     names = {name: owner.zh for name, owner in owners.items() if owner.field not in places}
     for heading in unknown:
-        near = difflib.get_close_matches(folded(heading), list(names), n=1, cutoff=0.75)
+        near = next((zh for name, zh in names.items() if _is_slip(folded(heading), name)), None)
         if near:
             raise refused(
-                msg(
-                    "不认识“{name}”这一列，是不是“{near}”？请改好列名再传。",
-                    name=heading,
-                    near=names[near[0]],
-                )
+                msg("不认识“{name}”这一列，是不是“{near}”？请改好列名再传。", name=heading, near=near)
             )
     return places, units, unknown
 

@@ -1,6 +1,6 @@
 """The rows of an .xlsx workbook, read in a process of its own.
 
-``python -m market.exchange.workbook_rows < book.xlsx`` writes :class:`Sheet` as JSON. A workbook of a few
+``python -I workbook_rows.py 100 < book.xlsx`` writes :class:`Sheet` as JSON. A workbook of a few
 kilobytes can name a cell a million rows down, or repeat one long text in every cell: the reader then asks
 for memory that no machine has and takes its whole process with it. So that process is not the server:
 it has limits, and its death is an answer like any other.
@@ -58,8 +58,9 @@ def sheets_of(raw: bytes, *, most_rows: int) -> list[Sheet]:
     try:
         with _AT_ONCE:
             done = subprocess.run(  # noqa: S603  our own module
-                [sys.executable, "-m", "market.exchange.workbook_rows", str(most_rows)],
+                [sys.executable, "-I", __file__, str(most_rows)],
                 input=raw,
+                env={},
                 capture_output=True,
                 timeout=2 * _SECONDS,
                 check=False,

@@ -49,7 +49,6 @@ class Ledger(msgspec.Struct, frozen=True):
     columns: tuple[Column, ...]
     examples: Mapping[Language, Mapping[str, str]]
     take: Callable[[Table, Viewer, Language], Awaitable[Outcome]]
-    done: Message
     see: Message
 
 
@@ -64,7 +63,6 @@ LISTINGS = Ledger(
     columns=listing_sheet.COLUMNS,
     examples={"zh": listing_sheet.EXAMPLE, "en": listing_sheet.EXAMPLE_EN},
     take=take_listings,
-    done=msg("新上架 {n} 批"),
     see=msg("看我的货源"),
 )
 DEMANDS = Ledger(
@@ -78,7 +76,6 @@ DEMANDS = Ledger(
     columns=demand_sheet.COLUMNS,
     examples={"zh": demand_sheet.EXAMPLE, "en": demand_sheet.EXAMPLE_EN},
     take=take_demands,
-    done=msg("新发布 {n} 条"),
     see=msg("看采购需求"),
 )
 

