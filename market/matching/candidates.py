@@ -183,12 +183,69 @@ class Market:
 
     def blocks(self, product: int) -> Iterator[Block]:
         """Yield the whole table of a product in stripes of at most ``BLOCK`` pairs (at least one row)."""
-        lots, demands = self.lots_of[product], self.demands_of[product]
+        return self.stripes(self.lots_of[product], self.demands_of[product])
+
+    def stripes(self, lots: Ints, demands: Ints) -> Iterator[Block]:
+        """Yield the table of any ``lots`` and ``demands`` of one product in such stripes."""
         if not len(lots) or not len(demands):
             return
         step = max(1, BLOCK // len(demands))
         for start in range(0, len(lots), step):
             yield self.table(lots, demands, slice(start, min(start + step, len(lots))))
+
+    def limited(self, product: int) -> bool:
+        """Tell whether any smallest order or most lots may bind in a product."""
+        lots, demands = self.lots_of[product], self.demands_of[product]
+        return bool(
+            (self.lot_min[lots] > 0).any()
+            or (self.demand_min[demands] > 0).any()
+            or (self.max_lots[demands] < len(lots)).any()
+        )
+
+    def twins(self, product: int) -> tuple[Ints, Ints]:
+        """Classes of a product's lots and of its demands that are alike in all that decides pairs and worth.
+
+        A lot with barred pairs is in a class of its own.
+        """
+        lots, demands = self.lots_of[product], self.demands_of[product]
+        own = np.zeros(len(lots), np.int64)
+        for k, lot in enumerate(lots.tolist() if self._barred else []):
+            own[k] = k + 1 if lot in self._barred else 0
+        lot_class = _classes(
+            self.ask[lots],
+            self.priority[lots],
+            self.lot_grade[lots],
+            self.lot_from[lots],
+            self.lot_to[lots],
+            own,
+            *self.lot_xyz[:, lots],
+            *self.held[:, lots],
+        )
+        demand_class = _classes(
+            self.ceiling[demands],
+            self.min_grade[demands],
+            self.demand_from[demands],
+            self.demand_to[demands],
+            self.reach[demands],
+            *self.demand_xyz[:, demands],
+            *self.required[:, demands],
+        )
+        return lot_class, demand_class
+
+
+def _classes(*columns: NDArray[np.generic]) -> Ints:
+    """Number rows so that equal ones, and only they, share a number, the first seen first."""
+    order = np.lexsort(columns)
+    new = np.zeros(len(order), np.bool_)
+    new[:1] = True
+    for column in columns:
+        new[1:] |= column[order][1:] != column[order][:-1]
+    place = np.cumsum(new) - 1
+    # lexsort is stable: the first row of a class is its earliest.
+    rank = np.argsort(np.argsort(order[new]))
+    classes = np.empty(len(order), np.int64)
+    classes[order] = rank[place]
+    return classes
 
 
 class Arcs(NamedTuple):
@@ -201,50 +258,6 @@ class Arcs(NamedTuple):
     i: NDArray[np.int32]
     j: NDArray[np.int32]
     w: Ints
-
-
-def arcs_of(market: Market, product: int, block: Block, scale: float) -> tuple[Arcs, Bools]:
-    """Return the arcs of a block (worth >= 0) and its mask of admissible pairs."""
-    ok = block.admissible()
-    rows, columns = np.nonzero(ok)
-    worth = block.surplus[rows, columns] + market.priority[market.lots_of[product][block.rows]][rows]
-    keep = worth >= 0
-    if not keep.all():
-        rows, columns, worth = rows[keep], columns[keep], worth[keep]
-    w = np.floor(worth * scale).astype(np.int64) + 1
-    return Arcs((rows + block.rows.start).astype(np.int32), columns.astype(np.int32), w), ok
-
-
-class Pairs:
-    """All arcs of one product: kept when they are few enough, computed afresh when not."""
-
-    #: Arcs of a product that are kept in memory (16 bytes each).
-    KEEP = 8_000_000
-
-    def __init__(self, market: Market, product: int, scale: float) -> None:
-        self.market, self.product, self.scale = market, product, scale
-        self.lot_pairs = np.zeros(len(market.lots_of[product]), np.int64)
-        self.demand_pairs = np.zeros(len(market.demands_of[product]), np.int64)
-        self.count = 0
-        kept: list[Arcs] | None = []
-        for block in market.blocks(product):
-            arcs, ok = arcs_of(market, product, block, scale)
-            self.lot_pairs[block.rows] = np.count_nonzero(ok, axis=1)
-            self.demand_pairs += np.count_nonzero(ok, axis=0)
-            self.count += len(arcs.w)
-            if kept is not None:
-                kept.append(arcs)
-                if self.count > self.KEEP:
-                    kept = None
-        self.kept = join(kept) if kept is not None else None
-
-    def chunks(self) -> Iterator[Arcs]:
-        """Yield every arc once, in chunks, ordered by lot."""
-        if self.kept is not None:
-            yield self.kept
-            return
-        for block in self.market.blocks(self.product):
-            yield arcs_of(self.market, self.product, block, self.scale)[0]
 
 
 def join(parts: Sequence[Arcs]) -> Arcs:

@@ -1,8 +1,9 @@
 """One product over all its pairs: small ones at once, large ones by column generation.
 
-Column generation solves over a part of the arcs, then prices every arc of the product against the
-duals: an arc with w > u + v could still matter and joins. It ends only when no arc is left that
-violates either end of the lattice, so the part never limits the optimum nor the price bands.
+Column generation solves over a part of the arcs, then prices every pair of the product against the
+gains: an arc with w > u + v could still matter and joins. It begins from a rough solution (``rough``)
+and ends only when no arc is left that violates the gains, nor either end of their lattice, so the part
+never limits the optimum nor the price bands.
 """
 
 from collections.abc import Callable
@@ -10,15 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from market.matching.candidates import Arcs, Ints, Market, Pairs, join
+from market.matching.candidates import Arcs, Bools, Ints, Market, join
+from market.matching.pairs import Pairs
+from market.matching.rough import Rough, solve_roughly
 from market.matching.solver import Duals, best_flow, extreme_duals, middle
 
-#: A product with no more arcs than this is solved at once.
-AT_ONCE = 60_000
 #: Arcs per lot and demand that join in a round.
 PER_NODE = 10
-#: The first rounds reckon in steps of so many yuan per kg.
-COARSE = 1e-4
+#: How far gains may fall in the first exact round, in steps of the rough solution.
+REACH = 16
 
 
 class Solved(NamedTuple):
@@ -31,28 +32,10 @@ class Solved(NamedTuple):
     proven: bool
 
 
-def clearing_guess(market: Market, product: int, scale: float, typical_freight: float) -> Duals:
-    """Gains if the product cleared at one price, with everybody paying the typical freight."""
-    lots, demands = market.lots_of[product], market.demands_of[product]
-    ask = market.ask[lots] - market.priority[lots]
-    bid = market.ceiling[demands] - typical_freight
-    by_ask, by_bid = np.argsort(ask, kind="stable"), np.argsort(-bid, kind="stable")
-    supply, wanted = np.cumsum(market.q[lots][by_ask]), np.cumsum(market.d[demands][by_bid])
-    # The first lot, cheapest first, that finds fewer kilograms still wanted at its price than offered.
-    at = np.searchsorted(-bid[by_bid], -ask[by_ask], side="right")
-    demand_at = np.where(at > 0, wanted[np.maximum(at, 1) - 1], 0)
-    crossing = np.flatnonzero(supply >= demand_at)
-    price = float(ask[by_ask][crossing[0]]) if len(crossing) else float(bid.min())
-    u = np.floor(np.maximum(0.0, price - ask) * scale).astype(np.int64)
-    v = np.floor(np.maximum(0.0, bid - price) * scale).astype(np.int64)
-    return Duals(u, v)
-
-
-def trivial_duals(pairs: Pairs, lots: int, demands: int) -> Duals:
+def trivial_duals(arcs: Arcs, lots: int, demands: int) -> Duals:
     """u = 0 and v = the best worth a demand could ever get: feasible without solving anything."""
     v = np.zeros(demands, np.int64)
-    for arcs in pairs.chunks():
-        np.maximum.at(v, arcs.j, arcs.w)
+    np.maximum.at(v, arcs.j, arcs.w)
     return Duals(np.zeros(lots, np.int64), v)
 
 
@@ -70,121 +53,131 @@ def greedy_flow(arcs: Arcs, q: Ints, d: Ints) -> Ints:
     return x
 
 
-class _Nearest:
-    """Gathers the arcs of largest excess w - u - v: about ``most`` of them, and each node's largest."""
-
-    def __init__(self, duals: tuple[Duals, ...], most: int, tolerance: int) -> None:
-        self.duals, self.most, self.tolerance = duals, most, tolerance
-        self.lots, self.demands = len(duals[0].u), len(duals[0].v)
-        self.violations = 0
-        self.parts: list[Arcs] = []
-        self.excesses: list[Ints] = []
-        self.held = 0
-
-    def take(self, arcs: Arcs) -> None:
-        excess = arcs.w - np.minimum.reduce([dual.u[arcs.i] + dual.v[arcs.j] for dual in self.duals])
-        self.violations += int(np.count_nonzero(excess > self.tolerance))
-        self._keep(arcs, excess)
-        if self.held > 3 * self.most:
-            self._trim()
-
-    def arcs(self) -> Arcs:
-        self._trim()
-        return join(self.parts)
-
-    def _trim(self) -> None:
-        if self.parts:
-            arcs, excess = join(self.parts), np.concatenate(self.excesses)
-            self.parts, self.excesses, self.held = [], [], 0
-            self._keep(arcs, excess)
-
-    def _keep(self, arcs: Arcs, excess: Ints) -> None:
-        if not len(excess):
-            return
-        # Ties are broken by a fixed scramble: where all prices are alike, arcs should spread, not pile up.
-        scramble = (arcs.i.astype(np.int64) * 2654435761 + arcs.j * np.int64(4_050_397)) % 1_000_003
-        cut = max(0, len(excess) - self.most)
-        value = np.partition(excess, cut)[cut]
-        keep = excess > value
-        ties = np.flatnonzero(excess == value)
-        room = min(len(ties), max(1, self.most - int(np.count_nonzero(keep))))
-        keep[ties[np.argsort(scramble[ties], kind="stable")[:room]]] = True
-        for places, size in ((arcs.i, self.lots), (arcs.j, self.demands)):
-            largest = np.full(size, np.iinfo(np.int64).min)
-            np.maximum.at(largest, places, excess)
-            ties = np.flatnonzero(excess == largest[places])
-            first = np.full(size, -1)
-            np.maximum.at(first, places[ties], scramble[ties])
-            keep[ties[scramble[ties] == first[places[ties]]]] = True
-        self.parts.append(Arcs(arcs.i[keep], arcs.j[keep], arcs.w[keep]))
-        self.excesses.append(excess[keep])
-        self.held += len(self.excesses[-1])
-
-
-def _nearest(pairs: Pairs, duals: tuple[Duals, ...], most: int, tolerance: int) -> tuple[Arcs, int]:
-    """Return the arcs nearest to mattering, and how many of all violate any of ``duals`` by more."""
-    gather = _Nearest(duals, most, tolerance)
-    for arcs in pairs.chunks():
-        gather.take(arcs)
-    return gather.arcs(), gather.violations
-
-
-def _lift(pairs: Pairs, duals: Duals) -> Duals:
-    """Raise v until every arc is covered: any guess becomes a feasible system of gains."""
-    v = duals.v.copy()
-    for arcs in pairs.chunks():
-        np.maximum.at(v, arcs.j, arcs.w - duals.u[arcs.i])
-    return Duals(duals.u, v)
-
-
 def solve_product(market: Market, pairs: Pairs, late: Callable[[], bool]) -> Solved:
     """Solve one product over all of ``pairs``. ``late()`` tells when to stop with the best so far."""
-    q, d = market.q[market.lots_of[pairs.product]], market.d[market.demands_of[pairs.product]]
-    if pairs.kept is not None and len(pairs.kept.w) <= AT_ONCE:
-        arcs = pairs.kept
-        if late():
-            duals = trivial_duals(pairs, len(q), len(d))
-            return Solved(arcs, greedy_flow(arcs, q, d), duals, duals, proven=False)
-        x = best_flow(arcs, q, d)
-        assert x is not None
-        return Solved(arcs, x, *extreme_duals(arcs, x, q, d), proven=True)
-    return _generate(market, pairs, q, d, late)
+    product_q, product_d = market.q[pairs.all_lots], market.d[pairs.all_demands]
+    solved = _solve(pairs, late)
+    arcs, x = pairs.unmerge(solved.arcs, solved.x, product_q, product_d)
+    low, high = (
+        Duals(end.u[pairs.lot_class], end.v[pairs.demand_class]) for end in (solved.low, solved.high)
+    )
+    return Solved(arcs, x, low, high, solved.proven)
 
 
-def _generate(market: Market, pairs: Pairs, q: Ints, d: Ints, late: Callable[[], bool]) -> Solved:
-    nodes = len(q) + len(d)
-    sample = next(iter(market.blocks(pairs.product)))
-    typical = float(np.quantile(sample.km[:: max(1, len(sample.km) // 64)], 0.1)) * market.rate
-    guess = clearing_guess(market, pairs.product, pairs.scale, typical)
-    arcs, _ = _nearest(pairs, (guess,), PER_NODE * nodes, 0)
+def _solve(pairs: Pairs, late: Callable[[], bool]) -> Solved:
+    q, d, arcs = pairs.q, pairs.d, pairs.kept
+    if arcs is None:
+        return _generate(pairs, late)
     if late():
-        duals = _lift(pairs, guess)
+        duals = trivial_duals(arcs, len(q), len(d))
         return Solved(arcs, greedy_flow(arcs, q, d), duals, duals, proven=False)
-    step = max(1, int(pairs.scale * COARSE))
-    while True:
-        low, high, x = _round(arcs, q, d, step)
-        if late():
-            duals = _lift(pairs, middle(low, high))
-            return Solved(arcs, x, duals, duals, proven=False)
-        tried = (low, high) if step == 1 else (middle(low, high),)
-        near, violations = _nearest(pairs, tried, PER_NODE * nodes, 2 * step if step > 1 else 0)
-        if not violations and step == 1:
-            return Solved(arcs, x, low, high, proven=True)
-        if step > 1 and violations <= nodes // 10:
-            # Nearly done: go on exactly, without the arcs that turned out to be far from mattering.
-            step, used = 1, x > 0
-            arcs = Arcs(arcs.i[used], arcs.j[used], arcs.w[used])
-        both = join([arcs, near])
-        once = np.unique(both.i.astype(np.int64) * len(d) + both.j, return_index=True)[1]
-        arcs = Arcs(both.i[once], both.j[once], both.w[once])
-
-
-def _round(arcs: Arcs, q: Ints, d: Ints, step: int) -> tuple[Duals, Duals, Ints]:
-    """Solve in steps of worth of ``step``: coarse ones are quicker, and good enough to find arcs by."""
-    coarse = arcs if step == 1 else Arcs(arcs.i, arcs.j, arcs.w // step)
-    x = best_flow(coarse, q, d)
+    x = best_flow(arcs, q, d)
     assert x is not None
-    low, high = extreme_duals(coarse, x, q, d)
-    if step > 1:
-        low, high = (Duals(end.u * step, end.v * step) for end in (low, high))
-    return low, high, x
+    return Solved(arcs, x, *extreme_duals(arcs, x, q, d), proven=True)
+
+
+def _generate(pairs: Pairs, late: Callable[[], bool]) -> Solved:
+    q, d, scale = pairs.q, pairs.d, pairs.scale
+    rough = solve_roughly(pairs, late)
+    arcs = pairs.arcs(rough.i, rough.j)
+    centre = _whole(rough, scale)
+    if late():
+        duals = _covering(pairs, centre)
+        return Solved(arcs, greedy_flow(arcs, q, d), duals, duals, proven=False)
+    reach = REACH * int(rough.step * scale) + 1
+    box = Duals(np.full(len(q), reach), np.full(len(d), reach))
+    while True:
+        x, centre, held = _boxed(arcs, q, d, centre, box)
+        if late():
+            duals = _covering(pairs, centre)
+            return Solved(arcs, x, duals, duals, proven=False)
+        if held[0].any() or held[1].any():
+            box = Duals(*(np.where(stuck, 8 * side, side) for stuck, side in zip(held, box, strict=True)))
+            continue
+        more = _violating(pairs, centre)
+        if not len(more.w):
+            break
+        arcs = _joined(pairs, arcs, more)
+    # The flow is best over all pairs. The ends of the lattice ask for no other flow, only for more arcs.
+    while True:
+        low, high = extreme_duals(arcs, x, q, d, centre)
+        more = join([_violating(pairs, end) for end in (low, high)])
+        if not len(more.w):
+            return Solved(arcs, x, low, high, proven=True)
+        if late():
+            return Solved(arcs, x, centre, centre, proven=False)
+        count = len(arcs.w)
+        arcs = _joined(pairs, arcs, more)
+        x = np.concatenate([x, np.zeros(len(arcs.w) - count, np.int64)])
+
+
+def _boxed(
+    arcs: Arcs, q: Ints, d: Ints, centre: Duals, box: Duals
+) -> tuple[Ints, Duals, tuple[Bools, Bools]]:
+    """Solve with no gain more than ``box`` under ``centre``; tell which gains that held up.
+
+    Gains of at least ``low`` are gains of at least 0 in a market whose worths are less by ``low``: fewer
+    arcs, and a smaller range of costs. If nothing was held up, the flow is best without the box as well.
+    """
+    low_u, low_v = np.maximum(centre.u - box.u, 0), np.maximum(centre.v - box.v, 0)
+    rest = arcs.w - low_u[arcs.i] - low_v[arcs.j]
+    keep = np.flatnonzero(rest >= 0)
+    boxed = Arcs(arcs.i[keep], arcs.j[keep], rest[keep])
+    flow = best_flow(boxed, q, d)
+    assert flow is not None
+    guess = Duals(centre.u - low_u, centre.v - low_v)
+    half = middle(*extreme_duals(boxed, flow, q, d, guess))
+    left = (np.bincount(boxed.i, flow, len(q)) < q) & (low_u > 0)
+    unfilled = (np.bincount(boxed.j, flow, len(d)) < d) & (low_v > 0)
+    x = np.zeros(len(arcs.w), np.int64)
+    x[keep] = flow
+    return x, Duals(low_u + half.u, low_v + half.v), (left, unfilled)
+
+
+def _joined(pairs: Pairs, arcs: Arcs, more: Arcs) -> Arcs:
+    """Add arcs, each once, behind those there are."""
+    known = arcs.i.astype(np.int64) * len(pairs.d) + arcs.j
+    key, once = np.unique(more.i.astype(np.int64) * len(pairs.d) + more.j, return_index=True)
+    new = once[~np.isin(key, known)]
+    return join([arcs, Arcs(more.i[new], more.j[new], more.w[new])])
+
+
+def _whole(rough: Rough, scale: float) -> Duals:
+    u, v = (np.floor(side.astype(np.float64) * scale).astype(np.int64) for side in rough.gains)
+    return Duals(u, v)
+
+
+def _violating(pairs: Pairs, duals: Duals) -> Arcs:
+    """Return arcs with w > u + v: all, or the worst and every n-th of the others if they are very many."""
+    u, v = ((side / pairs.scale).astype(np.float32) for side in duals)
+    blur = pairs.blur(u, v)
+    parts: list[Arcs] = []
+    excesses: list[Ints] = []
+    for rows, worth in pairs.stripes():
+        i, j = np.nonzero(worth - v > (u[rows] - blur)[:, None])
+        if not len(i):
+            continue
+        arcs = pairs.arcs(i + rows.start, j)
+        excess = arcs.w - duals.u[arcs.i] - duals.v[arcs.j]
+        over = excess > 0
+        parts.append(Arcs(arcs.i[over], arcs.j[over], arcs.w[over]))
+        excesses.append(excess[over])
+    found = join(parts)
+    most = PER_NODE * (len(pairs.q) + len(pairs.d))
+    if len(found.w) <= most:
+        return found
+    excess = np.concatenate(excesses)
+    keep = np.zeros(len(excess), np.bool_)
+    keep[np.argpartition(-excess, most // 2)[: most // 2]] = True
+    keep[:: len(excess) // (most // 2)] = True
+    return Arcs(found.i[keep], found.j[keep], found.w[keep])
+
+
+def _covering(pairs: Pairs, duals: Duals) -> Duals:
+    """Raise v until every pair is covered: any guess becomes a feasible system of gains."""
+    u = (duals.u / pairs.scale).astype(np.float32)
+    v = np.zeros(len(duals.v), np.float32)
+    for rows, worth in pairs.stripes():
+        np.maximum(v, (worth - u[rows, None]).max(axis=0), out=v)
+    raised = ((v.astype(np.float64) + pairs.blur(u, v)) * pairs.scale).astype(np.int64) + 2
+    return Duals(duals.u, raised)

@@ -10,10 +10,11 @@ import numpy as np
 
 import market
 from market.i18n import Message, msg
-from market.matching.candidates import Arcs, Ints, Market, Pairs
+from market.matching.candidates import Arcs, Ints, Market
 from market.matching.certificate import Certificate, relative_gap, weighted
 from market.matching.colgen import solve_product
 from market.matching.diagnosis import Outcome, Unlock, diagnose, displaceable
+from market.matching.pairs import Pairs
 from market.matching.prices import price_within
 from market.matching.repair import Rules, respect, worth
 from market.matching.rules import Demand, Lot, Parameters, check_unique, yuan_text

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from ortools.graph.python import min_cost_flow
 from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import breadth_first_order, connected_components
+from scipy.sparse.csgraph import breadth_first_order, connected_components, dijkstra
 
 from market.matching.candidates import Arcs, Ints
 
@@ -59,20 +59,22 @@ def best_flow(arcs: Arcs, q: Ints, d: Ints, least: Ints | None = None) -> Ints |
     hub = lots + demands
     top = np.zeros(lots, np.int64)
     np.maximum.at(top, i, w)
+    # Whole units of what divides every quantity: round quantities then part in round pieces.
+    unit = max(1, int(np.gcd.reduce(np.concatenate([free_q, free_d]))))
     flow = min_cost_flow.SimpleMinCostFlow()
     flow.add_arcs_with_capacity_and_unit_cost(
         np.concatenate([i, np.arange(lots), np.full(demands, hub)]),
         np.concatenate([j + lots, np.full(lots, hub), np.arange(lots, hub)]),
-        np.concatenate([np.minimum(free_q[i], free_d[j]), free_q, free_d]) + 1,
+        np.concatenate([np.minimum(free_q[i], free_d[j]), free_q, free_d]) // unit,
         np.concatenate([top[i] - w, top, np.zeros(demands, np.int64)]),
     )
     flow.set_nodes_supplies(
-        np.arange(hub + 1), np.concatenate([free_q, -free_d, [free_d.sum() - free_q.sum()]])
+        np.arange(hub + 1), np.concatenate([free_q, -free_d, [free_d.sum() - free_q.sum()]]) // unit
     )
     status = flow.solve()
     if status != flow.OPTIMAL:
         raise ArithmeticError(f"min-cost flow ended with {status}")
-    x: Ints = flow.flows(np.arange(len(w))) + base
+    x: Ints = flow.flows(np.arange(len(w))) * unit + base
     return x
 
 
@@ -122,8 +124,11 @@ def _pieces(arcs: Arcs, x: Ints, left: Ints, unfilled: Ints) -> _Pieces:
     return _Pieces(piece, np.array(rel, np.int64), count)
 
 
-def extreme_duals(arcs: Arcs, x: Ints, q: Ints, d: Ints) -> tuple[Duals, Duals]:
-    """Return the buyers' best and the sellers' best gains of an optimal flow ``x`` over ``arcs``."""
+def extreme_duals(arcs: Arcs, x: Ints, q: Ints, d: Ints, guess: Duals | None = None) -> tuple[Duals, Duals]:
+    """Return the buyers' best and the sellers' best gains of an optimal flow ``x`` over ``arcs``.
+
+    Gains that are about right, or better feasible, make it quicker: ``guess``.
+    """
     lots, demands = len(q), len(d)
     hub = lots + demands
     i, j = arcs.i.astype(np.int64), arcs.j.astype(np.int64)
@@ -144,18 +149,35 @@ def extreme_duals(arcs: Arcs, x: Ints, q: Ints, d: Ints) -> tuple[Duals, Duals]:
         first = np.flatnonzero(np.diff(key[order], prepend=-1))
         least = np.maximum.reduceat(least[order], first)
         over, under = over[order][first], under[order][first]
-    low = _longest(over, under, least, count)
-    high = -_longest(under, over, least, count)
+    near = None
+    if guess is not None:
+        near = np.zeros(count, np.int64)
+        near[piece[:hub]] = np.concatenate([guess.u, -guess.v]) - rel[:hub]
+        near[0] = 0
+    low = _longest(over, under, least, count, near)
+    high = -_longest(under, over, least, count, -low)
     return _duals(rel, piece, low, lots, hub), _duals(rel, piece, high, lots, hub)
 
 
-def _longest(over: Ints, under: Ints, least: Ints, count: int) -> Ints:
-    """Longest path from piece 0: the smallest shifts with shift[over] >= shift[under] + least."""
+def _longest(over: Ints, under: Ints, least: Ints, count: int, guess: Ints | None) -> Ints:
+    """Longest path from piece 0: the smallest shifts with shift[over] >= shift[under] + least.
+
+    Passes over all steps raise the shifts until none changes; they may begin from any that are not too
+    high. Such come from ``guess``: it turns lengths into ones that Dijkstra's algorithm takes, exactly
+    where the guess is feasible, too short where it is not.
+    """
     unreached = np.iinfo(np.int64).min // 4
     shift = np.full(count, unreached, np.int64)
     shift[0] = 0
     if not len(over):
         return shift
+    if guess is not None:
+        short = np.maximum(guess[over] - guess[under] - least, 0)
+        far = dijkstra(
+            csr_matrix((short.astype(np.float64), (under, over)), shape=(count, count)), indices=[0]
+        )[0]
+        reached = np.isfinite(far)
+        shift[reached] = (guess - guess[0])[reached] - far[reached].astype(np.int64)
     order = np.argsort(over, kind="stable")
     over, under, least = over[order], under[order], least[order]
     first = np.flatnonzero(np.diff(over, prepend=-1))

@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from scipy.optimize import linprog
+from scipy.sparse import csr_matrix
 
 from fixtures.markets import Shape, synthetic_market
 from market.errors import Invalid
-from market.matching import colgen
+from market.matching import colgen, rough
+from market.matching.candidates import Market
 from market.matching.engine import Result, solve_market
+from market.matching.pairs import Pairs
 from market.matching.rules import Demand, Lot, Parameters, freight_per_kg, kilometres, why_not
+from market.units import Gram
 from tests.unit.matching.markets import demand, lot, tiny_markets
 
 PARAMETERS = Parameters()
@@ -107,20 +111,92 @@ def test_worth_under_limits_equals_the_best_of_all_choices(market: tuple[list[Lo
     assert result.certificate.exact == (result.certificate.gap == 0)
 
 
-@pytest.mark.parametrize("round_kg", [0, 1000])
-def test_column_generation_finds_what_the_whole_problem_finds(
-    round_kg: int, monkeypatch: pytest.MonkeyPatch
+def highs(lots: list[Lot], demands: list[Demand], worth: Worths) -> float:
+    """The optimum by HiGHS over all admissible pairs."""
+    i, j = np.array(list(worth)).T
+    pairs = np.arange(len(i))
+    table = csr_matrix(
+        (np.ones(2 * len(i)), (np.concatenate([i, j + len(lots)]), np.concatenate([pairs, pairs]))),
+        shape=(len(lots) + len(demands), len(i)),
+    )
+    limits = [side.quantity / 1000 for side in (*lots, *demands)]
+    return -float(linprog(-np.array(list(worth.values())), A_ub=table, b_ub=limits, method="highs").fun)
+
+
+def reshaped(shape: str, seed: int) -> tuple[list[Lot], list[Demand]]:
+    """One product, with more and more of it alike."""
+    lots, demands = synthetic_market(
+        Shape(lots=150, demands=150, products=1, reach=shape == "free", priorities=shape == "free"), seed=seed
+    )
+    if shape == "free":
+        return lots, demands
+    same = {"quantity": Gram(1_000_000)}
+    if shape in ("one place", "all alike"):
+        same |= {"latitude": 30.0, "longitude": 110.0}
+    tied = [msgspec.structs.replace(a, ask=Decimal(3), **same) for a in lots]
+    wanted = [msgspec.structs.replace(b, ceiling=Decimal(6), **same) for b in demands]
+    if shape == "all alike":
+        tied = [msgspec.structs.replace(tied[0], id=a.id) for a in tied]
+        wanted = [
+            msgspec.structs.replace(b, min_grade=0, requires=frozenset(), deliver_to=b.deliver_from)
+            for b in [
+                msgspec.structs.replace(wanted[0], id=b.id, deliver_from=tied[0].available_to) for b in wanted
+            ]
+        ]
+    return tied, wanted
+
+
+@pytest.mark.parametrize("table", [True, False])
+@pytest.mark.parametrize("shape", ["free", "tied", "one place", "all alike"])
+def test_column_generation_finds_the_optimum_whatever_the_shape(
+    shape: str, table: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lots, demands = synthetic_market(Shape(lots=300, demands=300, products=1, round_kg=round_kg), seed=4)
+    lots, demands = reshaped(shape, 4)
     whole = solve_market(lots, demands, PARAMETERS)
-    monkeypatch.setattr(colgen, "AT_ONCE", 100)
+    worth = worths(lots, demands)
+    monkeypatch.setattr(Pairs, "KEEP", 0)
+    monkeypatch.setattr(Pairs, "CELLS", 1_000_000 if table else 0)
     monkeypatch.setattr(colgen, "PER_NODE", 1)
-    monkeypatch.setattr("market.matching.candidates.Pairs.KEEP", 1000)
+    monkeypatch.setattr(rough, "PER_NODE", 1)
+    monkeypatch.setattr(rough, "WHOLE", 500)
     parts = solve_market(lots, demands, PARAMETERS)
+    check_rules(lots, demands, worth, parts)
+    check_certificate(lots, demands, worth, parts)
     assert parts.certificate.exact
-    assert parts.certificate.worth_yuan == pytest.approx(whole.certificate.worth_yuan, rel=1e-12)
+    assert parts.certificate.worth_yuan == pytest.approx(highs(lots, demands, worth), rel=1e-9)
     assert [side.gain for side in parts.lots] == [side.gain for side in whole.lots]
-    assert parts.certificate.pairs_admissible == whole.certificate.pairs_admissible
+    assert [side.gain for side in parts.demands] == [side.gain for side in whole.demands]
+    assert [side.admissible_pairs for side in parts.lots] == [side.admissible_pairs for side in whole.lots]
+
+
+def test_merged_twins_have_the_gains_they_have_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    lots, demands = reshaped("one place", 5)
+    merged = solve_market(lots, demands, PARAMETERS)
+    monkeypatch.setattr(Market, "limited", lambda *_: True)
+    apart = solve_market(lots, demands, PARAMETERS)
+    assert merged.certificate.worth_yuan == pytest.approx(apart.certificate.worth_yuan, rel=1e-12)
+    assert [side.gain for side in merged.lots] == [side.gain for side in apart.lots]
+    assert [side.gain for side in merged.demands] == [side.gain for side in apart.demands]
+    assert [(p.price_low, p.price_high) for p in merged.pairs if p.lot == 0] == [
+        (p.price_low, p.price_high) for p in apart.pairs if p.lot == 0
+    ]
+
+
+@pytest.mark.parametrize("calls", [1, 2, 4, 8])
+def test_time_running_out_leaves_a_valid_bounded_result(calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    lots, demands = reshaped("free", 6)
+    worth = worths(lots, demands)
+    monkeypatch.setattr(Pairs, "KEEP", 0)
+    monkeypatch.setattr(rough, "WHOLE", 500)
+    arrays = Market(lots, demands, PARAMETERS)
+    pairs = Pairs(arrays, 0, 1e9)
+    left = iter(range(calls))
+    solved = colgen.solve_product(arrays, pairs, lambda: next(left, None) is None)
+    for ends in (solved.low, solved.high):
+        covered = [ends.u[i] + ends.v[j] >= w * 1e9 for (i, j), w in worth.items()]
+        assert all(covered)
+    assert (np.bincount(solved.arcs.i, solved.x, len(lots)) <= arrays.q).all()
+    assert (np.bincount(solved.arcs.j, solved.x, len(demands)) <= arrays.d).all()
 
 
 def test_price_band_runs_from_buyers_best_to_sellers_best() -> None:
