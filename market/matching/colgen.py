@@ -138,7 +138,9 @@ def _joined(pairs: Pairs, arcs: Arcs, more: Arcs) -> Arcs:
     """Add arcs, each once, behind those there are."""
     known = arcs.i.astype(np.int64) * len(pairs.d) + arcs.j
     key, once = np.unique(more.i.astype(np.int64) * len(pairs.d) + more.j, return_index=True)
-    new = once[~np.isin(key, known)]
+    known.sort()
+    at = np.minimum(np.searchsorted(known, key), len(known) - 1)
+    new = once[known[at] != key]
     return join([arcs, Arcs(more.i[new], more.j[new], more.w[new])])
 
 

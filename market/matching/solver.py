@@ -162,32 +162,33 @@ def extreme_duals(arcs: Arcs, x: Ints, q: Ints, d: Ints, guess: Duals | None = N
 def _longest(over: Ints, under: Ints, least: Ints, count: int, guess: Ints | None) -> Ints:
     """Longest path from piece 0: the smallest shifts with shift[over] >= shift[under] + least.
 
-    Passes over all steps raise the shifts until none changes; they may begin from any that are not too
-    high. Such come from ``guess``: it turns lengths into ones that Dijkstra's algorithm takes, exactly
-    where the guess is feasible, too short where it is not.
+    Shifts rise until none changes, each pass following the steps from those that just rose. They may
+    begin from any that are not too high. Such come from ``guess``: it turns lengths into ones that
+    Dijkstra's algorithm takes, exactly where the guess is feasible, too short where it is not.
     """
-    unreached = np.iinfo(np.int64).min // 4
-    shift = np.full(count, unreached, np.int64)
+    shift = np.full(count, np.iinfo(np.int64).min // 4, np.int64)
     shift[0] = 0
     if not len(over):
         return shift
+    order = np.argsort(under, kind="stable")
+    over, under, least = over[order], under[order], least[order]
+    begin = np.searchsorted(under, np.arange(count + 1))
+    rose = np.zeros(1, np.int64)
     if guess is not None:
         short = np.maximum(guess[over] - guess[under] - least, 0)
         far = dijkstra(
-            csr_matrix((short.astype(np.float64), (under, over)), shape=(count, count)), indices=[0]
+            csr_matrix((short.astype(np.float64), over, begin), shape=(count, count)), indices=[0]
         )[0]
-        reached = np.isfinite(far)
-        shift[reached] = (guess - guess[0])[reached] - far[reached].astype(np.int64)
-    order = np.argsort(over, kind="stable")
-    over, under, least = over[order], under[order], least[order]
-    first = np.flatnonzero(np.diff(over, prepend=-1))
-    heads = over[first]
+        rose = np.flatnonzero(np.isfinite(far))
+        shift[rose] = (guess - guess[0])[rose] - far[rose].astype(np.int64)
     for _ in range(count + 1):
-        reach = np.maximum.reduceat(shift[under] + least, first)
-        better = reach > shift[heads]
-        if not better.any():
+        size = begin[rose + 1] - begin[rose]
+        steps = np.arange(int(size.sum())) + np.repeat(begin[rose] - (np.cumsum(size) - size), size)
+        before = shift.copy()
+        np.maximum.at(shift, over[steps], shift[under[steps]] + least[steps])
+        rose = np.flatnonzero(shift > before)
+        if not len(rose):
             return shift
-        shift[heads] = np.maximum(shift[heads], reach)
     raise ArithmeticError("the flow is not optimal")
 
 
