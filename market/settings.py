@@ -66,9 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 2
     demo_logins: Annotated[
         str,
-        Meta(
-            description="Accounts that the sign-in page offers, as JSON. `serve --demo` sets it."
-        ),
+        Meta(description="Accounts that the sign-in page offers, as JSON. `serve --demo` sets it."),
     ] = ""
 
     def __post_init__(self) -> None:

@@ -63,9 +63,7 @@ class Lifecycle:
             raise KeyError(f"{self.noun} has no move {name!r}")
         move = self.find(name, state=state, by=by)
         if move is None:
-            raise WrongState(
-                msg("现在是“{state}”，这一步已不能做，请刷新后再看。", state=self.labels[state])
-            )
+            raise WrongState(msg("现在是“{state}”，这一步已不能做，请刷新后再看。", state=self.labels[state]))
         return move.target
 
     def available(self, *, state: str, by: str) -> tuple[str, ...]:

@@ -203,6 +203,16 @@ class Engine(PostgresEngine):
         self._wait = chosen.pool_wait / 1000
         await self.start_connection_pool(min_size=chosen.pool_least, max_size=chosen.pool_most)
 
+    def set_aside(self) -> tuple[Any, dict[str, Any], float]:
+        """Hand out the pool that runs, if one does, so that another can run for a while."""
+        kept = self.pool, self.config, self._wait
+        self.pool, self.config = None, {}
+        return kept
+
+    def put_back(self, kept: tuple[Any, dict[str, Any], float]) -> None:
+        """Let the pool of :meth:`set_aside` be the one again."""
+        self.pool, self.config, self._wait = kept
+
     async def stop(self) -> None:
         pool, self.pool, self.config = self.pool, None, {}
         if pool is not None:
@@ -252,6 +262,7 @@ async def started_pool(
             server = embedded.running(chosen)
             where = (await asyncio.to_thread(server.__enter__)).address
             stack.push_async_callback(asyncio.to_thread, server.__exit__, None, None, None)
+        stack.callback(DB.put_back, DB.set_aside())
         stack.push_async_callback(DB.stop)
         try:
             await DB.start(where, chosen)

@@ -31,6 +31,7 @@ def meeting(**changes: object) -> NewMeeting:
         "venue": "村部",
         "slots": 4,
         "tables": 3,
+        "half_day_after": 2,
     }
     return NewMeeting(**{**given, **changes})
 
