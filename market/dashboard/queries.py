@@ -8,6 +8,8 @@ from market.db.session import fetch, fetch_into
 class Funnel(msgspec.Struct, frozen=True):
     """Grams of the town's goods at each stage. A gram that has come further is counted in every stage before.
 
+    ``listed`` is whatever was ever put on sale, whether it still is or not.
+
     ``signed`` are contracts in force or completed, ``delivered`` what buyers have accepted.
     """
 
@@ -74,7 +76,7 @@ async def funnel(*, town_id: int) -> Funnel:
         goods AS (SELECT listing.id, lot.id AS lot, lot.quantity FROM listing
                   JOIN lot ON lot.id = listing.lot JOIN organisation ON organisation.id = listing.owner
                   WHERE $1 IN (organisation.town, organisation.id)
-                    AND listing.state IN ('published', 'sold_out', 'suspended')),
+                    AND listing.state NOT IN ('draft', 'pending')),
         open_match AS (SELECT match.listing, match.seller, match.buyer, match.quantity FROM match
                        JOIN goods ON goods.id = match.listing
                        WHERE match.state IN ('proposed', 'one_side_agreed', 'agreed')),

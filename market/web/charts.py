@@ -90,7 +90,7 @@ def _tick_days(points: Sequence[Step], height: int, x: Callable[[date], float], 
     last = points[-1][0]
     for when, _ in points:
         if when == last or (
-            (not shown or x(when) - x(shown[-1]) >= 72) and (x(last) - x(when) >= 72 or not shown)
+            (not shown or x(when) - x(shown[-1]) >= 72) and (x(last) - x(when) >= 108 or not shown)
         ):
             shown.append(when)
     shown = sorted(set(shown))
