@@ -16,6 +16,8 @@ PURE_NAMES = {
     "lifecycle",
     "solver",
     "colgen",
+    "pairs",
+    "rough",
     "certificate",
     "candidates",
     "diagnosis",
