@@ -25,6 +25,7 @@ class MeetingRow(msgspec.Struct, frozen=True):
     tables: int
     half_day_after: int | None
     pause_minutes: int
+    most_appointments: int | None
     venue: str
     venue_en: str
     programme: str
@@ -119,7 +120,8 @@ class LeftOutRow(msgspec.Struct, frozen=True):
 _MEETING = """SELECT meeting.id, meeting.town, organisation.name AS town_name,
        organisation.name_en AS town_name_en, meeting.run, meeting.title, meeting.title_en, meeting.held_on,
        meeting.starts_at, meeting.slot_minutes, meeting.slots, meeting.tables, meeting.half_day_after,
-       meeting.pause_minutes, meeting.venue, meeting.venue_en, meeting.programme, meeting.programme_en,
+       meeting.pause_minutes,
+       meeting.most_appointments, meeting.venue, meeting.venue_en, meeting.programme, meeting.programme_en,
        meeting.state, meeting.timetable, meeting.trouble, meeting.created_at,
        EXISTS (SELECT FROM job WHERE job.kind = 'meetings.plan' AND job.key = 'meeting:' || meeting.id
                  AND job.state IN ('waiting', 'running', 'retrying')) AS planning

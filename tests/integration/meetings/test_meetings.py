@@ -20,6 +20,7 @@ from market.meetings.queries import (
     meeting_of,
     meetings_of,
 )
+from market.meetings.revising import revise_meeting
 from market.notices.queries import inbox
 from market.transitions import WrongState
 
@@ -269,3 +270,44 @@ async def test_a_cancelled_meeting_tells_everybody_and_cannot_be_planned(scene: 
     assert newest.kind == "meeting_moved"
     with pytest.raises(Conflict):
         await scene.plan()
+
+
+async def test_a_postponed_meeting_gets_a_new_day_and_everybody_invited_hears_of_it(scene: Scene) -> None:
+    gone, stays = scene.buyers
+    await respond(
+        meeting_id=scene.meeting_id,
+        organisation_id=gone.organisation_id,
+        answer="declined",
+        actor=gone.actor,
+        at=STORY,
+    )
+    await scene.move("postpone")
+    revise = {"meeting_id": scene.meeting_id, "actor": scene.town.actor, "at": STORY}
+    later = meeting(held_on=TODAY + timedelta(days=20), tables=5)
+    with pytest.raises(NotFound):
+        await revise_meeting(meeting=later, town_id=gone.organisation_id, **revise)
+    with pytest.raises(Invalid) as refused:
+        await revise_meeting(meeting=meeting(tables=0), town_id=scene.town.organisation_id, **revise)
+    assert set(refused.value.fields) == {"tables"}
+    await revise_meeting(meeting=later, town_id=scene.town.organisation_id, **revise)
+    await scene.plan()
+    seen = await meeting_of(meeting_id=scene.meeting_id, organisation_id=stays.organisation_id)
+    assert (seen.state, seen.held_on, seen.tables) == ("timetabled", later.held_on, 5)
+    kinds = {
+        member: [notice.kind for notice in await inbox(organisation_id=member.organisation_id)]
+        for member in (gone, stays)
+    }
+    assert kinds[stays].count("meeting_revised") == 1
+    assert kinds[gone].count("meeting_revised") == 0
+
+
+async def test_a_meeting_that_has_begun_is_no_longer_changed(scene: Scene) -> None:
+    await scene.move("start")
+    with pytest.raises(Conflict):
+        await revise_meeting(
+            meeting_id=scene.meeting_id,
+            meeting=meeting(),
+            town_id=scene.town.organisation_id,
+            actor=scene.town.actor,
+            at=STORY,
+        )

@@ -1,0 +1,94 @@
+"""Changing what was announced of a meeting, and telling whoever it concerns."""
+
+from datetime import datetime
+
+from market.accounts.rules import Actor
+from market.audit.operations import record
+from market.clock import CHINA
+from market.db.session import execute, fetch, transaction
+from market.errors import Conflict, Invalid, NotFound
+from market.i18n import msg
+from market.meetings import rules
+from market.meetings.commands import NewMeeting, meeting_problems
+from market.meetings.publishing import invite_media
+from market.notices.operations import notify
+
+#: Whoever is invited hears of a change in these.
+_TOLD = ("held_on", "starts_at", "venue")
+
+
+async def revise_meeting(
+    *, meeting_id: int, meeting: NewMeeting, town_id: int, actor: Actor, at: datetime
+) -> None:
+    """Write the meeting anew; everybody invited is told of a new day, time or place.
+
+    The timetable is not touched here: ``planning.request_plan`` makes it anew, and takes a postponed
+    meeting up again.
+
+    Raises:
+        NotFound: no such meeting of this town.
+        Conflict: it has begun or was cancelled.
+        Invalid: with every field that is wrong.
+    """
+    problems = meeting_problems(meeting, today=at.astimezone(CHINA).date())
+    if problems:
+        raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
+    async with transaction():
+        rows = await fetch(
+            "SELECT * FROM meeting WHERE id = $1 AND town = $2 FOR UPDATE", meeting_id, town_id
+        )
+        if not rows:
+            raise NotFound(msg("没有找到这场对接会。"))
+        before = rows[0]
+        if before["state"] not in rules.PLANNABLE:
+            raise Conflict(msg("会议已开始或已取消，不能再改。"))
+        await execute(
+            """UPDATE meeting SET title = $2, title_en = $3, held_on = $4, starts_at = $5,
+                 slot_minutes = $6, slots = $7, tables = $8, half_day_after = $9, pause_minutes = $10,
+                 most_appointments = $11, venue = $12, venue_en = $13, programme = $14, programme_en = $15
+               WHERE id = $1""",
+            meeting_id,
+            meeting.title,
+            meeting.title_en,
+            meeting.held_on,
+            meeting.starts_at,
+            meeting.slot_minutes,
+            meeting.slots,
+            meeting.tables,
+            meeting.half_day_after,
+            meeting.pause_minutes,
+            meeting.most_appointments,
+            meeting.venue,
+            meeting.venue_en,
+            meeting.programme,
+            meeting.programme_en,
+        )
+        if meeting.invite_media:
+            await invite_media(meeting_id, at=at)
+        changed = [name for name in _TOLD if before[name] != getattr(meeting, name)]
+        await record(
+            subject=f"meeting:{meeting_id}", action="revise", actor=actor, at=at, details={"changed": changed}
+        )
+        if changed:
+            await _tell(meeting_id, meeting, at=at)
+
+
+async def _tell(meeting_id: int, meeting: NewMeeting, *, at: datetime) -> None:
+    for row in await fetch(
+        """SELECT organisation FROM invitation
+           WHERE meeting = $1 AND state NOT IN ('revoked', 'declined', 'expired') ORDER BY organisation""",
+        meeting_id,
+    ):
+        await notify(
+            organisation_id=row["organisation"],
+            kind="meeting_revised",
+            message=msg(
+                "“{title}”改为 {day} {hour} 在{venue}举行，请留意新的日程。",
+                title=meeting.title,
+                day=meeting.held_on.isoformat(),
+                hour=f"{meeting.starts_at // 60:02d}:{meeting.starts_at % 60:02d}",
+                venue=meeting.venue,
+            ),
+            link=f"/meetings/{meeting_id}",
+            at=at,
+        )
