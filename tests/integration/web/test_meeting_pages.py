@@ -383,3 +383,28 @@ async def test_answer_comes_too_late_once_the_meeting_is_on(scene: Scene, browse
         "UPDATE invitation SET state = 'revoked' WHERE organisation = $1", scene.sellers[0].organisation_id
     )
     assert (await seller.get(f"/meetings/{number}")).status_code == 404
+
+
+async def test_meeting_is_changed_in_its_own_form_and_planned_anew(scene: Scene) -> None:
+    await scene.open()
+    blank = await scene.browser.get(f"{scene.page}/edit")
+    assert 'value="东岗对接会"' in blank.text
+    wrong = await scene.browser.post(f"{scene.page}/edit", form(tables="0", title="改后的会"))
+    assert (wrong.status_code, list(faults(wrong))) == (422, ["tables"])
+    assert 'value="改后的会"' in wrong.text
+    answer = await scene.browser.post(f"{scene.page}/edit", form(tables="5", title="改后的会"))
+    assert answer.headers["location"] == scene.page
+    assert await Worker().work_once() is True
+    assert "改后的会" in (await scene.browser.get(scene.page)).text
+    assert await fetch_value("SELECT tables FROM meeting") == 5
+    await scene.browser.post(f"{scene.page}/move/start")
+    assert (await scene.browser.get(f"{scene.page}/edit")).status_code == 409
+
+
+async def test_meeting_of_another_town_is_not_found_for_editing(
+    scene: Scene, factory: Factory, browser_of: SignedInAs
+) -> None:
+    await scene.open()
+    stranger = await browser_of(await factory.member(role="official", password=PASSWORD))
+    assert (await stranger.get(f"{scene.page}/edit")).status_code == 404
+    assert (await stranger.post(f"{scene.page}/edit", form())).status_code == 404
