@@ -50,7 +50,7 @@ INVITATION = Lifecycle(
         "tentative": msg("暂定参加"),
         "declined": msg("已谢绝"),
         "delegated": msg("已委托他人"),
-        "revoked": msg("已撤回"),
+        "revoked": msg("已撤销"),
         "expired": msg("已过期"),
     },
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jinja2
 import pytest
+from babel.messages.pofile import read_po
 from jinja2 import nodes
 
 from market.i18n import catalogue
@@ -76,6 +77,17 @@ def wanted() -> dict[str, str]:
 def test_every_text_has_an_english_entry() -> None:
     english = catalogue("en")
     assert {text: where for text, where in wanted().items() if text not in english} == {}
+
+
+def test_no_text_is_translated_in_two_ways() -> None:
+    """One text has one English word, or readers meet whichever file comes last."""
+    ways: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "market/locale/en").glob("*.po")):
+        with path.open("rb") as file:
+            for entry in read_po(file, locale="en"):
+                if entry.id:
+                    ways.setdefault(str(entry.id), set()).add(str(entry.string))
+    assert {text: words for text, words in ways.items() if len(words) > 1} == {}
 
 
 def test_english_entries_have_the_places_of_their_source() -> None:
