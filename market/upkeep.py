@@ -9,6 +9,7 @@ from market.db.jobs import Run, enqueue, forget_finished, job
 from market.db.session import transaction
 from market.demand.operations import close_overdue
 from market.matching.agreement import expire_matches
+from market.matching.operations import fail_abandoned
 from market.supply.operations import expire_listings
 
 #: Between two rounds.
@@ -30,6 +31,7 @@ async def round_of_upkeep(_: Run) -> None:
     await close_overdue(today=today)
     await expire_bids(at=at)
     await expire_matches(at=at)
+    await fail_abandoned(at=at)
     await forget_expired(at=at)
     await forget_finished()
     await enqueue("upkeep", {}, key="hourly", run_at=at + PERIOD)

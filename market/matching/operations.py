@@ -19,7 +19,7 @@ from market.db.jobs import Run as Attempt
 from market.db.jobs import enqueue, job
 from market.db.processes import in_process
 from market.db.session import execute, fetch, fetch_value, transaction
-from market.errors import Conflict, MarketError, NotFound
+from market.errors import Busy, Conflict, MarketError, NotFound
 from market.i18n import Message, msg
 from market.matching import lifecycle
 from market.matching.engine import Pair, Result, solve_market
@@ -30,6 +30,8 @@ from market.units import HAO_PER_FEN, Gram, kg
 
 #: Seconds of computing; the best result so far is kept with its gap.
 TIME_LIMIT = 300.0
+#: A run without a worker is over after this time.
+ABANDONED = timedelta(hours=1)
 #: How often the market may move under a run before the run gives up.
 MOST_READS = 3
 
@@ -77,6 +79,9 @@ async def compute(attempt: Attempt) -> None:
             return
     try:
         await _read_compute_keep(run_id, attempt, start=clock.now(), finish=clock.now)
+    except Busy:
+        # passes by itself: the job is tried again
+        raise
     except MarketError as trouble:
         async with attempt.finishing():
             await _fail(run_id, trouble, at=clock.now())
@@ -284,3 +289,19 @@ async def _fail(run_id: int, trouble: BaseException, *, at: datetime) -> None:
         msgspec.json.encode(message).decode(),
         at,
     )
+
+
+async def fail_abandoned(*, at: datetime) -> int:
+    """Fail runs that nobody works on any more, so that the town can start another; return how many.
+
+    A run from the command line has no job: it is left alone for as long as it could take.
+    """
+    rows = await fetch(
+        """SELECT id FROM run WHERE state IN ('queued', 'running') AND created_at < $1
+             AND NOT EXISTS (SELECT FROM job WHERE job.kind = 'matching.run' AND job.key = 'run:' || run.id
+                               AND job.state IN ('waiting', 'running', 'retrying'))""",
+        at - ABANDONED,
+    )
+    for row in rows:
+        await _fail(row["id"], Conflict(msg("计算中断了，请重新撮合。")), at=at)
+    return len(rows)

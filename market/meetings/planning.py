@@ -17,7 +17,7 @@ from market.db.jobs import Run as Attempt
 from market.db.jobs import enqueue, job
 from market.db.processes import in_process
 from market.db.session import execute, fetch, transaction
-from market.errors import Conflict, Invalid, MarketError, NotFound
+from market.errors import Busy, Conflict, Invalid, MarketError, NotFound
 from market.i18n import msg
 from market.matching.queries import latest_run, open_proposals, snapshot
 from market.matching.rules import Parameters, why_not
@@ -137,6 +137,9 @@ async def compute(attempt: Attempt) -> None:
     meeting_id = attempt.read(PlanPayload).meeting_id
     try:
         await _read_compute_keep(meeting_id, attempt, start=clock.now(), finish=clock.now)
+    except Busy:
+        # passes by itself: the job is tried again
+        raise
     except MarketError as trouble:
         async with attempt.finishing():
             await execute(

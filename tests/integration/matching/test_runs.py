@@ -3,11 +3,11 @@ from datetime import timedelta
 import pytest
 
 from fixtures.factories import STORY, Factory, Member
-from market.db.session import fetch_value
+from market.db.session import execute, fetch_value
 from market.deals.queries import deal_of, deals_of
 from market.errors import Conflict, Invalid, NotFound
 from market.matching.agreement import agree, decline
-from market.matching.operations import request_run, run_now
+from market.matching.operations import fail_abandoned, request_run, run_now
 from market.matching.queries import (
     diagnosis_of,
     inputs_of,
@@ -15,6 +15,7 @@ from market.matching.queries import (
     match_of,
     matches_of,
     matches_of_run,
+    run_of,
 )
 from market.notices.queries import inbox
 from market.transitions import WrongState
@@ -182,3 +183,16 @@ async def test_matches_are_nobody_elses(factory: Factory) -> None:
             match_id=match.id, organisation_id=stranger.organisation_id, actor=stranger.actor, at=STORY
         )
     assert await deals_of(organisation_id=seller.organisation_id) == []
+
+
+async def test_a_run_that_nobody_works_on_any_more_makes_room_for_another(factory: Factory) -> None:
+    town, *_ = await town_with_a_village(factory)
+    first = await request_run(town_id=town.organisation_id, actor=town.actor, at=STORY)
+    late = STORY + timedelta(hours=2)
+    assert await fail_abandoned(at=late) == 0  # its job still waits
+    await execute("UPDATE job SET state = 'dead' WHERE kind = 'matching.run'")
+    assert await fail_abandoned(at=STORY) == 0  # too early to tell
+    assert await fail_abandoned(at=late) == 1
+    failed = await run_of(run_id=first, town_id=town.organisation_id)
+    assert (failed.state, str(failed.error)) == ("failed", "计算中断了，请重新撮合。")
+    await request_run(town_id=town.organisation_id, actor=town.actor, at=late)
