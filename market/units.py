@@ -31,11 +31,6 @@ def grams_from_kg(kg: Decimal) -> Gram:
     return Gram(int((kg * GRAMS_PER_KG).quantize(Decimal(1), ROUND_HALF_UP)))
 
 
-def grams_from_jin(jin: Decimal) -> Gram:
-    """Return whole grams, rounding half up."""
-    return Gram(int((jin * GRAMS_PER_JIN).quantize(Decimal(1), ROUND_HALF_UP)))
-
-
 def fen_per_kg_from_yuan(yuan_per_kg: Decimal) -> FenPerKg:
     """Return whole fen per kilogram, rounding half up."""
     return FenPerKg(int((yuan_per_kg * FEN_PER_YUAN).quantize(Decimal(1), ROUND_HALF_UP)))

@@ -110,16 +110,6 @@ async def sites_of(*, organisation_id: int) -> list[SiteRow]:
     )
 
 
-async def sellers_of_town(*, town_id: int) -> list[OrganisationRow]:
-    """Return the villages, cooperatives and mills that the town looks after, by name."""
-    return await fetch_into(
-        OrganisationRow,
-        """SELECT id, kind, name, name_en, lat, lon, town, invented FROM organisation
-           WHERE town = $1 ORDER BY id""",
-        town_id,
-    )
-
-
 async def contacts_of(*, organisation_id: int) -> list[ContactRow]:
     """Return the people of an organisation with unmasked numbers: for both sides of a deal only."""
     return await fetch_into(

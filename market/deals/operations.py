@@ -13,7 +13,7 @@ from market.deals import rules
 from market.errors import Conflict, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
-from market.units import Fen, FenPerKg, Gram, amount, kg
+from market.units import FenPerKg, Gram, kg
 
 
 class NewDeal(msgspec.Struct, frozen=True):
@@ -180,11 +180,6 @@ async def cancel(*, deal_id: int, organisation_id: int, actor: Actor, at: dateti
             link=f"/deals/{deal_id}",
             at=at,
         )
-
-
-def price_of(*, quantity: Gram, price: FenPerKg) -> Fen:
-    """Return what a deal comes to."""
-    return amount(quantity, price)
 
 
 async def _locked(*, deal_id: int, organisation_id: int) -> Record:
