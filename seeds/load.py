@@ -23,6 +23,7 @@ from market.catalogue.rules import (
     CategoryEntry,
     CoordinateEntry,
     CredentialKindEntry,
+    CredentialRouteEntry,
     DivisionEntry,
     GradeEntry,
     ProduceEntry,
@@ -50,6 +51,7 @@ _KEPT = frozenset(
         "division",
         "shelf_rule",
         "credential_kind",
+        "credential_route",
         "grade",
         "reason",
     }
@@ -116,6 +118,20 @@ async def load_reference() -> catalogue.Loaded:
         ],
         credential_kinds=[
             CredentialKindEntry(each.code, each.zh, each.en) for each in reference.credential_kinds()
+        ],
+        credential_routes=[
+            CredentialRouteEntry(
+                code=each.code,
+                credential=each.credential,
+                position=position,
+                zh=each.zh,
+                en=each.en,
+                days_low=each.days_low,
+                days_high=each.days_high,
+                source=each.source,
+                sureness=each.sureness,
+            )
+            for position, each in enumerate(reference.credential_routes())
         ],
         grades=[GradeEntry(each.level, each.zh, each.en) for each in reference.grades()],
         reasons=[

@@ -143,6 +143,19 @@ class CredentialKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
     note_en: str = ""
 
 
+class CredentialRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One way to a credential, and the days that it usually takes from applying to having it."""
+
+    code: str
+    credential: str
+    zh: str
+    en: str
+    days_low: int
+    days_high: int
+    source: str
+    sureness: Sureness
+
+
 class Grade(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     level: int
     zh: str
@@ -231,6 +244,21 @@ def shelf_rules() -> tuple[ShelfRule, ...]:
 @cache
 def credential_kinds() -> tuple[CredentialKind, ...]:
     return read_rows(FOLDER / "credentials.csv", CredentialKind)
+
+
+@cache
+def credential_routes() -> tuple[CredentialRoute, ...]:
+    """Return the ways to credentials, the usual one first.
+
+    Raises:
+        SeedError: a credential is unknown, or the days are the wrong way round.
+    """
+    routes = read_rows(FOLDER / "credential_routes.csv", CredentialRoute)
+    known = {kind.code for kind in credential_kinds()}
+    for route in routes:
+        if route.credential not in known or not 0 <= route.days_low <= route.days_high:
+            raise SeedError(f"credential_routes.csv, {route.code}: unknown credential or days")
+    return routes
 
 
 @cache

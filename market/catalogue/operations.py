@@ -10,6 +10,7 @@ from market.catalogue.rules import (
     CategoryEntry,
     CoordinateEntry,
     CredentialKindEntry,
+    CredentialRouteEntry,
     DivisionEntry,
     GradeEntry,
     ProduceEntry,
@@ -31,6 +32,7 @@ class Loaded(msgspec.Struct, frozen=True):
     coordinates: int = 0
     shelf_rules: int = 0
     credential_kinds: int = 0
+    credential_routes: int = 0
     grades: int = 0
     reasons: int = 0
 
@@ -43,6 +45,7 @@ async def load_reference(
     coordinates: Sequence[CoordinateEntry] = (),
     shelf_rules: Sequence[ShelfRuleEntry] = (),
     credential_kinds: Sequence[CredentialKindEntry] = (),
+    credential_routes: Sequence[CredentialRouteEntry] = (),
     grades: Sequence[GradeEntry] = (),
     reasons: Sequence[ReasonEntry] = (),
     readings: Readings | None = None,
@@ -62,6 +65,7 @@ async def load_reference(
             coordinates=await _load_coordinates(coordinates),
             shelf_rules=await _load_shelf_rules(shelf_rules),
             credential_kinds=await _load_credential_kinds(credential_kinds),
+            credential_routes=await _load_credential_routes(credential_routes),
             grades=await _load_grades(grades),
             reasons=await _load_reasons(reasons),
         )
@@ -199,6 +203,21 @@ async def _load_credential_kinds(entries: Sequence[CredentialKindEntry]) -> int:
         "code, zh, en",
         "SELECT * FROM unnest($1::text[], $2::text[], $3::text[])",
         *_columns(entries, "code", "zh", "en"),
+    )
+
+
+async def _load_credential_routes(entries: Sequence[CredentialRouteEntry]) -> int:
+    _each_once(msg("资质"), (each.code for each in entries))
+    await _require("credential_kind", {each.credential for each in entries})
+    return await _upsert(
+        "credential_route",
+        "code",
+        "code, credential, position, zh, en, days_low, days_high, source, sureness",
+        """SELECT code, credential, position, zh, en, days_low, days_high, source, sureness
+           FROM jsonb_to_recordset($1::jsonb) AS given(
+               code text, credential text, position bigint, zh text, en text, days_low bigint,
+               days_high bigint, source text, sureness text)""",
+        msgspec.json.encode(list(entries)).decode(),
     )
 
 

@@ -79,6 +79,19 @@ class CredentialKindView(msgspec.Struct, frozen=True):
     en: str
 
 
+class CredentialRouteView(msgspec.Struct, frozen=True):
+    """One way to a credential; days from applying to having it, as is usual."""
+
+    code: str
+    credential: str
+    zh: str
+    en: str
+    days_low: int
+    days_high: int
+    source: str
+    sureness: str
+
+
 class GradeView(msgspec.Struct, frozen=True):
     level: int
     zh: str
@@ -350,6 +363,16 @@ async def shelf_rules_for(produce: str, *, on: date) -> list[ShelfRuleView]:
 
 async def credential_kinds() -> list[CredentialKindView]:
     return await fetch_into(CredentialKindView, "SELECT code, zh, en FROM credential_kind ORDER BY code")
+
+
+async def credential_routes(codes: Sequence[str]) -> list[CredentialRouteView]:
+    """Return the ways to these credentials, the usual one of each first."""
+    return await fetch_into(
+        CredentialRouteView,
+        """SELECT code, credential, zh, en, days_low, days_high, source, sureness
+           FROM credential_route WHERE credential = ANY($1::text[]) ORDER BY position, code""",
+        list(codes),
+    )
 
 
 async def grades() -> list[GradeView]:

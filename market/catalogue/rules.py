@@ -72,6 +72,20 @@ class CredentialKindEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     en: str
 
 
+class CredentialRouteEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One way to a credential; days from applying to having it."""
+
+    code: str
+    credential: str
+    position: int
+    zh: str
+    en: str
+    days_low: int
+    days_high: int
+    source: str
+    sureness: Literal["read", "memory"]
+
+
 class GradeEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     level: int
     zh: str

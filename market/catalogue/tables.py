@@ -63,6 +63,22 @@ class CredentialKind(Table, tablename="credential_kind"):
     en = text()
 
 
+class CredentialRoute(Table, tablename="credential_route"):
+    """One way to a credential: by oneself, through a licensed mill, or round it."""
+
+    code = code()
+    credential = reference(CredentialKind)
+    position = whole()
+    zh = text()
+    en = text()
+    #: Days from applying to having it, usually.
+    days_low = whole()
+    days_high = whole()
+    source = text()
+    #: ``read`` in a source or from ``memory``.
+    sureness = text()
+
+
 class Grade(Table, tablename="grade"):
     id = number()
     #: Higher is better; 0 is ungraded.

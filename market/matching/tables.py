@@ -18,8 +18,14 @@ class Run(Table, tablename="run"):
     inputs = document(null=True)
     inputs_hash = text(null=True)
     certificate = document(null=True)
+    #: The gains (u, v) by listing and demand in yuan per kg: with them any pair is explained.
+    gains = document(null=True)
+    #: What the hardship bonus moves and costs, once somebody has asked: it follows from the inputs.
+    bonus = document(null=True)
     #: Fen.
     worth = whole(null=True)
+    #: How far the computing has come; written once a second at most.
+    progress = document(null=True)
     error = document(null=True)
     created_by = reference("Person", null=True)
     created_at = moment()
@@ -75,4 +81,25 @@ class Diagnosis(Table, tablename="diagnosis"):
     demands = numbers()
     #: Hao per kg.
     cost = whole()
+    #: The changed terms themselves, to be tried out.
+    terms = document(null=True)
     diagnosis_once = Unique([run, listing, rank], name="diagnosis_once")
+
+
+class DemandDiagnosis(Table, tablename="demand_diagnosis"):
+    """Why a demand was not served in full, and the change that would open listings to it."""
+
+    id = number()
+    run = reference(Run)
+    demand = reference(Demand)
+    rank = whole()
+    obstacle = text()
+    change = document()
+    #: Grams.
+    unlocks = whole()
+    listings = numbers()
+    #: Hao per kg.
+    cost = whole()
+    #: The changed terms themselves, to be tried out.
+    terms = document(null=True)
+    demand_diagnosis_once = Unique([run, demand, rank], name="demand_diagnosis_once")

@@ -190,3 +190,10 @@ def test_a_bad_row_is_named(tmp_path: Path, text: str, complaint: str) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(SeedError, match=complaint):
         read_rows(path, reference.Reason)
+
+
+def test_every_credential_has_a_way_with_its_days() -> None:
+    routes = reference.credential_routes()
+    assert {each.credential for each in routes} == {each.code for each in reference.credential_kinds()}
+    assert [each.code for each in routes if each.credential == "sc"] == ["sc-own", "sc-toll", "sc-raw"]
+    assert all(0 <= each.days_low <= each.days_high <= 1_000 for each in routes)
