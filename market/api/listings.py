@@ -28,7 +28,7 @@ from market.api.inputs import (
 )
 from market.api.outputs import Moved, told
 from market.bids.operations import revise_terms
-from market.matching.queries import diagnosis_of
+from market.matching.findings import diagnosis_of
 from market.paging import Page
 from market.supply.commands import NewListing, NewTerms
 from market.supply.filters import BrowseFilters

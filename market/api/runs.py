@@ -14,6 +14,7 @@ from market.api.matches import MatchView
 from market.api.outputs import told
 from market.db.replay import once
 from market.matching import queries
+from market.matching.findings import diagnoses_of_run
 from market.matching.operations import request_run
 
 
@@ -90,7 +91,7 @@ async def diagnosis(viewer: SignedIn, language: Reader, run_id: PathId) -> list[
     """Why what is left was left, the largest rest first."""
     town_id = _town(viewer)
     await queries.run_of(run_id=run_id, town_id=town_id)
-    rows = await queries.diagnoses_of_run(run_id=run_id, town_id=town_id)
+    rows = await diagnoses_of_run(run_id=run_id, town_id=town_id)
     return [told(Finding, row, language) for row in rows]
 
 

@@ -6,7 +6,8 @@ and its result is kept only if the market is still what was read. If not, it is 
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -17,13 +18,13 @@ from market.accounts.rules import SYSTEM, Actor
 from market.audit.operations import record
 from market.db.jobs import Run as Attempt
 from market.db.jobs import enqueue, job
-from market.db.processes import in_process
+from market.db.processes import in_process_telling, tell_parent
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Busy, Conflict, MarketError, NotFound
 from market.i18n import Message, msg
 from market.matching import lifecycle
 from market.matching.engine import Pair, Result, solve_market
-from market.matching.queries import Snapshot, snapshot
+from market.matching.queries import Gains, Progress, Snapshot, snapshot
 from market.matching.rules import Parameters
 from market.notices.operations import notify
 from market.units import HAO_PER_FEN, Gram, kg
@@ -118,7 +119,7 @@ async def _read_compute_keep(
     today = start.astimezone(clock.CHINA).date()
     for _ in range(MOST_READS):
         market = await _read(town_id=town_id, on=today)
-        result = await in_process(solve, market, parameters, TIME_LIMIT)
+        result = await in_process_telling(_keeper(run_id), solve, market, parameters, TIME_LIMIT)
         try:
             async with attempt.finishing() if attempt else transaction():
                 # writers wait for a moment; in the order in which deals lock, so that nobody waits in a ring
@@ -130,6 +131,21 @@ async def _read_compute_keep(
             continue
         return
     raise Conflict(msg("市场变动太快，这次撮合没有保存，请稍后再试。"))
+
+
+def _keeper(run_id: int) -> Callable[[Progress], Awaitable[None]]:
+    """Return what writes into the run's row how far it has come."""
+
+    async def keep(progress: Progress) -> None:
+        # a word about the work is not worth the work: a busy database may miss it
+        with suppress(Busy):
+            await execute(
+                "UPDATE run SET progress = $2 WHERE id = $1 AND state = 'running'",
+                run_id,
+                msgspec.json.encode(progress).decode(),
+            )
+
+    return keep
 
 
 class _MovedError(Exception):
@@ -154,6 +170,7 @@ def solve(market: Snapshot, parameters: Parameters, seconds: float) -> Result:
         parameters,
         barred=frozenset(market.barred),
         deadline=time.monotonic() + seconds,
+        progress=lambda stage, done, whole: tell_parent(Progress(stage, done, whole)),
     )
 
 
@@ -185,7 +202,7 @@ async def _keep(*, run_id: int, town_id: int, market: Snapshot, result: Result, 
     worth = round(result.certificate.worth_yuan * 100)
     await execute(
         """UPDATE run SET state = $2, inputs = $3, inputs_hash = $4, certificate = $5, worth = $6,
-                          finished_at = $7 WHERE id = $1""",
+                          finished_at = $7, gains = $8, progress = NULL WHERE id = $1""",
         run_id,
         lifecycle.RUN.apply("finish", state=lifecycle.RUNNING, by="system"),
         msgspec.json.encode(market).decode(),
@@ -193,6 +210,7 @@ async def _keep(*, run_id: int, town_id: int, market: Snapshot, result: Result, 
         msgspec.json.encode(result.certificate).decode(),
         worth,
         at,
+        msgspec.json.encode(gains(market, result)).decode(),
     )
     await record(
         subject=f"run:{run_id}",
@@ -202,6 +220,14 @@ async def _keep(*, run_id: int, town_id: int, market: Snapshot, result: Result, 
         details={"matches": len(result.pairs), "worth_fen": worth, "inputs": fingerprint(market)},
     )
     await _tell(run_id=run_id, town_id=town_id, market=market, result=result, at=at)
+
+
+def gains(market: Snapshot, result: Result) -> Gains:
+    """Return the gains of a result by the ids of its market."""
+    return Gains(
+        lots={lot.id: side.gain for lot, side in zip(market.lots, result.lots, strict=True)},
+        demands={demand.id: side.gain for demand, side in zip(market.demands, result.demands, strict=True)},
+    )
 
 
 async def _keep_match(*, run_id: int, market: Snapshot, pair: Pair, at: datetime) -> None:

@@ -216,56 +216,12 @@ async def _matches(where: str, *arguments: Any) -> list[MatchRow]:
     ]
 
 
-class DiagnosisRow(msgspec.Struct, frozen=True):
-    """One change that would open these demands to a listing. Grams, and hao per kg."""
+class Progress(msgspec.Struct, frozen=True):
+    """How far a run has come: of ``whole`` parts of this stage, ``done``."""
 
-    listing: int
-    title: str
-    title_en: str
-    remaining: int
-    rank: int
-    obstacle: str
-    change: Message
-    unlocks: int
-    demands: list[int]
-    cost: int
-
-
-_DIAGNOSIS = """SELECT diagnosis.listing, listing.title, listing.title_en, lot.remaining, diagnosis.rank,
-       diagnosis.obstacle, diagnosis.change, diagnosis.unlocks, diagnosis.demands, diagnosis.cost
-FROM diagnosis JOIN listing ON listing.id = diagnosis.listing JOIN lot ON lot.id = listing.lot
-JOIN run ON run.id = diagnosis.run
-"""
-
-
-async def diagnosis_of(*, listing_id: int, organisation_id: int) -> list[DiagnosisRow]:
-    """Return what the newest finished run found for a listing of the owner's or of the town's."""
-    return await _diagnoses(
-        """JOIN organisation ON organisation.id = listing.owner
-           WHERE diagnosis.listing = $1 AND $2 IN (listing.owner, organisation.town)
-             AND run.id = (SELECT max(newest.id) FROM run newest
-                           WHERE newest.town = run.town AND newest.state = 'done')
-           ORDER BY diagnosis.rank""",
-        listing_id,
-        organisation_id,
-    )
-
-
-async def diagnoses_of_run(*, run_id: int, town_id: int) -> list[DiagnosisRow]:
-    """Return every finding of a run of the town, the largest rest first."""
-    return await _diagnoses(
-        "WHERE run.id = $1 AND run.town = $2 ORDER BY lot.remaining DESC, diagnosis.listing, diagnosis.rank",
-        run_id,
-        town_id,
-    )
-
-
-async def _diagnoses(where: str, *arguments: Any) -> list[DiagnosisRow]:
-    rows = await fetch(_DIAGNOSIS + where, *arguments)
-    return [
-        DiagnosisRow(**{**dict(row), "change": msgspec.json.decode(row["change"], type=Message)})
-        for row in rows
-    ]
+    stage: Message
+    done: int
+    whole: int
 
 
 class RunRow(msgspec.Struct, frozen=True):
@@ -278,6 +234,8 @@ class RunRow(msgspec.Struct, frozen=True):
     certificate: dict[str, Any] | None
     worth: int | None
     error: Message | None
+    progress: Progress | None
+    inputs_hash: str | None
     created_by: str | None
     created_at: datetime
     started_at: datetime | None
@@ -288,7 +246,7 @@ class RunRow(msgspec.Struct, frozen=True):
 
 
 _RUN = """SELECT run.id, run.town, run.state, run.parameters, run.certificate, run.worth, run.error,
-       person.name AS created_by, run.created_at, run.started_at, run.finished_at,
+       run.progress, run.inputs_hash, person.name AS created_by, run.created_at, run.started_at, run.finished_at,
        (SELECT count(*) FROM match WHERE match.run = run.id) AS matches,
        (SELECT coalesce(sum(quantity), 0)::bigint FROM match WHERE match.run = run.id) AS grams
 FROM run LEFT JOIN person ON person.id = run.created_by
@@ -302,6 +260,7 @@ def _run(row: Any) -> RunRow:
             "parameters": msgspec.json.decode(row["parameters"]),
             "certificate": msgspec.json.decode(row["certificate"]) if row["certificate"] else None,
             "error": msgspec.json.decode(row["error"], type=Message) if row["error"] else None,
+            "progress": msgspec.json.decode(row["progress"], type=Progress) if row["progress"] else None,
         }
     )
 
@@ -338,6 +297,19 @@ async def inputs_of(*, run_id: int, town_id: int) -> Snapshot:
     if not rows or not rows[0]["inputs"]:
         raise NotFound(msg("没有找到这次撮合。"))
     return msgspec.json.decode(rows[0]["inputs"], type=Snapshot)
+
+
+class Gains(msgspec.Struct, frozen=True):
+    """The gains (dual prices) of a run by id, in yuan per kg: what a kilogram more of each would add."""
+
+    lots: dict[str, Decimal]
+    demands: dict[str, Decimal]
+
+
+async def gains_of(*, run_id: int, town_id: int) -> Gains | None:
+    """Return the gains of a run of the town; None where it kept none (it ran before they were kept)."""
+    rows = await fetch("SELECT gains FROM run WHERE id = $1 AND town = $2", run_id, town_id)
+    return msgspec.json.decode(rows[0]["gains"], type=Gains) if rows and rows[0]["gains"] else None
 
 
 class Proposal(msgspec.Struct, frozen=True):

@@ -14,14 +14,13 @@ from market.db.processes import in_process
 from market.errors import Conflict, NotFound
 from market.exchange.runs import computed_again, demand_csv, matches_csv, supply_csv, zipped
 from market.i18n import Language, Message, msg
+from market.matching.findings import DiagnosisRow, diagnoses_of_run
 from market.matching.lifecycle import DONE, MATCH, QUEUED, RUN, RUNNING
 from market.matching.operations import request_run
 from market.matching.queries import (
-    DiagnosisRow,
     MatchRow,
     RunRow,
     Snapshot,
-    diagnoses_of_run,
     inputs_of,
     matches_of_run,
     run_of,

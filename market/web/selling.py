@@ -16,7 +16,7 @@ from market.catalogue.queries import credential_kinds, produce_by_code
 from market.demand.queries import DemandDetails, demand_page
 from market.errors import Invalid, NotFound
 from market.i18n import Message, message_from, msg
-from market.matching.queries import DiagnosisRow, diagnosis_of
+from market.matching.findings import DiagnosisRow, diagnosis_of
 from market.supply.commands import NewTerms
 from market.supply.ledger import ledger_of
 from market.supply.operations import move_listing

@@ -20,8 +20,9 @@ from market.deals.queries import DealRow, deals_of
 from market.deals.rules import ACTIVE, PARTLY_SIGNED, PENDING, SIGNED
 from market.errors import Invalid
 from market.i18n import Language, Message, msg
+from market.matching.findings import diagnosis_of
 from market.matching.lifecycle import QUEUED, RUNNING
-from market.matching.queries import RunRow, diagnosis_of, open_proposals, runs_of
+from market.matching.queries import RunRow, open_proposals, runs_of
 from market.meetings.queries import MeetingRow, invitations_of, meetings_of
 from market.supply.operations import set_priority
 from market.supply.queries import stock_history

@@ -7,9 +7,9 @@ from market.db.session import execute, fetch_value
 from market.deals.queries import deal_of, deals_of
 from market.errors import Conflict, Invalid, NotFound
 from market.matching.agreement import agree, decline
+from market.matching.findings import diagnosis_of
 from market.matching.operations import fail_abandoned, request_run, run_now
 from market.matching.queries import (
-    diagnosis_of,
     inputs_of,
     latest_run,
     match_of,
