@@ -4,7 +4,6 @@ Reading, computing and keeping are three steps: the computing holds no transacti
 and its result is kept only if the market is still what was read. If not, it is read and computed again.
 """
 
-import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -24,7 +23,7 @@ from market.errors import Busy, Conflict, MarketError, NotFound
 from market.i18n import Message, msg
 from market.matching import lifecycle
 from market.matching.engine import Pair, Result, solve_market
-from market.matching.queries import Gains, Progress, Snapshot, snapshot
+from market.matching.queries import Gains, Progress, Snapshot, fingerprint, snapshot
 from market.matching.rules import Parameters
 from market.notices.operations import notify
 from market.units import HAO_PER_FEN, Gram, kg
@@ -155,11 +154,6 @@ class _MovedError(Exception):
 async def _read(*, town_id: int, on: date) -> Snapshot:
     async with transaction(isolation="repeatable_read", readonly=True):
         return await snapshot(town_id=town_id, on=on)
-
-
-def fingerprint(market: Snapshot) -> str:
-    """Return the SHA-256 of a market as it was read."""
-    return hashlib.sha256(msgspec.json.encode(market, order="deterministic")).hexdigest()
 
 
 def solve(market: Snapshot, parameters: Parameters, seconds: float) -> Result:

@@ -1,5 +1,6 @@
 """What the engine sees of the database, and what people see of its results."""
 
+import hashlib
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -106,6 +107,11 @@ async def snapshot(*, town_id: int, on: date) -> Snapshot:
         ],
         barred=[(str(row["listing"]), str(row["demand"])) for row in barred],
     )
+
+
+def fingerprint(market: Snapshot) -> str:
+    """Return the SHA-256 of a market as it was read."""
+    return hashlib.sha256(msgspec.json.encode(market, order="deterministic")).hexdigest()
 
 
 def _yuan(fen: int) -> Decimal:
@@ -246,7 +252,8 @@ class RunRow(msgspec.Struct, frozen=True):
 
 
 _RUN = """SELECT run.id, run.town, run.state, run.parameters, run.certificate, run.worth, run.error,
-       run.progress, run.inputs_hash, person.name AS created_by, run.created_at, run.started_at, run.finished_at,
+       run.progress, run.inputs_hash, person.name AS created_by, run.created_at, run.started_at,
+       run.finished_at,
        (SELECT count(*) FROM match WHERE match.run = run.id) AS matches,
        (SELECT coalesce(sum(quantity), 0)::bigint FROM match WHERE match.run = run.id) AS grams
 FROM run LEFT JOIN person ON person.id = run.created_by
