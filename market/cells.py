@@ -1,6 +1,17 @@
 """Text files as people's programs write them: which encoding, which characters."""
 
+import codecs
+import io
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, Literal
+
 from market.i18n import Message, msg
+
+_CHUNK = 1 << 20
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+#: What stands for signs that could not be read.
+UNREAD = "\ufffd"
 
 
 class Unreadable(Exception):
@@ -34,6 +45,126 @@ def decoded(raw: bytes) -> str:
     raise Unreadable(msg("编码不是 UTF-8，也不能断定是 GBK，请另存为“CSV UTF-8”。"))
 
 
+def text_lines(file: BinaryIO) -> Iterable[str]:
+    """Return the lines of a seekable file with their ends, without holding the whole of it.
+
+    UTF-8, UTF-16 with its mark, and GBK (GB18030) are told apart by reading the file once through. Where
+    lines of one file differ in encoding, each is read as what it certainly is; signs that are certain in
+    neither become ``UNREAD``.
+
+    Raises:
+        Unreadable: it is no text, or in no encoding that can be told.
+    """
+    encoding = _encoding(file)
+    file.seek(0)
+    if isinstance(encoding, _Lines):
+        return encoding.read(file)
+    return io.TextIOWrapper(file, encoding=encoding, newline="")
+
+
+def _encoding(file: BinaryIO) -> "str | _Lines":
+    head = file.read(4)
+    file.seek(0)
+    if head.startswith(_UTF_16) and not head.startswith(_UTF_32):
+        if not _decodes(file, "utf-16"):
+            raise Unreadable(msg("UTF-16 的内容残缺，请另存为“CSV UTF-8”。"))
+        return "utf-16"
+    is_utf_8 = _decodes(file, "utf-8")
+    file.seek(0)
+    if any(b"\x00" in chunk for chunk in iter(lambda: file.read(_CHUNK), b"")):
+        raise Unreadable(msg("不是文本文件，请存为 CSV UTF-8 或 .xlsx。"))
+    if is_utf_8:
+        return "utf-8-sig"
+    file.seek(0)
+    lines = _Lines(file)
+    return "gb18030" if lines.are_gbk else lines
+
+
+def _decodes(file: BinaryIO, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        while chunk := file.read(_CHUNK):
+            if "\x00" in decoder.decode(chunk) and encoding == "utf-16":
+                return False
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+Reading = Literal["ascii", "utf-8", "gb18030", "either", "neither"]
+
+
+class _Lines:
+    """How the lines of a file that is not UTF-8 throughout are to be read."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        #: Sign -> in GB2312 (True), in GBK alone (False), of no Chinese text (None).
+        self._kinds: dict[str, bool | None] = {}
+        self._used: set[str] = set()
+        counts: dict[Reading, int] = dict.fromkeys(("ascii", "utf-8", "gb18030", "either", "neither"), 0)
+        for line in lines:
+            counts[self._reading(line)] += 1
+        if sum(not self._kinds[sign] for sign in self._used) * 2 > len(self._used):
+            raise Unreadable(msg("编码不是 UTF-8，也不能断定是 GBK，请另存为“CSV UTF-8”。"))
+        if not counts["utf-8"] + counts["gb18030"] + counts["either"]:
+            raise Unreadable(msg("编码不是 UTF-8，也不是 GBK，请另存为“CSV UTF-8”。"))
+        main = "gb18030" if counts["gb18030"] > counts["utf-8"] else "utf-8"
+        # Where no line is certainly UTF-8, those that could be either are GBK like the rest; and so on.
+        is_mixed = counts["utf-8"] and counts["gb18030"]
+        self._encodings = {
+            "ascii": "ascii",
+            "utf-8": "utf-8",
+            "gb18030": "gb18030",
+            "either": "ascii" if is_mixed else main,
+            "neither": main,
+        }
+        self.are_gbk = not counts["utf-8"] and not counts["neither"]
+
+    def read(self, lines: Iterable[bytes]) -> Iterator[str]:
+        for place, line in enumerate(lines):
+            text = line.decode(self._encodings[self._reading(line)], "replace")
+            yield text.removeprefix("\ufeff") if place == 0 else text
+
+    def _reading(self, line: bytes) -> Reading:
+        if line.isascii():
+            return "ascii"
+        as_utf_8, as_gbk = _try(line, "utf-8"), _try(line, "gb18030")
+        signs = {sign for sign in as_gbk or "" if sign > "\x7f"}
+        kinds = {self._kind(sign) for sign in signs}
+        fits_gbk = as_gbk is not None and None not in kinds
+        if as_utf_8 is None:
+            if fits_gbk:
+                self._used |= signs
+            return "gb18030" if fits_gbk else "neither"
+        if not fits_gbk:
+            return "utf-8"
+        is_chinese = all(_common_chinese(sign) for sign in as_utf_8 if sign > "\x7f")
+        return "utf-8" if is_chinese and False in kinds else "either"
+
+    def _kind(self, sign: str) -> bool | None:
+        try:
+            return self._kinds[sign]
+        except KeyError:
+            kind = None if not _common_chinese(sign) else _try_gb2312(sign)
+            return self._kinds.setdefault(sign, kind)
+
+
+def _try(line: bytes, encoding: str) -> str | None:
+    try:
+        return line.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _try_gb2312(sign: str) -> bool:
+    try:
+        sign.encode("gb2312")
+    except UnicodeEncodeError:
+        return sign in _SIGNS
+    return True
+
+
 def _common_chinese(sign: str) -> bool:
     """True for Chinese characters and the signs around them: text in GBK, and not an accident."""
     if sign in _SIGNS:
@@ -45,4 +176,4 @@ def _common_chinese(sign: str) -> bool:
 
 
 #: Signs of Chinese text that lie outside of its blocks: dashes, quotation marks, the middle dot, ℃.
-_SIGNS = frozenset("·—―‘’“”…℃×÷±≤≥")
+_SIGNS = frozenset("·—―‘’“”…℃°×÷±≤≥㎏①②③④⑤⑥⑦⑧⑨⑩")

@@ -12,7 +12,7 @@ import msgspec
 
 from market.i18n import Language, translate
 from market.matching.engine import Result
-from market.matching.files import Fault
+from market.matching.faults import Fault
 from market.matching.rules import Demand, Lot
 
 #: In the order in which they are put in place: the certificate last, as the seal.

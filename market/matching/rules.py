@@ -22,7 +22,7 @@ EARTH_KM = 6371.0088
 CONDITIONS = ("product", "grade", "window", "credential", "distance", "price")
 
 
-class Lot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Lot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """A batch on sale. ``priority`` is what moving a kilogram of it is worth beyond the trade itself."""
 
     id: str
@@ -40,7 +40,7 @@ class Lot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     priority: Decimal = Decimal(0)
 
 
-class Demand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Demand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """What a buyer wants. ``max_lots`` and ``max_distance_km`` of None: any."""
 
     id: str
