@@ -1,28 +1,53 @@
-"""Reading for the checker: input and result files as plain rows, and the faults found in them.
+"""What the checker finds, and its reading of a result's files: by column, in stripes of bounded size.
 
-A light reader of its own, apart from the engine's: what the engine misreads, this does not.
+Shares no code with the writer, so that a mistake there cannot hide here.
 """
 
 import csv
 import json
 import math
-import unicodedata
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from python_calamine import CalamineWorkbook
+from numpy.typing import NDArray
 
 from market.i18n import Message, msg
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+#: The texts of a stripe by column.
+Columns = dict[str, Sequence[str]]
+
 #: Faults told in full; the rest are counted.
 TOLD = 20
-Row = dict[str, str]
-Array = Any
+#: Rows of a file that are held as text at one time.
+STRIPE = 1 << 16
+
+MATCH_COLUMNS = (
+    "lot",
+    "demand",
+    "quantity_kg",
+    "price_yuan_per_kg",
+    "price_low",
+    "price_high",
+    "freight_yuan_per_kg",
+    "km",
+    "worth_yuan",
+    "reason",
+)
+LOT_COLUMNS = ("lot", "sold_kg", "left_kg", "gain_yuan_per_kg", "admissible_pairs", "status")
+DEMAND_COLUMNS = ("demand", "served_kg", "open_kg", "gain_yuan_per_kg", "admissible_pairs", "status")
+DIAGNOSIS_COLUMNS = ("lot", "rank", "obstacle", "change", "unlock_kg", "unlock_demands", "cost_yuan_per_kg")
+
+_NUMBER = r"-?+[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
+_ONE_NUMBER = re.compile(_NUMBER)
+#: Plain numbers, one a line: a whole column is judged at once.
+_NUMBERS = re.compile(rf"(?:{_NUMBER}\n)*+")
 
 
 @dataclass
@@ -48,140 +73,97 @@ class Report:
                 )
             )
 
-
-class Unreadable(Exception):
-    def __init__(self, message: Message) -> None:
-        super().__init__(message)
-        self.message = message
-
-
-MATCH_COLUMNS = [
-    "lot",
-    "demand",
-    "quantity_kg",
-    "price_yuan_per_kg",
-    "price_low",
-    "price_high",
-    "freight_yuan_per_kg",
-    "km",
-    "worth_yuan",
-    "reason",
-]
-LOT_COLUMNS = ["lot", "sold_kg", "left_kg", "gain_yuan_per_kg", "admissible_pairs", "status"]
-DEMAND_COLUMNS = ["demand", "served_kg", "open_kg", "gain_yuan_per_kg", "admissible_pairs", "status"]
-DIAGNOSIS_COLUMNS = ["lot", "rank", "obstacle", "change", "unlock_kg", "unlock_demands", "cost_yuan_per_kg"]
+    def wrong_at(
+        self,
+        bad: Bools,
+        file: str,
+        row: Callable[[int], object],
+        what: str,
+        expected: Callable[[int], object],
+        got: Callable[[int], object],
+    ) -> None:
+        """Report every place where ``bad`` holds; the words are made only for those that are told."""
+        places = np.flatnonzero(bad)
+        told = places[: max(0, TOLD - len(self.faults))].tolist()
+        for k in told:
+            self.wrong(file, row(k), what, expected(k), got(k))
+        self.count += len(places) - len(told)
 
 
-def cell(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.date().isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    written = repr(value) if isinstance(value, float) else str(value)
-    written = unicodedata.normalize("NFKC", written).strip()
-    return "" if written == "-" else written
+class FileFault(Exception):
+    """A result file that cannot be read as what it should be; the fault is in the report already."""
 
 
-def read_input(path: str) -> list[Row]:
-    """The rows of SUPPLY or DEMAND as plain text by column."""
-    if path == "-":
-        return []
-    file = Path(path)
-    try:
-        if file.suffix.lower() == ".xlsx":
-            table: list[list[Any]] = CalamineWorkbook.from_path(str(file)).get_sheet_by_index(0).to_python()
-        else:
-            raw = file.read_bytes()
-            try:
-                text = raw.decode("utf-8-sig")
-            except UnicodeDecodeError:
-                text = raw.decode("gb18030")
-            table = list(csv.reader(text.splitlines(keepends=True)))
-    except Exception as trouble:
-        why = getattr(trouble, "strerror", None) or type(trouble).__name__
-        raise Unreadable(msg("读不出 {file}：{why}", file=path, why=why)) from trouble
-    rows = [[cell(value) for value in row] for row in table]
-    rows = [row for row in rows if any(row)]
-    if not rows:
-        return []
-    header = rows[0]
-    return [dict(zip(header, row + [""] * len(header), strict=False)) for row in rows[1:]]
+def stripes(report: Report, folder: Path, name: str, columns: Sequence[str]) -> Iterator[tuple[int, Columns]]:
+    """Yield (number of the first row, texts by column) of a result file, ``STRIPE`` rows at a time.
 
-
-def read_output(report: Report, folder: Path, name: str, columns: list[str]) -> list[Row] | None:
+    The file begins with ``columns`` in this order; further ones may follow and are not looked at.
+    Raises FileFault.
+    """
     try:
         with (folder / name).open(encoding="utf-8", newline="") as file:
-            table = list(csv.reader(file, strict=True))
+            reader = csv.reader(file, strict=True)
+            header = next(reader, [])
+            if tuple(header[: len(columns)]) != tuple(columns) or len(set(header)) != len(header):
+                report.wrong(name, "-", "header", ",".join(columns), ",".join(header))
+                raise FileFault
+            number = 2
+            rows: list[list[str]] = []
+            for row in reader:
+                if len(row) != len(header):
+                    report.wrong(name, number + len(rows), "cells", len(header), len(row))
+                    raise FileFault
+                rows.append(row)
+                if len(rows) == STRIPE:
+                    yield number, dict(zip(header, zip(*rows, strict=True), strict=True))
+                    number, rows = number + len(rows), []
+            if rows:
+                yield number, dict(zip(header, zip(*rows, strict=True), strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as trouble:
-        report.wrong(
-            name, "-", "file", "readable", getattr(trouble, "strerror", None) or type(trouble).__name__
+        why = getattr(trouble, "strerror", None) or type(trouble).__name__
+        report.wrong(name, "-", "file", "readable", why)
+        raise FileFault from trouble
+
+
+def numbers(report: Report, file: str, first: int, texts: Sequence[str], column: str) -> Floats:
+    """A column as floats; what is no plain finite number is reported and taken as 0."""
+    if _NUMBERS.fullmatch("\n".join(texts) + "\n"):
+        values = np.array(list(map(float, texts)), np.float64)
+    else:
+        values = np.array([float(t) if _ONE_NUMBER.fullmatch(t) else math.nan for t in texts], np.float64)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        report.wrong_at(
+            bad, file, lambda k: first + k, column, lambda _: "a number", lambda k: repr(texts[k])
         )
-        return None
-    if not table or table[0] != columns:
-        report.wrong(name, "-", "header", ",".join(columns), ",".join(table[0]) if table else "")
-        return None
-    rows = []
-    for number, cells in enumerate(table[1:], start=2):
-        if len(cells) != len(columns):
-            report.wrong(name, number, "cells", len(columns), len(cells))
-            return None
-        rows.append(dict(zip(columns, cells, strict=True)))
-    return rows
+        values[bad] = 0.0
+    return values
 
 
-def finite(report: Report, file: str, key: object, row: Row, column: str) -> float:
-    try:
-        value = float(row[column])
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        report.wrong(file, key, column, "a number", row[column])
-        return 0.0
-    return value
+def counts(report: Report, file: str, first: int, texts: Sequence[str], column: str) -> Ints:
+    """A column as counts: digits and nothing else."""
+    plain = [text.isascii() and text.isdigit() and len(text) < 18 for text in texts]
+    if not all(plain):
+        bad = ~np.array(plain, np.bool_)
+        report.wrong_at(bad, file, lambda k: first + k, column, lambda _: "a count", lambda k: texts[k])
+    return np.array([int(t) if fits else -1 for t, fits in zip(texts, plain, strict=True)], np.int64)
 
 
-class InputSide:
-    """Columns of one input file as arrays."""
-
-    def __init__(self, rows: list[Row], *, lot: bool) -> None:
-        def numbers(column: str, default: float) -> Array:
-            return np.array([float(row.get(column) or default) for row in rows], np.float64)
-
-        def days(column: str) -> Array:
-            return np.array([date.fromisoformat(row[column]).toordinal() for row in rows], np.int64)
-
-        def sets(column: str) -> list[frozenset[str]]:
-            return [
-                frozenset(code.strip() for code in (row.get(column) or "").split(";") if code.strip())
-                for row in rows
-            ]
-
-        self.ids = [row["lot" if lot else "demand"] for row in rows]
-        self.place = {name: k for k, name in enumerate(self.ids)}
-        self.product = np.array([row["product"] for row in rows], dtype=object)
-        self.kg = numbers("quantity_kg", 0)
-        self.price = numbers("ask_yuan_per_kg" if lot else "ceiling_yuan_per_kg", 0)
-        self.lat, self.lon = np.radians(numbers("lat", 0)), np.radians(numbers("lon", 0))
-        self.begin = days("available_from" if lot else "deliver_from")
-        self.end = days("available_to" if lot else "deliver_to")
-        self.grade = numbers("grade" if lot else "min_grade", 0)
-        self.min_order = numbers("min_order_kg", 0)
-        self.codes = sets("credentials" if lot else "requires")
-        self.priority = numbers("priority_yuan_per_kg", 0)
-        self.max_lots = numbers("max_lots", math.inf)
-        self.reach = numbers("max_distance_km", math.inf)
-        self.ask_exact = [Decimal(row["ask_yuan_per_kg"]) for row in rows] if lot else []
+def decimals(text: str) -> int:
+    """How many decimals a plain number is written with, zeros at the end not counted."""
+    return len(text.partition(".")[2].rstrip("0"))
 
 
 def read_certificate(report: Report, path: Path) -> dict[str, Any] | None:
+    """The claims of certificate.json, each of its kind; None after a fault."""
     try:
         claim = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as trouble:
-        report.wrong(
-            path.name, "-", "file", "readable", getattr(trouble, "strerror", None) or type(trouble).__name__
-        )
+        why = getattr(trouble, "strerror", None) or type(trouble).__name__
+        report.wrong(path.name, "-", "file", "readable", why)
+        return None
+    if not isinstance(claim, dict):
+        report.wrong(path.name, "-", "file", "an object", type(claim).__name__)
         return None
     kinds: dict[str, Callable[[Any], bool]] = {
         "worth_yuan": is_number,
@@ -191,10 +173,10 @@ def read_certificate(report: Report, path: Path) -> dict[str, Any] | None:
         "blocking_pairs": is_count,
         "pairs_admissible": is_count,
         "parameters": lambda value: isinstance(value, dict),
+        "seconds": lambda value: isinstance(value, dict) and all(_spent(each) for each in value.values()),
+        "peak_memory_mib": _spent,
+        "version": lambda value: isinstance(value, str) and value != "",
     }
-    if not isinstance(claim, dict):
-        report.wrong(path.name, "-", "file", "an object", type(claim).__name__)
-        return None
     bad = [name for name, fits in kinds.items() if not fits(claim.get(name))]
     for name in bad:
         report.wrong(path.name, "-", name, "a fitting value", claim.get(name))
@@ -207,3 +189,7 @@ def is_number(value: Any) -> bool:
 
 def is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _spent(value: Any) -> bool:
+    return is_number(value) and value >= 0
