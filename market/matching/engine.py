@@ -13,7 +13,7 @@ from market.i18n import Message, msg
 from market.matching.candidates import Arcs, Ints, Market
 from market.matching.certificate import Certificate, relative_gap, weighted
 from market.matching.colgen import solve_product
-from market.matching.diagnosis import Outcome, Unlock, diagnose, displaceable
+from market.matching.diagnosis import Unlock, diagnose_lots
 from market.matching.pairs import Pairs
 from market.matching.prices import price_within
 from market.matching.repair import Rules, respect, worth
@@ -128,18 +128,7 @@ class _Run:
         np.add.at(served, arcs.j[used], x[used])
         self.sold[lots], self.served[demands] = sold, served
         if (sold < q).any():
-            grams, whose = displaceable(arcs, x, low, q - sold, d - served)
-            outcome = Outcome(
-                product=product,
-                left=q - sold,
-                open=d - served,
-                lots_taken=np.bincount(arcs.j[used], minlength=len(demands)),
-                displaceable=grams,
-                displaced=whose,
-                highest_v=low.v / self.scale,
-            )
-            for place, changes in diagnose(arrays, outcome).items():
-                self.diagnosis[int(lots[place])] = changes
+            self.diagnosis.update(diagnose_lots(arrays, product, arcs, x, (low, high), self.scale))
         spend("diagnosis")
 
 

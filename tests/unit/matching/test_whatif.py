@@ -243,7 +243,7 @@ def test_village_report_adds_up() -> None:
     west, east = by_village(lots, result)
     assert (east.seller, east.lots, east.sold, east.left) == ("east", 2, 1_500_000, 500_000)
     assert east.revenue == Fen(360_000)
-    assert (east.price, east.obstacle) == (Decimal("2.4"), "quantity")
+    assert (east.price, east.obstacle) == (Decimal("2.4"), "outbid")
     assert (west.share, west.price, west.marked_lots, west.obstacle) == (0.0, None, 1, "no_demand")
     (both,) = by_village(lots, result, village_of={"east": "V", "west": "V"})
     assert (both.offered, both.share) == (3_000_000, 0.5)

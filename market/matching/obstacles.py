@@ -1,0 +1,199 @@
+"""What stands between rows that have something left and every column: one or two conditions at most.
+
+Rows are lots and columns demands, or the other way round. A pair's obstacles are bits; a pair that at
+most two changes would open is a ``Hit``. Per row and set of obstacles the nearest few are kept, so that
+the smallest change is always among them.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from market.matching.candidates import BLOCK, Block, Bools, Floats, Ints, Market
+from market.matching.displacement import Outcome
+
+GRADE, LATER, EARLIER, CREDENTIAL, DISTANCE, PRICE, OWN_MIN, THEIR_MIN, MAX_LOTS = (1 << k for k in range(9))
+#: The code of each bit, as files and pages show it.
+CODES = {
+    GRADE: "grade",
+    LATER: "window",
+    EARLIER: "window",
+    CREDENTIAL: "credential",
+    DISTANCE: "distance",
+    PRICE: "price",
+    OWN_MIN: "min_order",
+    THEIR_MIN: "min_order",
+    MAX_LOTS: "max_lots",
+}
+BITS = tuple(CODES)
+#: Yuan per kg below which two plans are a tie; what wins must win by more.
+TIE = 1e-6
+#: Hits that are kept per row and set of obstacles.
+NEAREST = 8
+_COUNT = np.array([bin(mask).count("1") for mask in range(1 << len(BITS))], np.int64)
+
+
+class Hits(NamedTuple):
+    """Pairs that one or two changes open: local places, ordered by row, obstacles, and how near they are.
+
+    ``short`` is the price that is missing, yuan per kg (0 where none); ``grams`` what it could take.
+    """
+
+    row: Ints
+    column: Ints
+    mask: Ints
+    short: Floats
+    grams: Ints
+
+
+class Nearest(NamedTuple):
+    """Per row: the column with the fewest obstacles, or -1, and whether any admissible one exists."""
+
+    column: Ints
+    fits: Bools
+    allowed: Bools
+
+
+def sweep(market: Market, outcome: Outcome, rows: Ints) -> tuple[Hits, Nearest]:
+    """Look at ``rows`` (local places) against all columns of the product."""
+    parts: list[Hits] = []
+    column = np.full(len(rows), -1, np.int64)
+    fits, allowed = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+    for part, table in _tables(market, outcome, rows):
+        mask, grams, short = _masks(market, outcome, rows[part], table)
+        hit = (grams > 0) & (_COUNT[mask] >= 1) & (_COUNT[mask] <= 2)
+        hit &= (mask & PRICE == 0) | (short <= _most_cut(market, outcome, rows[part])[:, None])
+        if table.barred is not None:
+            hit &= ~table.barred
+        parts.append(_nearest_hits(market, outcome, rows[part], hit, mask, grams, short, table.km))
+        barred = np.zeros(mask.shape, np.bool_) if table.barred is None else table.barred
+        allowed[part] = (~barred).any(axis=1)
+        fits[part] = table.admissible().any(axis=1)
+        wrong = _COUNT[mask & ~(OWN_MIN | THEIR_MIN | MAX_LOTS)] + 100.0 * barred
+        wrong += np.clip(short / (short.max() + 1), 0, 1)
+        column[part] = wrong.argmin(axis=1)
+    return _joined(parts), Nearest(column, fits, allowed)
+
+
+def _tables(market: Market, outcome: Outcome, rows: Ints) -> Iterator[tuple[slice, Block]]:
+    """Yield the table of ``rows`` by stripes, rows first whichever side they are of."""
+    lots, demands = market.lots_of[outcome.product], market.demands_of[outcome.product]
+    columns = len(demands) if outcome.of_lots else len(lots)
+    step = max(1, BLOCK // max(1, columns))
+    for start in range(0, len(rows), step):
+        part = slice(start, min(start + step, len(rows)))
+        some = rows[part]
+        if outcome.of_lots:
+            yield part, market.table(lots[some], demands, slice(0, len(some)))
+        else:
+            block = market.table(lots, demands[some], slice(0, len(lots)))
+            turned = (None if one is None else one.T for one in block[1:])
+            yield part, Block(slice(0, len(some)), *turned)  # type: ignore[arg-type]
+
+
+def _most_cut(market: Market, outcome: Outcome, rows: Ints) -> Floats:
+    """A lot can give up its ask at most; a buyer could pay any more."""
+    if outcome.of_lots:
+        return market.ask[market.lots_of[outcome.product][rows]]
+    return np.full(len(rows), 10_000.0)
+
+
+def _masks(market: Market, outcome: Outcome, rows: Ints, table: Block) -> tuple[Ints, Ints, Floats]:
+    """Return obstacles, grams and missing price of every pair of a stripe."""
+    lots, demands = market.lots_of[outcome.product], market.demands_of[outcome.product]
+    lots, demands = (lots[rows], demands) if outcome.of_lots else (lots, demands[rows])
+    across = (slice(None), None) if outcome.of_lots else (None, slice(None))
+    along = (None, slice(None)) if outcome.of_lots else (slice(None), None)
+    mask = np.zeros(table.km.shape, np.int64)
+    mask[~table.grade] |= GRADE
+    mask[market.demand_from[demands][along] > market.lot_to[lots][across]] |= LATER
+    mask[market.lot_from[lots][across] > market.demand_to[demands][along]] |= EARLIER
+    mask[~table.credential] |= CREDENTIAL
+    mask[~table.near] |= DISTANCE
+    worth = table.surplus + market.priority[lots][across]
+    is_open = outcome.is_open[None, :]
+    width = np.repeat(outcome.room.grams[None, :], len(rows), axis=0)
+    price = np.repeat(outcome.price[None, :], len(rows), axis=0)
+    own_end = outcome.room.end[None, :] == rows[:, None]
+    width[own_end] = np.repeat(outcome.room.other[None, :], len(rows), axis=0)[own_end]
+    only_price = np.zeros(mask.shape, np.bool_)
+    for place, row in enumerate(rows.tolist()):
+        for column, dual, wide in outcome.beyond.get(row, ()):
+            width[place, column], price[place, column] = wide, dual
+            only_price[place, column] = True
+    grams: Ints = np.minimum(outcome.left[rows][:, None], np.where(is_open, outcome.open[None, :], width))
+    pays = (table.surplus >= 0) & np.where(is_open, worth >= 0, worth - price > TIE)
+    mask[~pays] |= PRICE
+    # A row that would change places with its own sales is not known to sell more.
+    grams[only_price & ~is_open & (mask != PRICE)] = 0
+    if outcome.limited:
+        mask |= _limits(market, outcome, rows, grams)
+    short = np.where(pays, 0.0, np.maximum(np.maximum(price - worth, -table.surplus), 0.0))
+    return mask, grams, short
+
+
+def _limits(market: Market, outcome: Outcome, rows: Ints, grams: Ints) -> Ints:
+    """Smallest orders and most lots that keep out of an open column; takes full ones out of ``grams``."""
+    lots, demands = market.lots_of[outcome.product], market.demands_of[outcome.product]
+    many = outcome.lots_taken >= market.max_lots[demands]
+    if outcome.of_lots:
+        mine, theirs = market.lot_min[lots[rows]], market.demand_min[demands]
+        full = np.repeat(many[None, :], len(rows), axis=0)
+    else:
+        mine, theirs = market.demand_min[demands[rows]], market.lot_min[lots]
+        full = np.repeat(many[rows][:, None], len(lots), axis=1)
+    mask: Ints = np.where(grams < mine[:, None], OWN_MIN, 0)
+    mask |= np.where(grams < theirs[None, :], THEIR_MIN, 0)
+    mask |= np.where(full & outcome.is_open[None, :], MAX_LOTS, 0)
+    grams[~outcome.is_open[None, :] & (mask != 0)] = 0
+    return mask
+
+
+def _nearest_hits(
+    market: Market,
+    outcome: Outcome,
+    rows: Ints,
+    hit: Bools,
+    mask: Ints,
+    grams: Ints,
+    short: Floats,
+    km: Floats,
+) -> Hits:
+    """Keep the ``NEAREST`` of every row and set of obstacles: the smallest change, then the most grams."""
+    at, column = np.nonzero(hit)
+    bits, mass, price = mask[at, column], grams[at, column], short[at, column]
+    level = level_of(market, outcome, rows[at], column, bits, price, km[at, column])
+    order = np.lexsort((-mass, level, bits, at))
+    group = at[order] * (1 << len(BITS)) + bits[order]
+    rank = np.arange(len(order)) - np.searchsorted(group, group)
+    keep = order[rank < NEAREST]
+    return Hits(rows[at[keep]], column[keep], bits[keep], price[keep], mass[keep])
+
+
+def level_of(
+    market: Market, outcome: Outcome, row: Ints, column: Ints, mask: Ints, short: Floats, km: Floats
+) -> Floats:
+    """How large a change is, in its own measure (yuan, grades, days, credentials, km); 0: any will do."""
+    lots, demands = market.lots_of[outcome.product], market.demands_of[outcome.product]
+    i, j = (lots[row], demands[column]) if outcome.of_lots else (lots[column], demands[row])
+    level = np.where(mask & PRICE, short, 0.0)
+    for bit, size in (
+        (GRADE, market.min_grade[j] - market.lot_grade[i]),
+        (LATER, market.demand_from[j] - market.lot_to[i]),
+        (EARLIER, market.lot_from[i] - market.demand_to[j]),
+        (DISTANCE, km - market.reach[j]),
+    ):
+        level = np.where(mask == bit, size, level)
+    missing = np.flatnonzero(mask == CREDENTIAL)
+    if len(missing):
+        lacking = market.required[:, j[missing]] & ~market.held[:, i[missing]]
+        level[missing] = np.bitwise_count(lacking).sum(axis=0)
+    return level
+
+
+def _joined(parts: list[Hits]) -> Hits:
+    if not parts:
+        none = np.zeros(0, np.int64)
+        return Hits(none, none, none, np.zeros(0), none)
+    return Hits(*(np.concatenate(column) for column in zip(*parts, strict=True)))
