@@ -30,6 +30,7 @@ _IS_1904 = re.compile(rb"""\bdate1904=["'](?:1|true)["']""")
 _SHEET = re.compile(rb"""<(?:\w+:)?sheet\s[^>]*?:id=["']([^"']+)["']""")
 _RELATIONSHIP = re.compile(rb"<(?:\w+:)?Relationship\s[^>]*>")
 _TARGET = re.compile(rb"""\sTarget=["']([^"']+)["']""")
+_IS_ERROR = re.compile(rb"""\st=["']e["']""")
 _ERROR_CELL = re.compile(
     rb"""<(?:\w+:)?c\s[^>]*?\bt=["']e["'][^>]*>(?:(?!</(?:\w+:)?c>).)*?<(?:\w+:)?v>(#[^<]*)""", re.DOTALL
 )
@@ -205,7 +206,7 @@ def _error_cells(archive: zipfile.ZipFile, part: str | None) -> dict[int, dict[i
         rest = b""
         while chunk := sheet.read(_CHUNK):
             chunk = rest + chunk
-            for cell in _ERROR_CELL.finditer(chunk):
+            for cell in _ERROR_CELL.finditer(chunk) if _IS_ERROR.search(chunk) else ():
                 if place := _PLACE.search(cell[0]):
                     error = cell[1].decode("ascii", "replace")
                     found.setdefault(int(place[2]), {})[_place(place[1].decode())] = error

@@ -220,6 +220,8 @@ class Figures:
     def degrees(self, cell: Any, most: int) -> float:
         if isinstance(cell, str) and _PLAIN_NUMBER(cell) and (value := float(cell)) <= most:
             return value
+        if type(cell) is float and -most <= cell <= most:
+            return cell
         number, rest = self.split(cell, grouped=False)
         if rest and rest not in _DEGREES:
             raise _strange(rest)
@@ -254,6 +256,8 @@ class Figures:
         """
         if heading == GRAMS_PER_KG and isinstance(cell, str) and _PLAIN_NUMBER(cell):
             exact = Decimal(cell) * GRAMS_PER_KG
+        elif heading == GRAMS_PER_KG and type(cell) is float and abs(cell) < MOST_GRAMS:
+            exact = Decimal(f"{cell:.15g}") * GRAMS_PER_KG
         else:
             exact = self._grams(cell, heading)
         if not 0 < exact <= MOST_GRAMS:
