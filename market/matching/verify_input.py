@@ -9,6 +9,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -23,6 +24,8 @@ from market.matching import verify_cells as cells
 from market.matching.verify_files import STRIPE, Floats, Ints
 
 _PLAIN = re.compile(r"(?:-?+[0-9]++(?:\.[0-9]++)?+\n)*+")
+#: Rows among which the headings are.
+_ABOVE = 15
 
 
 class Unreadable(Exception):
@@ -75,7 +78,8 @@ def read_side(path: str, products: dict[str, int], *, lot: bool) -> Side:
         raise Unreadable(msg("读不出 {file}：{why}", file=path, why=why)) from trouble
 
 
-def _table(path: str) -> Iterator[Sequence[Any]]:
+def _table(path: str, known: Callable[[Sequence[Any]], int]) -> Iterator[Sequence[Any]]:
+    """The rows of a file; ``known`` counts the headings in a row, and tells what parts the columns."""
     if path == "-":
         return iter(())
     raw = Path(path).read_bytes()
@@ -83,18 +87,34 @@ def _table(path: str) -> Iterator[Sequence[Any]]:
         from python_calamine import CalamineWorkbook
 
         return iter(CalamineWorkbook.from_filelike(io.BytesIO(raw)).get_sheet_by_index(0).to_python())
-    text = io.TextIOWrapper(io.BytesIO(raw), encoding=_encoding(raw), newline="")
-    return csv.reader(text, strict=True)
+    head = _lines(raw, 20)
+    separator = max(",\t;|", key=lambda sign: max(known(line.split(sign)) for line in [*head, ""]))
+    return csv.reader(_text(raw), delimiter=separator, strict=True)
 
 
-def _encoding(raw: bytes) -> str:
+def _lines(raw: bytes, count: int) -> list[str]:
+    return [line.rstrip("\r\n").replace('"', "") for line in islice(_text(raw), count)]
+
+
+def _text(raw: bytes) -> Iterable[str]:
+    """The lines of a file in UTF-8, UTF-16 with its mark, GB18030, or each line in one of these."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
+        return io.TextIOWrapper(io.BytesIO(raw), encoding="utf-16", newline="")
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        mark = "utf-8-sig" if encoding == "utf-8" else encoding
+        return io.TextIOWrapper(io.BytesIO(raw), encoding=mark, newline="")
+    return map(_mixed, raw.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True))
+
+
+def _mixed(line: bytes) -> str:
     try:
-        raw.decode("utf-8")
+        return line.decode("utf-8")
     except UnicodeDecodeError:
-        return "gb18030"
-    return "utf-8-sig"
+        return line.decode("gb18030")
 
 
 class _Reader:
@@ -110,29 +130,41 @@ class _Reader:
         self.memo: dict[str, dict[str, Any]] = {}
 
     def read(self, path: str) -> Side:
-        rows = _table(path)
-        header = next((row for row in rows if any(map(cells.plain, row))), None)
+        rows = _table(path, self._known_headings)
+        header = self._header(rows)
         places: dict[str, int] = {}
-        self.units: dict[str, str] = {}
-        for place, heading in enumerate(header or ()):
-            if words := cells.plain(heading):
-                column, unit = cells.heading(words, lot=self.lot)
+        self.units: dict[str, str | None] = {}
+        for place, words in enumerate(header):
+            if cells.plain(words):
+                column, unit = cells.heading(cells.plain(words), lot=self.lot)
                 if column in places:
                     raise ValueError(f"{column} ×2")
                 places[column] = place
                 self.units[column] = unit
-        width = len(header or ())
-        first = 2
+        width = len(header)
         while stripe := list(islice(rows, STRIPE)):
-            first += len(stripe)
             stripe = [row for row in stripe if any(row) and any(map(cells.plain, row))]
-            short = any(len(row) != width for row in stripe)
-            if short:
+            if any(len(row) != width for row in stripe):
                 stripe = [[*row, *[""] * width][:width] for row in stripe]
             if stripe:
                 by_place = list(zip(*stripe, strict=True))
                 self._take({column: by_place[place] for column, place in places.items()}, len(stripe))
         return self._side()
+
+    def _known_headings(self, row: Sequence[Any]) -> int:
+        found = set()
+        for words in row:
+            with suppress(ValueError):
+                found.add(cells.heading(cells.plain(words), lot=self.lot)[0])
+        return len(found)
+
+    def _header(self, rows: Iterator[Sequence[Any]]) -> Sequence[Any]:
+        """The first row, or the one with the headings where titles stand above it."""
+        above = (row for row in islice(rows, _ABOVE) if any(map(cells.plain, row)))
+        first = next(above, ())
+        if self._known_headings(first):
+            return first
+        return next((row for row in above if self._known_headings(row) >= 3), first)
 
     def _take(self, columns: dict[str, Sequence[Any]], rows: int) -> None:
         """Understand one stripe."""
@@ -148,24 +180,24 @@ class _Reader:
         products = self._known("product", texts["product"], self._product)
         self._add("product", products, np.int64)
         codes = texts.get("credentials" if self.lot else "requires", ("",) * rows)
-        held = self._known("codes", codes, lambda t: self.sets.setdefault(cells.codes(t), len(self.sets)))
+        held = self._known("codes", codes, self._set)
         self._add("held", held, np.int64)
         price = "ask_yuan_per_kg" if self.lot else "ceiling_yuan_per_kg"
         window = ("available_from", "available_to") if self.lot else ("deliver_from", "deliver_to")
         unit = self.units.get
-        number = cells.number
+        number = cells.number()
         for target, column, read, default in (
-            ("kg", "quantity_kg", cells.mass(unit("quantity_kg") or "kg"), None),
-            ("price", price, cells.price(unit(price) or "kg"), None),
-            ("lat", "lat", number, None),
-            ("lon", "lon", number, None),
+            ("kg", "quantity_kg", cells.mass(unit("quantity_kg")), None),
+            ("price", price, cells.price(unit(price)), None),
+            ("lat", "lat", cells.number("°", "度"), None),
+            ("lon", "lon", cells.number("°", "度"), None),
             ("begin", window[0], cells.day(end=False), None),
             ("end", window[1], cells.day(end=True), None),
             ("grade", "grade" if self.lot else "min_grade", number, 0.0),
-            ("least", "min_order_kg", cells.mass(unit("min_order_kg") or "kg"), 0.0),
-            ("priority", "priority_yuan_per_kg", cells.price(unit("priority_yuan_per_kg") or "kg"), 0.0),
-            ("max_lots", "max_lots", number, math.inf),
-            ("reach", "max_distance_km", cells.kilometres, math.inf),
+            ("least", "min_order_kg", cells.mass(unit("min_order_kg")), 0.0),
+            ("priority", "priority_yuan_per_kg", cells.price(unit("priority_yuan_per_kg")), 0.0),
+            ("max_lots", "max_lots", cells.number("批", "个", "lots", "lot"), math.inf),
+            ("reach", "max_distance_km", cells.number("km", "公里", "千米"), math.inf),
         ):
             written = texts.get(column)
             if written is None:
@@ -173,14 +205,19 @@ class _Reader:
                     raise Unreadable(self._faulty(column))
                 self.parts.setdefault(target, []).append(np.full(rows, default))
             else:
-                plain_unit = unit(column) in (None, "", "kg") and column not in window
-                self._add(target, self._floats(column, written, read, default, as_is=plain_unit), np.float64)
+                bare = column[-3:] not in ("_kg", "_km") or unit(column) in ("kg", "km")
+                as_is = bare and column not in window
+                self._add(target, self._floats(column, written, read, default, as_is=as_is), np.float64)
         for k, text in enumerate(texts[price] if self.lot else ()):
             # Anything that is not a plain price to 0.0001 is looked at as an exact number.
-            if len(text) - text.find(".") > 5 or unit(price) or not text.isascii():
-                ask = cells.price(unit(price) or "kg")(cells.plain(text))
+            if len(text) - text.find(".") > 5 or unit(price) != "kg" or not text.isascii():
+                ask = cells.price(unit(price))(cells.plain(text))
                 if ask != round(ask, 4):
                     self.exact[start + k] = ask
+
+    def _set(self, text: str) -> int:
+        held = frozenset() if cells.is_nothing(text) else cells.codes(text)
+        return self.sets.setdefault(held, len(self.sets))
 
     def _product(self, text: str) -> int:
         return self.products.setdefault(cells.name(text), len(self.products))
@@ -198,7 +235,7 @@ class _Reader:
             return map(float, texts)
 
         def understood(text: str) -> float | Decimal:
-            if text == "" and default is not None:
+            if default is not None and cells.is_nothing(text):
                 return default
             value = read(text)
             if not value.is_finite():
@@ -231,6 +268,8 @@ class _Reader:
         kg, least = self._column("kg"), self._column("least")
         if len(set(self.ids)) != len(self.ids):
             raise Unreadable(self._faulty("id ×2"))
+        if "" in self.ids or "" in self.products:
+            raise Unreadable(self._faulty("id, product: -"))
         self.memo.clear()
         return Side(
             ids=self.ids,
