@@ -176,4 +176,4 @@ def _common_chinese(sign: str) -> bool:
 
 
 #: Signs of Chinese text that lie outside of its blocks: dashes, quotation marks, the middle dot, ℃.
-_SIGNS = frozenset("·—―‘’“”…℃°×÷±≤≥㎏①②③④⑤⑥⑦⑧⑨⑩")
+_SIGNS = frozenset("¥·—―‘’“”…℃°×÷±≤≥㎏①②③④⑤⑥⑦⑧⑨⑩")

@@ -123,7 +123,7 @@ class Table:
             return None, below
         named = [self._headings.count(cells) for _, cells in filled]
         place = 0
-        if named[0] == 0 and max(named) >= _SURE:
+        if named[0] < _SURE <= max(named):
             place = next(k for k, count in enumerate(named) if count >= _SURE)
             if any(sum(not is_absent(cell) for cell in cells) > 1 for _, cells in filled[:place]):
                 place = 0
