@@ -87,6 +87,9 @@ class Buyer(Voice):
             return hit.grams >= change_for.grams
         return hit.column == change_for.column
 
+    def uncontested(self, own: int, hit: Hit) -> int:  # noqa: ARG002  the road is the buyer's own to lengthen
+        return hit.grams
+
     def missing(self, own: int, hit: Hit) -> frozenset[str]:
         return self.demand(own).requires - self.lot(hit).credentials
 

@@ -5,13 +5,12 @@ most two changes would open is a ``Hit``. Per row and set of obstacles the neare
 the smallest change is always among them.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from market.matching.candidates import BLOCK, Block, Bools, Floats, Ints, Market
-from market.matching.displacement import Outcome
+from market.matching.candidates import Block, Bools, Floats, Ints, Market
+from market.matching.displacement import Outcome, tables
 
 GRADE, LATER, EARLIER, CREDENTIAL, DISTANCE, PRICE, OWN_MIN, THEIR_MIN, MAX_LOTS = (1 << k for k in range(9))
 #: The code of each bit, as files and pages show it.
@@ -60,7 +59,7 @@ def sweep(market: Market, outcome: Outcome, rows: Ints) -> tuple[Hits, Nearest]:
     parts: list[Hits] = []
     column = np.full(len(rows), -1, np.int64)
     fits, allowed = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
-    for part, table in _tables(market, outcome, rows):
+    for part, table in tables(market, outcome.product, outcome.of_lots, rows):
         mask, grams, short = _masks(market, outcome, rows[part], table)
         hit = (grams > 0) & (_COUNT[mask] >= 1) & (_COUNT[mask] <= 2)
         hit &= (mask & PRICE == 0) | (short <= _most_cut(market, outcome, rows[part])[:, None])
@@ -74,22 +73,6 @@ def sweep(market: Market, outcome: Outcome, rows: Ints) -> tuple[Hits, Nearest]:
         wrong += np.clip(short / (short.max() + 1), 0, 1)
         column[part] = wrong.argmin(axis=1)
     return _joined(parts), Nearest(column, fits, allowed)
-
-
-def _tables(market: Market, outcome: Outcome, rows: Ints) -> Iterator[tuple[slice, Block]]:
-    """Yield the table of ``rows`` by stripes, rows first whichever side they are of."""
-    lots, demands = market.lots_of[outcome.product], market.demands_of[outcome.product]
-    columns = len(demands) if outcome.of_lots else len(lots)
-    step = max(1, BLOCK // max(1, columns))
-    for start in range(0, len(rows), step):
-        part = slice(start, min(start + step, len(rows)))
-        some = rows[part]
-        if outcome.of_lots:
-            yield part, market.table(lots[some], demands, slice(0, len(some)))
-        else:
-            block = market.table(lots, demands[some], slice(0, len(lots)))
-            turned = (None if one is None else one.T for one in block[1:])
-            yield part, Block(slice(0, len(some)), *turned)  # type: ignore[arg-type]
 
 
 def _most_cut(market: Market, outcome: Outcome, rows: Ints) -> Floats:

@@ -44,6 +44,8 @@ _EFFORT = 0.01
 _MUCH_MORE = 2
 #: Rows of advice: ways to credentials, and pairs of changes.
 _WAYS, _PAIRS = 3, 2
+#: Columns tried that a change would open to competitors too.
+_TRIES = 3
 HAO = Decimal("0.0001")
 
 
@@ -110,6 +112,10 @@ class Voice(ABC):
         """Return the credentials that are lacking."""
 
     @abstractmethod
+    def uncontested(self, own: int, hit: Hit) -> int:
+        """Return what is left of a hit's grams if a longer road lets in other rows as well."""
+
+    @abstractmethod
     def nothing_helps(self, own: int, nearest: int, *, fits: bool, allowed: bool) -> Unlock:
         """Say what stands nearest when no one or two changes open anything."""
 
@@ -159,12 +165,21 @@ class Advice:
         elif bit == CREDENTIAL:
             yield from self._credentials(hits)
         else:
-            first = hits[0]
-            if bit in (DISTANCE, OWN_MIN, THEIR_MIN, MAX_LOTS):
-                first = max(hits, key=lambda hit: hit.grams)
-            grams, heads = self._take(h for h in hits if self.voice.suits(bit, self.own, first, h))
-            change, words = self.voice.step(bit, self.own, heads)
-            yield self._unlock(CODES[bit], words, grams, heads, (change,))
+            if bit == DISTANCE and self.of_lots:
+                hits = self._uncontested(hits)
+            elif bit in (OWN_MIN, THEIR_MIN, MAX_LOTS):
+                hits = sorted(hits, key=lambda hit: -hit.grams)
+            if hits:
+                grams, heads = self._take(h for h in hits if self.voice.suits(bit, self.own, hits[0], h))
+                change, words = self.voice.step(bit, self.own, heads)
+                yield self._unlock(CODES[bit], words, grams, heads, (change,))
+
+    def _uncontested(self, hits: list[Hit]) -> list[Hit]:
+        """Of hits that a column must agree to: the first whose change does not let in others instead."""
+        for hit in sorted(hits, key=lambda hit: -hit.grams)[:_TRIES]:
+            if (grams := self.voice.uncontested(self.own, hit)) > 0:
+                return [hit._replace(grams=grams)]
+        return []
 
     def _credentials(self, hits: list[Hit]) -> Iterator[Unlock]:
         """Each set of credentials that opens something and holds no smaller one that does."""
@@ -220,6 +235,10 @@ class Advice:
     def _pair(self, mask: int, hits: list[Hit]) -> Unlock | None:
         """The best pair of changes of these two kinds: with a price, the smallest; else the most grams."""
         first, second = (bit for bit in BITS if bit & mask)
+        if mask & DISTANCE and self.of_lots:
+            hits = self._uncontested(hits)
+        if not hits:
+            return None
         if PRICE not in (first, second):
             head = hits[0]
             suited = [
