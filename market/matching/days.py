@@ -59,7 +59,7 @@ def day(cell: Any, *, is_end: bool, has_1904: bool = False) -> date:
         return _EPOCH + timedelta(serial)
     if parts := _MONTH(value):
         return _in_month(parts[1], parts[2] or parts[3], parts[4], is_end)
-    if re.fullmatch(r"[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4}", value):
+    if re.fullmatch(r"[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{1,4}", value):
         raise Unclear(msg("年、月、日的先后无法断定，请写作 年-月-日，例如 2026-09-30。"))
     if re.fullmatch(r"[0-9]{1,2}月[0-9]{1,2}[日号]?|[0-9]{1,2}月(份)?(上旬|中旬|下旬)?", value):
         raise Unclear(msg("没有年份，请写作 年-月-日，例如 2026-09-30。"))

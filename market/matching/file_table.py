@@ -92,6 +92,8 @@ class Table:
         self._unnamed: set[int] = set()
         self._width = 0
         self._first_seen: dict[str, int] = {}
+        #: Of the rows that are being read.
+        self._wrong: list[_Wrong] = []
 
     def batches(self) -> Iterator[list[list[Any]]]:
         """Yield, in the order of the columns' table, a list of values each, for some rows at a time."""
@@ -188,7 +190,7 @@ class Table:
             if not is_absent(cells[place]):
                 reason = msg("这一行的格数多于表头；文字里有逗号时请加引号。")
                 column = letters(self._rows.first_place + place)
-                self._sheet.fault(reason, row=number, column=column, value=cells[place])
+                self._wrong.append(_Wrong(number, -1, column, cells[place], reason))
                 break
         return [*cells[: self._width], *[""] * (self._width - len(cells))]
 
@@ -196,8 +198,7 @@ class Table:
         by_place: list[Cells] = list(zip(*rows, strict=True))
         if self._rows.is_typed:
             by_place = [_without_booleans(cells) for cells in by_place]
-        #: (row, order within the row, column, value, reason)
-        wrong: list[_Wrong] = []
+        wrong, self._wrong = self._wrong, []
         found: list[list[Any]] = []
         for order, column in enumerate(self._readers.values()):
             if column.place is None:
