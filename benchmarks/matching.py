@@ -1,138 +1,152 @@
-"""How long `market match` takes, with what gap and memory: `python -m benchmarks.matching [SIZE ...]`.
+"""How long `market match` takes as a whole, and how much memory, against named solvers in the same run.
 
-Each size runs in a process of its own, so that the peak memory is its own. The reference beside it is
-HiGHS (scipy.optimize.linprog) on the same pairs, for sizes it can bear.
+    python -m benchmarks.matching [SIZE ...] [--cap SECONDS] [--no-references] [--verify]
+
+Sizes: 1k 10k 100k 1m lots and as many demands, and 10k in odd shapes (10k-round, 10k-one-product,
+10k-one-tied, 10k-all-alike); without any, 1k 10k 100k. The time is that of the command from its start
+to its end: starting Python, reading two CSV files, solving, proving, diagnosing, writing five files.
+
+The references get the same admissible pairs, all of them at once (benchmarks/kit/references.py): OR-Tools'
+SimpleMinCostFlow and HiGHS, each at most ``--cap`` seconds. Only their building and solving counts.
 """
 
+import argparse
 import json
-import subprocess
-import sys
-import time
-from decimal import Decimal
+import math
+import tempfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import msgspec
-import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import csr_matrix
-
-from fixtures.markets import Shape, synthetic_market
-from market.cli_match import peak_memory_mib
-from market.matching.candidates import Market
-from market.matching.engine import solve_market
-from market.matching.rules import Demand, Lot, Parameters
-from market.units import Gram
+from benchmarks.kit.run import keep, python, run, table
+from fixtures.market_files import write_market_columns
+from fixtures.markets import SIZES, Shape, SideColumns, synthetic_columns
 
 SHAPES = {
-    "1k": Shape(lots=1_000, demands=1_000, products=12),
-    "1k-limits": Shape(lots=1_000, demands=1_000, products=12, min_orders=True, max_lots=True),
-    "10k": Shape(lots=10_000, demands=10_000, products=40),
-    "10k-round": Shape(lots=10_000, demands=10_000, products=40, round_kg=1_000),
-    "10k-limits": Shape(lots=10_000, demands=10_000, products=40, min_orders=True, max_lots=True),
-    "10k-one-product": Shape(lots=10_000, demands=10_000, products=1),
-    "10k-one-tied": Shape(lots=10_000, demands=10_000, products=1, reach=False, priorities=False),
-    "10k-all-alike": Shape(lots=10_000, demands=10_000, products=1, reach=False, priorities=False),
-    "100k": Shape(lots=100_000, demands=100_000, products=200),
+    **SIZES,
+    "10k-round": replace(SIZES["10k"], round_kg=1_000),
+    "10k-one-product": replace(SIZES["10k"], products=1),
+    "10k-one-tied": replace(SIZES["10k"], products=1, reach=False, priorities=False),
+    "10k-all-alike": replace(SIZES["10k"], products=1, reach=False, priorities=False),
 }
-USUAL = ("1k", "1k-limits", "10k", "10k-round", "10k-limits")
-REFERENCE = {"1k", "10k", "10k-round"}
+USUAL = ("1k", "10k", "100k")
+#: The largest market that the references are given.
+MOST_FOR_REFERENCES = 100_000
+COLUMNS = (
+    "market",
+    "pairs",
+    "matches",
+    "seconds",
+    "cpu_seconds",
+    "peak_mib",
+    "gap",
+    "exact",
+    "exponent",
+    "flow_seconds",
+    "to_flow",
+    "highs_seconds",
+    "to_highs",
+    "verify_seconds",
+)
 
 
-def market_of(name: str) -> tuple[list[Lot], list[Demand]]:
-    """Return the market of a name; the tied ones have one ask, one ceiling and one quantity."""
-    lots, demands = synthetic_market(SHAPES[name])
+def market_of(name: str, shape: Shape) -> tuple[SideColumns, SideColumns]:
+    """Return the columns of a market; the tied ones have one ask, one ceiling and one quantity."""
+    sides = synthetic_columns(shape)
     if name not in ("10k-one-tied", "10k-all-alike"):
-        return lots, demands
-    first, wanted = lots[0], demands[0]
+        return sides
+    alike = set(vars(sides[0])) - {"product", "owner"}
     if name == "10k-one-tied":
         # Only the places differ: every pair is admissible.
-        places = [
-            ((a.latitude, a.longitude), (b.latitude, b.longitude)) for a, b in zip(lots, demands, strict=True)
-        ]
-    else:
-        places = [((first.latitude, first.longitude), (wanted.latitude, wanted.longitude))] * len(lots)
-    replace = msgspec.structs.replace
-    ton = Gram(1_000_000)
-    from_, to = first.available_from, first.available_to
-    return [
-        replace(first, id=a.id, quantity=ton, ask=Decimal(3), latitude=here[0], longitude=here[1])
-        for a, (here, _) in zip(lots, places, strict=True)
-    ], [
-        replace(
-            wanted,
-            id=b.id,
-            quantity=ton,
-            ceiling=Decimal(6),
-            min_grade=0,
-            requires=frozenset(),
-            deliver_from=from_,
-            deliver_to=to,
-            latitude=there[0],
-            longitude=there[1],
-        )
-        for b, (_, there) in zip(demands, places, strict=True)
-    ]
+        alike -= {"lat", "lon"}
+    same = []
+    for side, price in zip(sides, (3.0, 6.0), strict=True):
+        columns = {column: values.copy() for column, values in vars(side).items()}
+        for column in alike:
+            columns[column][:] = columns[column][0]
+        columns["price"][:], columns["kg"][:] = price, 1000.0
+        columns["first"][:], columns["last"][:], columns["grade"][:] = 0, 10, 0
+        columns["codes"][:] = False
+        same.append(SideColumns(**columns))
+    return same[0], same[1]
 
 
-def reference_seconds(arrays: Market) -> tuple[float, float]:
-    """Seconds and worth of HiGHS over all pairs, product by product."""
-    begin, worth = time.perf_counter(), 0.0
-    for product, (lots, demands) in enumerate(zip(arrays.lots_of, arrays.demands_of, strict=True)):
-        i, j, w = [], [], []
-        for block in arrays.blocks(product):
-            rows, columns = np.nonzero(block.admissible())
-            i.append(rows + block.rows.start)
-            j.append(columns)
-            w.append(block.surplus[rows, columns] + arrays.priority[lots[block.rows]][rows])
-        if not i or not sum(map(len, i)):
-            continue
-        row, column = np.concatenate(i), np.concatenate(j) + len(lots)
-        pairs = np.arange(len(row))
-        table = csr_matrix(
-            (np.ones(2 * len(row)), (np.concatenate([row, column]), np.concatenate([pairs, pairs]))),
-            shape=(len(lots) + len(demands), len(row)),
-        )
-        limits = np.concatenate([arrays.q[lots], arrays.d[demands]]) / 1000
-        best = linprog(np.negative(np.concatenate(w)), A_ub=table, b_ub=limits, method="highs")  # type: ignore[call-overload]
-        worth -= float(best.fun)
-    return time.perf_counter() - begin, worth
-
-
-def measure(name: str) -> dict[str, object]:
-    lots, demands = market_of(name)
-    begin, spent = time.perf_counter(), time.process_time()
-    result = solve_market(lots, demands, Parameters())
-    seconds, memory = time.perf_counter() - begin, peak_memory_mib()
-    certificate = result.certificate
-    row: dict[str, object] = {
+def measure(name: str, folder: Path, *, cap: float, references: bool, verify: bool) -> dict[str, Any]:
+    shape = SHAPES[name]
+    supply, demand = map(str, write_market_columns(shape, *market_of(name, shape), folder))
+    out = folder / "out"
+    spent = run(python("market", "match", supply, demand, "--out", str(out), "--quiet"))
+    if spent.status != 0:
+        raise SystemExit(f"market match ended with {spent.status}")
+    claim = json.loads((out / "certificate.json").read_text())
+    with (out / "matches.csv").open("rb") as file:
+        matches = sum(1 for _ in file) - 1
+    row: dict[str, Any] = {
         "market": name,
-        "pairs": certificate.pairs_admissible,
-        "matches": len(result.pairs),
-        "seconds": round(seconds, 2),
-        "cpu_seconds": round(time.process_time() - spent, 2),
-        "gap": certificate.gap,
-        "exact": certificate.exact,
-        "peak_mib": memory,
+        "lots": shape.lots,
+        "pairs": claim["pairs_admissible"],
+        "matches": matches,
+        "seconds": spent.seconds,
+        "cpu_seconds": spent.cpu_seconds,
+        "peak_mib": spent.peak_mib,
+        "worth": claim["worth_yuan"],
+        "bound": claim["upper_bound_yuan"],
+        "gap": claim["gap"],
+        "exact": claim["exact"],
+        "stages": claim["seconds"],
     }
-    if name in REFERENCE:
-        highs, worth = reference_seconds(Market(lots, demands, Parameters()))
-        row["highs_seconds"] = round(highs, 2)
-        row["highs_worth_ratio"] = round(worth / certificate.worth_yuan, 9)
+    if verify:
+        checked = run(python("market", "verify", supply, demand, str(out), "--quiet"))
+        row |= {"verify_seconds": checked.seconds, "verify_peak_mib": checked.peak_mib}
+        if checked.status != 0:
+            raise SystemExit(f"market verify ended with {checked.status}")
+    if references and shape.lots <= MOST_FOR_REFERENCES:
+        for solver in ("flow", "highs"):
+            row |= _reference(solver, supply, demand, cap, row)
     return row
 
 
+def _reference(solver: str, supply: str, demand: str, cap: float, row: dict[str, Any]) -> dict[str, Any]:
+    """Seconds of a named solver, the engine's whole time as a part of it, and how far the worths agree."""
+    spent = run(python("benchmarks.kit.references", solver, supply, demand), cap=cap)
+    if spent.status is None:
+        # It had not ended: the ratio is smaller than this.
+        return {f"{solver}_seconds": f"> {cap:.0f}", f"to_{solver}": f"< {row['seconds'] / cap:.3f}"}
+    if spent.status != 0:
+        return {f"{solver}_seconds": f"failed ({spent.status})"}
+    found = json.loads(spent.output)
+    return {
+        f"{solver}_seconds": found["seconds"],
+        f"to_{solver}": row["seconds"] / found["seconds"],
+        f"{solver}_worth_ratio": found["worth"] / row["worth"],
+        f"{solver}_peak_mib": spent.peak_mib,
+    }
+
+
 def main() -> None:
-    if len(sys.argv) == 3 and sys.argv[1] == "--one":
-        print(json.dumps(measure(sys.argv[2])))
-        return
-    names = sys.argv[1:] or list(USUAL)
-    rows = []
-    for name in names:
-        command = [sys.executable, "-m", "benchmarks.matching", "--one", name]
-        rows.append(json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
-        print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
-    Path("benchmarks/results").mkdir(exist_ok=True)
-    Path("benchmarks/results/matching.json").write_text(json.dumps(rows, indent=2) + "\n")
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("size", nargs="*", default=list(USUAL), metavar="SIZE", help=", ".join(SHAPES))
+    parser.add_argument("--cap", type=float, default=300.0, help="most seconds for a reference")
+    parser.add_argument("--no-references", action="store_true")
+    parser.add_argument("--verify", action="store_true", help="check each result, and time that")
+    args = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    for name in args.size:
+        with tempfile.TemporaryDirectory(prefix="tiantou-bench-") as folder:
+            row = measure(
+                name, Path(folder), cap=args.cap, references=not args.no_references, verify=args.verify
+            )
+        before = next((each for each in reversed(rows) if each["lots"] < row["lots"]), None)
+        if before and name in SIZES:
+            # Seconds grow as n to this power from one size to the next.
+            row["exponent"] = math.log(row["seconds"] / before["seconds"]) / math.log(
+                row["lots"] / before["lots"]
+            )
+        rows.append(row)
+        print(
+            table(rows[-1:], COLUMNS).splitlines()[2] if len(rows) > 1 else table(rows, COLUMNS), flush=True
+        )
+    keep("matching", rows)
 
 
 if __name__ == "__main__":
