@@ -16,6 +16,7 @@ from market.matching import results
 from market.matching.engine import Progress, Result, solve_market
 from market.matching.files import read_demand, read_supply
 from market.matching.rules import Parameters
+from market.matching.shares import processors
 from market.matching.verify import verify
 
 DONE, WRONG, BAD_INPUT, OUT_OF_TIME = 0, 1, 2, 3
@@ -41,7 +42,8 @@ def add_match(subparsers: Subparsers) -> None:
         "--road-factor", default="1.3", metavar="X", help="road km per straight km (default 1.3)"
     )
     parser.add_argument("--time-limit", metavar="SECONDS", help="stop with the best so far (default: none)")
-    parser.add_argument("--threads", metavar="N", help="most threads to use (the engine needs one)")
+    parser.add_argument("--threads", metavar="N", help="most processes to use (default: one a processor)")
+    parser.add_argument("--xlsx", action="store_true", help="also write DIR/result.xlsx, for people")
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("--lang", choices=LANGUAGES, default="zh")
     parser.set_defaults(func=match, run=match)
@@ -73,9 +75,9 @@ def match(args: argparse.Namespace) -> int:
         limit = None
         if args.time_limit is not None:
             limit = float(_decimal("--time-limit", args.time_limit, Decimal(0), Decimal(10**7)))
-        if args.threads is not None:
-            # An upper limit that is always kept: the engine works on one thread.
-            _decimal("--threads", args.threads, Decimal(1), Decimal(1024))
+        if args.threads is None:
+            args.threads = processors()
+        args.threads = int(_decimal("--threads", str(args.threads), Decimal(1), Decimal(1024)))
         _check_folder(folder, (args.supply, args.demand))
         return _match(
             args, folder, Parameters(freight=freight, road_factor=road_factor), begin, limit, language
@@ -126,14 +128,18 @@ def _match(
         return BAD_INPUT
     read = time.monotonic() - begin
     deadline = None if limit is None else begin + limit
-    result = solve_market(lots, demands, parameters, deadline=deadline, progress=show)
+    result = solve_market(
+        lots, demands, parameters, deadline=deadline, progress=show, threads=args.threads
+    )
     certificate = msgspec.structs.replace(
         result.certificate,
         seconds={"reading": round(read, 3), **result.certificate.seconds},
         peak_memory_mib=peak_memory_mib(),
     )
     result = msgspec.structs.replace(result, certificate=certificate)
-    results.write_result(folder, result, lots, demands, language)
+    refused = results.write_result(folder, result, lots, demands, language, with_workbook=args.xlsx)
+    if refused:
+        _complain(translate(refused, language))
     if not args.quiet:
         print(translate(_summary(result, folder, time.monotonic() - begin), language))
     return DONE if certificate.finished else OUT_OF_TIME
@@ -197,7 +203,7 @@ def _decimal(option: str, value: str, low: Decimal, high: Decimal) -> Decimal:
 def _check_folder(folder: Path, inputs: Sequence[str]) -> None:
     if folder.exists() and not folder.is_dir():
         raise _BadOption(msg("--out {folder} 不是文件夹。", folder=str(folder)))
-    ours = {(folder / name).resolve() for name in (*results.RESULT_FILES, results.ERROR_FILE)}
+    ours = {(folder / name).resolve() for name in results.OUR_FILES}
     for given in inputs:
         if given != "-" and Path(given).resolve() in ours:
             raise _BadOption(msg("结果会覆盖输入文件 {file}，请换一个 --out 文件夹。", file=given))

@@ -48,6 +48,16 @@ def _unit_vectors(latitude: Floats, longitude: Floats) -> Floats:
     return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
 
 
+def _nearby(xyz: Floats) -> NDArray[np.uint64]:
+    """Numbers by which neighbours lie together: the bits of the three coordinates interleaved (Morton)."""
+    number = np.zeros(xyz.shape[1], np.uint64)
+    cell = ((xyz + 1) * 1023.5).astype(np.uint64)
+    for bit in range(10, -1, -1):
+        for axis in cell:
+            number = (number << np.uint64(1)) | ((axis >> np.uint64(bit)) & np.uint64(1))
+    return number
+
+
 def _code_bits(sets: Sequence[frozenset[str]], codes: dict[str, int]) -> NDArray[np.uint64]:
     """Sets of codes as bit masks, shape (words, rows); as many 64-bit words as the codes need."""
     bits = np.zeros((max(1, -(-len(codes) // 64)), len(sets)), np.uint64)
@@ -108,11 +118,12 @@ class Market:
         lot_product = np.array([number[lot.product] for lot in lots], np.int64)
         demand_product = np.array([number[demand.product] for demand in demands], np.int64)
         everything = np.arange(len(products) + 1)
-        lot_order = np.argsort(lot_product, kind="stable")
-        demand_order = np.argsort(demand_product, kind="stable")
+        lot_order = np.lexsort((_nearby(self.lot_xyz), lot_product))
+        demand_order = np.lexsort((_nearby(self.demand_xyz), demand_product))
         lot_start = np.searchsorted(lot_product[lot_order], everything)
         demand_start = np.searchsorted(demand_product[demand_order], everything)
-        #: For each product, the places of its lots and of its demands.
+        #: For each product, the places of its lots and of its demands, neighbours together: what is near
+        #: in the country is then near in memory, which the solver's speed depends on.
         self.lots_of = [lot_order[a:b] for a, b in pairwise(lot_start)]
         self.demands_of = [demand_order[a:b] for a, b in pairwise(demand_start)]
         self.road_km = 2 * EARTH_KM * float(parameters.road_factor)
@@ -129,6 +140,24 @@ class Market:
             if lot in lot_place and demand in demand_place:
                 places.setdefault(lot_place[lot], []).append(demand_place[demand])
         return places
+
+    def cells(self, product: int) -> int:
+        """How many pairs of a product there could be."""
+        return len(self.lots_of[product]) * len(self.demands_of[product])
+
+    def barred_among(self, lots: Ints, demands: Ints) -> tuple[Ints, Ints]:
+        """Return the barred pairs among ``lots`` and ``demands``, as places in these."""
+        if not self._barred:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        place = {demand: j for j, demand in enumerate(demands.tolist())}
+        found = [
+            (i, place[demand])
+            for i, lot in enumerate(lots.tolist())
+            for demand in self._barred.get(lot, ())
+            if demand in place
+        ]
+        both = np.array(found, np.int64).reshape(-1, 2)
+        return both[:, 0].copy(), both[:, 1].copy()
 
     def most_worth(self) -> float:
         """An upper bound of the worth of any kilogram, in yuan."""

@@ -1,9 +1,10 @@
-"""One product over all its pairs: small ones at once, large ones by column generation.
+"""One product over all its pairs: few at once, many by column generation.
 
-Column generation solves over a part of the arcs, then prices every pair of the product against the
-gains: an arc with w > u + v could still matter and joins. It begins from a rough solution (``rough``)
-and ends only when no arc is left that violates the gains, nor either end of their lattice, so the part
-never limits the optimum nor the price bands.
+Column generation solves over a part of the arcs, then searches every pair of the product against the
+gains: an arc with worth > u + v could still matter and joins; the simplex goes on from where it stood. It
+begins from the gains of a sample of the market, solved in the same way, and ends only when no arc is left
+that violates the gains, nor either end of their lattice: the part never limits the optimum nor the price
+bands.
 """
 
 from collections.abc import Callable
@@ -11,19 +12,31 @@ from typing import NamedTuple
 
 import numpy as np
 
-from market.matching.candidates import Arcs, Bools, Ints, Market, join
-from market.matching.pairs import Pairs
-from market.matching.rough import Rough, solve_roughly
-from market.matching.solver import Duals, best_flow, extreme_duals, middle
+from market.matching.candidates import Arcs, Floats, Ints, join
+from market.matching.lattice import farthest_shifts, pieces_of
+from market.matching.network import Network
+from market.matching.pairs import Classes, Pairs
+from market.matching.search import Places
+from market.matching.solver import Duals
 
-#: Arcs per lot and demand that join in a round.
-PER_NODE = 10
-#: How far gains may fall in the first exact round, in steps of the rough solution.
-REACH = 16
+#: Arcs per lot and per demand to begin with, and that join in a round.
+FIRST, MORE = 6, 4
+#: One in so many lots and demands makes the sample to begin with.
+SAMPLE = 4
+#: A sample's gains are near enough when their bound is as near as this to what its arcs can reach.
+NEAR = 1e-3
+#: Pivots between two looks at the clock.
+PIVOTS = 100_000
+
+Late = Callable[[], bool]
 
 
 class Solved(NamedTuple):
-    """One product, solved. ``arcs`` are those that took part; ``proven`` is false if time ran out."""
+    """One product, solved. ``arcs`` are those that took part; ``proven`` is false if time ran out.
+
+    ``low`` holds the buyers' best gains, ``high`` the sellers' best, in scaled steps, one per lot and
+    demand; where time ran out they are some gains that cover every pair, and the same.
+    """
 
     arcs: Arcs
     x: Ints
@@ -32,154 +45,189 @@ class Solved(NamedTuple):
     proven: bool
 
 
-def trivial_duals(arcs: Arcs, lots: int, demands: int) -> Duals:
-    """u = 0 and v = the best worth a demand could ever get: feasible without solving anything."""
-    v = np.zeros(demands, np.int64)
-    np.maximum.at(v, arcs.j, arcs.w)
-    return Duals(np.zeros(lots, np.int64), v)
+class _Floor:
+    """What a pair must be worth, less one side's gain, to violate gains in whole steps."""
+
+    def __init__(self, scale: float) -> None:
+        # Two steps for rounding up and down, and what floating point may blur.
+        self.scale, self.margin = scale, 2 / scale + 1e-12
+
+    def __call__(self, gains: Ints) -> Floats:
+        return gains / self.scale - self.margin
 
 
-def greedy_flow(arcs: Arcs, q: Ints, d: Ints) -> Ints:
-    """Fill the arcs in order of worth: what is done when there is no time to solve."""
-    x = np.zeros(len(arcs.w), np.int64)
-    left, unfilled = q.tolist(), d.tolist()
-    i, j = arcs.i.tolist(), arcs.j.tolist()
-    for e in np.argsort(-arcs.w, kind="stable").tolist():
-        grams = min(left[i[e]], unfilled[j[e]])
-        if grams > 0:
-            x[e] = grams
-            left[i[e]] -= grams
-            unfilled[j[e]] -= grams
-    return x
+class Program:
+    """The arcs of a product that take part so far, on a network that stays optimal over them."""
+
+    def __init__(self, pairs: Pairs) -> None:
+        self.pairs = pairs
+        self.network = Network(len(pairs.q) + len(pairs.d) + 1)
+        self.rows, self.columns = self.network.add_lots(pairs.q), self.network.add_demands(pairs.d)
+        self._slacks = self.network.arcs
+        self.arcs = join([])
+        self._known = np.zeros(0, np.int64)
+
+    def add(self, more: Arcs) -> int:
+        """Let arcs join, each once; return how many are new."""
+        key, once = np.unique(more.i.astype(np.int64) * len(self.pairs.d) + more.j, return_index=True)
+        at = np.minimum(np.searchsorted(self._known, key), max(0, len(self._known) - 1))
+        new = self._known[at] != key if len(self._known) else np.ones(len(key), np.bool_)
+        once = once[new]
+        fresh = Arcs(more.i[once], more.j[once], more.w[once])
+        self._known = np.sort(np.concatenate([self._known, key[new]]))
+        self.network.add_arcs(self.rows[fresh.i], self.columns[fresh.j], fresh.w)
+        self.arcs = join([self.arcs, fresh])
+        return len(once)
+
+    def solve(self, late: Late) -> bool:
+        """Make the flow the best over the arcs so far; False if time ran out before."""
+        while not self.network.solve(PIVOTS):
+            if late():
+                return False
+        return True
+
+    @property
+    def x(self) -> Ints:
+        return self.network.flow[self._slacks :].copy()
+
+    @property
+    def gains(self) -> Duals:
+        potential = self.network.potential
+        return Duals(potential[self.rows], -potential[self.columns])
 
 
-def solve_product(market: Market, pairs: Pairs, late: Callable[[], bool]) -> Solved:
-    """Solve one product over all of ``pairs``. ``late()`` tells when to stop with the best so far."""
-    product_q, product_d = market.q[pairs.all_lots], market.d[pairs.all_demands]
-    solved = _solve(pairs, late)
-    arcs, x = pairs.unmerge(solved.arcs, solved.x, product_q, product_d)
-    low, high = (
-        Duals(end.u[pairs.lot_class], end.v[pairs.demand_class]) for end in (solved.low, solved.high)
-    )
-    return Solved(arcs, x, low, high, solved.proven)
+def solve_product(classes: Classes, late: Late) -> Solved:
+    """Solve one product over all of its pairs. ``late()`` tells when to stop with the best so far."""
+    pairs = classes.pairs
+    program = Program(pairs)
+    proven = True
+    if pairs.kept is not None:
+        program.add(pairs.kept)
+        proven = program.solve(late)
+        if proven:
+            low, high = _ends(program)
+    else:
+        proven = _generate(program, late, near=0.0)
+        if proven:
+            ends = _all_ends(program, late)
+            proven = ends is not None
+            if ends:
+                low, high = ends
+    if not proven:
+        low = high = covering(pairs, program.gains)
+    arcs, x = classes.unmerge(program.arcs, program.x)
+    low, high = (Duals(end.u[classes.of_lot], end.v[classes.of_demand]) for end in (low, high))
+    return Solved(arcs, x, low, high, proven)
 
 
-def _solve(pairs: Pairs, late: Callable[[], bool]) -> Solved:
-    q, d, arcs = pairs.q, pairs.d, pairs.kept
-    if arcs is None:
-        return _generate(pairs, late)
-    if late():
-        duals = trivial_duals(arcs, len(q), len(d))
-        return Solved(arcs, greedy_flow(arcs, q, d), duals, duals, proven=False)
-    x = best_flow(arcs, q, d)
-    assert x is not None
-    return Solved(arcs, x, *extreme_duals(arcs, x, q, d), proven=True)
-
-
-def _generate(pairs: Pairs, late: Callable[[], bool]) -> Solved:
-    q, d, scale = pairs.q, pairs.d, pairs.scale
-    rough = solve_roughly(pairs, late)
-    arcs = pairs.arcs(rough.i, rough.j)
-    centre = _whole(rough, scale)
-    if late():
-        duals = _covering(pairs, centre)
-        return Solved(arcs, greedy_flow(arcs, q, d), duals, duals, proven=False)
-    reach = REACH * int(rough.step * scale) + 1
-    box = Duals(np.full(len(q), reach), np.full(len(d), reach))
-    while True:
-        x, centre, held = _boxed(arcs, q, d, centre, box)
-        if late():
-            duals = _covering(pairs, centre)
-            return Solved(arcs, x, duals, duals, proven=False)
-        if held[0].any() or held[1].any():
-            box = Duals(*(np.where(stuck, 8 * side, side) for stuck, side in zip(held, box, strict=True)))
-            continue
-        more = _violating(pairs, centre)
+def _generate(program: Program, late: Late, *, near: float) -> bool:
+    """Let arcs join until none is left that could matter; or, with ``near``, until the bound is so near."""
+    pairs = program.pairs
+    u, v = _guess(pairs, late)
+    program.add(_best_arcs(pairs, u, v))
+    while program.solve(late) and not late():
+        gains = program.gains
+        more, excess = violating(pairs, gains)
         if not len(more.w):
-            break
-        arcs = _joined(pairs, arcs, more)
-    # The flow is best over all pairs. The ends of the lattice ask for no other flow, only for more arcs.
-    while True:
-        low, high = extreme_duals(arcs, x, q, d, centre)
-        more = join([_violating(pairs, end) for end in (low, high)])
-        if not len(more.w):
-            return Solved(arcs, x, low, high, proven=True)
-        if late():
-            return Solved(arcs, x, centre, centre, proven=False)
-        count = len(arcs.w)
-        arcs = _joined(pairs, arcs, more)
-        x = np.concatenate([x, np.zeros(len(arcs.w) - count, np.int64)])
+            return True
+        if near and _total(excess, pairs.d) <= near * (_total(gains.u, pairs.q) + _total(gains.v, pairs.d)):
+            return True
+        program.add(more)
+    return False
 
 
-def _boxed(
-    arcs: Arcs, q: Ints, d: Ints, centre: Duals, box: Duals
-) -> tuple[Ints, Duals, tuple[Bools, Bools]]:
-    """Solve with no gain more than ``box`` under ``centre``; tell which gains that held up.
+def _total(gain: Ints, grams: Ints) -> float:
+    # whole numbers would overflow
+    return float(gain.astype(np.float64) @ grams)
 
-    Gains of at least ``low`` are gains of at least 0 in a market whose worths are less by ``low``: fewer
-    arcs, and a smaller range of costs. If nothing was held up, the flow is best without the box as well.
+
+def _guess(pairs: Pairs, late: Late) -> tuple[Floats, Floats]:
+    """Gains from a sample of the market, carried over to all of it; they cover every pair."""
+    part, rows, _ = pairs.sample(SAMPLE)
+    program = Program(part)
+    if part.kept is not None:
+        program.add(part.kept)
+        program.solve(late)
+    else:
+        _generate(program, late, near=NEAR)
+    u = np.full(len(pairs.q), np.inf)
+    u[rows] = program.gains.u / pairs.scale
+    everything = np.arange(len(pairs.q)), np.arange(len(pairs.d))
+    v = pairs.best_lots(everything[1], u, np.zeros(len(pairs.d)), 1)[1][:, 0]
+    u = pairs.best_demands(everything[0], v, np.zeros(len(pairs.q)), 1)[1][:, 0]
+    return u, v
+
+
+def _best_arcs(pairs: Pairs, u: Floats, v: Floats) -> Arcs:
+    """The best few arcs of each row and each column under such gains."""
+    rows, columns = np.arange(len(pairs.q)), np.arange(len(pairs.d))
+    i, _ = pairs.best_lots(columns, u, np.full(len(columns), -np.inf), FIRST)
+    j, _ = pairs.best_demands(rows, v, np.full(len(rows), -np.inf), FIRST)
+    return join([_listed(pairs, i, columns, by_column=True), _listed(pairs, j, rows, by_column=False)])
+
+
+def _listed(pairs: Pairs, found: Places, seekers: Ints, *, by_column: bool) -> Arcs:
+    place, rank = np.nonzero(found >= 0)
+    other = found[place, rank].astype(np.int64)
+    return pairs.arcs(other, seekers[place]) if by_column else pairs.arcs(seekers[place], other)
+
+
+def violating(pairs: Pairs, gains: Duals) -> tuple[Arcs, Ints]:
+    """Return arcs with worth > u + v, the worst few of each row and column, and the most by column.
+
+    None are returned only if no pair at all violates the gains.
     """
-    low_u, low_v = np.maximum(centre.u - box.u, 0), np.maximum(centre.v - box.v, 0)
-    rest = arcs.w - low_u[arcs.i] - low_v[arcs.j]
-    keep = np.flatnonzero(rest >= 0)
-    boxed = Arcs(arcs.i[keep], arcs.j[keep], rest[keep])
-    flow = best_flow(boxed, q, d)
-    assert flow is not None
-    guess = Duals(centre.u - low_u, centre.v - low_v)
-    half = middle(*extreme_duals(boxed, flow, q, d, guess))
-    left = (np.bincount(boxed.i, flow, len(q)) < q) & (low_u > 0)
-    unfilled = (np.bincount(boxed.j, flow, len(d)) < d) & (low_v > 0)
-    x = np.zeros(len(arcs.w), np.int64)
-    x[keep] = flow
-    return x, Duals(low_u + half.u, low_v + half.v), (left, unfilled)
+    floor = _Floor(pairs.scale)
+    rows, columns = np.arange(len(pairs.q)), np.arange(len(pairs.d))
+    i, _ = pairs.best_lots(columns, gains.u / pairs.scale, floor(gains.v), MORE)
+    arcs = _listed(pairs, i, columns, by_column=True)
+    excess = arcs.w - gains.u[arcs.i] - gains.v[arcs.j]
+    over = np.zeros(len(columns), np.int64)
+    np.maximum.at(over, arcs.j, excess)
+    worse = np.flatnonzero(excess > 0)
+    arcs = Arcs(arcs.i[worse], arcs.j[worse], arcs.w[worse])
+    if not len(worse):
+        return arcs, over
+    j, _ = pairs.best_demands(rows, gains.v / pairs.scale, floor(gains.u), MORE)
+    others = _listed(pairs, j, rows, by_column=False)
+    worse = np.flatnonzero(others.w > gains.u[others.i] + gains.v[others.j])
+    return join([arcs, Arcs(others.i[worse], others.j[worse], others.w[worse])]), over
 
 
-def _joined(pairs: Pairs, arcs: Arcs, more: Arcs) -> Arcs:
-    """Add arcs, each once, behind those there are."""
-    known = arcs.i.astype(np.int64) * len(pairs.d) + arcs.j
-    key, once = np.unique(more.i.astype(np.int64) * len(pairs.d) + more.j, return_index=True)
-    known.sort()
-    at = np.minimum(np.searchsorted(known, key), len(known) - 1)
-    new = once[known[at] != key]
-    return join([arcs, Arcs(more.i[new], more.j[new], more.w[new])])
+def covering(pairs: Pairs, gains: Duals) -> Duals:
+    """Raise v until every pair is covered: any gains become feasible ones."""
+    u = np.maximum(gains.u, 0)
+    if pairs.kept is not None:
+        v = np.zeros(len(pairs.d), np.int64)
+        np.maximum.at(v, pairs.kept.j, pairs.kept.w - u[pairs.kept.i])
+        return Duals(u, v)
+    columns = np.arange(len(pairs.d))
+    _, value = pairs.best_lots(columns, u / pairs.scale, np.zeros(len(columns)), 1)
+    # A step for rounding worth up, and one for what floating point may blur.
+    return Duals(u, np.ceil(value[:, 0] * pairs.scale).astype(np.int64) + 2)
 
 
-def _whole(rough: Rough, scale: float) -> Duals:
-    u, v = (np.floor(side.astype(np.float64) * scale).astype(np.int64) for side in rough.gains)
-    return Duals(u, v)
+def _ends(program: Program) -> tuple[Duals, Duals]:
+    falls, rises = farthest_shifts(program.network, pieces_of(program.network))
+    gains, rows, columns = program.gains, program.rows, program.columns
+    low = Duals(gains.u - falls[rows], gains.v + falls[columns])
+    high = Duals(gains.u + rises[rows], gains.v - rises[columns])
+    return low, high
 
 
-def _violating(pairs: Pairs, duals: Duals) -> Arcs:
-    """Return arcs with w > u + v: all, or the worst and every n-th of the others if they are very many."""
-    u, v = ((side / pairs.scale).astype(np.float32) for side in duals)
-    blur = pairs.blur(u, v)
-    parts: list[Arcs] = []
-    excesses: list[Ints] = []
-    for rows, worth in pairs.stripes():
-        i, j = np.nonzero(worth - v > (u[rows] - blur)[:, None])
-        if not len(i):
-            continue
-        arcs = pairs.arcs(i + rows.start, j)
-        excess = arcs.w - duals.u[arcs.i] - duals.v[arcs.j]
-        over = excess > 0
-        parts.append(Arcs(arcs.i[over], arcs.j[over], arcs.w[over]))
-        excesses.append(excess[over])
-    found = join(parts)
-    most = PER_NODE * (len(pairs.q) + len(pairs.d))
-    if len(found.w) <= most:
-        return found
-    excess = np.concatenate(excesses)
-    keep = np.zeros(len(excess), np.bool_)
-    keep[np.argpartition(-excess, most // 2)[: most // 2]] = True
-    keep[:: len(excess) // (most // 2)] = True
-    return Arcs(found.i[keep], found.j[keep], found.w[keep])
-
-
-def _covering(pairs: Pairs, duals: Duals) -> Duals:
-    """Raise v until every pair is covered: any guess becomes a feasible system of gains."""
-    u = (duals.u / pairs.scale).astype(np.float32)
-    v = np.zeros(len(duals.v), np.float32)
-    for rows, worth in pairs.stripes():
-        np.maximum(v, (worth - u[rows, None]).max(axis=0), out=v)
-    raised = ((v.astype(np.float64) + pairs.blur(u, v)) * pairs.scale).astype(np.int64) + 2
-    return Duals(duals.u, raised)
+def _all_ends(program: Program, late: Late) -> tuple[Duals, Duals] | None:
+    """The ends over all pairs: arcs that an end over some of them violates join. None if time ran out."""
+    pieces = pieces_of(program.network)
+    if pieces.number == 1:
+        return program.gains, program.gains
+    while True:
+        falls, rises = farthest_shifts(program.network, pieces)
+        gains, rows, columns = program.gains, program.rows, program.columns
+        low = Duals(gains.u - falls[rows], gains.v + falls[columns])
+        high = Duals(gains.u + rises[rows], gains.v - rises[columns])
+        more = join([violating(program.pairs, end)[0] for end in (low, high)])
+        if not len(more.w):
+            return low, high
+        program.add(more)
+        if late():
+            return None

@@ -1,11 +1,11 @@
 """Inner loops as machine code (Numba), compiled once and kept on disk beside the source."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numba
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Function = Callable[..., Any]
 
 
 def compiled(signature: str) -> Callable[[Function], Function]:

@@ -4,22 +4,24 @@ import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from math import fsum
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
 import market
 from market.i18n import Message, msg
-from market.matching.candidates import Arcs, Ints, Market
+from market.matching.candidates import Ints, Market
 from market.matching.certificate import Certificate, relative_gap, weighted
-from market.matching.colgen import solve_product
-from market.matching.diagnosis import Unlock, diagnose_lots
-from market.matching.pairs import Pairs
+from market.matching.diagnosis import Unlock
 from market.matching.prices import price_within
-from market.matching.repair import Rules, respect, worth
 from market.matching.rules import Demand, Lot, Parameters, check_unique, yuan_text
-from market.matching.solver import Duals, middle, scale_for
+from market.matching.shares import made_by_processes
+from market.matching.solver import scale_for
 from market.units import Gram, HaoPerKg
+
+if TYPE_CHECKING:
+    from market.matching.clearing import Cleared
 
 #: Called with the stage, how much of it is done, and how much there is.
 Progress = Callable[[Message, int, int], None]
@@ -64,17 +66,19 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     certificate: Certificate
 
 
-#: Time for improving an allocation under smallest orders and most lots, shared among the products.
-REPAIR_SECONDS = 12.0
 LOT_STATES = ("unsold", "partly_sold", "sold_out")
 DEMAND_STATES = ("unfilled", "partly_filled", "filled")
 
 
-class _Run:
-    """The arrays that the products fill in, one after another."""
+#: Markets with fewer possible pairs than this are not worth a second process.
+ALONE = 20_000_000
 
-    def __init__(self, arrays: Market, scale: float, clock: Callable[[], float]) -> None:
-        self.market, self.scale, self.clock = arrays, scale, clock
+
+class Outcome:
+    """What became of a whole market, put together from its products."""
+
+    def __init__(self, arrays: Market, scale: float) -> None:
+        self.market, self.scale = arrays, scale
         n, m = len(arrays.q), len(arrays.d)
         self.u, self.low_u, self.high_u = (np.zeros(n, np.int64) for _ in range(3))
         self.v = np.zeros(m, np.int64)
@@ -84,52 +88,23 @@ class _Run:
         self.whole_worth = 0
         self.finished = True
         self.diagnosis: dict[int, list[Unlock]] = {}
+        self.seconds: dict[str, float] = {}
 
-    def repair_until(self, product: int) -> Callable[[], bool]:
-        """Tell when a product has had its share, by size, of the time for improving."""
-        arrays = self.market
-        size = len(arrays.lots_of[product]) + len(arrays.demands_of[product])
-        end = self.clock() + max(0.2, REPAIR_SECONDS * size / (len(arrays.q) + len(arrays.d)))
-        return lambda: self.clock() >= end
-
-    def product(self, product: int, late: Callable[[], bool], spend: Callable[[str], None]) -> None:
-        arrays = self.market
-        lots, demands = arrays.lots_of[product], arrays.demands_of[product]
-        q, d = arrays.q[lots], arrays.d[demands]
-        pairs = Pairs(arrays, product, self.scale)
-        self.lot_pairs[lots], self.demand_pairs[demands] = pairs.lot_pairs, pairs.demand_pairs
-        spend("candidates")
-        arcs, x = (
-            Arcs(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int64)),
-            np.zeros(0, np.int64),
-        )
-        low = high = Duals(np.zeros(len(lots), np.int64), np.zeros(len(demands), np.int64))
-        if pairs.count:
-            solved = solve_product(arrays, pairs, late)
-            arcs, x, low, high = solved.arcs, solved.x, solved.low, solved.high
-            self.finished &= solved.proven
-            spend("solve")
-            rules = Rules(
-                arcs, q, d, arrays.lot_min[lots], arrays.demand_min[demands], arrays.max_lots[demands]
-            )
-            if not rules.kept_by(arcs, x):
-                self.finished &= not late()
-                enough = self.repair_until(product)
-                arcs, x = respect(arcs, x, rules, middle(low, high), self.scale, lambda: late() or enough())
-                spend("repair")
-        half = middle(low, high)
-        self.u[lots], self.v[demands] = half.u, half.v
-        self.low_u[lots], self.high_u[lots] = low.u, high.u
-        used = np.flatnonzero(x)
-        self.whole_worth += worth(arcs, x)
-        self.flows.append((lots[arcs.i[used]], demands[arcs.j[used]], x[used]))
-        sold, served = np.zeros(len(lots), np.int64), np.zeros(len(demands), np.int64)
-        np.add.at(sold, arcs.i[used], x[used])
-        np.add.at(served, arcs.j[used], x[used])
-        self.sold[lots], self.served[demands] = sold, served
-        if (sold < q).any():
-            self.diagnosis.update(diagnose_lots(arrays, product, arcs, x, (low, high), self.scale))
-        spend("diagnosis")
+    def take(self, part: "Cleared") -> None:
+        """Put in what became of one product."""
+        lots, demands = self.market.lots_of[part.product], self.market.demands_of[part.product]
+        self.u[lots], self.v[demands] = part.gains.u, part.gains.v
+        self.low_u[lots], self.high_u[lots] = part.low_u, part.high_u
+        self.lot_pairs[lots], self.demand_pairs[demands] = part.lot_pairs, part.demand_pairs
+        i, j = lots[part.i], demands[part.j]
+        np.add.at(self.sold, i, part.x)
+        np.add.at(self.served, j, part.x)
+        self.flows.append((i, j, part.x))
+        self.whole_worth += part.whole_worth
+        self.finished &= part.finished
+        self.diagnosis.update(part.diagnosis)
+        for stage, spent in part.seconds.items():
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 
 
 def solve_market(
@@ -141,39 +116,57 @@ def solve_market(
     deadline: float | None = None,
     clock: Callable[[], float] = time.monotonic,
     progress: Progress | None = None,
+    threads: int = 1,
 ) -> Result:
     """Pair a market so that total worth is the greatest possible, and prove it.
 
     ``barred`` holds (lot id, demand id) that must not be paired again. After ``deadline`` (a reading of
     ``clock``) the best result so far is returned with its gap, and ``certificate.finished`` is false.
-    Raises Invalid when an id appears twice.
+    The products of a large market are shared among ``threads`` processes, which changes nothing in the
+    result. Raises Invalid when an id appears twice.
     """
+    # Compiled code takes half a second to load: only what solves pays for it.
+    from market.matching.clearing import clear_product
+
     check_unique((lot.id for lot in lots), msg("批次"))
     check_unique((demand.id for demand in demands), msg("需求"))
-    seconds = dict.fromkeys(("candidates", "solve", "repair", "diagnosis", "prices"), 0.0)
-    last = [clock()]
-
-    def spend(stage: str) -> None:
-        now = clock()
-        seconds[stage] += now - last[0]
-        last[0] = now
 
     def late() -> bool:
         return deadline is not None and clock() >= deadline
 
     arrays = Market(lots, demands, parameters, barred)
-    largest = max(
-        (len(a) + len(b) for a, b in zip(arrays.lots_of, arrays.demands_of, strict=True)), default=0
-    )
-    run = _Run(arrays, scale_for(arrays.most_worth(), largest), clock)
-    for k in range(len(arrays.products)):
+    run = Outcome(arrays, scale_of(arrays))
+
+    def clear(product: int) -> "Cleared":
+        return clear_product(arrays, product, run.scale, late, clock)
+
+    products = largest_first(arrays)
+    if threads > 1 and sum(map(arrays.cells, products)) > ALONE:
+        parts = made_by_processes(clear, products, min(threads, len(products)))
+    else:
+        parts = map(clear, products)
+    for done, part in enumerate(parts):
+        run.take(part)
         if progress:
-            progress(msg("求解"), k, len(arrays.products))
-        run.product(k, late, spend)
+            progress(msg("求解"), done + 1, len(products))
+    return assemble(run, clock)
+
+
+def scale_of(arrays: Market) -> float:
+    """Steps per yuan of the whole numbers that a market is reckoned in."""
+    both = zip(arrays.lots_of, arrays.demands_of, strict=True)
+    return scale_for(arrays.most_worth(), max((len(a) + len(b) for a, b in both), default=0))
+
+
+def largest_first(arrays: Market) -> list[int]:
+    """The products in the order in which they are best begun."""
+    return sorted(range(len(arrays.products)), key=lambda k: (-arrays.cells(k), k))
+
+
+def assemble(run: Outcome, clock: Callable[[], float] = time.monotonic) -> Result:
+    """Prices and certificate of a market all of whose products are cleared."""
+    arrays, begin = run.market, clock()
     pairs = _pairs(run)
-    spend("prices")
-    if progress:
-        progress(msg("求解"), len(arrays.products), len(arrays.products))
     bound = weighted(run.u, arrays.q) + weighted(run.v, arrays.d)
     total = fsum(pair.worth_yuan for pair in pairs)
     upper = bound / run.scale / 1000
@@ -187,10 +180,13 @@ def solve_market(
         pairs_admissible=int(run.lot_pairs.sum()),
         finished=run.finished,
         parameters={
-            "freight_yuan_per_tonne_km": str(parameters.freight),
-            "road_factor": str(parameters.road_factor),
+            "freight_yuan_per_tonne_km": str(arrays.parameters.freight),
+            "road_factor": str(arrays.parameters.road_factor),
         },
-        seconds={stage: round(spent, 3) for stage, spent in seconds.items()},
+        seconds={
+            **{stage: round(spent, 3) for stage, spent in run.seconds.items()},
+            "prices": round(clock() - begin, 3),
+        },
         peak_memory_mib=0.0,
         version=market.__version__,
     )
@@ -221,10 +217,11 @@ def _sides(
     )
 
 
-def _pairs(run: _Run) -> tuple[Pair, ...]:
+def _pairs(run: Outcome) -> tuple[Pair, ...]:
     if not run.flows:
         return ()
     i, j, grams = (np.concatenate(column) for column in zip(*run.flows, strict=True))
+    # in the order of the input, whichever product was done first
     order = np.lexsort((j, i))
     i, j, grams = i[order], j[order], grams[order]
     arrays = run.market

@@ -1,11 +1,12 @@
-"""All pairs of one product, to solve over or to search: twins merged, worth in a table of 32-bit numbers."""
+"""The pairs of one product: twins merged, all of them counted, few of them listed, many searched."""
 
-from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from market.matching.candidates import BLOCK, Arcs, Block, Bools, Floats, Ints, Market, join
+from market.matching.candidates import Arcs, Floats, Ints, Market
+from market.matching.search import Leaves, Places, Sides, best_offers, enumerate_pairs, leaves_of
 
 
 def whole_worth(worth: Floats, scale: float) -> Ints:
@@ -13,103 +14,124 @@ def whole_worth(worth: Floats, scale: float) -> Ints:
 
 
 class Pairs:
-    """All pairs of one product, with twins merged: rows are its lots that differ, columns its demands.
+    """Rows and columns of one product: lots and demands, or classes of those that are alike.
 
-    Lots alike in all that decides pairs and worth are one row of their summed quantity, demands likewise;
-    ``lot_class`` and ``demand_class`` lead from the product's lots and demands to them. Pairs that are few
-    are ``kept`` as arcs. Otherwise their worth is searched in 32-bit numbers, from a table if that fits
-    memory, computed afresh if not; what a search finds is then reckoned exactly (``arcs``).
+    ``kept`` holds all arcs if they are no more than ``KEEP``; otherwise arcs are searched (``best_lots``,
+    ``best_demands``), every pair being looked at or provably passed over.
     """
 
     #: A product with no more arcs than this is solved over all of them at once.
-    KEEP = 60_000
-    #: Cells of a table that is kept in memory (4 bytes each).
-    CELLS = 110_000_000
+    KEEP = 400_000
 
-    def __init__(self, market: Market, product: int, scale: float) -> None:
-        self.market, self.scale = market, scale
-        lots, demands = market.lots_of[product], market.demands_of[product]
-        self.all_lots, self.all_demands = lots, demands
-        if market.limited(product):
-            self.lot_class, self.demand_class = np.arange(len(lots)), np.arange(len(demands))
-        else:
-            self.lot_class, self.demand_class = market.twins(product)
-        self.lots = lots[np.unique(self.lot_class, return_index=True)[1]]
-        self.demands = demands[np.unique(self.demand_class, return_index=True)[1]]
-        self.q, self.d = np.zeros(len(self.lots), np.int64), np.zeros(len(self.demands), np.int64)
-        np.add.at(self.q, self.lot_class, market.q[lots])
-        np.add.at(self.d, self.demand_class, market.d[demands])
-        #: Admissible pairs of each of the product's lots and demands, and arcs between rows and columns.
-        self.lot_pairs, self.demand_pairs, self.count = np.zeros(0, np.int64), np.zeros(0, np.int64), 0
-        self.most_worth = 0.0
+    def __init__(
+        self,
+        market: Market,
+        lots: Ints,
+        demands: Ints,
+        scale: float,
+        *,
+        q: Ints | None = None,
+        d: Ints | None = None,
+        alike_lots: Ints | None = None,
+        alike_demands: Ints | None = None,
+    ) -> None:
+        self.market, self.lots, self.demands, self.scale = market, lots, demands, scale
+        self.q = market.q[lots] if q is None else q
+        self.d = market.d[demands] if d is None else d
+        ones = np.ones(max(len(lots), len(demands)), np.int64)
+        alike = (
+            ones[: len(lots)] if alike_lots is None else alike_lots,
+            ones[: len(demands)] if alike_demands is None else alike_demands,
+        )
+        #: Admissible pairs of each row and of each column, twins counted one by one.
+        self.lot_pairs, self.demand_pairs, self.count, listed = enumerate_pairs(
+            self._lots,
+            self._demands,
+            self._lot_leaves,
+            (alike[1], alike[0]),
+            self._barred[1],
+            self._ways,
+            self.KEEP,
+        )
         self.kept: Arcs | None = None
-        self._table: NDArray[np.float32] | None = None
-        self._read()
+        if listed is not None:
+            j, i, worth = listed
+            self.kept = Arcs(i, j, whole_worth(worth, scale))
 
-    def _read(self) -> None:
-        rows, columns = len(self.lots), len(self.demands)
-        alike_lots, alike_demands = np.bincount(self.lot_class), np.bincount(self.demand_class)
-        lot_pairs, demand_pairs = np.zeros(rows, np.int64), np.zeros(columns, np.int64)
-        merged = rows < len(self.lot_class) or columns < len(self.demand_class)
-        table = np.empty((rows, columns), np.float32) if self.KEEP < rows * columns <= self.CELLS else None
-        kept: list[Arcs] | None = []
-        for block in self.market.stripes(self.lots, self.demands):
-            ok, worth = self._worth(self.lots, block)
-            if merged:
-                lot_pairs[block.rows] = np.where(ok, alike_demands, 0).sum(axis=1)
-                demand_pairs += np.where(ok, alike_lots[block.rows][:, None], 0).sum(axis=0)
-            else:
-                lot_pairs[block.rows] = np.count_nonzero(ok, axis=1)
-                demand_pairs += np.count_nonzero(ok, axis=0)
-            useful = worth >= 0
-            self.count += int(np.count_nonzero(useful))
-            self.most_worth = max(self.most_worth, float(worth.max()))
-            if table is not None:
-                table[block.rows] = worth
-            if kept is not None:
-                i, j = np.nonzero(useful)
-                w = whole_worth(worth[i, j], self.scale)
-                kept.append(Arcs((i + block.rows.start).astype(np.int32), j.astype(np.int32), w))
-                if self.count > self.KEEP:
-                    kept = None
-        self.lot_pairs, self.demand_pairs = lot_pairs[self.lot_class], demand_pairs[self.demand_class]
-        if kept is not None:
-            self.kept = join(kept)
-        else:
-            self._table = table
+    @cached_property
+    def _lots(self) -> Sides:
+        market, lots = self.market, self.lots
+        return Sides(
+            xyz=np.ascontiguousarray(market.lot_xyz[:, lots].T),
+            price=market.ask[lots],
+            priority=market.priority[lots],
+            grade=market.lot_grade[lots].astype(np.int32),
+            begin=market.lot_from[lots],
+            end=market.lot_to[lots],
+            codes=np.ascontiguousarray(market.held[:, lots].T),
+            reach=np.full(len(lots), np.inf),
+        )
 
-    def _worth(self, lots: Ints, block: Block) -> tuple[Bools, Floats]:
-        """Return which pairs of a stripe are admissible, and its worths: -inf where no arc is."""
-        ok = block.admissible()
-        worth = block.surplus
-        worth += self.market.priority[lots[block.rows]][:, None]
-        worth[~(ok & (worth >= 0))] = -np.inf
-        return ok, worth
+    @cached_property
+    def _demands(self) -> Sides:
+        market, demands = self.market, self.demands
+        return Sides(
+            xyz=np.ascontiguousarray(market.demand_xyz[:, demands].T),
+            price=market.ceiling[demands],
+            priority=np.zeros(len(demands)),
+            grade=market.min_grade[demands].astype(np.int32),
+            begin=market.demand_from[demands],
+            end=market.demand_to[demands],
+            codes=np.ascontiguousarray(market.required[:, demands].T),
+            reach=market.reach[demands],
+        )
 
-    def stripes(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Yield the worth of all pairs in yuan per kg, rounded to 32 bits, -inf where no arc is."""
-        if self._table is not None:
-            step = max(1, 2 * BLOCK // len(self.demands))
-            for start in range(0, len(self.lots), step):
-                rows = slice(start, min(start + step, len(self.lots)))
-                yield rows, self._table[rows]
-            return
-        for block in self.market.stripes(self.lots, self.demands):
-            yield block.rows, self._worth(self.lots, block)[1].astype(np.float32)
+    @cached_property
+    def _lot_leaves(self) -> Leaves:
+        return leaves_of(self._lots)
 
-    def some(self, rows: Ints, columns: Ints) -> NDArray[np.float32]:
-        """Return the same worths of some rows and columns."""
-        if self._table is not None:
-            return self._table[np.ix_(rows, columns)]
-        parts = [
-            self._worth(self.lots[rows], block)[1].astype(np.float32)
-            for block in self.market.stripes(self.lots[rows], self.demands[columns])
-        ]
-        return np.concatenate(parts)
+    @cached_property
+    def _demand_leaves(self) -> Leaves:
+        return leaves_of(self._demands.turned())
 
-    def blur(self, u: NDArray[np.float32], v: NDArray[np.float32]) -> np.float32:
-        """What 32 bits may blur in w - u - v: several times what rounding can add up to."""
-        return np.float32(4e-7 * (self.most_worth + float(u.max(initial=0)) + float(v.max(initial=0))))
+    @property
+    def _ways(self) -> tuple[float, float]:
+        return self.market.road_km, self.market.rate
+
+    @cached_property
+    def _barred(self) -> tuple[tuple[Ints, Places], tuple[Ints, Places]]:
+        """Barred columns of each row, and barred rows of each column, end to end."""
+        i, j = self.market.barred_among(self.lots, self.demands)
+        sides = []
+        for of, other, count in ((i, j, len(self.lots)), (j, i, len(self.demands))):
+            order = np.argsort(of, kind="stable")
+            begin = np.searchsorted(of[order], np.arange(count + 1)).astype(np.int64)
+            sides.append((begin, other[order].astype(np.int32)))
+        return sides[0], sides[1]
+
+    def best_lots(self, columns: Ints, u: Floats, floor: Floats, most: int) -> tuple[Places, Floats]:
+        """For each of ``columns`` return its ``most`` best rows by worth - u, -1 where there are no more.
+
+        Only what is worth more than ``floor`` (per column asked for) counts. Shape (columns, most), with
+        worth - u beside it; in yuan per kg.
+        """
+        return best_offers(
+            columns, self._demands, self._lots, self._lot_leaves, self._barred[1], self._ways, u, floor, most
+        )
+
+    def best_demands(self, rows: Ints, v: Floats, floor: Floats, most: int) -> tuple[Places, Floats]:
+        """The same for rows: their best columns by worth - v."""
+        return best_offers(
+            rows,
+            self._lots.turned(),
+            self._demands.turned(),
+            self._demand_leaves,
+            self._barred[0],
+            self._ways,
+            v,
+            floor,
+            most,
+        )
 
     def arcs(self, i: Ints, j: Ints) -> Arcs:
         """Return the exact arcs of pairs that are known to be arcs."""
@@ -119,18 +141,69 @@ class Pairs:
         worth = surplus + self.market.priority[lots]
         return Arcs(i.astype(np.int32), j.astype(np.int32), whole_worth(worth, self.scale))
 
-    def unmerge(self, arcs: Arcs, x: Ints, q: Ints, d: Ints) -> tuple[Arcs, Ints]:
+    def sample(self, every: int) -> tuple["Pairs", Ints, Ints]:
+        """Return the pairs of one in ``every`` rows and columns, and which those are."""
+        rows, columns = (scrambled(len(side))[::every] for side in (self.lots, self.demands))
+        part = Pairs(
+            self.market,
+            self.lots[rows],
+            self.demands[columns],
+            self.scale,
+            q=self.q[rows],
+            d=self.d[columns],
+        )
+        return part, rows, columns
+
+
+def scrambled(size: int) -> Ints:
+    """Return the places of ``size`` in a fixed order that follows no pattern of theirs."""
+    return np.argsort(np.arange(size) * 2654435761 % 4294967291, kind="stable")
+
+
+class Classes:
+    """A product's lots and demands, and the classes of those alike in all that decides pairs and worth.
+
+    Alike ones are one row of ``pairs`` with their summed quantity; ``unmerge`` shares the flow out again.
+    Where smallest orders or most lots may bind, each is a class of its own.
+    """
+
+    def __init__(self, market: Market, product: int, scale: float) -> None:
+        lots, demands = market.lots_of[product], market.demands_of[product]
+        self.q, self.d = market.q[lots], market.d[demands]
+        if market.limited(product):
+            self.of_lot, self.of_demand = np.arange(len(lots)), np.arange(len(demands))
+        else:
+            self.of_lot, self.of_demand = market.twins(product)
+        rows, columns = (np.unique(of, return_index=True)[1] for of in (self.of_lot, self.of_demand))
+        q, d = np.zeros(len(rows), np.int64), np.zeros(len(columns), np.int64)
+        np.add.at(q, self.of_lot, self.q)
+        np.add.at(d, self.of_demand, self.d)
+        self.pairs = Pairs(
+            market,
+            lots[rows],
+            demands[columns],
+            scale,
+            q=q,
+            d=d,
+            alike_lots=np.bincount(self.of_lot, minlength=len(rows)).astype(np.int64),
+            alike_demands=np.bincount(self.of_demand, minlength=len(columns)).astype(np.int64),
+        )
+        #: Admissible pairs of each lot and each demand.
+        self.lot_pairs = self.pairs.lot_pairs[self.of_lot]
+        self.demand_pairs = self.pairs.demand_pairs[self.of_demand]
+
+    def unmerge(self, arcs: Arcs, x: Ints) -> tuple[Arcs, Ints]:
         """Share flows ``x`` of rows and columns among the lots and demands they stand for.
 
         Each row's flows lie end to end, and so do its lots: who overlaps whom, trades. Columns likewise.
         """
-        if len(self.lots) == len(q) and len(self.demands) == len(d):
+        if len(self.pairs.lots) == len(self.q) and len(self.pairs.demands) == len(self.d):
             return arcs, x
         used = np.flatnonzero(x)
         i, j, x = arcs.i[used], arcs.j[used], x[used]
-        part, lot, x = _share(i, x, self.lot_class, q)
+        part, lot, x = _share(i, x, self.of_lot, self.q)
         i, j, w = i[part], j[part], arcs.w[used][part]
-        part, demand, x = _share(j, x, self.demand_class, d)
+        part, demand, x = _share(j, x, self.of_demand, self.d)
         return Arcs(lot[part].astype(np.int32), demand.astype(np.int32), w[part]), x
 
 

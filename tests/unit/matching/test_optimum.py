@@ -13,10 +13,10 @@ from scipy.sparse import csr_matrix
 
 from fixtures.markets import Shape, synthetic_market
 from market.errors import Invalid
-from market.matching import colgen, rough
+from market.matching import colgen
 from market.matching.candidates import Market
 from market.matching.engine import Result, solve_market
-from market.matching.pairs import Pairs
+from market.matching.pairs import Classes, Pairs
 from market.matching.rules import Demand, Lot, Parameters, freight_per_kg, kilometres, why_not
 from market.units import Gram
 from tests.unit.matching.markets import demand, lot, tiny_markets
@@ -146,19 +146,17 @@ def reshaped(shape: str, seed: int) -> tuple[list[Lot], list[Demand]]:
     return tied, wanted
 
 
-@pytest.mark.parametrize("table", [True, False])
+@pytest.mark.parametrize("more", [1, 4])
 @pytest.mark.parametrize("shape", ["free", "tied", "one place", "all alike"])
 def test_column_generation_finds_the_optimum_whatever_the_shape(
-    shape: str, table: bool, monkeypatch: pytest.MonkeyPatch
+    shape: str, more: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lots, demands = reshaped(shape, 4)
     whole = solve_market(lots, demands, PARAMETERS)
     worth = worths(lots, demands)
-    monkeypatch.setattr(Pairs, "KEEP", 0)
-    monkeypatch.setattr(Pairs, "CELLS", 1_000_000 if table else 0)
-    monkeypatch.setattr(colgen, "PER_NODE", 1)
-    monkeypatch.setattr(rough, "PER_NODE", 1)
-    monkeypatch.setattr(rough, "WHOLE", 500)
+    monkeypatch.setattr(Pairs, "KEEP", 200)
+    monkeypatch.setattr(colgen, "FIRST", more)
+    monkeypatch.setattr(colgen, "MORE", more)
     parts = solve_market(lots, demands, PARAMETERS)
     check_rules(lots, demands, worth, parts)
     check_certificate(lots, demands, worth, parts)
@@ -186,17 +184,21 @@ def test_merged_twins_have_the_gains_they_have_apart(monkeypatch: pytest.MonkeyP
 def test_time_running_out_leaves_a_valid_bounded_result(calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
     lots, demands = reshaped("free", 6)
     worth = worths(lots, demands)
-    monkeypatch.setattr(Pairs, "KEEP", 0)
-    monkeypatch.setattr(rough, "WHOLE", 500)
+    monkeypatch.setattr(Pairs, "KEEP", 200)
+    monkeypatch.setattr(colgen, "PIVOTS", 50)
     arrays = Market(lots, demands, PARAMETERS)
-    pairs = Pairs(arrays, 0, 1e9)
     left = iter(range(calls))
-    solved = colgen.solve_product(arrays, pairs, lambda: next(left, None) is None)
+    solved = colgen.solve_product(Classes(arrays, 0, 1e9), lambda: next(left, None) is None)
+    assert not solved.proven
+    row, column = (
+        {place: k for k, place in enumerate(of[0].tolist())} for of in (arrays.lots_of, arrays.demands_of)
+    )
     for ends in (solved.low, solved.high):
-        covered = [ends.u[i] + ends.v[j] >= w * 1e9 for (i, j), w in worth.items()]
+        covered = [ends.u[row[i]] + ends.v[column[j]] >= w * 1e9 for (i, j), w in worth.items()]
         assert all(covered)
-    assert (np.bincount(solved.arcs.i, solved.x, len(lots)) <= arrays.q).all()
-    assert (np.bincount(solved.arcs.j, solved.x, len(demands)) <= arrays.d).all()
+    assert (np.bincount(solved.arcs.i, solved.x, len(lots)) <= arrays.q[arrays.lots_of[0]]).all()
+    assert (np.bincount(solved.arcs.j, solved.x, len(demands)) <= arrays.d[arrays.demands_of[0]]).all()
+    assert solved.x.sum() > 0
 
 
 def test_price_band_runs_from_buyers_best_to_sellers_best() -> None:

@@ -1,0 +1,89 @@
+"""One product of a market, cleared: candidates, optimum, limits, diagnosis. Products are independent."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from market.matching.candidates import Ints, Market
+from market.matching.colgen import solve_product
+from market.matching.diagnosis import Unlock, diagnose_lots
+from market.matching.pairs import Classes
+from market.matching.repair import Rules, respect, worth
+from market.matching.solver import Duals, middle
+
+STAGES = ("candidates", "solve", "repair", "diagnosis")
+#: Time for improving an allocation under smallest orders and most lots, shared among the products.
+REPAIR_SECONDS = 12.0
+
+Clock = Callable[[], float]
+
+
+class Cleared(NamedTuple):
+    """One product's result, by the product's own lots and demands; ``i``, ``j``, ``x``: who sells grams whom.
+
+    Gains are scaled whole steps per gram: ``gains`` midway, ``low_u`` the buyers' and ``high_u`` the
+    sellers' best. ``diagnosis`` maps a place among the market's lots to changes.
+    """
+
+    product: int
+    gains: Duals
+    low_u: Ints
+    high_u: Ints
+    lot_pairs: Ints
+    demand_pairs: Ints
+    i: Ints
+    j: Ints
+    x: Ints
+    whole_worth: int
+    finished: bool
+    diagnosis: dict[int, list[Unlock]]
+    seconds: dict[str, float]
+
+
+def clear_product(
+    market: Market, product: int, scale: float, late: Callable[[], bool], clock: Clock
+) -> Cleared:
+    """Clear one product. ``late()`` tells when to stop with the best so far."""
+    seconds = dict.fromkeys(STAGES, 0.0)
+    last = [clock()]
+
+    def spend(stage: str) -> None:
+        now = clock()
+        seconds[stage] += now - last[0]
+        last[0] = now
+
+    lots, demands = market.lots_of[product], market.demands_of[product]
+    q, d = market.q[lots], market.d[demands]
+    classes = Classes(market, product, scale)
+    spend("candidates")
+    solved = solve_product(classes, late)
+    arcs, x, low, high, finished = solved
+    spend("solve")
+    rules = Rules(arcs, q, d, market.lot_min[lots], market.demand_min[demands], market.max_lots[demands])
+    if not rules.kept_by(arcs, x):
+        finished &= not late()
+        end = clock() + max(0.2, REPAIR_SECONDS * (len(q) + len(d)) / (len(market.q) + len(market.d)))
+        arcs, x = respect(arcs, x, rules, middle(low, high), scale, lambda: late() or clock() >= end)
+        spend("repair")
+    sold = np.bincount(arcs.i, x, len(q)) if len(x) else np.zeros(len(q))
+    diagnosis = {}
+    if (sold < q).any():
+        diagnosis = diagnose_lots(market, product, arcs, x, (low, high), scale)
+    spend("diagnosis")
+    used = np.flatnonzero(x)
+    return Cleared(
+        product=product,
+        gains=middle(low, high),
+        low_u=low.u,
+        high_u=high.u,
+        lot_pairs=classes.lot_pairs,
+        demand_pairs=classes.demand_pairs,
+        i=arcs.i[used].astype(np.int64),
+        j=arcs.j[used].astype(np.int64),
+        x=x[used],
+        whole_worth=worth(arcs, x),
+        finished=finished,
+        diagnosis=diagnosis,
+        seconds=seconds,
+    )
