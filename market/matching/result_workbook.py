@@ -89,15 +89,19 @@ def _words() -> dict[str, Message]:
         "unfilled": msg("未满足"),
         "partly_filled": msg("部分满足"),
         "filled": msg("已满足"),
-        "product": msg("品名"),
-        "grade": msg("等级"),
-        "window": msg("时间"),
-        "credential": msg("资质"),
-        "distance": msg("路程"),
         "price": msg("价格"),
-        "quantity": msg("数量"),
+        "grade": msg("等级"),
+        "credential": msg("资质"),
+        "window": msg("供货期"),
+        "distance": msg("路程"),
         "min_order": msg("起订量"),
-        "max_lots": msg("批次上限"),
+        "outbid": msg("竞争"),
+        "max_lots": msg("批次数"),
+        "several": msg("好几处"),
+        "declined": msg("已谢绝过"),
+        "quantity": msg("需求已满"),
+        "no_demand": msg("没有需求"),
+        "product": msg("没有需求"),
     }
 
 
@@ -154,7 +158,7 @@ def _rows(path: Path) -> Iterator[list[str]]:
 
 def _writer(sheet: Any, place: int, form: str, words: Mapping[str, str]) -> Callable[[int, str], None]:
     def text(row: int, cell: str) -> None:
-        shown = words.get(cell, cell) if form == _CODE else cell
+        shown = "＋".join(words.get(code, code) for code in cell.split("+")) if form == _CODE else cell
         sheet.write_string(row, place, shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…")
 
     def number(row: int, cell: str) -> None:
