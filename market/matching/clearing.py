@@ -7,7 +7,7 @@ import numpy as np
 
 from market.matching.candidates import Ints, Market
 from market.matching.colgen import solve_product
-from market.matching.diagnosis import Unlock, diagnose_lots
+from market.matching.diagnosis import Unlock, diagnose_demands, diagnose_lots
 from market.matching.pairs import Classes
 from market.matching.repair import Rules, respect, worth
 from market.matching.solver import Duals, middle
@@ -38,13 +38,23 @@ class Cleared(NamedTuple):
     whole_worth: int
     finished: bool
     diagnosis: dict[int, list[Unlock]]
+    demand_diagnosis: dict[int, list[Unlock]]
     seconds: dict[str, float]
 
 
 def clear_product(
-    market: Market, product: int, scale: float, late: Callable[[], bool], clock: Clock
+    market: Market,
+    product: int,
+    scale: float,
+    late: Callable[[], bool],
+    clock: Clock,
+    *,
+    demands_too: bool = False,
 ) -> Cleared:
-    """Clear one product. ``late()`` tells when to stop with the best so far."""
+    """Clear one product. ``late()`` tells when to stop with the best so far.
+
+    ``demands_too``: diagnose the demands that are not served in full as well.
+    """
     seconds = dict.fromkeys(STAGES, 0.0)
     last = [clock()]
 
@@ -70,6 +80,9 @@ def clear_product(
     diagnosis = {}
     if (sold < q).any():
         diagnosis = diagnose_lots(market, product, arcs, x, (low, high), scale)
+    demand_diagnosis = {}
+    if demands_too:
+        demand_diagnosis = diagnose_demands(market, product, arcs, x, (low, high), scale)
     spend("diagnosis")
     used = np.flatnonzero(x)
     return Cleared(
@@ -85,5 +98,6 @@ def clear_product(
         whole_worth=worth(arcs, x),
         finished=finished,
         diagnosis=diagnosis,
+        demand_diagnosis=demand_diagnosis,
         seconds=seconds,
     )

@@ -57,13 +57,17 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """``lots``, ``demands`` and ``diagnosis`` follow the input; the last maps a lot's place to changes."""
+    """``lots``, ``demands`` and ``diagnosis`` follow the input; the last maps a lot's place to changes.
+
+    ``demand_diagnosis`` does the same for demands, where it was asked for.
+    """
 
     pairs: tuple[Pair, ...]
     lots: tuple[Side, ...]
     demands: tuple[Side, ...]
     diagnosis: dict[int, list[Unlock]]
     certificate: Certificate
+    demand_diagnosis: dict[int, list[Unlock]] = {}
 
 
 LOT_STATES = ("unsold", "partly_sold", "sold_out")
@@ -88,6 +92,7 @@ class Outcome:
         self.whole_worth = 0
         self.finished = True
         self.diagnosis: dict[int, list[Unlock]] = {}
+        self.demand_diagnosis: dict[int, list[Unlock]] = {}
         self.seconds: dict[str, float] = {}
 
     def take(self, part: "Cleared") -> None:
@@ -103,6 +108,7 @@ class Outcome:
         self.whole_worth += part.whole_worth
         self.finished &= part.finished
         self.diagnosis.update(part.diagnosis)
+        self.demand_diagnosis.update(part.demand_diagnosis)
         for stage, spent in part.seconds.items():
             self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 
@@ -117,13 +123,14 @@ def solve_market(
     clock: Callable[[], float] = time.monotonic,
     progress: Progress | None = None,
     threads: int = 1,
+    demands_too: bool = False,
 ) -> Result:
     """Pair a market so that total worth is the greatest possible, and prove it.
 
     ``barred`` holds (lot id, demand id) that must not be paired again. After ``deadline`` (a reading of
     ``clock``) the best result so far is returned with its gap, and ``certificate.finished`` is false.
     The products of a large market are shared among ``threads`` processes, which changes nothing in the
-    result. Raises Invalid when an id appears twice.
+    result. ``demands_too``: diagnose the demands as well. Raises Invalid when an id appears twice.
     """
     # Compiled code takes half a second to load: only what solves pays for it.
     from market.matching.clearing import clear_product
@@ -138,7 +145,7 @@ def solve_market(
     run = Outcome(arrays, scale_of(arrays))
 
     def clear(product: int) -> "Cleared":
-        return clear_product(arrays, product, run.scale, late, clock)
+        return clear_product(arrays, product, run.scale, late, clock, demands_too=demands_too)
 
     products = largest_first(arrays)
     if threads > 1 and sum(map(arrays.cells, products)) > ALONE:
@@ -195,6 +202,7 @@ def assemble(run: Outcome, clock: Callable[[], float] = time.monotonic) -> Resul
         lots=_sides(arrays.q, run.sold, run.u, run.lot_pairs, run.scale, LOT_STATES),
         demands=_sides(arrays.d, run.served, run.v, run.demand_pairs, run.scale, DEMAND_STATES),
         diagnosis=dict(sorted(run.diagnosis.items())),
+        demand_diagnosis=dict(sorted(run.demand_diagnosis.items())),
         certificate=certificate,
     )
 
