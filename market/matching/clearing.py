@@ -8,13 +8,12 @@ import numpy as np
 from market.matching.candidates import Ints, Market
 from market.matching.colgen import solve_product
 from market.matching.diagnosis import Unlock, diagnose_demands, diagnose_lots
+from market.matching.limits import Rules, worth
 from market.matching.pairs import Classes
-from market.matching.repair import Rules, respect, worth
+from market.matching.repair import effort_for, respect
 from market.matching.solver import Duals, middle
 
 STAGES = ("candidates", "solve", "repair", "diagnosis")
-#: Time for improving an allocation under smallest orders and most lots, shared among the products.
-REPAIR_SECONDS = 12.0
 
 Clock = Callable[[], float]
 
@@ -70,11 +69,12 @@ def clear_product(
     solved = solve_product(classes, late)
     arcs, x, low, high, finished = solved
     spend("solve")
-    rules = Rules(arcs, q, d, market.lot_min[lots], market.demand_min[demands], market.max_lots[demands])
+    rules = Rules(q, d, market.lot_min[lots], market.demand_min[demands], market.max_lots[demands])
     if not rules.kept_by(arcs, x):
         finished &= not late()
-        end = clock() + max(0.2, REPAIR_SECONDS * (len(q) + len(d)) / (len(market.q) + len(market.d)))
-        arcs, x = respect(arcs, x, rules, middle(low, high), scale, lambda: late() or clock() >= end)
+        effort = effort_for(len(market.d))
+        kept = respect(classes.pairs, arcs, x, rules, middle(low, high), effort=effort, late=late)
+        arcs, x = kept.arcs, kept.x
         spend("repair")
     sold = np.bincount(arcs.i, x, len(q)) if len(x) else np.zeros(len(q))
     diagnosis = {}
