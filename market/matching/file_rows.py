@@ -19,7 +19,7 @@ from market.i18n import Message, msg
 #: Files larger than this are not read.
 MOST_BYTES = 512 * 1024 * 1024
 #: The most bytes of a workbook unpacked.
-_MOST_UNPACKED = 8 * MOST_BYTES
+_MOST_UNPACKED = 4 * MOST_BYTES
 #: Titles may stand above the header, no further down than this.
 MOST_ABOVE = 15
 _SEPARATORS = ",\t;|"
@@ -30,7 +30,6 @@ _IS_1904 = re.compile(rb"""\bdate1904=["'](?:1|true)["']""")
 _SHEET = re.compile(rb"""<(?:\w+:)?sheet\s[^>]*?:id=["']([^"']+)["']""")
 _RELATIONSHIP = re.compile(rb"<(?:\w+:)?Relationship\s[^>]*>")
 _TARGET = re.compile(rb"""\sTarget=["']([^"']+)["']""")
-_IS_ERROR = re.compile(rb"""\st=["']e["']""")
 _ERROR_CELL = re.compile(
     rb"""<(?:\w+:)?c\s[^>]*?\bt=["']e["'][^>]*>(?:(?!</(?:\w+:)?c>).)*?<(?:\w+:)?v>(#[^<]*)""", re.DOTALL
 )
@@ -206,7 +205,8 @@ def _error_cells(archive: zipfile.ZipFile, part: str | None) -> dict[int, dict[i
         rest = b""
         while chunk := sheet.read(_CHUNK):
             chunk = rest + chunk
-            for cell in _ERROR_CELL.finditer(chunk) if _IS_ERROR.search(chunk) else ():
+            may_have_some = b't="e"' in chunk or b"t='e'" in chunk
+            for cell in _ERROR_CELL.finditer(chunk) if may_have_some else ():
                 if place := _PLACE.search(cell[0]):
                     error = cell[1].decode("ascii", "replace")
                     found.setdefault(int(place[2]), {})[_place(place[1].decode())] = error

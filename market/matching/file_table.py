@@ -56,9 +56,9 @@ class _Reader:
         self._has_bad = False
         self._is_empty = is_absent if column.is_required else is_nothing
 
-    def values(self, cells: Sequence[Any], *, are_texts: bool) -> tuple[list[Any], bool]:
+    def values(self, cells: Sequence[Any]) -> tuple[list[Any], bool]:
         """Return a value for every cell, ``Unclear`` for a bad one, and whether there can be such."""
-        if are_texts and self._read_plain and (plain := self._read_plain(cells)) is not None:
+        if self._read_plain and (plain := self._read_plain(cells)) is not None:
             return plain, False
         new = set(cells).difference(self._kept)
         if new and len(self._kept) > _MOST_KEPT:
@@ -206,7 +206,7 @@ class Table:
                 found.append([default] * len(rows))
                 continue
             cells = by_place[column.place]
-            values, may_be_bad = column.values(cells, are_texts=not self._rows.is_typed)
+            values, may_be_bad = column.values(cells)
             found.append(values)
             if may_be_bad:
                 wrong += [

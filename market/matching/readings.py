@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from market.cells import UNREAD
 from market.i18n import Message, msg
 from market.units import (
     GRAMS_PER_JIN,
@@ -137,7 +138,7 @@ def _check_sign(sign: str) -> None:
         raise Unclear(msg("含有换行或控制字符，请删去。"))
     if kind == "Cf":
         raise Unclear(msg("含有看不见的字符（U+{code}），请重新输入。", code=f"{ord(sign):04X}"))
-    if sign == "\ufffd" or kind in ("Co", "Cs"):
+    if sign == UNREAD or kind in ("Co", "Cs"):
         raise Unclear(msg("含有读不出的字，多半是编码不一致；请重写这一格，整份存为“CSV UTF-8”。"))
 
 
