@@ -52,9 +52,7 @@ def verify(supply: str, demand: str, folder: str) -> Report:
     served = read_outcome(report, where, "demands.csv", DEMAND_COLUMNS, demands)
     if claim is None or rates is None or matches is None or sold is None or served is None:
         return report
-    _check(report, book, len(products), claim, matches, sold, served)
-    left = lots.grams - _total(matches.i, matches.grams, len(lots.ids))
-    check_diagnosis(report, where, book, left)
+    _check(report, where, book, len(products), claim, matches, sold, served)
     return report
 
 
@@ -79,6 +77,7 @@ def _total(places: Ints, grams: Ints, count: int) -> Ints:
 
 def _check(
     report: Report,
+    folder: Path,
     book: Book,
     products: int,
     claim: dict[str, Any],
@@ -107,6 +106,7 @@ def _check(
     kg = float(matches.grams.sum()) / 1000
     if _check_claim(report, claim, worth, (least, max(least, most)), kg, step):
         band.check_slackness()
+    check_diagnosis(report, folder, book, (lots.grams - traded, demands.grams - taken), served.gain)
     if report.count:
         return
     report.checked = [

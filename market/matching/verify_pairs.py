@@ -50,12 +50,14 @@ class Book:
         a, b = self.lots, self.demands
         ok = (a.product[i] == b.product[j]) & (a.grade[i] >= b.grade[j])
         ok &= (a.begin[i] <= b.end[j]) & (b.begin[j] <= a.end[i])
-        sets = {
-            pair: b.sets[pair[1]] <= a.sets[pair[0]]
-            for pair in set(zip(a.held[i].tolist(), b.held[j].tolist(), strict=True))
-        }
-        held = [sets[pair] for pair in zip(a.held[i].tolist(), b.held[j].tolist(), strict=True)]
-        return cast(Bools, ok & np.array(held, np.bool_))
+        return cast(Bools, ok & self.holds(i, j))
+
+    def holds(self, i: Ints, j: Ints) -> Bools:
+        """Whether lots ``i`` hold the codes that demands ``j`` require, elementwise."""
+        a, b = self.lots, self.demands
+        pairs = list(zip(a.held[i].tolist(), b.held[j].tolist(), strict=True))
+        known = {(x, y): b.sets[y] <= a.sets[x] for x, y in set(pairs)}
+        return np.array([known[pair] for pair in pairs], np.bool_)
 
 
 class Tally:
