@@ -2,7 +2,7 @@
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.columns.base import OnDelete, OnUpdate
-from piccolo.columns.column_types import JSONB, Array, BigInt, BigSerial, ForeignKey, Text
+from piccolo.columns.column_types import JSONB, Array, BigInt, BigSerial, Boolean, ForeignKey, Text
 from piccolo.columns.indexes import IndexMethod
 from piccolo.constraints import Unique
 from piccolo.table import Table
@@ -48,7 +48,7 @@ class Run(Table, tablename="run", schema=None):
     )
 
 
-ID = "2026-11-23T08:09:24:598140"
+ID = "2026-11-23T08:27:34:723190"
 VERSION = "1.38.0"
 DESCRIPTION = "Progress and gains of a run, ways to credentials, diagnosis of demands"
 
@@ -488,6 +488,48 @@ async def forwards():
         schema=None,
     )
 
+    manager.add_column(
+        table_class_name="DemandDiagnosis",
+        tablename="demand_diagnosis",
+        column_name="value",
+        db_column_name="value",
+        column_class_name="BigInt",
+        column_class=BigInt,
+        params={
+            "default": None,
+            "null": True,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="DemandDiagnosis",
+        tablename="demand_diagnosis",
+        column_name="confirmed",
+        db_column_name="confirmed",
+        column_class_name="Boolean",
+        column_class=Boolean,
+        params={
+            "default": True,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
     manager.add_constraint(
         table_class_name="DemandDiagnosis",
         tablename="demand_diagnosis",
@@ -500,10 +542,52 @@ async def forwards():
     manager.add_column(
         table_class_name="Diagnosis",
         tablename="diagnosis",
+        column_name="confirmed",
+        db_column_name="confirmed",
+        column_class_name="Boolean",
+        column_class=Boolean,
+        params={
+            "default": True,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Diagnosis",
+        tablename="diagnosis",
         column_name="terms",
         db_column_name="terms",
         column_class_name="JSONB",
         column_class=JSONB,
+        params={
+            "default": None,
+            "null": True,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Diagnosis",
+        tablename="diagnosis",
+        column_name="value",
+        db_column_name="value",
+        column_class_name="BigInt",
+        column_class=BigInt,
         params={
             "default": None,
             "null": True,

@@ -23,7 +23,11 @@ class DiagnosisRow(msgspec.Struct, frozen=True):
     unlocks: int
     demands: list[int]
     cost: int
-    #: The changed terms, to be tried out; empty where nothing of the listing's own would change.
+    #: Fen that the grams come to on the changed terms; None where the run did not reckon it.
+    value: int | None
+    #: So much more is sold for certain; else the pairs are open and no more is proven.
+    confirmed: bool
+    #: The changed terms, to be tried out; empty where no change is enough.
     terms: list[Change]
 
 
@@ -41,17 +45,20 @@ class DemandFinding(msgspec.Struct, frozen=True):
     unlocks: int
     listings: list[int]
     cost: int
+    value: int | None
+    confirmed: bool
     terms: list[Change]
 
 
 _OF_LISTINGS = """SELECT run.id AS run, diagnosis.listing, listing.title, listing.title_en, lot.remaining,
        diagnosis.rank, diagnosis.obstacle, diagnosis.change, diagnosis.unlocks, diagnosis.demands,
-       diagnosis.cost, diagnosis.terms
+       diagnosis.cost, diagnosis.value, diagnosis.confirmed, diagnosis.terms
 FROM diagnosis JOIN listing ON listing.id = diagnosis.listing JOIN lot ON lot.id = listing.lot
 JOIN run ON run.id = diagnosis.run
 """
 _OF_DEMANDS = """SELECT run.id AS run, found.demand, demand.title, demand.title_en, demand.open,
-       found.rank, found.obstacle, found.change, found.unlocks, found.listings, found.cost, found.terms
+       found.rank, found.obstacle, found.change, found.unlocks, found.listings, found.cost,
+       found.value, found.confirmed, found.terms
 FROM demand_diagnosis found JOIN demand ON demand.id = found.demand JOIN run ON run.id = found.run
 """
 _NEWEST = """(SELECT max(newest.id) FROM run newest

@@ -22,6 +22,7 @@ from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Busy, Conflict, MarketError, NotFound
 from market.i18n import Message, msg
 from market.matching import lifecycle
+from market.matching.diagnosis import Unlock
 from market.matching.engine import Pair, Result, solve_market
 from market.matching.queries import Gains, Progress, Snapshot, fingerprint, snapshot
 from market.matching.rules import Parameters
@@ -165,6 +166,7 @@ def solve(market: Snapshot, parameters: Parameters, seconds: float) -> Result:
         barred=frozenset(market.barred),
         deadline=time.monotonic() + seconds,
         progress=lambda stage, done, whole: tell_parent(Progress(stage, done, whole)),
+        demands_too=True,
     )
 
 
@@ -179,20 +181,9 @@ async def _keep(*, run_id: int, town_id: int, market: Snapshot, result: Result, 
     )
     for pair in result.pairs:
         await _keep_match(run_id=run_id, market=market, pair=pair, at=at)
-    for place, unlocks in result.diagnosis.items():
-        for rank, unlock in enumerate(unlocks, start=1):
-            await execute(
-                """INSERT INTO diagnosis (run, listing, rank, obstacle, change, unlocks, demands, cost)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
-                run_id,
-                int(market.lots[place].id),
-                rank,
-                unlock.obstacle,
-                msgspec.json.encode(unlock.change).decode(),
-                unlock.grams,
-                [int(market.demands[demand].id) for demand in unlock.demands],
-                _hao(unlock.cost),
-            )
+    lots, demands = [lot.id for lot in market.lots], [demand.id for demand in market.demands]
+    await _keep_diagnosis(run_id, "diagnosis", lots, demands, result.diagnosis)
+    await _keep_diagnosis(run_id, "demand_diagnosis", demands, lots, result.demand_diagnosis)
     worth = round(result.certificate.worth_yuan * 100)
     await execute(
         """UPDATE run SET state = $2, inputs = $3, inputs_hash = $4, certificate = $5, worth = $6,
@@ -221,6 +212,39 @@ def gains(market: Snapshot, result: Result) -> Gains:
     return Gains(
         lots={lot.id: side.gain for lot, side in zip(market.lots, result.lots, strict=True)},
         demands={demand.id: side.gain for demand, side in zip(market.demands, result.demands, strict=True)},
+    )
+
+
+async def _keep_diagnosis(
+    run_id: int, table: str, whose: list[str], opened: list[str], diagnosis: dict[int, list[Unlock]]
+) -> None:
+    """Write the findings about lots or demands, all in one statement: there may be very many."""
+    own, others = ("demand", "listings") if table == "demand_diagnosis" else ("listing", "demands")
+    rows = [
+        {
+            "own": int(whose[place]),
+            "rank": rank,
+            "obstacle": unlock.obstacle,
+            "change": unlock.change,
+            "unlocks": unlock.grams,
+            "others": [int(opened[each]) for each in unlock.demands or unlock.lots],
+            "cost": _hao(unlock.cost),
+            "terms": unlock.changes,
+            "value": unlock.value,
+            "confirmed": unlock.confirmed,
+        }
+        for place, unlocks in diagnosis.items()
+        for rank, unlock in enumerate(unlocks, start=1)
+    ]
+    await execute(
+        f"""INSERT INTO {table} (run, {own}, rank, obstacle, change, unlocks, {others}, cost, terms, value,
+                                 confirmed)
+           SELECT $1, own, rank, obstacle, change, unlocks, others, cost, terms, value, confirmed
+           FROM jsonb_to_recordset($2::jsonb) AS found(
+               own bigint, rank bigint, obstacle text, change jsonb, unlocks bigint, others bigint[],
+               cost bigint, terms jsonb, value bigint, confirmed bool)""",  # noqa: S608  words of ours
+        run_id,
+        msgspec.json.encode(rows).decode(),
     )
 
 

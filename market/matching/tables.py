@@ -1,7 +1,7 @@
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
-from market.db.columns import document, moment, number, numbers, reference, text, whole
+from market.db.columns import document, flag, moment, number, numbers, reference, text, whole
 from market.deals.tables import Deal
 from market.demand.tables import Demand
 from market.supply.tables import Listing
@@ -83,6 +83,10 @@ class Diagnosis(Table, tablename="diagnosis"):
     cost = whole()
     #: The changed terms themselves, to be tried out.
     terms = document(null=True)
+    #: Fen that the grams come to on the changed terms.
+    value = whole(null=True)
+    #: More is sold by so much for certain; else the pairs are open and no more is proven.
+    confirmed = flag(True)
     diagnosis_once = Unique([run, listing, rank], name="diagnosis_once")
 
 
@@ -102,4 +106,8 @@ class DemandDiagnosis(Table, tablename="demand_diagnosis"):
     cost = whole()
     #: The changed terms themselves, to be tried out.
     terms = document(null=True)
+    #: Fen that the grams come to on the changed terms.
+    value = whole(null=True)
+    #: More is sold by so much for certain; else the pairs are open and no more is proven.
+    confirmed = flag(True)
     demand_diagnosis_once = Unique([run, demand, rank], name="demand_diagnosis_once")

@@ -27,7 +27,8 @@ from market.web import matches as match_pages
 from market.web.deal_sheet import needs_signature, total_of
 from market.web.guards import Anybody, WebRequest
 from market.web.language import language_of
-from market.web.selling import OBSTACLES, SOON_DAYS, change_of
+from market.web.selling import SOON_DAYS, changes_of
+from market.web.told import obstacle
 from market.web.trade import name_in, show
 
 #: Contracts whose deliveries and payments are looked through for what is to be done.
@@ -76,6 +77,7 @@ async def _seller(request: WebRequest, viewer: Viewer) -> Response[str]:
         *_expiring(request, listings),
     ]
     on_sale = [own for own in listings if own.state == PUBLISHED]
+    change_of = await changes_of(language_of(request), on_sale)
     stuck = [own for own in on_sale if change_of(own) is not None]
     return show(
         request,
@@ -88,7 +90,7 @@ async def _seller(request: WebRequest, viewer: Viewer) -> Response[str]:
         signed=_holding(deals),
         worth=_worth(deals),
         change_of=change_of,
-        obstacles=OBSTACLES,
+        obstacle=obstacle,
         coming=await _coming(viewer),
         LISTING=LISTING,
     )

@@ -89,10 +89,11 @@ def _pick(zh: str, en: str, language: Language) -> str:
 
 
 async def prefilled(form: Form, pairs: Iterable[tuple[str, str]]) -> Filled:
-    """Return the form to begin with. ``pairs`` are what the produce hall was asked for in vain.
+    """Return the form to begin with. ``pairs`` are what the produce hall was asked for in vain, or the
+    terms of another demand with changes.
 
-    ``produce`` is a code or words, ``quantity`` in kilograms, ``ceiling`` in yuan per kilogram; what
-    cannot be read is left out, the form asks for it anyway.
+    ``produce`` is a code or words, ``quantity`` and ``min_order`` in kilograms, ``ceiling`` in yuan per
+    kilogram; what cannot be read is left out, the form asks for it anyway.
     """
     given: dict[str, list[str]] = {}
     for name, text in pairs:
@@ -110,12 +111,17 @@ async def prefilled(form: Form, pairs: Iterable[tuple[str, str]]) -> Filled:
         "min_grade": [first("min_grade")],
         "requires": given.get("requires", []),
     }
-    for name in ("quantity", "ceiling"):
+    for name in ("quantity", "ceiling", "min_order"):
         if first(name):
             typed |= {name: [first(name)], f"{name}_unit": ["kg"]}
+    end = _day(first("deliver_to"))
+    if end and end >= begin:
+        typed["deliver_to"] = [end.isoformat()]
+    for name in ("max_lots", "max_distance_km"):
+        typed[name] = [first(name)]
     sites = list(form.fields["site_id"].options) if isinstance(form.fields["site_id"], Field) else []
-    if len(sites) == 1:
-        typed["site_id"] = sites
+    if len(sites) == 1 or first("site_id") in sites:
+        typed["site_id"] = [first("site_id") or sites[0]]
     if first("produce"):
         try:
             kind = await produce_by_code(first("produce"))

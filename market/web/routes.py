@@ -25,6 +25,8 @@ from market.web import (
     selling,
     signin,
     town,
+    town_listing,
+    why,
 )
 
 routes: list[ControllerRouterHandler] = [
@@ -44,6 +46,8 @@ routes: list[ControllerRouterHandler] = [
     *deals.routes,
     *notices.routes,
     *town.routes,
+    *town_listing.routes,
+    *why.routes,
     *runs.routes,
     *meetings.routes,
     *meeting_edit.routes,

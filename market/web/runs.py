@@ -32,7 +32,8 @@ from market.web.addresses import row_number
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
 from market.web.pages import redirect
-from market.web.town import OBSTACLES, OFFICIAL, plain_words
+from market.web.told import obstacle
+from market.web.town import OFFICIAL
 from market.web.trade import BARE, show
 
 SORTS: dict[str, tuple[Message, Callable[[MatchRow], Any]]] = {
@@ -246,8 +247,7 @@ async def one(request: WebRequest, viewer: SignedIn, run_id: FromPath[int]) -> R
         moved=compare(await matches_of_run(run_id=other.id, town_id=town), matches) if other else [],
         price_of=price_of,
         value_of=value_of,
-        obstacles=OBSTACLES,
-        plain_words=await plain_words(language_of(request)),
+        obstacle=obstacle,
         RUN=RUN,
         MATCH=MATCH,
     )

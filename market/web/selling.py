@@ -1,5 +1,6 @@
 """A seller's goods: the list, one listing's desk, its terms, and why it does not sell."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -13,44 +14,27 @@ from market.bids.operations import revise_terms
 from market.bids.queries import bids_of
 from market.bids.rules import BID
 from market.catalogue.queries import credential_kinds, produce_by_code
-from market.demand.queries import DemandDetails, demand_page
 from market.errors import Invalid, NotFound
-from market.i18n import Message, message_from, msg
-from market.matching.findings import DiagnosisRow, diagnosis_of
+from market.i18n import Language, Message, message_from, msg
+from market.matching.findings import diagnosis_of
 from market.supply.commands import NewTerms
 from market.supply.ledger import ledger_of
 from market.supply.operations import move_listing
 from market.supply.queries import ListingDetails, OwnListing, listing_page, listings_of
 from market.supply.rules import LISTING, PUBLISHED, SOLD_OUT, STOCK_KINDS, SUSPENDED
 from market.transitions import WrongState
-from market.units import HAO_PER_FEN, FenPerKg, Gram
+from market.units import Gram
 from market.web import fields, pages
 from market.web.addresses import row_number
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest, require
 from market.web.language import language_of
 from market.web.listing_form import ask_back, is_far_off, window_of
+from market.web.told import finding_told, obstacle, plain, words_for
 from market.web.trade import BARE, KEY, do_once, name_in, new_key, show
 
 #: A window that ends within so many days needs a hand.
 SOON_DAYS = 14
-#: Demands named beside a finding.
-_MOST_NAMED = 3
-
-#: What the engine's obstacles are called.
-OBSTACLES: dict[str, Message] = {
-    "price": msg("价格"),
-    "grade": msg("等级"),
-    "credential": msg("资质"),
-    "window": msg("供货期"),
-    "distance": msg("路程"),
-    "min_order": msg("起订量"),
-    "outbid": msg("竞争"),
-    "max_lots": msg("批次数"),
-    "several": msg("好几处"),
-    "declined": msg("已谢绝过"),
-    "no_demand": msg("没有需求"),
-}
 #: The buttons of a listing: label, kind of button, and what they say when it is done.
 MOVES: dict[str, tuple[Message, str, Message]] = {
     "publish": (msg("发布"), "primary", msg("已发布。")),
@@ -66,11 +50,20 @@ _SHELVES: dict[str, tuple[Message, frozenset[str]]] = {
 }
 
 
-def change_of(own: OwnListing) -> Message | None:
-    """Return what the last run advises for a listing that still has something on sale."""
-    if own.diagnosis is None or own.state != PUBLISHED or not own.remaining:
-        return None
-    return message_from(own.diagnosis.change)
+async def changes_of(
+    language: Language, listings: Sequence[OwnListing]
+) -> Callable[[OwnListing], Message | None]:
+    """Return what tells the advice of the last run for a listing that still has something on sale."""
+    words = await words_for(
+        language, messages=[message_from(own.diagnosis.change) for own in listings if own.diagnosis]
+    )
+
+    def change_of(own: OwnListing) -> Message | None:
+        if own.diagnosis is None or own.state != PUBLISHED or not own.remaining:
+            return None
+        return plain(message_from(own.diagnosis.change), words)
+
+    return change_of
 
 
 @get("/selling", guards=[require("seller")])
@@ -93,8 +86,8 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
         sold=Gram(sum(own.sold for own in mine)),
         open_bids=sum(own.open_bids for own in mine),
         open_matches=sum(own.open_matches for own in mine),
-        change_of=change_of,
-        obstacles=OBSTACLES,
+        change_of=await changes_of(language_of(request), mine),
+        obstacle=obstacle,
         soon=SOON_DAYS,
         LISTING=LISTING,
     )
@@ -104,7 +97,7 @@ def _on(mine: list[OwnListing], states: frozenset[str]) -> list[OwnListing]:
     return [own for own in mine if own.state in states]
 
 
-async def _own(listing_id: int, viewer: Viewer) -> ListingDetails:
+async def own_listing(listing_id: int, viewer: Viewer) -> ListingDetails:
     listing = await listing_page(row_number(listing_id), viewer.organisation_id)
     if not listing.mine:
         raise NotFound(msg("没有找到这批货源。"))
@@ -114,8 +107,10 @@ async def _own(listing_id: int, viewer: Viewer) -> ListingDetails:
 @get("/selling/{listing_id:int}", guards=[require("seller")])
 async def manage(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[str]:
     """One listing's desk: stock, bids, terms, and the moves that are open."""
-    listing = await _own(listing_id, viewer)
+    listing = await own_listing(listing_id, viewer)
     findings = await diagnosis_of(listing_id=listing_id, organisation_id=viewer.organisation_id)
+    finding = findings[0] if findings and listing.state == PUBLISHED and listing.remaining else None
+    words = await words_for(language_of(request), findings[:1])
     mine = await listings_of(viewer.organisation_id, today=clock.today())
     return show(
         request,
@@ -125,8 +120,9 @@ async def manage(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int
         bids=await bids_of(organisation_id=viewer.organisation_id, listing_id=listing_id),
         ledger=await ledger_of(listing_id=listing_id, owner_id=viewer.organisation_id),
         kinds=STOCK_KINDS,
-        finding=findings[0] if findings and listing.state == PUBLISHED and listing.remaining else None,
-        obstacles=OBSTACLES,
+        finding=finding,
+        advice=finding_told(finding, words, price=listing.ask) if finding else None,
+        obstacle=obstacle,
         moves=[
             (name, *MOVES[name])
             for name in LISTING.available(state=listing.state, by="seller")
@@ -148,7 +144,7 @@ async def make_move(
         raise NotFound(msg("没有这一步，请回到货源页面操作。"))
     filled = await BARE.read(request)
     filled.check()
-    listing = await _own(listing_id, viewer)
+    listing = await own_listing(listing_id, viewer)
     try:
         await do_once(
             viewer=viewer,
@@ -190,9 +186,10 @@ async def _terms(request: WebRequest) -> Form:
 
 @get("/selling/{listing_id:int}/terms", guards=[require("seller")])
 async def edit_terms(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[str]:
-    """The terms as they are, to be changed."""
-    listing = await _own(listing_id, viewer)
-    form = (await _terms(request)).blank(
+    """The terms as they are, to be changed; what was tried out on the page before stands in them."""
+    listing = await own_listing(listing_id, viewer)
+    terms = await _terms(request)
+    form = terms.blank(
         ask=listing.ask,
         min_order=listing.min_order or None,
         available_from=listing.available_from,
@@ -200,13 +197,17 @@ async def edit_terms(request: WebRequest, viewer: SignedIn, listing_id: FromPath
         credentials=[kind.code for kind in listing.credentials],
         key=new_key(),
     )
+    given = {
+        name: texts for name, texts in terms.query(request).typed.items() if name not in ("key", "confirm")
+    }
+    form = msgspec.structs.replace(form, typed={**form.typed, **given})
     return await _draw_terms(request, viewer, listing, form)
 
 
 @post("/selling/{listing_id:int}/terms", guards=[require("seller")])
 async def save_terms(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[Any]:
     """Change the terms; whoever has bid is asked again."""
-    listing = await _own(listing_id, viewer)
+    listing = await own_listing(listing_id, viewer)
     filled = await (await _terms(request)).read(request)
     errors: dict[str, Message] = {}
     produce = await produce_by_code(listing.produce)
@@ -225,7 +226,7 @@ async def save_terms(request: WebRequest, viewer: SignedIn, listing_id: FromPath
         credentials=filled.values["credentials"],
     )
     try:
-        await _revise(viewer, listing_id, terms, filled.values["key"])
+        await revise(viewer, listing_id, terms, filled.values["key"])
     except Invalid as error:
         return await _draw_terms(request, viewer, listing, filled.refused(error), status=422)
     return pages.redirect(
@@ -233,7 +234,7 @@ async def save_terms(request: WebRequest, viewer: SignedIn, listing_id: FromPath
     )
 
 
-async def _revise(viewer: Viewer, listing_id: int, terms: NewTerms, key: str | None) -> None:
+async def revise(viewer: Viewer, listing_id: int, terms: NewTerms, key: str | None) -> None:
     at = clock.now()
     await do_once(
         viewer=viewer,
@@ -266,85 +267,10 @@ async def _draw_terms(
     )
 
 
-class Advice(msgspec.Struct, frozen=True):
-    """One finding as a step: what to change, what it opens, and the price to set with one tap."""
-
-    finding: DiagnosisRow
-    demands: list[DemandDetails]
-    #: Fen per kg; None where another price is not what helps.
-    price: FenPerKg | None
-
-
-def advised_price(ask: int, cost: int) -> FenPerKg | None:
-    """Return ``ask`` (fen per kg) less ``cost`` (hao per kg), down to a whole fen; None if none is left."""
-    price = (ask * HAO_PER_FEN - cost) // HAO_PER_FEN
-    return FenPerKg(price) if 0 < price < ask else None
-
-
-@get("/selling/{listing_id:int}/why", guards=[require("seller")])
-async def why(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[str]:
-    """Why it does not sell: the findings of the newest run as steps."""
-    listing = await _own(listing_id, viewer)
-    findings = await diagnosis_of(listing_id=listing_id, organisation_id=viewer.organisation_id)
-    advice = [
-        Advice(
-            finding,
-            await _named(finding, viewer),
-            advised_price(listing.ask, finding.cost) if finding.obstacle == "price" else None,
-        )
-        for finding in findings
-    ]
-    return show(
-        request,
-        "selling/why.html",
-        listing=listing,
-        advice=advice,
-        obstacles=OBSTACLES,
-        can_revise=listing.state in (PUBLISHED, SUSPENDED),
-        days_left=(listing.available_to - clock.today()).days,
-        LISTING=LISTING,
-    )
-
-
-async def _named(finding: DiagnosisRow, viewer: Viewer) -> list[DemandDetails]:
-    named = []
-    for demand_id in finding.demands[:_MOST_NAMED]:
-        try:
-            named.append(await demand_page(demand_id, viewer.organisation_id))
-        except NotFound:  # taken back since the run
-            continue
-    return named
-
-
-_PRICE = Form(price=fields.hidden(int), key=KEY)
-
-
-@post("/selling/{listing_id:int}/price", guards=[require("seller")])
-async def apply_price(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[Any]:
-    """Set the advised price and leave the other terms as they are."""
-    filled = await _PRICE.read(request)
-    filled.check()
-    listing = await _own(listing_id, viewer)
-    if listing.ask != filled.values["price"]:
-        terms = NewTerms(
-            ask=FenPerKg(filled.values["price"]),
-            min_order=Gram(listing.min_order),
-            available_from=listing.available_from,
-            available_to=listing.available_to,
-            credentials=tuple(kind.code for kind in listing.credentials),
-        )
-        await _revise(viewer, listing_id, terms, filled.values["key"])
-    return pages.redirect(
-        request, f"/selling/{listing_id}/why", toast=msg("新价格已生效，下一次撮合就按它算。")
-    )
-
-
 routes: list[ControllerRouterHandler] = [
     index,
     manage,
     make_move,
     edit_terms,
     save_terms,
-    why,
-    apply_price,
 ]

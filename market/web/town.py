@@ -1,51 +1,30 @@
 """What a town official sees first: where the goods stand, what is stuck, and the one next step."""
 
-from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import msgspec
-from litestar import Response, get, post
-from litestar.params import FromPath
+from litestar import Response, get
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.accounts import rules as accounts
-from market.accounts.rules import Viewer
-from market.audit.queries import history
-from market.catalogue.queries import credential_kinds, grades
 from market.dashboard import queries as dashboard
-from market.dashboard.listings import TownListing, town_listing
 from market.deals.queries import DealRow, deals_of
 from market.deals.rules import ACTIVE, PARTLY_SIGNED, PENDING, SIGNED
-from market.errors import Invalid
 from market.i18n import Language, Message, msg
-from market.matching.findings import diagnosis_of
 from market.matching.lifecycle import QUEUED, RUNNING
 from market.matching.queries import RunRow, open_proposals, runs_of
 from market.meetings.queries import MeetingRow, invitations_of, meetings_of
-from market.supply.operations import set_priority
 from market.supply.queries import stock_history
-from market.supply.rules import LISTING
 from market.units import Fen, FenPerKg, Gram, amount, tonnes, yuan
 from market.web import fields, formats
-from market.web.addresses import row_number
-from market.web.forms import Filled, Form
+from market.web.forms import Form
 from market.web.guards import SignedIn, WebRequest, require
 from market.web.language import language_of
-from market.web.pages import redirect
-from market.web.selling import OBSTACLES as SELLER_OBSTACLES
-from market.web.trade import KEY, do_once, new_key, show
+from market.web.told import obstacle
+from market.web.trade import KEY, show
 
 OFFICIAL = [require("official")]
-OBSTACLES: dict[str, Message] = {
-    **SELLER_OBSTACLES,
-    "max_lots": msg("批次上限"),
-    "quantity": msg("需求已满"),
-    "declined": msg("曾被谢绝"),
-    "several": msg("多项不合"),
-    "product": msg("没有需求"),
-}
 #: A meeting in one of these states is still ahead.
 _TO_PLAN = frozenset({"draft", "announced", "registration", "postponed"})
 _MOST_STUCK = 12
@@ -232,7 +211,7 @@ async def overview(request: WebRequest, viewer: SignedIn) -> Response[str]:
             )
             for each in await dashboard.flows(town_id=town)
         ],
-        obstacles=OBSTACLES,
+        obstacle=obstacle,
         big=lambda grams: formats.plain(tonnes(Gram(grams)), places=1),
         big_money=lambda fen: money_parts(Fen(fen), language),
     )
@@ -249,29 +228,6 @@ def money_parts(total: Fen, language: Language) -> tuple[str, Message]:
     return formats.plain(yuan(total) / 10_000, places=1), msg("万元")
 
 
-async def plain_words(language: Language) -> Callable[[Message], Message]:
-    """Return what puts names into a diagnosis: the engine knows credentials and grades by code only."""
-    credentials = {each.code: _of(language, each.zh, each.en) for each in await credential_kinds()}
-    levels = {str(each.level): _of(language, each.zh, each.en) for each in await grades()}
-    between = "、" if language == "zh" else ", "
-
-    def named(text: str, name: str, value: str | int | Message) -> str | int | Message:
-        if isinstance(value, Message):
-            return told(value)
-        if name == "codes":
-            return between.join(credentials.get(code, code) for code in str(value).split("、"))
-        if "等级" in text and name in ("now", "grade", "needed"):
-            return levels.get(str(value), value)
-        return value
-
-    def told(message: Message) -> Message:
-        return Message(
-            message.text, {name: named(message.text, name, value) for name, value in message.values.items()}
-        )
-
-    return told
-
-
 PRIORITY = Form(
     priority=fields.price(
         msg("照顾加分"),
@@ -283,63 +239,4 @@ PRIORITY = Form(
 )
 
 
-@get("/town/listings/{listing_id:int}", guards=OFFICIAL)
-async def listing(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[str]:
-    """Show one listing: why it does not sell, and what the town can do for it."""
-    found = await town_listing(listing_id=row_number(listing_id), town_id=viewer.organisation_id)
-    return await _listing(
-        request, viewer, found, PRIORITY.blank(priority=found.priority or None, key=new_key())
-    )
-
-
-async def _listing(
-    request: WebRequest, viewer: Viewer, found: TownListing, form: Filled, *, status: int = 200
-) -> Response[str]:
-    return show(
-        request,
-        "town/listing.html",
-        status=status,
-        listing=found,
-        form=form,
-        advice=await diagnosis_of(listing_id=found.listing, organisation_id=viewer.organisation_id),
-        granted=[
-            each
-            for each in await history(subjects=[f"listing:{found.listing}"])
-            if each.action == "prioritise"
-        ],
-        obstacles=OBSTACLES,
-        plain_words=await plain_words(language_of(request)),
-        days_left=(found.available_to - clock.today()).days,
-        LISTING=LISTING,
-    )
-
-
-@post("/town/listings/{listing_id:int}/priority", guards=OFFICIAL)
-async def prioritise(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[Any]:
-    """Grant a listing a hardship bonus, or take it back."""
-    found = await town_listing(listing_id=row_number(listing_id), town_id=viewer.organisation_id)
-    filled = await PRIORITY.read(request)
-    at = clock.now()
-    try:
-        filled.check()
-        priority = FenPerKg(filled.values["priority"] or 0)
-        await do_once(
-            viewer=viewer,
-            key=filled.values["key"],
-            name="prioritise",
-            about={"listing": listing_id, "fen_per_kg": int(priority)},
-            deed=lambda: set_priority(
-                listing_id=listing_id,
-                priority=priority,
-                town_id=viewer.organisation_id,
-                actor=accounts.actor(viewer, "official"),
-                at=at,
-            ),
-            at=at,
-        )
-    except Invalid as refused:
-        return await _listing(request, viewer, found, filled.refused(refused), status=422)
-    return redirect(request, f"/town/listings/{listing_id}", toast=msg("照顾加分已保存，下次撮合起作用。"))
-
-
-routes: list[ControllerRouterHandler] = [overview, listing, prioritise]
+routes: list[ControllerRouterHandler] = [overview]

@@ -101,6 +101,9 @@
     var field = event.target;
     var form = field.form;
     if (!form) return;
+    /* who writes into a row that can be ticked means it */
+    var row = field.closest("[data-row]");
+    if (row && !field.classList.contains("row-tick")) row.querySelector(".row-tick").checked = true;
     var partner = field.dataset.echo ? field : form.querySelector('[data-echo][name="' + field.name.replace(/_unit$/, "") + '"]');
     if (partner) echo(partner);
     if (form.dataset.draft) save(form);

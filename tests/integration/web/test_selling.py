@@ -134,8 +134,10 @@ async def test_diagnosis_becomes_a_step_that_one_tap_takes(
     town = await factory.member(role="official")
     await trading.diagnose(town, listing, cost=1_050)
     page = await secretary.get(f"/selling/{listing}/why")
-    assert "要价降 0.10 元/公斤，到 1.50 元/公斤。" in page.text
-    assert "做到后可多卖 600 斤 / 0.3 吨" in page.text
+    # the engine's 1.495 yuan is no price of the market: text and button both say the fen below
+    assert "要价降 0.11 元/公斤，到 0.745 元/斤 · 1.49 元/公斤" in page.text
+    assert "直接改成 0.745 元/斤 · 1.49 元/公斤" in page.text
+    assert "打开 0 条需求，600 斤 / 0.3 吨，按改后的价约 447 元" in page.text
     assert 'name="price" value="149"' in page.text
     answer = await secretary.post(f"/selling/{listing}/price", {"price": "149", "key": str(uuid4())})
     assert answer.headers["location"] == f"/selling/{listing}/why"

@@ -1,6 +1,7 @@
 """Bids, suggestions and contracts for tests of the pages that both sides share."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -10,6 +11,7 @@ from market.bids.operations import NewBid, accept_bid, place_bid
 from market.db.session import execute, fetch_value
 from market.deals.operations import sign
 from market.i18n import Message, msg
+from market.matching.changes import Ask
 from market.units import FenPerKg, Gram
 from tests.integration.web import shop
 
@@ -85,14 +87,19 @@ async def propose(
 
 async def diagnose(town: Member, listing_id: int, *, cost: int, unlocks_kg: int = 300) -> None:
     """A finding of the town's newest run: lower the price by ``cost`` hao per kg."""
+    ask = await fetch_value("SELECT ask FROM listing WHERE id = $1", listing_id)
+    changed = Ask(ask=Decimal(ask * 100 - cost).scaleb(-4))
     await execute(
-        """INSERT INTO diagnosis (run, listing, rank, obstacle, change, unlocks, demands, cost)
-           VALUES ($1, $2, 1, 'price', $3, $4, '{}', $5)""",
+        """INSERT INTO diagnosis (run, listing, rank, obstacle, change, unlocks, demands, cost, terms, value,
+                                  confirmed)
+           VALUES ($1, $2, 1, 'price', $3, $4, '{}', $5, $6, $7, true)""",
         await run_of(town),
         listing_id,
         _json(msg("要价降 {cut} 元/公斤，到 {price} 元/公斤。", cut="0.10", price="1.50")),
         unlocks_kg * 1_000,
         cost,
+        msgspec.json.encode([changed]).decode(),
+        unlocks_kg * 149,
     )
 
 
