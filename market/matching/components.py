@@ -4,12 +4,6 @@ The integer programme of a part has a switch per pair: m y <= x <= cap y, within
 so many switches per demand. Its optimum is the part's optimum, and its own bound bounds the part.
 """
 
-import ctypes
-import os
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from market.matching.candidates import Arcs, Bools, Floats, Ints
 from market.matching.limits import Rules, some
 from market.matching.permitted import Permitted
+from market.matching.quiet import silence
 from market.matching.solver import best_flow
 
 #: Grams in the unit of the programme: quantities of lots and demands are then of the size of 1 to 1000.
@@ -79,7 +74,7 @@ def settle(arcs: Arcs, rules: Rules, seconds: float) -> Settled:
     options: Any = {"node_limit": BRANCHES, "mip_rel_gap": 1e-7}
     if np.isfinite(seconds):
         options["time_limit"] = max(0.01, seconds)
-    with _silence():
+    with silence():
         answer = milp(
             -np.concatenate([gain, gain * base]),
             constraints=LinearConstraint(matrix, -np.inf, limit),
@@ -99,30 +94,3 @@ def settle(arcs: Arcs, rules: Rules, seconds: float) -> Settled:
     x = np.zeros(n, np.int64)
     x[open_] = flow
     return Settled(x, bound)
-
-
-_muting = threading.Lock()
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep what the solver prints (even when told not to) off standard output."""
-    with _muting:
-        sys.stdout.flush()
-        try:
-            kept, sink = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-        except OSError:
-            yield
-            return
-        c_library = None
-        with suppress(OSError, TypeError):
-            c_library = ctypes.CDLL(None)
-        try:
-            os.dup2(sink, 1)
-            yield
-        finally:
-            if c_library is not None:
-                c_library.fflush(None)
-            os.dup2(kept, 1)
-            os.close(kept)
-            os.close(sink)

@@ -151,7 +151,8 @@ def _purchases(  # type: ignore[no-untyped-def]
 
 def rounded_up(parts: list[float]) -> int:
     """Add up parts of a bound so that it is never too small."""
-    return int(fsum(parts) * (1 + ROUNDING)) + 1
+    whole = fsum(parts)
+    return int(whole * (1 + ROUNDING)) + 1 if whole > 0 else 0
 
 
 class Bound(NamedTuple):
