@@ -87,9 +87,6 @@ class Buyer(Voice):
             return hit.grams >= change_for.grams
         return hit.column == change_for.column
 
-    def uncontested(self, own: int, hit: Hit) -> int:  # noqa: ARG002  the road is the buyer's own to lengthen
-        return hit.grams
-
     def missing(self, own: int, hit: Hit) -> frozenset[str]:
         return self.demand(own).requires - self.lot(hit).credentials
 
@@ -106,7 +103,7 @@ class Buyer(Voice):
     ) -> tuple[Change, Message]:
         demand, raised = self.demand(own), hao * HAO
         ceiling = demand.ceiling + raised
-        is_open = self.outcome.open[nearest.column] > 0
+        is_open = self.open[nearest.column]
         figures = {"more": yuan_text(raised), "price": yuan_text(ceiling)}
         words = (
             msg("最高价加 {more} 元/公斤，到 {price} 元/公斤。", **figures)

@@ -12,7 +12,7 @@ import numpy as np
 from market.matching.buyers import Buyer
 from market.matching.candidates import Arcs, Ints, Market
 from market.matching.displacement import Outcome, outcome_of
-from market.matching.obstacles import sweep
+from market.matching.obstacles import nearest, sweep
 from market.matching.sellers import Seller
 from market.matching.solver import Duals
 from market.matching.unlocks import Advice, Unlock, Voice, grouped
@@ -64,14 +64,14 @@ def diagnosis_of(
         return {
             int(place): [voice.nothing_helps(int(place), -1, fits=False, allowed=True)] for place in own[rows]
         }
-    hits, nearest = sweep(market, outcome, rows)
     found: dict[int, list[Unlock]] = {}
-    for row, groups in grouped(market, outcome, hits):
+    for row, groups in grouped(market, outcome, sweep(market, outcome, rows)):
         if unlocks := Advice(voice, row, int(own[row]), groups).unlocks():
             found[int(own[row])] = unlocks
-    for k, row in enumerate(rows.tolist()):
+    helpless = rows[[int(place) not in found for place in own[rows]]]
+    for row, column, fits, allowed in zip(helpless, *nearest(market, outcome, helpless), strict=True):
         place = int(own[row])
-        if place not in found:
-            column, fits, allowed = nearest.column[k], bool(nearest.fits[k]), bool(nearest.allowed[k])
-            found[place] = [voice.nothing_helps(place, int(others[column]), fits=fits, allowed=allowed)]
+        found[place] = [
+            voice.nothing_helps(place, int(others[column]), fits=bool(fits), allowed=bool(allowed))
+        ]
     return {int(place): found[int(place)] for place in own[rows]}

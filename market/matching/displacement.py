@@ -18,8 +18,10 @@ from market.matching.candidates import BLOCK, Arcs, Block, Bools, Floats, Ints, 
 from market.matching.solver import Duals
 
 _NEVER = 2**62
-#: Pairs that are looked at once more for what is not among the arcs; beyond, the arcs must do.
-CELLS = 150_000_000
+#: Pairs of a product that are looked at once more for what is not among the arcs; beyond, the arcs must do.
+CELLS = 1_000_000_000
+#: Pairs of a product from which on machine code searches them; its loading takes half a second.
+MANY = 200_000
 
 
 class Room(NamedTuple):
@@ -267,6 +269,8 @@ def _beyond(
     through = np.where(exits == outcome.gain, _NEVER, 0)
     cheapest = cost == exits[leaves]
     np.maximum.at(through, leaves[cheapest], width[cheapest])
+    # A way as dear as the row's own way out shortens nothing.
+    inside &= ways.cost < exits[ways.row]
     within: dict[int, list[tuple[int, float]]] = {}
     for row, column, more in zip(*(one[inside].tolist() for one in ways), strict=True):
         within.setdefault(rows + column, []).append((row, more))
@@ -293,13 +297,18 @@ def _beyond(
                 price = float(outcome.price[node - rows]) + cost_
                 found.setdefault(end, []).append((node - rows, price, -width_))
                 for next_, more in within.get(node, ()):
-                    heapq.heappush(heap, (cost_ + more, width_, next_))
+                    if next_ not in done:
+                        heapq.heappush(heap, (cost_ + more, width_, next_))
     return found
 
 
 def _ways_out(market: Market, outcome: Outcome, arcs: Arcs, hung: Ints, whose: Ints) -> Ways:
     """All ways of the hung rows inside their parts, and their cheapest out of them."""
     rows, columns = len(outcome.left), len(outcome.open)
+    if MANY < len(hung) * columns <= CELLS:
+        from market.matching.sweeps import ways_out
+
+        return ways_out(market, outcome, hung, whose)
     if len(hung) * columns > CELLS:
         i, j = arcs.i.astype(np.int64), arcs.j.astype(np.int64)
         of_hung = np.isin(i, hung)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from market.matching.candidates import Block, Bools, Floats, Ints, Market
-from market.matching.displacement import Outcome, tables
+from market.matching.displacement import MANY, Outcome, tables
 
 GRADE, LATER, EARLIER, CREDENTIAL, DISTANCE, PRICE, OWN_MIN, THEIR_MIN, MAX_LOTS = (1 << k for k in range(9))
 #: The code of each bit, as files and pages show it.
@@ -28,9 +28,11 @@ CODES = {
 BITS = tuple(CODES)
 #: Yuan per kg below which two plans are a tie; what wins must win by more.
 TIE = 1e-6
-#: Hits that are kept per row and set of obstacles.
-NEAREST = 8
-_COUNT = np.array([bin(mask).count("1") for mask in range(1 << len(BITS))], np.int64)
+#: Hits that are kept per row and single obstacle, and per pair of them.
+NEAREST, NEAREST_PAIRS = 8, 4
+#: A pair of changes beside single ones must open so many times as much.
+MUCH_MORE = 2
+COUNT = np.array([bin(mask).count("1") for mask in range(1 << len(BITS))], np.int64)
 
 
 class Hits(NamedTuple):
@@ -54,25 +56,102 @@ class Nearest(NamedTuple):
     allowed: Bools
 
 
-def sweep(market: Market, outcome: Outcome, rows: Ints) -> tuple[Hits, Nearest]:
-    """Look at ``rows`` (local places) against all columns of the product."""
+def sweep(market: Market, outcome: Outcome, rows: Ints) -> Hits:
+    """Look at ``rows`` (local places) against all columns of the product, ordered by row and obstacles."""
     parts: list[Hits] = []
-    column = np.full(len(rows), -1, np.int64)
-    fits, allowed = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+    if outcome.of_lots and len(rows) * len(outcome.open) > MANY:
+        from market.matching.sweeps import sweep_lots
+
+        parts, rows = sweep_lots(market, outcome, rows), rows[:0]
     for part, table in tables(market, outcome.product, outcome.of_lots, rows):
         mask, grams, short = _masks(market, outcome, rows[part], table)
-        hit = (grams > 0) & (_COUNT[mask] >= 1) & (_COUNT[mask] <= 2)
+        hit = (grams > 0) & (COUNT[mask] >= 1) & (COUNT[mask] <= 2)
         hit &= (mask & PRICE == 0) | (short <= _most_cut(market, outcome, rows[part])[:, None])
         if table.barred is not None:
             hit &= ~table.barred
         parts.append(_nearest_hits(market, outcome, rows[part], hit, mask, grams, short, table.km))
+    hits = _worthwhile(market, outcome, _joined(parts))
+    return _uncontested(market, outcome, hits) if outcome.of_lots else hits
+
+
+def _uncontested(market: Market, outcome: Outcome, hits: Hits) -> Hits:
+    """A demand that accepts a longer road accepts it from others too: what those could take is gone.
+
+    Each lot counts whole that the longer road lets in and that would gain by going there.
+    """
+    far = np.flatnonzero(hits.mask & DISTANCE)
+    if not len(far):
+        return hits
+    row, column = hits.row[far], hits.column[far]
+    lots, demands = market.lots_of[outcome.product], market.demands_of[outcome.product]
+    km = market.km(lots[row], demands[column])
+    if len(lots) * len(far) > MANY:
+        from market.matching.sweeps import let_in
+
+        taken = let_in(market, outcome, row, column, km)
+    else:
+        taken = _let_in(market, outcome, row, column, km)
+    grams = hits.grams.copy()
+    rest = np.where(outcome.is_open[column], outcome.open[column] - taken, np.where(taken > 0, 0, grams[far]))
+    grams[far] = np.clip(rest, 0, grams[far])
+    keep = grams > 0
+    return _some(hits._replace(grams=grams), keep)
+
+
+def _some(hits: Hits, chosen: Bools) -> Hits:
+    return Hits(
+        hits.row[chosen], hits.column[chosen], hits.mask[chosen], hits.short[chosen], hits.grams[chosen]
+    )
+
+
+def _let_in(market: Market, outcome: Outcome, row: Ints, column: Ints, km: Floats) -> Ints:
+    """Grams of other lots that a demand would take if lots up to ``km`` away could serve it."""
+    lots, demands = market.lots_of[outcome.product], market.demands_of[outcome.product]
+    columns, of = np.unique(column, return_inverse=True)
+    block = market.table(lots, demands[columns], slice(0, len(lots)))
+    lead = block.surplus + (market.priority[lots] - outcome.gain)[:, None] - outcome.price[columns][None, :]
+    keen: Bools = lead > -TIE
+    keen &= (block.surplus >= 0) & block.grade & block.window & block.credential & ~block.near
+    if block.barred is not None:
+        keen &= ~block.barred
+    limit = km * (1 + 1e-12)
+    inside = keen[:, of] & (block.km[:, of] <= limit[None, :])
+    inside[row, np.arange(len(row))] = False
+    taken: Ints = market.q[lots] @ inside
+    return taken
+
+
+def _worthwhile(market: Market, outcome: Outcome, hits: Hits) -> Hits:
+    """Drop pairs of obstacles that cannot open ``MUCH_MORE`` times what a single change surely opens."""
+    if not len(hits.row):
+        return hits
+    group = hits.row * (1 << len(BITS)) + hits.mask
+    start = np.flatnonzero(np.diff(group, prepend=-1))
+    row, mask = hits.row[start], hits.mask[start]
+    least = np.zeros(len(outcome.left), np.int64)
+    sure = (COUNT[mask] == 1) & (mask != DISTANCE)
+    sure &= (mask != PRICE) | (hits.short[start] + 1e-4 < _most_cut(market, outcome, row))
+    np.maximum.at(least, row[sure], hits.grams[start][sure])
+    together = np.add.reduceat(np.where(outcome.is_open[hits.column], hits.grams, 0), start)
+    most = np.maximum(np.minimum(together, outcome.left[row]), np.maximum.reduceat(hits.grams, start))
+    keep = (COUNT[mask] == 1) | (most >= MUCH_MORE * least[row])
+    chosen = np.repeat(keep, np.diff(start, append=len(group)))
+    return _some(hits, chosen)
+
+
+def nearest(market: Market, outcome: Outcome, rows: Ints) -> Nearest:
+    """Return what stands nearest to rows that nothing opens anything for."""
+    column = np.full(len(rows), -1, np.int64)
+    fits, allowed = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+    for part, table in tables(market, outcome.product, outcome.of_lots, rows):
+        mask, _, short = _masks(market, outcome, rows[part], table)
         barred = np.zeros(mask.shape, np.bool_) if table.barred is None else table.barred
         allowed[part] = (~barred).any(axis=1)
         fits[part] = table.admissible().any(axis=1)
-        wrong = _COUNT[mask & ~(OWN_MIN | THEIR_MIN | MAX_LOTS)] + 100.0 * barred
+        wrong = COUNT[mask & ~(OWN_MIN | THEIR_MIN | MAX_LOTS)] + 100.0 * barred
         wrong += np.clip(short / (short.max() + 1), 0, 1)
         column[part] = wrong.argmin(axis=1)
-    return _joined(parts), Nearest(column, fits, allowed)
+    return Nearest(column, fits, allowed)
 
 
 def _most_cut(market: Market, outcome: Outcome, rows: Ints) -> Floats:
@@ -150,7 +229,7 @@ def _nearest_hits(
     order = np.lexsort((-mass, level, bits, at))
     group = at[order] * (1 << len(BITS)) + bits[order]
     rank = np.arange(len(order)) - np.searchsorted(group, group)
-    keep = order[rank < NEAREST]
+    keep = order[rank < np.where(COUNT[bits[order]] == 1, NEAREST, NEAREST_PAIRS)]
     return Hits(rows[at[keep]], column[keep], bits[keep], price[keep], mass[keep])
 
 

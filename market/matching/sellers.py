@@ -5,10 +5,7 @@ from datetime import date
 from decimal import Decimal
 from math import ceil
 
-import numpy as np
-
 from market.i18n import Message, msg
-from market.matching.candidates import Floats, Ints, Market
 from market.matching.changes import (
     Ask,
     Change,
@@ -20,8 +17,7 @@ from market.matching.changes import (
     MaxLots,
     Reach,
 )
-from market.matching.displacement import Outcome
-from market.matching.obstacles import CREDENTIAL, DISTANCE, EARLIER, GRADE, LATER, OWN_MIN, THEIR_MIN, TIE
+from market.matching.obstacles import CREDENTIAL, DISTANCE, EARLIER, GRADE, LATER, OWN_MIN, THEIR_MIN
 from market.matching.rules import Demand, Lot, codes_text, kg_text, why_not, yuan_text
 from market.matching.unlocks import HAO, Hit, Unlock, Voice, fen_at
 from market.units import Fen, Gram
@@ -29,10 +25,6 @@ from market.units import Fen, Gram
 
 class Seller(Voice):
     """Rows are lots, columns demands."""
-
-    def __init__(self, market: Market, outcome: Outcome) -> None:
-        super().__init__(market, outcome)
-        self._beyond_reach: dict[int, tuple[Floats, Ints, Ints]] = {}
 
     def lot(self, own: int) -> Lot:
         return self.market.lots[own]
@@ -91,35 +83,6 @@ class Seller(Voice):
             return hit.grams >= change_for.grams
         return hit.column == change_for.column
 
-    def uncontested(self, own: int, hit: Hit) -> int:
-        """A demand that accepts a longer road accepts it from others too: what those would take is gone.
-
-        Each lot counts whole that the longer road lets in and that would gain by going there.
-        """
-        km, grams, lots = self._let_in(hit.column, hit.place)
-        near = slice(0, int(np.searchsorted(km, hit.km * (1 + 1e-12), side="right")))
-        taken = int(grams[near].sum() - grams[near][lots[near] == own].sum())
-        if self.outcome.open[hit.column] > 0:
-            return min(hit.grams, max(0, int(self.outcome.open[hit.column]) - taken))
-        return 0 if taken else hit.grams
-
-    def _let_in(self, column: int, place: int) -> tuple[Floats, Ints, Ints]:
-        """The lots that only the road keeps from a demand, the nearest first: km, grams, places."""
-        if column not in self._beyond_reach:
-            market, outcome = self.market, self.outcome
-            lots = market.lots_of[outcome.product]
-            block = market.table(lots, np.array([place]), slice(0, len(lots)))
-            worth = block.surplus[:, 0] + market.priority[lots]
-            keen = worth - outcome.gain - outcome.price[column] > -TIE
-            keen &= (block.surplus[:, 0] >= 0) & block.grade[:, 0] & block.window[:, 0]
-            keen &= block.credential[:, 0] & ~block.near[:, 0]
-            if block.barred is not None:
-                keen &= ~block.barred[:, 0]
-            some = np.flatnonzero(keen)
-            some = some[np.argsort(block.km[some, 0], kind="stable")]
-            self._beyond_reach[column] = block.km[some, 0], market.q[lots[some]], lots[some]
-        return self._beyond_reach[column]
-
     def missing(self, own: int, hit: Hit) -> frozenset[str]:
         return self.demand(hit).requires - self.lot(own).credentials
 
@@ -128,7 +91,8 @@ class Seller(Voice):
 
     def enough(self, own: int, hit: Hit, hao: int) -> bool:
         lot = self.lot(own)
-        surplus = float(self.demand(hit).ceiling) - float(lot.ask - hao * HAO) - hit.km * self.market.rate
+        surplus = float(self.market.ceiling[hit.place]) - float(lot.ask - hao * HAO)
+        surplus -= hit.km * self.market.rate
         return self.enough_at(surplus + float(lot.priority), surplus, hit.column)
 
     def price(
@@ -136,7 +100,7 @@ class Seller(Voice):
     ) -> tuple[Change, Message]:
         lot, cut = self.lot(own), hao * HAO
         ask = lot.ask - cut
-        is_open = self.outcome.open[nearest.column] > 0
+        is_open = self.open[nearest.column]
         figures = {"cut": yuan_text(cut), "price": yuan_text(ask)}
         said = [
             part

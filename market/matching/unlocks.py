@@ -30,6 +30,7 @@ from market.matching.obstacles import (
     CREDENTIAL,
     DISTANCE,
     MAX_LOTS,
+    MUCH_MORE,
     OWN_MIN,
     PRICE,
     THEIR_MIN,
@@ -40,12 +41,8 @@ from market.units import FEN_PER_YUAN, GRAMS_PER_KG, Fen, Gram
 
 #: What a change that costs no price is taken to cost when changes are ranked, in yuan per kg.
 _EFFORT = 0.01
-#: A pair of changes beside single ones must open so many times as much.
-_MUCH_MORE = 2
 #: Rows of advice: ways to credentials, and pairs of changes.
 _WAYS, _PAIRS = 3, 2
-#: Columns tried that a change would open to competitors too.
-_TRIES = 3
 HAO = Decimal("0.0001")
 
 
@@ -84,6 +81,8 @@ class Voice(ABC):
 
     def __init__(self, market: Market, outcome: Outcome) -> None:
         self.market, self.outcome = market, outcome
+        self.open: list[bool] = outcome.is_open.tolist()
+        self.price_of: list[float] = outcome.price.tolist()
 
     @abstractmethod
     def step(self, bit: int, own: int, heads: Sequence[Hit]) -> tuple[Change, Message]:
@@ -112,10 +111,6 @@ class Voice(ABC):
         """Return the credentials that are lacking."""
 
     @abstractmethod
-    def uncontested(self, own: int, hit: Hit) -> int:
-        """Return what is left of a hit's grams if a longer road lets in other rows as well."""
-
-    @abstractmethod
     def nothing_helps(self, own: int, nearest: int, *, fits: bool, allowed: bool) -> Unlock:
         """Say what stands nearest when no one or two changes open anything."""
 
@@ -127,9 +122,7 @@ class Voice(ABC):
         """Tell whether a pair of this surplus and worth wins its column."""
         if surplus < 0:
             return False
-        if self.outcome.open[column] > 0:
-            return worth >= 0
-        return worth - float(self.outcome.price[column]) > TIE
+        return worth >= 0 if self.open[column] else worth - self.price_of[column] > TIE
 
 
 class Advice:
@@ -138,9 +131,10 @@ class Advice:
     def __init__(self, voice: Voice, row: int, own: int, groups: dict[int, list[Hit]]) -> None:
         self.voice, self.own, self.groups = voice, own, groups
         outcome = voice.outcome
-        self.left, self.open = int(outcome.left[row]), outcome.open
+        self.left, self.open = int(outcome.left[row]), voice.open
+        self.most_hao = voice.most_hao(own)
         self.of_lots, self.confirmed = outcome.of_lots, not outcome.limited
-        self.beyond = {column: dual for column, dual, _ in outcome.beyond.get(row, ())}
+        self.beyond = {column for column, _, _ in outcome.beyond.get(row, ())}
 
     def unlocks(self) -> list[Unlock]:
         singles = [unlock for bit in BITS if bit in self.groups for unlock in self._single(bit)]
@@ -151,7 +145,7 @@ class Advice:
             if mask in BITS:
                 continue
             unlock = self._pair(mask, hits)
-            if unlock is None or unlock.grams < _MUCH_MORE * most:
+            if unlock is None or unlock.grams < MUCH_MORE * most:
                 continue
             if price is None or not mask & PRICE or unlock.cost < price:
                 pairs.append(unlock)
@@ -165,21 +159,11 @@ class Advice:
         elif bit == CREDENTIAL:
             yield from self._credentials(hits)
         else:
-            if bit == DISTANCE and self.of_lots:
-                hits = self._uncontested(hits)
-            elif bit in (OWN_MIN, THEIR_MIN, MAX_LOTS):
+            if bit in (DISTANCE, OWN_MIN, THEIR_MIN, MAX_LOTS) and self.of_lots:
                 hits = sorted(hits, key=lambda hit: -hit.grams)
-            if hits:
-                grams, heads = self._take(h for h in hits if self.voice.suits(bit, self.own, hits[0], h))
-                change, words = self.voice.step(bit, self.own, heads)
-                yield self._unlock(CODES[bit], words, grams, heads, (change,))
-
-    def _uncontested(self, hits: list[Hit]) -> list[Hit]:
-        """Of hits that a column must agree to: the first whose change does not let in others instead."""
-        for hit in sorted(hits, key=lambda hit: -hit.grams)[:_TRIES]:
-            if (grams := self.voice.uncontested(self.own, hit)) > 0:
-                return [hit._replace(grams=grams)]
-        return []
+            grams, heads = self._take(h for h in hits if self.voice.suits(bit, self.own, hits[0], h))
+            change, words = self.voice.step(bit, self.own, heads)
+            yield self._unlock(CODES[bit], words, grams, heads, (change,))
 
     def _credentials(self, hits: list[Hit]) -> Iterator[Unlock]:
         """Each set of credentials that opens something and holds no smaller one that does."""
@@ -195,50 +179,45 @@ class Advice:
             found.append(self._unlock("credential", words, grams, heads, (change,)))
         yield from sorted(found, key=lambda unlock: -unlock.grams)[:_WAYS]
 
-    def _hao(self, hits: list[Hit]) -> tuple[int, list[tuple[int, Hit]]] | None:
-        """Return the smallest change of price that wins any of ``hits``, and what each of them takes.
+    def _hao(self, hits: list[Hit]) -> tuple[int, list[Hit]] | None:
+        """Return the smallest change of price that wins any of ``hits``, and those that it wins.
 
         ``hits`` are by the price they lack; only those within rounding of the nearest can be first.
         """
-        most = self.voice.most_hao(self.own)
-        needed = []
-        for hit in hits:
-            hao = max(0, floor(hit.short * 10_000 - 1e-3))
-            while not self.enough(hit, hao):
-                hao += 1
-            if hao <= most:
-                needed.append((hao, hit))
-        return (min(hao for hao, _ in needed), needed) if needed else None
+        near = hits[0].short + 2e-4
+        needed = [(self._needed(hit), hit) for hit in hits if hit.short <= near]
+        hao = min(hao for hao, _ in needed)
+        return (hao, [hit for cut, hit in needed if cut <= hao]) if hao <= self.most_hao else None
 
-    def enough(self, hit: Hit, hao: int) -> bool:
-        dual = self.beyond.get(hit.column)
-        return self.voice.enough(self.own, hit, hao) if dual is None else hao * 1e-4 - hit.short > TIE
+    def _needed(self, hit: Hit) -> int:
+        hao = max(0, floor(hit.short * 10_000 - 1e-3))
+        while not self._enough(hit, hao):
+            hao += 1
+        return hao
+
+    def _enough(self, hit: Hit, hao: int) -> bool:
+        if hit.column in self.beyond:
+            return hao * 1e-4 - hit.short > TIE
+        return self.voice.enough(self.own, hit, hao)
 
     def _price(self, hits: list[Hit]) -> Unlock | None:
         if (found := self._hao(hits)) is None:
             return None
-        hao, needed = found
-        grams, heads = self._take(hit for cut, hit in needed if cut <= hao)
-        further = None
-        open_ = [(cut, hit) for cut, hit in needed if self.open[hit.column] > 0]
-        more, last = 0, 0
-        for cut, hit in open_:
-            if more < self.left:
-                more, last = min(self.left, more + hit.grams), cut
-        if last > hao and more >= _MUCH_MORE * grams:
-            further = (last, more)
-        nearest = next(hit for cut, hit in needed if cut <= hao)
-        change, words = self.voice.price(self.own, hao, nearest, further)
-        code = "price" if self.open[nearest.column] > 0 else "outbid"
+        hao, won = found
+        grams, heads = self._take(won)
+        further, more, last = None, 0, won[0]
+        for hit in hits:
+            if self.open[hit.column] and more < self.left:
+                more, last = min(self.left, more + hit.grams), hit
+        if last not in won and more >= MUCH_MORE * grams and (most := self._needed(last)) <= self.most_hao:
+            further = (most, more)
+        change, words = self.voice.price(self.own, hao, won[0], further)
+        code = "price" if self.open[won[0].column] else "outbid"
         return self._unlock(code, words, grams, heads, (change,), hao)
 
     def _pair(self, mask: int, hits: list[Hit]) -> Unlock | None:
         """The best pair of changes of these two kinds: with a price, the smallest; else the most grams."""
         first, second = (bit for bit in BITS if bit & mask)
-        if mask & DISTANCE and self.of_lots:
-            hits = self._uncontested(hits)
-        if not hits:
-            return None
         if PRICE not in (first, second):
             head = hits[0]
             suited = [
@@ -250,17 +229,14 @@ class Advice:
         else:
             if (found := self._hao(hits)) is None:
                 return None
-            hao, needed = found
-            bit = first if second == PRICE else second
-            head = next(hit for cut, hit in needed if cut <= hao)
-            grams, heads = self._take(
-                hit for cut, hit in needed if cut <= hao and self.voice.suits(bit, self.own, head, hit)
-            )
+            hao, won = found
+            bit, head = first if second == PRICE else second, won[0]
+            grams, heads = self._take(hit for hit in won if self.voice.suits(bit, self.own, head, hit))
             steps = [
                 self.voice.step(bit, self.own, heads),
                 self.voice.price(self.own, hao, head, None),
             ]
-            code = f"{CODES[bit]}+{'price' if self.open[head.column] > 0 else 'outbid'}"
+            code = f"{CODES[bit]}+{'price' if self.open[head.column] else 'outbid'}"
         words = msg("{first}{second}", first=steps[0][1], second=steps[1][1])
         return self._unlock(code, words, grams, heads, tuple(change for change, _ in steps), hao)
 
@@ -271,7 +247,7 @@ class Advice:
         """
         total, heads, full = 0, [], None
         for hit in hits:
-            if self.open[hit.column] > 0:
+            if self.open[hit.column]:
                 if total < self.left:
                     total = min(self.left, total + hit.grams)
                     heads.append(hit)
