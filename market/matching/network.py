@@ -27,6 +27,8 @@ Places = NDArray[np.int32]
 
 HUB = 0
 _NEVER = 1 << 62
+#: What an arc is worth that must not be used: less than any gains, and far from overflowing with them.
+_CLOSED = -(1 << 56)
 
 
 _PLACES, _NUMBERS = "int32[::1]", "int64[::1]"
@@ -213,6 +215,12 @@ class Network:
         self._parent, self._link = np.full(nodes, -1, np.int32), np.full(nodes, -1, np.int32)
         self._next, self._before = np.zeros(nodes, np.int32), np.zeros(nodes, np.int32)
         self._last, self._size = np.zeros(nodes, np.int32), np.ones(nodes, np.int32)
+        self._slack = np.full(nodes, -1, np.int32)
+
+    @property
+    def slack(self) -> Places:
+        """The slack arc of each node; -1 for the hub, which has none."""
+        return self._slack[: self.nodes]
 
     @property
     def tail(self) -> Places:
@@ -253,6 +261,7 @@ class Network:
         tail, head = (nodes, hub) if lots else (hub, nodes)
         arcs = self.add_arcs(tail, head, np.zeros(count, np.int64))
         self._flow[arcs] = grams
+        self._slack[nodes] = arcs
         self._link[nodes], self._parent[nodes], self._size[nodes] = arcs, HUB, 1
         self._potential[nodes] = self._potential[HUB]
         if count:
@@ -281,7 +290,7 @@ class Network:
                 setattr(self, name, np.resize(getattr(self, name), size))
         if nodes > len(self._parent):
             size = max(nodes, 2 * len(self._parent))
-            for name in ("_potential", "_parent", "_link", "_next", "_before", "_last", "_size"):
+            for name in ("_potential", "_parent", "_link", "_next", "_before", "_last", "_size", "_slack"):
                 setattr(self, name, np.resize(getattr(self, name), size))
 
     def _arrays(self) -> tuple[Any, ...]:
@@ -302,3 +311,48 @@ class Network:
             if self._link[node] == arc:
                 return 0
         return int(_pivot(arc, self.nodes, *self._arrays()))
+
+    def increase(self, node: int, grams: int) -> None:
+        """Give a lot or demand more, unsold or unfilled for now."""
+        slack = int(self._slack[node])
+        self.enter(slack)
+        self._flow[slack] += grams
+
+    def decrease(self, node: int, grams: int) -> None:
+        """Take ``grams`` from a lot or demand, at most what it has; goods that flow are called back for it."""
+        slack = int(self._slack[node])
+        self.enter(slack)
+        # A demand that keeps nothing open, but is served, would leave an arc without flow that leads away
+        # from the hub, and the tree no longer strongly feasible: a gram more is called back.
+        more = grams if self._tail[slack] == node else grams + 1
+        if self._flow[slack] < more:
+            for arc in self.served(node).tolist():
+                other = self._head[arc] if self._tail[arc] == node else self._tail[arc]
+                self.enter(int(self._slack[other]))
+                if self._flow[slack] >= more:
+                    break
+        if not 0 <= grams <= self._flow[slack]:
+            raise ValueError("a node cannot lose more than it has")
+        self._flow[slack] -= grams
+
+    def served(self, node: int) -> Ints:
+        """The arcs of a lot or demand on which goods flow, without its slack arc."""
+        arcs: Ints = np.flatnonzero((self.tail == node) | (self.head == node))
+        return arcs[(self.flow[arcs] > 0) & (arcs != self._slack[node])]
+
+    def deliver(self, arc: int, grams: int) -> int:
+        """Take up to ``grams`` that flow on an arc out of the market, at both ends; return how many.
+
+        Gains are as good as before. Of an arc that leads away from the hub a gram stays behind, or the
+        tree would be no longer strongly feasible.
+        """
+        stays = 0 if self._link[self._tail[arc]] == arc else 1
+        moved = max(0, min(grams, int(self._flow[arc]) - stays))
+        self._flow[arc] -= moved
+        return moved
+
+    def close(self, node: int) -> None:
+        """Keep the arcs of a node that has nothing left from ever entering the tree."""
+        arcs = np.flatnonzero((self.tail == node) | (self.head == node))
+        arcs = arcs[(arcs != self._link[self._tail[arcs]]) & (arcs != self._link[self._head[arcs]])]
+        self._worth[arcs] = _CLOSED

@@ -13,6 +13,32 @@ def whole_worth(worth: Floats, scale: float) -> Ints:
     return np.floor(worth * scale).astype(np.int64) + 1
 
 
+def lot_sides(market: Market, lots: Ints) -> Sides:
+    return Sides(
+        xyz=np.ascontiguousarray(market.lot_xyz[:, lots].T),
+        price=market.ask[lots],
+        priority=market.priority[lots],
+        grade=market.lot_grade[lots].astype(np.int32),
+        begin=market.lot_from[lots],
+        end=market.lot_to[lots],
+        codes=np.ascontiguousarray(market.held[:, lots].T),
+        reach=np.full(len(lots), np.inf),
+    )
+
+
+def demand_sides(market: Market, demands: Ints) -> Sides:
+    return Sides(
+        xyz=np.ascontiguousarray(market.demand_xyz[:, demands].T),
+        price=market.ceiling[demands],
+        priority=np.zeros(len(demands)),
+        grade=market.min_grade[demands].astype(np.int32),
+        begin=market.demand_from[demands],
+        end=market.demand_to[demands],
+        codes=np.ascontiguousarray(market.required[:, demands].T),
+        reach=market.reach[demands],
+    )
+
+
 class Pairs:
     """Rows and columns of one product: lots and demands, or classes of those that are alike.
 
@@ -60,31 +86,11 @@ class Pairs:
 
     @cached_property
     def _lots(self) -> Sides:
-        market, lots = self.market, self.lots
-        return Sides(
-            xyz=np.ascontiguousarray(market.lot_xyz[:, lots].T),
-            price=market.ask[lots],
-            priority=market.priority[lots],
-            grade=market.lot_grade[lots].astype(np.int32),
-            begin=market.lot_from[lots],
-            end=market.lot_to[lots],
-            codes=np.ascontiguousarray(market.held[:, lots].T),
-            reach=np.full(len(lots), np.inf),
-        )
+        return lot_sides(self.market, self.lots)
 
     @cached_property
     def _demands(self) -> Sides:
-        market, demands = self.market, self.demands
-        return Sides(
-            xyz=np.ascontiguousarray(market.demand_xyz[:, demands].T),
-            price=market.ceiling[demands],
-            priority=np.zeros(len(demands)),
-            grade=market.min_grade[demands].astype(np.int32),
-            begin=market.demand_from[demands],
-            end=market.demand_to[demands],
-            codes=np.ascontiguousarray(market.required[:, demands].T),
-            reach=market.reach[demands],
-        )
+        return demand_sides(self.market, self.demands)
 
     @cached_property
     def _lot_leaves(self) -> Leaves:

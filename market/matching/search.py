@@ -355,10 +355,29 @@ def best_offers(
     kg, best first. ``ways``: km per radian by road, and yuan per kg and km. An infinite gain keeps an
     offer out.
     """
+    leaves, key = _by_key(leaves, offering.price - offering.priority + gain)
+    return best_in_leaves(seekers, seeking, offering, leaves, key, barred, ways, gain, floor, most)
+
+
+def best_in_leaves(
+    seekers: Ints,
+    seeking: Sides,
+    offering: Sides,
+    leaves: Leaves,
+    key: Floats,
+    barred: Barred,
+    ways: tuple[float, float],
+    gain: Floats,
+    floor: Floats,
+    most: int,
+) -> tuple[Places, Floats]:
+    """The same in leaves that are sorted already: by ``key``, in the order of ``leaves.rows``.
+
+    A key may be less than the offer's price - priority + gain, never more; the result is the same.
+    """
     found = np.full((len(seekers), most), -1, np.int32)
     value = np.zeros((len(seekers), most))
     if len(seekers) and len(offering.price):
-        leaves, key = _by_key(leaves, offering.price - offering.priority + gain)
         _best(seekers, *seeking, *leaves, key, *offering, *barred, *ways, floor, gain, found, value)
     return found, value
 
