@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from market.i18n import msg
-from market.matching.readings import Unclear, folded_cell
+from market.matching.readings import ShownAsMonth, Unclear, folded_cell
 
 #: Day 0 of a spreadsheet's calendar, and the days that a bare number may be: 2000 to 2100.
 _EPOCH = date(1899, 12, 30)
@@ -31,6 +31,14 @@ def day(cell: Any, *, is_end: bool, has_1904: bool = False) -> date:
     Bare numbers are a spreadsheet's count of days, from 2000 to 2100; a workbook that counts from 1904
     (``has_1904``) must say its days as days.
     """
+    if isinstance(cell, ShownAsMonth):
+        if is_end:
+            raise Unclear(
+                msg(
+                    "显示的是 {month}，存的却是 1 日；请写明哪一天，或把这一格设为文本再写。", month=str(cell)
+                )
+            )
+        return cell.first
     if isinstance(cell, datetime):
         if cell.time() != time.min:
             raise Unclear(msg("应是日期，不带时刻，例如 2026-09-30。"))
@@ -53,10 +61,10 @@ def day(cell: Any, *, is_end: bool, has_1904: bool = False) -> date:
         return _day(year, month or chinese_month, number or chinese_number)
     if parts := _EIGHT(value):
         return _day(*parts.groups())
-    if _SERIAL(value) and _FIRST_SERIAL <= (serial := int(float(value))) <= _LAST_SERIAL:
+    if _SERIAL(value) and (found := day_of_serial(float(value))):
         if has_1904:
             raise Unclear(msg("这份工作簿的日期从 1904 年数起，数字无法断定是哪天；请把这一列设为日期。"))
-        return _EPOCH + timedelta(serial)
+        return found
     if parts := _MONTH(value):
         return _in_month(parts[1], parts[2] or parts[3], parts[4], is_end)
     if re.fullmatch(r"[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{1,4}", value):
@@ -64,6 +72,13 @@ def day(cell: Any, *, is_end: bool, has_1904: bool = False) -> date:
     if re.fullmatch(r"[0-9]{1,2}月[0-9]{1,2}[日号]?|[0-9]{1,2}月(份)?(上旬|中旬|下旬)?", value):
         raise Unclear(msg("没有年份，请写作 年-月-日，例如 2026-09-30。"))
     raise _no_day()
+
+
+def day_of_serial(number: float) -> date | None:
+    """The day that a spreadsheet's number is, from 2000 to 2100; None for any other number."""
+    if float(number).is_integer() and _FIRST_SERIAL <= number <= _LAST_SERIAL:
+        return _EPOCH + timedelta(int(number))
+    return None
 
 
 def _no_day() -> Unclear:

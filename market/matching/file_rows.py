@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from market.cells import Unreadable, text_lines
 from market.i18n import Message, msg
+from market.matching.special_cells import as_month, special_cells
 
 #: Files larger than this are not read.
 MOST_BYTES = 512 * 1024 * 1024
@@ -23,17 +24,10 @@ _MOST_UNPACKED = 4 * MOST_BYTES
 #: Titles may stand above the header, no further down than this.
 MOST_ABOVE = 15
 _SEPARATORS = ",\t;|"
-_CHUNK = 1 << 22
-#: No tag of a cell, with its formula, that matters is longer.
-_LONGEST_TAG = 20_000
 _IS_1904 = re.compile(rb"""\bdate1904=["'](?:1|true)["']""")
 _SHEET = re.compile(rb"""<(?:\w+:)?sheet\s[^>]*?:id=["']([^"']+)["']""")
 _RELATIONSHIP = re.compile(rb"<(?:\w+:)?Relationship\s[^>]*>")
 _TARGET = re.compile(rb"""\sTarget=["']([^"']+)["']""")
-_ERROR_CELL = re.compile(
-    rb"""<(?:\w+:)?c\s[^>]*?\bt=["']e["'][^>]*>(?:(?!</(?:\w+:)?c>).)*?<(?:\w+:)?v>(#[^<]*)""", re.DOTALL
-)
-_PLACE = re.compile(rb"""\br=["']([A-Z]{1,3})([0-9]{1,7})["']""")
 
 Cells = Sequence[Any]
 
@@ -168,7 +162,8 @@ def _workbook(file: BinaryIO) -> Rows:
             if sum(part.file_size for part in archive.infolist()) > _MOST_UNPACKED:
                 raise Cut(msg("文件超过 512 MiB，请分批。"))
             book = archive.read("xl/workbook.xml")
-            errors = _error_cells(archive, _first_sheet(archive, book))
+            part = _first_sheet(archive, book)
+            special = special_cells(archive, part) if part else {}
         file.seek(0)
         sheet = CalamineWorkbook.from_filelike(file).get_sheet_by_index(0)
     except Cut:
@@ -178,8 +173,8 @@ def _workbook(file: BinaryIO) -> Rows:
         raise Cut(msg("工作簿已损坏或不是 .xlsx，请用 Excel 重新另存。")) from None
     place = sheet.start[1] if sheet.start else 0
     cells: Iterator[Cells] = sheet.iter_rows()
-    if errors:
-        cells = _with_errors(cells, errors, place)
+    if special:
+        cells = _with_special(cells, special, place)
     return Rows(cells, has_1904=bool(_IS_1904.search(book)), first_place=place, is_typed=True)
 
 
@@ -196,38 +191,14 @@ def _first_sheet(archive: zipfile.ZipFile, book: bytes) -> str | None:
     return None
 
 
-def _error_cells(archive: zipfile.ZipFile, part: str | None) -> dict[int, dict[int, str]]:
-    """Return row -> place -> error, for the formulas that came to nothing: the reader calls them empty."""
-    found: dict[int, dict[int, str]] = {}
-    if part is None:
-        return found
-    with archive.open(part) as sheet:
-        rest = b""
-        while chunk := sheet.read(_CHUNK):
-            chunk = rest + chunk
-            may_have_some = b't="e"' in chunk or b"t='e'" in chunk
-            for cell in _ERROR_CELL.finditer(chunk) if may_have_some else ():
-                if place := _PLACE.search(cell[0]):
-                    error = cell[1].decode("ascii", "replace")
-                    found.setdefault(int(place[2]), {})[_place(place[1].decode())] = error
-            rest = chunk[-_LONGEST_TAG:]
-    return found
-
-
-def _with_errors(
-    rows: Iterable[Cells], errors: dict[int, dict[int, str]], first_place: int
+def _with_special(
+    rows: Iterable[Cells], special: dict[int, dict[int, str | None]], first_place: int
 ) -> Iterator[Cells]:
     for number, cells in enumerate(rows, start=1):
-        if number in errors:
+        if number in special:
             cells = list(cells)
-            for place, error in errors[number].items():
+            for place, error in special[number].items():
                 if first_place <= place < first_place + len(cells):
-                    cells[place - first_place] = error
+                    at = place - first_place
+                    cells[at] = as_month(cells[at]) if error is None else error
         yield cells
-
-
-def _place(column: str) -> int:
-    place = 0
-    for sign in column:
-        place = place * 26 + ord(sign) - ord("A") + 1
-    return place - 1

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
 
+from market.matching.readings import NO_TEXT
 from market.units import GRAMS_PER_KG, MOST_GRAMS
 
 PlainColumn = Callable[[Sequence[Any]], list[Any] | None]
@@ -24,7 +25,7 @@ _NEAR = 4e-16
 
 def names(cells: Sequence[Any]) -> list[str] | None:
     lines = _lines(cells)
-    return list(cells) if lines and _NAMES(lines) else None
+    return list(cells) if lines and _NAMES(lines) and NO_TEXT.isdisjoint(cells) else None
 
 
 def kilograms(cells: Sequence[Any]) -> list[int] | None:

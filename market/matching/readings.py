@@ -7,6 +7,7 @@ mean two is refused with what to write instead. Pure: texts and a spreadsheet's 
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -37,6 +38,9 @@ _EXACT = 10**15
 #: What stands for nothing: a dash anywhere, a word where nothing is a possible answer.
 DASHES = frozenset(("", "-", "—", "——", "–", "−", "－"))
 NOTHING = DASHES | {"无", "没有", "不限", "/", "none", "None"}
+
+#: What programs write for nothing where a text is wanted.
+NO_TEXT = frozenset(("nan", "NaN", "null", "NULL", "None", "N/A", "n/a", "undefined"))
 
 #: Grams in a unit of mass.
 MASS_UNITS: Final = {
@@ -74,6 +78,16 @@ class Unclear(Exception):
         self.reason = reason
 
 
+@dataclass(frozen=True)
+class ShownAsMonth:
+    """The first day of a month in a workbook, of which year and month are shown alone."""
+
+    first: date
+
+    def __str__(self) -> str:
+        return f"{self.first.year}-{self.first.month:02d}"
+
+
 def is_absent(cell: Any) -> bool:
     return cell is None or (isinstance(cell, str) and (cell in DASHES or cell.strip() in DASHES))
 
@@ -99,7 +113,7 @@ def shown(cell: Any) -> str:
 def name(cell: Any) -> str:
     """An id or a name: compatible forms folded (NFKC), whole numbers of a spreadsheet without ``.0``."""
     if isinstance(cell, str):
-        if _PLAIN_NAME(cell):
+        if _PLAIN_NAME(cell) and cell not in NO_TEXT:
             return cell
         return _name(cell)
     if isinstance(cell, bool):
@@ -123,6 +137,8 @@ def _name(cell: str) -> str:
     if not (value.isascii() and value.isprintable()):
         for sign in value:
             _check_sign(sign)
+    if value in NO_TEXT:
+        raise Unclear(msg("“{value}”像是程序写的空值，请写实际的内容。", value=value))
     if value.startswith("="):
         raise Unclear(msg("以 = 开头，像是公式；请写成文字。"))
     if whole := _WHOLE_FLOAT(value):

@@ -313,3 +313,29 @@ def test_listing_ends_after_a_millionfaults_of(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("market.matching.faults.MOST_FAULTS", 3)
     rows = [[f"L{k}", *ROWS[1][1:4], "x", *ROWS[1][5:]] for k in range(9)]
     assert told(tmp_path, text_of([ROWS[0], *rows]))[2:] == [(4, "quantity_kg", "x"), (5, "", "")]
+
+
+@pytest.mark.parametrize("form", ['yyyy"年"m"月"', "mmm-yy", "[$-804]yyyy-mm;@"])
+def test_month_that_excel_made_a_day_of_is_certain_as_a_beginning_only(form: str, tmp_path: Path) -> None:
+    """Excel keeps 2024年12月 as its first day, which as an end is what nobody meant."""
+    path = tmp_path / "supply.xlsx"
+    with xlsxwriter.Workbook(str(path)) as book:
+        sheet, as_month = book.add_worksheet(), book.add_format({"num_format": form})
+        sheet.write_row(0, 1, list(SUPPLY))
+        for row, (begin, end) in enumerate([("2024-12-01", "2025-02-28"), ("2024-12-01", "2025-02-01")], 1):
+            sheet.write_row(row, 1, list({**SUPPLY, "lot": f"L{row}"}.values()))
+            for place, day in ((9, begin), (10, end)):
+                sheet.write_datetime(row, place, date.fromisoformat(day), as_month)
+    (fault,) = faults_in(path)
+    assert (fault.row, fault.column, fault.value) == (3, "available_to", "2025-02")
+
+
+def test_day_with_its_day_shown_is_an_end_like_any_other(tmp_path: Path) -> None:
+    path = tmp_path / "supply.xlsx"
+    with xlsxwriter.Workbook(str(path)) as book:
+        sheet = book.add_worksheet()
+        as_day = book.add_format({"num_format": '[$-804]yyyy"年"m"月"d"日";@'})
+        sheet.write_row(0, 0, list(SUPPLY))
+        sheet.write_row(1, 0, list(SUPPLY.values()))
+        sheet.write_datetime(1, 9, date(2025, 2, 1), as_day)
+    assert faults_in(path) == []
