@@ -18,7 +18,7 @@ import msgspec
 
 from market.cli import language, say
 from market.db import embedded
-from market.db.jobs import Worker
+from market.db.jobs import Worker, kinds_within
 from market.db.migrate import migrate_forwards, status
 from market.db.session import started_pool
 from market.errors import Conflict
@@ -47,7 +47,18 @@ def add_worker(commands: Any) -> None:
     """Add ``market worker``."""
     lang = language(sys.argv[1:])
     parser = commands.add_parser("worker", help=translate(msg("只在后台做排队的工作"), lang))
-    parser.add_argument("--tasks", type=int, default=max(1, settings().job_tasks))
+    parser.add_argument(
+        "--tasks",
+        type=int,
+        default=max(1, settings().job_tasks),
+        help=translate(msg("同时做几件"), lang),
+    )
+    parser.add_argument(
+        "--jobs",
+        metavar="KIND",
+        action="append",
+        help=translate(msg("只做这一类，如 matching 或 matching.part；可写几次"), lang),
+    )
     parser.add_argument("--lang", choices=["zh", "en"])
     parser.set_defaults(run=work)
 
@@ -189,6 +200,7 @@ def answers(host: str, port: int, *, patience: float) -> bool:
 def work(arguments: argparse.Namespace) -> int:
     """Work on jobs until told to stop."""
     importlib.import_module("market.app")  # every room registers its handlers
+    kinds = kinds_within(arguments.jobs) if arguments.jobs else None
 
     async def until_told() -> None:
         told = asyncio.Event()
@@ -196,7 +208,7 @@ def work(arguments: argparse.Namespace) -> int:
             asyncio.get_running_loop().add_signal_handler(number, told.set)
         async with started_pool():
             await migrate_forwards()
-            worker = Worker(tasks=arguments.tasks)
+            worker = Worker(tasks=arguments.tasks, kinds=kinds)
             await worker.start()
             say(msg("工作进程 {name} 已就绪。", name=worker.name), language(sys.argv[1:]))
             await told.wait()

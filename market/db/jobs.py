@@ -22,7 +22,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, TypeVar
@@ -31,7 +31,8 @@ import asyncpg
 import msgspec
 
 from market.db.session import DB, execute, fetch_into, fetch_one_into, fetch_value, transaction
-from market.errors import Busy
+from market.errors import Busy, Invalid
+from market.i18n import msg
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -125,6 +126,22 @@ def job(kind: str, *, long: bool = False) -> Callable[[Handler], Handler]:
     return register
 
 
+def kinds_within(names: Iterable[str]) -> list[str]:
+    """Return the registered kinds that ``names`` mean: a kind, or a room with all of its kinds.
+
+    Raises:
+        Invalid: a name means none.
+    """
+    wanted: set[str] = set()
+    for name in names:
+        meant = [kind for kind in _handlers if kind == name or kind.startswith(f"{name}.")]
+        if not meant:
+            known = "、".join(sorted({*_handlers, *(kind.partition(".")[0] for kind in _handlers)}))
+            raise Invalid(msg("没有叫“{name}”的后台工作，可以写：{known}。", name=name, known=known))
+        wanted.update(meant)
+    return sorted(wanted)
+
+
 async def enqueue(
     kind: str,
     payload: Mapping[str, object] | msgspec.Struct,
@@ -183,11 +200,15 @@ WHERE id = $1 AND token = $2 AND state = 'running'
 
 
 class Worker:
-    """Works on jobs in ``tasks`` tasks until :meth:`stop`; jobs in hand are finished first."""
+    """Works on jobs in ``tasks`` tasks until :meth:`stop`; jobs in hand are finished first.
 
-    def __init__(self, *, tasks: int = 1, lease: float = LEASE) -> None:
+    ``kinds``: on these alone; without, on every kind that has a handler in this process.
+    """
+
+    def __init__(self, *, tasks: int = 1, lease: float = LEASE, kinds: Collection[str] | None = None) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self._lease = lease
+        self._kinds = kinds
         self._count = tasks
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
@@ -195,9 +216,14 @@ class Worker:
         #: Set while a commit that enqueues wakes this worker.
         self.listening = asyncio.Event()
 
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of jobs that this worker takes."""
+        return [kind for kind in _handlers if self._kinds is None or kind in self._kinds]
+
     async def claim(self) -> Waiting | None:
-        """Take the next due job of a kind that this process knows, or None."""
-        return await fetch_one_into(Waiting, _CLAIM, list(_handlers), self._lease, self.name)
+        """Take the next due job of a kind that this worker takes, or None."""
+        return await fetch_one_into(Waiting, _CLAIM, self.kinds, self._lease, self.name)
 
     async def work_once(self) -> bool:
         """Work on one due job; return whether there was one."""
@@ -296,7 +322,7 @@ class Worker:
         seconds = await fetch_value(
             "SELECT extract(epoch FROM min(run_at) - now())::float8 FROM job"
             " WHERE state IN ('waiting', 'retrying') AND kind = ANY($1)",
-            list(_handlers),
+            self.kinds,
         )
         # a job that is due but just being claimed by another worker must not make us spin
         return LONGEST_SLEEP if seconds is None else min(LONGEST_SLEEP, max(0.2, seconds))

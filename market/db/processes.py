@@ -1,16 +1,28 @@
-"""Long computing in a process of its own: the event loop stays free, and so does the interpreter's lock."""
+"""Long computing in a process of its own: the event loop stays free, and so does the interpreter's lock.
+
+A process for each call: what the solvers hold of memory goes with it. It is ended as soon as nobody waits
+for it any more, be it that the waiting task was called off or that the whole parent has died.
+"""
 
 import asyncio
+import multiprocessing
+import os
+import signal
+import threading
 import time
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ProcessPoolExecutor
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from typing import Any, ParamSpec, TypeVar
+from multiprocessing.connection import Connection, wait
+from typing import Any, ParamSpec, TypeVar, cast
+
+from market.db.session import DB, started_pool
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Tell = Callable[[Any], Awaitable[None]]
 
 #: Seconds between two words of a computation about how far it has come.
 TELL_EVERY = 1.0
@@ -20,54 +32,134 @@ _parent: Connection | None = None
 _told_at = 0.0
 
 
+class ProcessDied(RuntimeError):
+    """The computing process ended without a result: killed, or out of memory."""
+
+
 async def in_process(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Return what the module-level ``function`` returns in a fresh process; its errors are raised here.
 
-    A process for each call: what the solvers hold of memory goes with it. Never call it inside a
-    transaction.
+    Never call it inside a transaction.
+
+    Raises:
+        ProcessDied: the process ended without a result.
     """
-    loop = asyncio.get_running_loop()
-    # spawn, not fork: the parent has threads and open sockets
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-        return await loop.run_in_executor(pool, partial(function, *args, **kwargs))
+    return cast(R, await _computed(None, partial(function, *args, **kwargs)))
 
 
-async def in_process_telling(
-    tell: Callable[[Any], Awaitable[None]], function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
-) -> R:
+async def in_process_telling(tell: Tell, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Do as :func:`in_process`, and await ``tell`` with the newest of what ``function`` tells by
     :func:`tell_parent`, once in ``TELL_EVERY`` seconds at most.
     """
+    return cast(R, await _computed(tell, partial(function, *args, **kwargs)))
+
+
+async def in_process_connected(
+    tell: Tell | None,
+    function: Callable[P, Coroutine[Any, Any, R]],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> R:
+    """Await the module-level coroutine ``function`` in a fresh process with a pool to the same database.
+
+    For work that reads or writes so many rows that they alone would hold up an event loop.
+    """
+    return cast(R, await _computed(tell, partial(_connected, DB.config, partial(function, *args, **kwargs))))
+
+
+def _connected(address: dict[str, Any], function: Callable[[], Coroutine[Any, Any, R]]) -> R:
+    async def main() -> R:
+        async with started_pool(address=address):
+            return await function()
+
+    return asyncio.run(main())
+
+
+async def _computed(tell: Tell | None, function: Callable[[], Any]) -> Any:
+    # spawn, not fork: the parent has threads and open sockets
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_compute, args=(there,))
+    process.start()
+    there.close()
     loop = asyncio.get_running_loop()
-    context = get_context("spawn")
-    here, there = context.Pipe(duplex=False)
+    # what goes over the link may be large: its making and reading is a thread's
+    thread = ThreadPoolExecutor(max_workers=1)
+
+    async def through(step: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return await loop.run_in_executor(thread, step, *args)
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            await loop.run_in_executor(thread, process.join)
+            raise ProcessDied(f"the computing process ended with {process.exitcode}") from None
+
     try:
-        with ProcessPoolExecutor(
-            max_workers=1, mp_context=context, initializer=_begin, initargs=(there,)
-        ) as pool:
-            computing = loop.run_in_executor(pool, partial(function, *args, **kwargs))
-            while not computing.done():
-                await asyncio.wait({computing}, timeout=TELL_EVERY)
-                newest = None
-                while here.poll():
-                    newest = here.recv()
-                if newest is not None and not computing.done():
-                    await tell(newest)
-            return computing.result()
+        await through(here.send, function)
+        while True:
+            kind, word = await through(_newest, here)
+            if kind == "made":
+                return word
+            if kind == "raised":
+                raise word
+            if tell is not None:
+                await tell(word)
     finally:
-        here.close()
-        there.close()
+        process.kill()  # which also ends the thread's waiting, if it waits
+        thread.submit(_bury, process, here)
+        thread.shutdown(wait=False)
 
 
-def _begin(there: Connection) -> None:
-    global _parent  # noqa: PLW0603  one computation in this process, and this is its way home
-    _parent = there
+def _newest(link: Connection) -> tuple[str, Any]:
+    said: tuple[str, Any] = link.recv()
+    while said[0] == "told" and link.poll():
+        said = link.recv()
+    return said
+
+
+def _bury(process: multiprocessing.process.BaseProcess, link: Connection) -> None:
+    process.join()
+    link.close()
+
+
+def _compute(link: Connection) -> None:
+    """What the process does: one computation, and its result or its error goes home."""
+    global _parent
+    _parent = link
+    # Ctrl-C reaches the whole group: it is the parent that decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True, name="parent").start()
+    with suppress(BrokenPipeError):
+        try:
+            link.send(("made", link.recv()()))
+        except BrokenPipeError:
+            raise
+        except BaseException as trouble:
+            _send_trouble(link, trouble)
+
+
+def _send_trouble(link: Connection, trouble: BaseException) -> None:
+    trouble.add_note("".join(traceback.format_exception(trouble)))
+    try:
+        link.send(("raised", trouble))
+    except BrokenPipeError:
+        raise
+    except Exception:  # it cannot be pickled
+        link.send(("raised", RuntimeError(f"{type(trouble).__name__}: {trouble}")))
+
+
+def _end_with_parent() -> None:
+    """Computing for nobody would only hold up others."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def tell_parent(word: object) -> None:
     """Tell the process that waits how far this one has come; without such a process nothing happens."""
-    global _told_at  # noqa: PLW0603
+    global _told_at
     now = time.monotonic()
-    if _parent is not None and now - _told_at >= TELL_EVERY / 2:
+    if _parent is not None and now - _told_at >= TELL_EVERY:
         _told_at = now
-        _parent.send(word)
+        _parent.send(("told", word))
