@@ -6,7 +6,6 @@ or the writing, so that a mistake there cannot hide here. ``verify_input`` reads
 ``verify_prices`` finds the ends of the price band by itself, ``verify_diagnosis`` looks at the changes.
 """
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,8 @@ from market.matching.verify_prices import MOST_PAIRS, MOST_SOLVED, best_flows, e
 
 LOT_STATES = ("unsold", "partly_sold", "sold_out")
 DEMAND_STATES = ("unfilled", "partly_filled", "filled")
+#: Larger rates of freight, in yuan per tonne-km, and road factors are slips.
+MOST_RATE = 1e6
 
 
 def verify(supply: str, demand: str, folder: str) -> Report:
@@ -61,9 +62,9 @@ def _rates(report: Report, claim: dict[str, Any]) -> tuple[float, float] | None:
     try:
         given = claim["parameters"]
         freight, road = float(given["freight_yuan_per_tonne_km"]), float(given["road_factor"])
-        if not (0 <= freight < math.inf and 0 < road < math.inf):
+        if not (0 <= freight <= MOST_RATE and 0 < road <= MOST_RATE):
             raise ValueError("parameters")
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         report.wrong("certificate.json", "-", "parameters", "freight_yuan_per_tonne_km, road_factor", "")
         return None
     return freight, road

@@ -25,6 +25,8 @@ Columns = dict[str, Sequence[str]]
 
 #: Faults told in full; the rest are counted.
 TOLD = 20
+#: Larger numbers are slips; none is needed, and sums of them would leave floating point.
+MOST = 1e9
 #: Rows of a file that are held as text at one time.
 STRIPE = 1 << 16
 
@@ -126,12 +128,12 @@ def stripes(report: Report, folder: Path, name: str, columns: Sequence[str]) -> 
 
 
 def numbers(report: Report, file: str, first: int, texts: Sequence[str], column: str) -> Floats:
-    """A column as floats; what is no plain finite number is reported and taken as 0."""
+    """A column as floats; what is no plain number within reason is reported and taken as 0."""
     if _NUMBERS.fullmatch("\n".join(texts) + "\n"):
         values = np.array(list(map(float, texts)), np.float64)
     else:
         values = np.array([float(t) if _ONE_NUMBER.fullmatch(t) else math.nan for t in texts], np.float64)
-    bad = ~np.isfinite(values)
+    bad = ~(np.abs(values) <= MOST)
     if bad.any():
         report.wrong_at(
             bad, file, lambda k: first + k, column, lambda _: "a number", lambda k: repr(texts[k])
@@ -184,7 +186,8 @@ def read_certificate(report: Report, path: Path) -> dict[str, Any] | None:
 
 
 def is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    is_plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_plain and abs(value) < 1e18
 
 
 def is_count(value: Any) -> bool:

@@ -21,7 +21,7 @@ import numpy as np
 
 from market.i18n import Message, msg
 from market.matching import verify_cells as cells
-from market.matching.verify_files import STRIPE, Floats, Ints
+from market.matching.verify_files import MOST, STRIPE, Floats, Ints
 
 _PLAIN = re.compile(r"(?:-?+[0-9]++(?:\.[0-9]++)?+\n)*+")
 #: Rows among which the headings are.
@@ -262,7 +262,12 @@ class _Reader:
 
     def _column(self, target: str, kind: type = np.float64) -> Any:
         parts = self.parts.pop(target, [])
-        return np.concatenate(parts).astype(kind, copy=False) if parts else np.zeros(0, kind)
+        if not parts:
+            return np.zeros(0, kind)
+        column = np.concatenate(parts)
+        if (np.abs(column) > MOST).any() and target not in ("max_lots", "reach"):
+            raise Unreadable(self._faulty(f"{target} > {MOST:g}"))
+        return column.astype(kind, copy=False)
 
     def _side(self) -> Side:
         kg, least = self._column("kg"), self._column("least")

@@ -39,6 +39,8 @@ def best_flows(pairs: Pairs, kg: tuple[Floats, Floats]) -> tuple[Pairs, tuple[Bo
 
     i, j, worth = pairs
     lots, demands = len(kg[0]), len(kg[1])
+    if not len(worth):
+        return (i, j, worth), (kg[0] > 0, kg[1] > 0)
     column = np.arange(len(worth))
     table = csr_array(
         (np.ones(2 * len(worth)), (np.concatenate([i, j + lots]), np.concatenate([column, column]))),

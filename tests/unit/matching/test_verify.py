@@ -1,5 +1,6 @@
 """The checker passes what the engine writes, and refuses every planted fault."""
 
+import ast
 import csv
 import json
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import market.matching.verify
 from fixtures.markets import Shape, synthetic_market
 from market import cli_match
 from market.matching.verify import verify
@@ -187,9 +189,82 @@ def test_any_changed_digit_of_a_quantity_price_or_gain_is_refused(
     assert planted(solved, tmp_path, file, change) > 0
 
 
+_TEXTS = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(["1e308", "-1e308", "9" * 30, "0." + "3" * 40, "1e-400", "٣", "٣.٥", "+1", ".5", "5."]),
+    st.floats().map(str),
+    st.integers(-(10**20), 10**20).map(str),
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_rubbish_in_a_cell_is_passed_or_makes_the_checker_fail(
+    solved: tuple[str, str, Path], tmp_path: Path, data: st.DataObject
+) -> None:
+    file = data.draw(st.sampled_from(["matches.csv", "lots.csv", "demands.csv", "diagnosis.csv"]))
+    text = data.draw(_TEXTS)
+    told: dict[str, Any] = {}
+
+    def change(rows: Rows) -> None:
+        row = data.draw(st.sampled_from(rows))
+        column = data.draw(st.sampled_from(sorted(set(row) - {"reason", "change", "unlock_kg"})))
+        told["old"], told["is_number"] = row[column], column[-2:] in ("kg", "km", "an", "ow", "gh")
+        row[column] = text
+
+    count = planted(solved, tmp_path, file, change)
+    try:
+        is_same = told["old"] == text or (told["is_number"] and float(told["old"]) == float(text))
+    except ValueError:
+        is_same = False
+    assert count > 0 or is_same
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=_VALUES, data=st.data())
+def test_no_rubbish_in_the_certificate_is_passed_or_makes_the_checker_fail(
+    solved: tuple[str, str, Path], tmp_path: Path, value: Any, data: st.DataObject
+) -> None:
+    told: dict[str, Any] = {}
+
+    def change(claim: dict[str, Any]) -> None:
+        names = ["worth_yuan", "upper_bound_yuan", "gap", "exact", "blocking_pairs", "pairs_admissible"]
+        place, name = claim, data.draw(st.sampled_from([*names, "parameters", "freight", "road"]))
+        if name in ("freight", "road"):
+            name = {"freight": "freight_yuan_per_tonne_km", "road": "road_factor"}[name]
+            place = claim["parameters"]
+        told["old"] = place[name]
+        place[name] = value
+
+    assert planted(solved, tmp_path, "certificate.json", change) > 0 or told["old"] == value
+
+
+def test_checker_shares_no_code_with_the_engine() -> None:
+    """Only the list of headings, which is data; and the words of its messages."""
+    folder = Path(market.matching.verify.__file__).parent
+    allowed = {"market.i18n", "market.matching.headings"}
+    for path in folder.glob("verify*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("market"):
+                module = str(node.module)
+                is_own = module.startswith("market.matching.verify_") or [a.name for a in node.names] == [
+                    "verify_cells"
+                ]
+                assert is_own or module in allowed, (path.name, module)
+                if module == "market.matching.headings":
+                    assert {a.name for a in node.names} == {"LOT_COLUMNS", "DEMAND_COLUMNS"}
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(market=tiny_markets(limits=True))
-def test_whatever_the_engine_writes_passes(market: tuple[Any, Any], tmp_path: Path) -> None:
-    supply, wanted = write_market(tmp_path, *market)
+@given(made=tiny_markets(limits=True))
+def test_whatever_the_engine_writes_passes(made: tuple[Any, Any], tmp_path: Path) -> None:
+    supply, wanted = write_market(tmp_path, *made)
     assert cli_match.main(["match", supply, wanted, "--out", str(tmp_path / "out"), "--quiet"]) == 0
     assert verify(supply, wanted, str(tmp_path / "out")).faults == []
