@@ -211,8 +211,8 @@ class Advice:
                 more, last = min(self.left, more + hit.grams), hit
         if last not in won and more >= MUCH_MORE * grams and (most := self._needed(last)) <= self.most_hao:
             further = (most, more)
-        change, words = self.voice.price(self.own, hao, won[0], further)
-        code = "price" if self.open[won[0].column] else "outbid"
+        change, words = self.voice.price(self.own, hao, heads[0], further)
+        code = "price" if self.open[heads[0].column] else "outbid"
         return self._unlock(code, words, grams, heads, (change,), hao)
 
     def _pair(self, mask: int, hits: list[Hit]) -> Unlock | None:
@@ -234,9 +234,9 @@ class Advice:
             grams, heads = self._take(hit for hit in won if self.voice.suits(bit, self.own, head, hit))
             steps = [
                 self.voice.step(bit, self.own, heads),
-                self.voice.price(self.own, hao, head, None),
+                self.voice.price(self.own, hao, heads[0], None),
             ]
-            code = f"{CODES[bit]}+{'price' if self.open[head.column] else 'outbid'}"
+            code = f"{CODES[bit]}+{'price' if self.open[heads[0].column] else 'outbid'}"
         words = msg("{first}{second}", first=steps[0][1], second=steps[1][1])
         return self._unlock(code, words, grams, heads, tuple(change for change, _ in steps), hao)
 
