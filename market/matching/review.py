@@ -5,13 +5,16 @@ Everything stands on the run's stored inputs and results; whatever needs solving
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from market.accounts.rules import Actor
+from market.audit.operations import record
 from market.db.processes import in_process
-from market.db.session import execute, fetch, fetch_value
+from market.db.session import execute, fetch, fetch_value, transaction
 from market.matching.certificate import Certificate
 from market.matching.diagnosis import Unlock
 from market.matching.engine import DEMAND_STATES, LOT_STATES, Pair, Result, Side, solve_market
@@ -230,8 +233,10 @@ class Again(msgspec.Struct, frozen=True):
         return self.untouched and not self.differing and self.worth == self.worth_again
 
 
-async def compute_again(*, run_id: int, town_id: int) -> Again:
+async def compute_again(*, run_id: int, town_id: int, actor: Actor, at: datetime) -> Again:
     """Compute a finished run of the town once more from its stored inputs and compare with what it kept.
+
+    The outcome is put on record.
 
     Raises:
         NotFound: no such run, or it has not finished.
@@ -255,7 +260,7 @@ async def compute_again(*, run_id: int, town_id: int) -> Again:
         for pair in result.pairs
     }
     stamp = fingerprint(market)
-    return Again(
+    found = Again(
         untouched=stamp == run.inputs_hash,
         fingerprint=stamp,
         pairs=len(again),
@@ -265,6 +270,15 @@ async def compute_again(*, run_id: int, town_id: int) -> Again:
         finished=result.certificate.finished,
         seconds=round(time.monotonic() - begun, 1),
     )
+    async with transaction():
+        await record(
+            subject=f"run:{run_id}",
+            action="recheck",
+            actor=actor,
+            at=at,
+            details={"identical": found.identical, "pairs": found.pairs, "inputs": stamp},
+        )
+    return found
 
 
 def solve_again(market: Snapshot, parameters: Parameters, seconds: float) -> Result:

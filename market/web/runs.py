@@ -1,6 +1,7 @@
 """Runs of the matching engine: start one, watch it, read what it found and why it is the best."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -10,12 +11,14 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts import rules as accounts
+from market.audit.queries import history
 from market.db.processes import in_process
 from market.errors import Conflict, NotFound
 from market.exchange.runs import computed_again, demand_csv, matches_csv, supply_csv, zipped
 from market.i18n import Language, Message, msg
+from market.matching.explain import names_of
 from market.matching.findings import DiagnosisRow, diagnoses_of_run
-from market.matching.lifecycle import DONE, MATCH, QUEUED, RUN, RUNNING
+from market.matching.lifecycle import DONE, MATCH, ONE_SIDE_AGREED, PROPOSED, QUEUED, RUN, RUNNING
 from market.matching.operations import request_run
 from market.matching.queries import (
     MatchRow,
@@ -26,13 +29,16 @@ from market.matching.queries import (
     run_of,
     runs_of,
 )
+from market.matching.review import bonus_of_run, compute_again, villages_of_run
 from market.matching.rules import Parameters
-from market.units import HAO_PER_FEN, Fen, FenPerKg, Gram, amount
+from market.units import Fen, Gram
 from market.web.addresses import row_number
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
+from market.web.outcomes import mean_fen
 from market.web.pages import redirect
-from market.web.told import obstacle
+from market.web.run_report import compared, declined_by_reason, price_of, value_of
+from market.web.told import ask_fen, finding_told, obstacle, words_for
 from market.web.town import OFFICIAL
 from market.web.trade import BARE, show
 
@@ -62,21 +68,8 @@ FILES = (
 _TEXT = "text/csv; charset=utf-8"
 
 
-class Village(msgspec.Struct, frozen=True):
-    """What a run found for one seller. Grams and fen."""
-
-    seller: int
-    name: str
-    name_en: str
-    matches: int
-    buyers: int
-    grams: int
-    money: int
-    offered: int
-
-
 class Stuck(msgspec.Struct, frozen=True):
-    """A listing with something left over after a run, and the changes that would sell more of it."""
+    """A listing with something left over after a run, and the changes that would open something to it."""
 
     listing: int
     title: str
@@ -84,56 +77,6 @@ class Stuck(msgspec.Struct, frozen=True):
     offered: int
     matched: int
     changes: list[DiagnosisRow]
-
-
-class Moved(msgspec.Struct, frozen=True):
-    """One pair in two runs: before and now; None where it was not proposed."""
-
-    before: MatchRow | None
-    now: MatchRow | None
-
-    @property
-    def shown(self) -> MatchRow:
-        found = self.now or self.before
-        assert found is not None
-        return found
-
-    @property
-    def grams(self) -> int:
-        return (self.now.quantity if self.now else 0) - (self.before.quantity if self.before else 0)
-
-
-def price_of(match: MatchRow) -> FenPerKg:
-    """Return the proposed price down to a whole fen, as a deal would have it."""
-    return FenPerKg(match.price // HAO_PER_FEN)
-
-
-def value_of(match: MatchRow) -> Fen:
-    return amount(Gram(match.quantity), price_of(match))
-
-
-def villages(matches: Sequence[MatchRow], market: Snapshot) -> list[Village]:
-    """Sum a run by seller, the largest first."""
-    offered: dict[int, int] = {}
-    for lot in market.lots:
-        offered[int(lot.seller)] = offered.get(int(lot.seller), 0) + lot.quantity
-    by_seller: dict[int, list[MatchRow]] = {}
-    for match in matches:
-        by_seller.setdefault(match.seller, []).append(match)
-    found = [
-        Village(
-            seller,
-            rows[0].seller_name,
-            rows[0].seller_name_en,
-            len(rows),
-            len({row.buyer for row in rows}),
-            sum(row.quantity for row in rows),
-            sum(value_of(row) for row in rows),
-            offered.get(seller, 0),
-        )
-        for seller, rows in by_seller.items()
-    ]
-    return sorted(found, key=lambda each: (-each.grams, each.seller))
 
 
 def stuck_listings(
@@ -154,20 +97,6 @@ def stuck_listings(
         for listing, rows in by_listing.items()
     ]
     return sorted(found, key=lambda each: (each.matched - each.offered, each.listing))
-
-
-def compare(before: Sequence[MatchRow], now: Sequence[MatchRow]) -> list[Moved]:
-    """Return the pairs whose quantity or price differ between two runs, the largest move first."""
-    old = {(match.listing, match.demand): match for match in before}
-    new = {(match.listing, match.demand): match for match in now}
-    moved = [
-        Moved(old.get(pair), new.get(pair))
-        for pair in {**old, **new}
-        if pair not in old
-        or pair not in new
-        or (old[pair].quantity, price_of(old[pair])) != (new[pair].quantity, price_of(new[pair]))
-    ]
-    return sorted(moved, key=lambda each: (-abs(each.grams), each.shown.listing, each.shown.demand))
 
 
 @get("/town/runs", guards=OFFICIAL)
@@ -221,9 +150,20 @@ async def one(request: WebRequest, viewer: SignedIn, run_id: FromPath[int]) -> R
     other = await _other(request, others, town)
     sort = request.query_params.get("sort", "")
     sort = sort if sort in SORTS else "worth"
+    sellers = await villages_of_run(run_id=run.id, town_id=town)
     seller = request.query_params.get("seller", "")
-    sums = villages(matches, market)
+    seller = seller if any(str(each.id) == seller for each in sellers) else ""
     found = sorted((each for each in matches if not seller or str(each.seller) == seller), key=SORTS[sort][1])
+    findings = await diagnoses_of_run(run_id=run.id, town_id=town)
+    language = language_of(request)
+    words = await words_for(language, findings)
+    asks = {lot.id: ask_fen(lot.ask) for lot in market.lots}
+    comparison = None
+    if other:
+        old = await inputs_of(run_id=other.id, town_id=town)
+        comparison = await compared(
+            (old, await matches_of_run(run_id=other.id, town_id=town)), (market, matches), words
+        )
     return show(
         request,
         "runs/show.html",
@@ -232,11 +172,12 @@ async def one(request: WebRequest, viewer: SignedIn, run_id: FromPath[int]) -> R
         shown=found if request.query_params.get("show") == "all" else found[:_SHOWN],
         found=len(found),
         matches=matches,
-        villages=sums,
-        seller=seller if any(str(each.seller) == seller for each in sums) else "",
+        villages=sellers,
+        seller=seller,
         sort=sort,
         sorts={name: label for name, (label, _) in SORTS.items()},
-        stuck=stuck_listings(await diagnoses_of_run(run_id=run.id, town_id=town), matches, market),
+        stuck=stuck_listings(findings, matches, market),
+        told=lambda finding: finding_told(finding, words, price=asks.get(str(finding.listing))),
         market=market,
         files=FILES[1:],
         offered=Gram(sum(lot.quantity for lot in market.lots)),
@@ -244,12 +185,24 @@ async def one(request: WebRequest, viewer: SignedIn, run_id: FromPath[int]) -> R
         money=Fen(sum(map(value_of, matches))),
         others=others,
         other=other,
-        moved=compare(await matches_of_run(run_id=other.id, town_id=town), matches) if other else [],
+        comparison=comparison,
+        declined=declined_by_reason(matches, language),
+        soon=soon_over(matches),
+        marked=sum(lot.priority > 0 for lot in market.lots),
+        checks=[each for each in await history(subjects=[f"run:{run.id}"]) if each.action == "recheck"],
         price_of=price_of,
         value_of=value_of,
+        mean_fen=mean_fen,
         obstacle=obstacle,
         RUN=RUN,
         MATCH=MATCH,
+    )
+
+
+def soon_over(matches: Sequence[MatchRow]) -> datetime | None:
+    """Return when the first suggestion that still waits for an answer lapses."""
+    return min(
+        (each.expires_at for each in matches if each.state in (PROPOSED, ONE_SIDE_AGREED)), default=None
     )
 
 
@@ -266,6 +219,42 @@ async def _other(request: WebRequest, others: Sequence[RunRow], town: int) -> Ru
         raise NotFound(msg("没有找到要比较的那次撮合。"))
     known = next((each for each in others if each.id == int(asked)), None)
     return known or await run_of(run_id=row_number(int(asked)), town_id=town)
+
+
+@get("/town/runs/{run_id:int}/bonus", guards=OFFICIAL)
+async def bonus(request: WebRequest, viewer: SignedIn, run_id: FromPath[int]) -> Response[str]:
+    """Show what the hardship bonuses of a run move and what they cost: computed when first asked for."""
+    town = viewer.organisation_id
+    run = await run_of(run_id=row_number(run_id), town_id=town)
+    cost = await bonus_of_run(run_id=run.id, town_id=town)
+    moved = [each for each in cost.moved if each.side == "lot"] if cost else []
+    return show(
+        request,
+        "runs/bonus.html",
+        fragment="runs/bonus_part.html",
+        run=run,
+        cost=cost,
+        moved=moved,
+        names=await names_of(lots=[each.id for each in moved], demands=[]),
+    )
+
+
+@post("/town/runs/{run_id:int}/again", guards=OFFICIAL, status_code=200)
+async def again(request: WebRequest, viewer: SignedIn, run_id: FromPath[int]) -> Response[str]:
+    """Compute a run once more from its stored inputs, compare, and put the outcome on record."""
+    (await BARE.read(request)).check()
+    run = await run_of(run_id=row_number(run_id), town_id=viewer.organisation_id)
+    found = await compute_again(
+        run_id=run.id,
+        town_id=viewer.organisation_id,
+        actor=accounts.actor(viewer, "official"),
+        at=clock.now(),
+    )
+    names = await names_of(
+        lots=[pair[0] for pair in found.differing[:_SHOWN]],
+        demands=[pair[1] for pair in found.differing[:_SHOWN]],
+    )
+    return show(request, "runs/again.html", run=run, again=found, names=names, RUN=RUN)
 
 
 @get("/town/runs/{run_id:int}/files/{name:str}", guards=OFFICIAL)
@@ -306,4 +295,4 @@ def attachment(content: bytes, name: str, media_type: str) -> Response[bytes]:
     return Response(content, media_type=media_type, headers=headers)
 
 
-routes: list[ControllerRouterHandler] = [index, start, one, file]
+routes: list[ControllerRouterHandler] = [index, start, one, bonus, again, file]

@@ -83,9 +83,11 @@ async def test_only_the_town_and_only_what_the_run_knew(town: Member, factory: F
     for town_id, demand_id in ((stranger.organisation_id, 1), (town.organisation_id, 999_999)):
         with pytest.raises(NotFound):
             await why_in_run(run_id=run_id, town_id=town_id, listing_id=listing_id, demand_id=demand_id)
-    for look in (villages_of_run, bonus_of_run, compute_again):
+    for look in (villages_of_run, bonus_of_run):
         with pytest.raises(NotFound):
             await look(run_id=run_id, town_id=stranger.organisation_id)
+    with pytest.raises(NotFound):
+        await compute_again(run_id=run_id, town_id=stranger.organisation_id, actor=stranger.actor, at=STORY)
 
 
 async def test_every_village_is_reported_also_one_that_sold_nothing(town: Member, factory: Factory) -> None:
@@ -136,8 +138,8 @@ async def test_computing_again_gives_the_same_and_notices_what_was_altered(
     await factory.listing(seller)
     await factory.demand(buyer, kg=600)
     run_id = await run(town)
-    again = await compute_again(run_id=run_id, town_id=town.organisation_id)
+    again = await compute_again(run_id=run_id, town_id=town.organisation_id, actor=town.actor, at=STORY)
     assert (again.identical, again.pairs, again.differing, again.finished) == (True, 1, [], True)
     await execute("UPDATE match SET quantity = quantity - 1 WHERE run = $1", run_id)
-    altered = await compute_again(run_id=run_id, town_id=town.organisation_id)
+    altered = await compute_again(run_id=run_id, town_id=town.organisation_id, actor=town.actor, at=STORY)
     assert (altered.identical, len(altered.differing)) == (False, 1)

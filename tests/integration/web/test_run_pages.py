@@ -10,7 +10,7 @@ import pytest
 from fixtures.factories import PASSWORD, STORY, Factory, Member
 from market.cli import main
 from market.db.jobs import Worker
-from market.db.session import fetch_value
+from market.db.session import execute, fetch_value
 from market.matching.agreement import decline
 from market.matching.operations import run_now
 from market.matching.queries import matches_of_run
@@ -44,7 +44,7 @@ async def test_button_starts_a_run_that_the_worker_computes_and_the_page_shows(t
     page = started.headers["location"]
     waiting = await town.browser.get(page)
     assert '<noscript><meta http-equiv="refresh" content="3"></noscript>' in waiting.text
-    assert f'hx-get="{page}" hx-trigger="every 2s"' in waiting.text
+    assert f'hx-get="{page}" hx-trigger="every 1s"' in waiting.text
     part = await town.browser.get(page, htmx=True)
     assert (part.text.count("<html"), part.headers.get("hx-refresh")) == (0, None)
     assert await Worker().work_once() is True
@@ -69,7 +69,8 @@ async def test_what_is_left_is_told_with_the_change_that_sells_it(town: Town, fa
     page = (await town.browser.get(f"/town/runs/{run_id}")).text
     stuck = page[page.index('id="stuck"') : page.index('id="compare"')]
     assert len(re.findall(r'<li id="listing-(\d+)">', stuck)) == 1
-    assert "可多卖 600 斤" in stuck
+    assert "打开 600 斤" in stuck
+    assert "可多卖" not in stuck
 
 
 async def test_matches_are_of_one_village_and_in_the_order_asked_for(town: Town) -> None:
@@ -96,6 +97,8 @@ async def test_two_runs_are_compared(town: Town) -> None:
     page = (await town.browser.get(f"/town/runs/{second}?with={first}")).text
     moved = page[page.index('id="compare"') : page.index('id="files"')]
     assert '<span class="tag bad">不再建议</span>' in moved
+    assert "输入完全一样。" in moved
+    assert "各村得失" in moved
     for wrong in ("999999", "x", "9" * 40):
         assert (await town.browser.get(f"/town/runs/{second}?with={wrong}")).status_code == 404
 
@@ -146,3 +149,119 @@ async def test_run_speaks_english(town: Town) -> None:
     assert "No other pairing whatever has a greater total gain." in words
     # what remains Chinese are names, which the factory makes in Chinese only
     assert not re.search("撮合|诊断|公斤|吨|卖方", words)
+
+
+async def test_comparison_names_what_changed_in_the_inputs(town: Town, factory: Factory) -> None:
+    first = await town.run()
+    await execute("UPDATE listing SET ask = 620 WHERE title = '东岗花生'")
+    await execute("UPDATE listing SET state = 'suspended' WHERE title = '西岗花生'")
+    await factory.listing(town.sellers[1], kg=200, ask=600, title="新来花生")
+    second = await town.run()
+    page = (await town.browser.get(f"/town/runs/{second}?with={first}")).text
+    inputs = page[page.index("输入变了什么") : page.index("各村得失")]
+    assert re.findall(r'<span class="tag (\w+)">(\S+)</span>', inputs) == [
+        ("good", "新来"),
+        ("bad", "没有了"),
+        ("wait", "有变化"),
+    ]
+    assert "要价：3.25 元/斤 · 6.50 元/公斤 → 3.10 元/斤 · 6.20 元/公斤" in inputs
+    assert "新来花生" in inputs
+
+
+async def test_every_village_stands_in_the_report_with_its_main_obstacle(
+    town: Town, factory: Factory
+) -> None:
+    third = await factory.member(role="secretary", town_id=town.official.organisation_id)
+    await factory.listing(third, kg=700, ask=3_000, title="卖不动的花生")
+    run_id = await town.run()
+    page = (await town.browser.get(f"/town/runs/{run_id}")).text
+    table = page[page.index('id="villages"') : page.index('id="stuck"')]
+    # who sold nothing has the most left and comes first
+    assert [int(seller) for seller in re.findall(r"seller=(\d+)#matches", table)][0] == third.organisation_id
+    assert table.count("seller=") == 3
+
+
+async def test_pair_is_explained_in_words_and_figures(town: Town) -> None:
+    run_id = await town.run()
+    (match, *_) = await matches_of_run(run_id=run_id, town_id=town.official.organisation_id)
+    base = f"/town/runs/{run_id}/pair"
+    page = (await town.browser.get(f"{base}?lot={match.listing}&demand={match.demand}")).text
+    assert '<span class="tag good">配上了</span>' in page
+    assert "这一对值" in page
+    assert f'href="/matches/{match.id}"' in page
+    found = (await town.browser.get(f"{base}?lot=东岗&demand=求购")).text
+    assert '<span class="tag good">配上了</span>' in found
+    several = (await town.browser.get(f"{base}?lot=花生")).text
+    assert "有 2 个都像，请选一个。" in several
+    assert several.count('class="offers"') == 1
+
+
+@pytest.mark.parametrize(
+    "asked", ["lot=火星土豆", "lot=999999", "demand=%00%FF", "lot=" + "9" * 400, "lot=1&demand=x"]
+)
+async def test_rubbish_for_a_pair_is_told_and_kept(town: Town, asked: str) -> None:
+    run_id = await town.run()
+    page = await town.browser.get(f"/town/runs/{run_id}/pair?{asked}")
+    assert page.status_code == 200
+    assert "请换个说法，或从列表里选。" in page.text
+
+
+async def test_run_is_computed_again_to_the_same_and_that_is_on_record(town: Town) -> None:
+    run_id = await town.run()
+    answer = await town.browser.post(f"/town/runs/{run_id}/again", form=f"/town/runs/{run_id}")
+    assert "完全一致" in answer.text
+    assert "2 条逐条一致" in (await town.browser.get(f"/town/runs/{run_id}")).text
+
+
+async def test_bonus_is_told_with_what_it_moves_and_costs(town: Town) -> None:
+    plain = await town.run()
+    assert 'id="bonus"' not in (await town.browser.get(f"/town/runs/{plain}")).text
+    await execute("UPDATE listing SET priority = 100 WHERE title = '西岗花生'")
+    run_id = await town.run()
+    page = (await town.browser.get(f"/town/runs/{run_id}")).text
+    assert f'hx-get="/town/runs/{run_id}/bonus"' in page
+    told = (await town.browser.get(f"/town/runs/{run_id}/bonus")).text
+    assert "受照顾的货多配 600 斤 / 0.3 吨" in told
+    part = (await town.browser.get(f"/town/runs/{run_id}/bonus", htmx=True)).text
+    assert part.lstrip().startswith('<div id="bonus-part">')
+
+
+async def test_declines_are_told_with_their_reason(town: Town) -> None:
+    run_id = await town.run()
+    (match, *_) = await matches_of_run(run_id=run_id, town_id=town.official.organisation_id)
+    await decline(
+        match_id=match.id,
+        organisation_id=match.seller,
+        reason="price",
+        note="再等等",
+        actor=town.sellers[0].actor,
+        at=STORY,
+    )
+    page = (await town.browser.get(f"/town/runs/{run_id}")).text
+    declined = page[page.index('id="declined"') : page.index('id="compare"')]
+    assert "再等等" in declined
+    assert "带着这些原因重新撮合" in declined
+
+
+async def test_progress_of_a_run_is_drawn(town: Town) -> None:
+    started = await town.browser.post("/town/runs", form="/town/runs")
+    page = started.headers["location"]
+    await execute(
+        """UPDATE run SET state = 'running', progress = '{"stage": {"text": "求解"}, "done": 3, "whole": 8}'"""
+    )
+    part = (await town.browser.get(page, htmx=True)).text
+    assert "求解：3 / 8" in part
+    assert 'width="37.5"' in part
+
+
+@pytest.mark.parametrize("path", ["pair", "bonus", "again"])
+async def test_what_explains_a_run_is_its_towns(
+    town: Town, factory: Factory, browser_of: SignedInAs, path: str
+) -> None:
+    run_id = await town.run()
+    stranger = await browser_of(await factory.member(role="official"))
+    secretary = await browser_of(town.sellers[0])
+    for browser, status in ((stranger, 404), (secretary, 403)):
+        address = f"/town/runs/{run_id}/{path}"
+        answer = await (browser.post(address) if path == "again" else browser.get(address))
+        assert answer.status_code == status
