@@ -75,9 +75,10 @@ def sweep(market: Market, outcome: Outcome, rows: Ints) -> Hits:
 
 
 def _uncontested(market: Market, outcome: Outcome, hits: Hits) -> Hits:
-    """A demand that accepts a longer road accepts it from others too: what those could take is gone.
+    """Drop hits for which a demand would have to accept a longer road that lets in another lot too.
 
-    Each lot counts whole that the longer road lets in and that would gain by going there.
+    A demand that accepts a longer road accepts it from everyone. If a nearer lot would come by it, what
+    that leaves for the others is not known, and nothing is promised.
     """
     far = np.flatnonzero(hits.mask & DISTANCE)
     if not len(far):
@@ -86,16 +87,14 @@ def _uncontested(market: Market, outcome: Outcome, hits: Hits) -> Hits:
     lots, demands = market.lots_of[outcome.product], market.demands_of[outcome.product]
     km = market.km(lots[row], demands[column])
     if len(lots) * len(far) > MANY:
-        from market.matching.sweeps import let_in
+        from market.matching.sweeps import lets_in
 
-        taken = let_in(market, outcome, row, column, km)
+        others = lets_in(market, outcome, row, column, km)
     else:
-        taken = _let_in(market, outcome, row, column, km)
-    grams = hits.grams.copy()
-    rest = np.where(outcome.is_open[column], outcome.open[column] - taken, np.where(taken > 0, 0, grams[far]))
-    grams[far] = np.clip(rest, 0, grams[far])
-    keep = grams > 0
-    return _some(hits._replace(grams=grams), keep)
+        others = _lets_in(market, outcome, row, column, km)
+    keep = np.ones(len(hits.row), np.bool_)
+    keep[far[others]] = False
+    return _some(hits, keep)
 
 
 def _some(hits: Hits, chosen: Bools) -> Hits:
@@ -104,8 +103,8 @@ def _some(hits: Hits, chosen: Bools) -> Hits:
     )
 
 
-def _let_in(market: Market, outcome: Outcome, row: Ints, column: Ints, km: Floats) -> Ints:
-    """Grams of other lots that a demand would take if lots up to ``km`` away could serve it."""
+def _lets_in(market: Market, outcome: Outcome, row: Ints, column: Ints, km: Floats) -> Bools:
+    """Tell which demands would get another lot than ``row`` if lots up to ``km`` away could serve them."""
     lots, demands = market.lots_of[outcome.product], market.demands_of[outcome.product]
     columns, of = np.unique(column, return_inverse=True)
     block = market.table(lots, demands[columns], slice(0, len(lots)))
@@ -114,11 +113,11 @@ def _let_in(market: Market, outcome: Outcome, row: Ints, column: Ints, km: Float
     keen &= (block.surplus >= 0) & block.grade & block.window & block.credential & ~block.near
     if block.barred is not None:
         keen &= ~block.barred
-    limit = km * (1 + 1e-12)
-    inside = keen[:, of] & (block.km[:, of] <= limit[None, :])
+    near = np.nextafter(km, np.inf) + 0.1
+    inside = keen[:, of] & (block.km[:, of] <= near[None, :])
     inside[row, np.arange(len(row))] = False
-    taken: Ints = market.q[lots] @ inside
-    return taken
+    others: Bools = np.any(inside, axis=0, keepdims=True)[0]
+    return others
 
 
 def _worthwhile(market: Market, outcome: Outcome, hits: Hits) -> Hits:

@@ -11,7 +11,7 @@ import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-from market.matching.candidates import Floats, Ints, Market
+from market.matching.candidates import Bools, Floats, Ints, Market
 from market.matching.compiled import compiled
 from market.matching.displacement import Outcome, Ways
 from market.matching.obstacles import BITS, COUNT, NEAREST, NEAREST_PAIRS, TIE, Hits
@@ -233,21 +233,17 @@ def _leave(
 
 
 @compiled(
-    "void(int64[::1], int64[::1], float64[::1], float64[:, ::1], int32[:, ::1], uint64[:, ::1], int64[::1],"
-    " float64[:, ::1], int32[:, ::1], uint64[:, ::1], int64[::1], float64[::1], int64[::1], int64[::1])"
+    "void(int64[::1], int64[::1], float64[::1], float64[:, ::1], int32[:, ::1], uint64[:, ::1],"
+    " float64[:, ::1], int32[:, ::1], uint64[:, ::1], int64[::1], float64[::1], boolean[::1])"
 )
-def _count_in(
-    row: Ints, column: Ints, limit: Floats, lots: Floats, days: Days, held: Words, mass: Ints,
-    demands: Floats, wanted: Days, needed: Words, barred: Ints, figures: Floats, enough: Ints, taken: Ints,
+def _come_too(
+    row: Ints, column: Ints, limit: Floats, lots: Floats, days: Days, held: Words, demands: Floats,
+    wanted: Days, needed: Words, barred: Ints, figures: Floats, others: Bools,
 ) -> None:  # fmt: skip
-    """Add up, per pair, the grams of other lots that the longer road would let in and that would come.
-
-    More than ``enough`` is not counted.
-    """
+    """Tell, per pair, whether the longer road would let in another lot that would come."""
     road_km, rate, tie = figures[0], figures[1], figures[2]
     for place in range(len(row)):
         j = column[place]
-        total = 0
         for i in range(lots.shape[1]):
             surplus = demands[3, j] - lots[3, i]
             if i == row[place] or surplus < 0 or _terms(i, j, lots, days, held, demands, wanted, needed):
@@ -263,10 +259,8 @@ def _count_in(
                 at = np.searchsorted(barred, key)
                 if at < len(barred) and barred[at] == key:
                     continue
-            total += mass[i]
-            if total >= enough[place]:
-                break
-        taken[place] = total
+            others[place] = True
+            break
 
 
 class _Arrays:
@@ -355,16 +349,11 @@ def ways_out(market: Market, outcome: Outcome, hung: Ints, whose: Ints) -> Ways:
     return Ways(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def let_in(market: Market, outcome: Outcome, row: Ints, column: Ints, km: Floats) -> Ints:
-    """Return grams of other lots that each demand would take if lots up to ``km`` away could serve it.
-
-    More than it has open is not counted.
-    """
-    arrays, taken = _Arrays(market, outcome), np.zeros(len(row), np.int64)
-    enough = np.maximum(outcome.open[column], 1)
-    _count_in(
-        row, column, km * (1 + 1e-12), arrays.lots, arrays.days, arrays.held,
-        market.q[market.lots_of[outcome.product]], arrays.demands, arrays.wanted, arrays.needed,
-        arrays.barred, arrays.figures, enough, taken,
+def lets_in(market: Market, outcome: Outcome, row: Ints, column: Ints, km: Floats) -> Bools:
+    """Tell which demands would get another lot than ``row`` if lots up to ``km`` away could serve them."""
+    arrays, others = _Arrays(market, outcome), np.zeros(len(row), np.bool_)
+    _come_too(
+        row, column, np.nextafter(km, np.inf) + 0.1, arrays.lots, arrays.days, arrays.held, arrays.demands,
+        arrays.wanted, arrays.needed, arrays.barred, arrays.figures, others,
     )  # fmt: skip
-    return taken
+    return others
