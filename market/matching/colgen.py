@@ -20,7 +20,9 @@ from market.matching.search import Places
 from market.matching.solver import Duals
 
 #: Arcs per lot and per demand to begin with, and that join in a round.
-FIRST, MORE = 6, 4
+FIRST, MORE = 20, 8
+#: If violating pairs are fewer than this a row, they are told as columns see them, else as rows do as well.
+FEW = 0.1
 #: One in so many lots and demands makes the sample to begin with.
 SAMPLE = 4
 #: A sample's gains are near enough when their bound is as near as this to what its arcs can reach.
@@ -186,7 +188,7 @@ def violating(pairs: Pairs, gains: Duals) -> tuple[Arcs, Ints]:
     np.maximum.at(over, arcs.j, excess)
     worse = np.flatnonzero(excess > 0)
     arcs = Arcs(arcs.i[worse], arcs.j[worse], arcs.w[worse])
-    if not len(worse):
+    if len(worse) < FEW * len(rows):
         return arcs, over
     j, _ = pairs.best_demands(rows, gains.v / pairs.scale, floor(gains.u), MORE)
     others = _listed(pairs, j, rows, by_column=False)

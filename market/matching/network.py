@@ -278,6 +278,8 @@ class Network:
     def add_arcs(self, tail: Ints, head: Ints, worth: Ints) -> Ints:
         """Add arcs without flow from lots to demands (nodes); return their numbers."""
         arcs = np.arange(self.arcs, self.arcs + len(tail))
+        # The search for what to improve begins at what is new.
+        self._at = self.arcs
         self._make_room(arcs=self.arcs + len(tail))
         self.arcs += len(tail)
         self._tail[arcs], self._head[arcs], self._worth[arcs], self._flow[arcs] = tail, head, worth, 0
@@ -319,7 +321,7 @@ class Network:
         self._flow[slack] += grams
 
     def decrease(self, node: int, grams: int) -> None:
-        """Take ``grams`` from a lot or demand, at most what it has; goods that flow are called back for it."""
+        """Take ``grams`` from a lot or demand, at most what it has; goods that flow are called back."""
         slack = int(self._slack[node])
         self.enter(slack)
         # A demand that keeps nothing open, but is served, would leave an arc without flow that leads away
@@ -337,8 +339,9 @@ class Network:
 
     def served(self, node: int) -> Ints:
         """The arcs of a lot or demand on which goods flow, without its slack arc."""
-        arcs: Ints = np.flatnonzero((self.tail == node) | (self.head == node))
-        return arcs[(self.flow[arcs] > 0) & (arcs != self._slack[node])]
+        arcs = np.flatnonzero((self.tail == node) | (self.head == node))
+        used: Ints = arcs[(self.flow[arcs] > 0) & (arcs != self._slack[node])]
+        return used
 
     def deliver(self, arc: int, grams: int) -> int:
         """Take up to ``grams`` that flow on an arc out of the market, at both ends; return how many.
