@@ -62,6 +62,10 @@ class Side:
     reach: Floats
 
     @cached_property
+    def cos_lat(self) -> Floats:
+        return np.cos(self.lat)
+
+    @cached_property
     def place(self) -> dict[str, int]:
         return {name: k for k, name in enumerate(self.ids)}
 

@@ -36,7 +36,7 @@ class Book:
         """Road km of lots ``i`` and demands ``j``, elementwise: haversine x road factor."""
         a, b = self.lots, self.demands
         h = np.sin((b.lat[j] - a.lat[i]) / 2) ** 2
-        h += np.cos(a.lat[i]) * np.cos(b.lat[j]) * np.sin((b.lon[j] - a.lon[i]) / 2) ** 2
+        h += a.cos_lat[i] * b.cos_lat[j] * np.sin((b.lon[j] - a.lon[i]) / 2) ** 2
         km: Floats = 2 * EARTH_KM * self.road * np.arcsin(np.sqrt(np.minimum(h, 1.0)))
         return km
 
