@@ -10,14 +10,13 @@ steps: the same input gives the same allocation.
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from market.matching.candidates import Arcs, Floats, Ints
 from market.matching.compiled import compiled
-from market.matching.limits import Rules, some
+from market.matching.limits import Rules, some, strongest
 
 #: Arcs that each demand and each lot search among.
-REACH = 15
+REACH = 8
 #: Temperatures, as shares of the mean worth of a delivery, and in how many levels they fall.
 HOT, COLD = 0.03, 0.002
 LEVELS = 40
@@ -267,7 +266,7 @@ class Search:
 
     def __init__(self, arcs: Arcs, x: Ints, rules: Rules, u: Floats, v: Floats) -> None:
         gain, lot_gain = arcs.w - u[arcs.i], arcs.w - v[arcs.j]
-        near = (x > 0) | _first(arcs.j, gain, REACH) | _first(arcs.i, lot_gain, REACH)
+        near = (x > 0) | strongest(arcs.j, gain, REACH) | strongest(arcs.i, lot_gain, REACH)
         places = np.flatnonzero(near)
         #: Which of ``arcs`` take part, in the search's own order.
         self.places: Ints = places[np.lexsort((-gain[places], arcs.j[places]))]
@@ -328,12 +327,3 @@ class Search:
         x = np.zeros(self.all, np.int64)
         x[self.places] = self.x
         return x
-
-
-def _first(key: NDArray[np.int32], gain: Floats, count: int) -> NDArray[np.bool_]:
-    """Mark the ``count`` largest gains of each key."""
-    order = np.lexsort((-gain, key))
-    ranked = key[order]
-    first = np.zeros(len(key), np.bool_)
-    first[order[np.arange(len(key)) - np.searchsorted(ranked, ranked) < count]] = True
-    return first

@@ -1,9 +1,12 @@
 """The rules beyond quantities: the smallest delivery of a pair, and the most lots that serve a demand."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from market.matching.candidates import Arcs, Bools, Ints
+from market.matching.candidates import Arcs, Bools, Floats, Ints
 from market.matching.certificate import weighted
+
+Places = NDArray[np.int32]
 
 
 class Rules:
@@ -47,7 +50,7 @@ class Rules:
         return x
 
 
-def sums(places: np.ndarray[tuple[int], np.dtype[np.int32]], x: Ints, size: int) -> Ints:
+def sums(places: Places, x: Ints, size: int) -> Ints:
     """Add up ``x`` by place, in whole numbers."""
     total = np.zeros(size, np.int64)
     np.add.at(total, places, x)
@@ -62,3 +65,12 @@ def worth(arcs: Arcs, x: Ints) -> int:
 
 def some(arcs: Arcs, places: Ints | Bools) -> Arcs:
     return Arcs(arcs.i[places], arcs.j[places], arcs.w[places])
+
+
+def strongest(key: Places, gain: Floats, count: int) -> Bools:
+    """Mark the ``count`` largest gains of each key."""
+    order = np.lexsort((-gain, key))
+    ranked = key[order]
+    marked = np.zeros(len(key), np.bool_)
+    marked[order[np.arange(len(key)) - np.searchsorted(ranked, ranked) < count]] = True
+    return marked

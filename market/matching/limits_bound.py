@@ -15,10 +15,13 @@ import numpy as np
 
 from market.matching.candidates import Arcs, Floats, Ints
 from market.matching.compiled import compiled
-from market.matching.limits import Rules
+from market.matching.limits import Rules, some, strongest
 
 #: Choices of lots that a demand looks at before it takes a simpler bound: while seeking, and at the end.
 QUICK, THOROUGH = 200, 20_000
+#: Up to so many arcs prices are sought over all of them; otherwise over so many of each demand, chosen anew
+#: after so many rounds. The proof is over all of them.
+LISTED, NEAR, REFRESH = 60_000, 32, 25
 #: What adding up in 64-bit floating point may lose, many times over.
 ROUNDING = 1e-11
 
@@ -169,18 +172,29 @@ class Bound(NamedTuple):
 class Prices:
     """The search for prices of the lots that prove the least bound over ``arcs``."""
 
-    def __init__(self, arcs: Arcs, rules: Rules, u: Ints) -> None:
-        order = np.lexsort((-(arcs.w - u[arcs.i]), arcs.j))
-        self.rules = rules
-        self.i = np.ascontiguousarray(arcs.i[order])
-        self.worth = arcs.w[order].astype(np.float64)
-        self.least = rules.least(arcs)[order]
-        self.begin = np.searchsorted(arcs.j[order], np.arange(len(rules.d) + 1)).astype(np.int64)
-        self.order = np.arange(len(order), dtype=np.int32)
+    def __init__(self, arcs: Arcs, rules: Rules, u: Floats) -> None:
+        self.all, self.rules = arcs, rules
         self.q = rules.q.astype(np.float64)
         self.bought, self.values = np.zeros(len(rules.q), np.int64), np.zeros(len(rules.d))
         self.nothing = np.full(len(rules.d), -np.inf)
-        self.u, self.best = u.astype(np.float64), np.inf
+        self.u, self.best = u, np.inf
+        self._lay_out(arcs)
+
+    def _lay_out(self, arcs: Arcs) -> None:
+        order = np.lexsort((-(arcs.w - self.u[arcs.i]), arcs.j))
+        self.i = np.ascontiguousarray(arcs.i[order])
+        self.worth = arcs.w[order].astype(np.float64)
+        self.least = self.rules.least(arcs)[order]
+        self.begin = np.searchsorted(arcs.j[order], np.arange(len(self.rules.d) + 1)).astype(np.int64)
+        self.order = np.arange(len(order), dtype=np.int32)
+
+    def _refresh(self) -> None:
+        """Go on over the arcs that count at the prices of now."""
+        if len(self.all.w) > LISTED:
+            near = strongest(self.all.j, self.all.w - self.u[self.all.i], NEAR)
+            self._lay_out(some(self.all, near))
+            # What the prices are worth over other arcs is another figure.
+            self.best = np.inf
 
     def _buy(self, u: Floats, extra: Floats, limit: int) -> float:
         rules = self.rules
@@ -204,9 +218,11 @@ class Prices:
     def seek(self, rounds: int, reached: float, late: Callable[[], bool]) -> None:
         """Improve the prices; ``reached`` is a worth that some allocation has, so no bound is below it."""
         u, pull, step, stale = self.u.copy(), np.zeros(len(self.q)), 1.0, 0
-        for _ in range(rounds):
+        for turn in range(rounds):
             if late():
                 return
+            if turn % REFRESH == 0:
+                self._refresh()
             bound = self._buy(u, self.nothing, QUICK)
             stale = 0 if bound < self.best * (1 - 1e-6) else stale + 1
             if bound < self.best:
@@ -227,6 +243,7 @@ class Prices:
         return np.round(self.u).astype(np.int64)
 
     def proof(self, extra: Floats) -> Bound:
-        """Return what the prices prove; ``extra``: what pairs left out could gain each demand at most."""
+        """Return what the prices prove over all arcs; ``extra``: what pairs left out could gain demands."""
+        self._lay_out(self.all)
         self._buy(self.u, extra, THOROUGH)
         return Bound(self.q * self.u, self.values.copy())

@@ -29,6 +29,10 @@ Late = Callable[[], bool]
 Left = Callable[[], float]
 
 
+#: Search steps that even the smallest product has.
+FEWEST_STEPS = 50_000
+
+
 class Effort(NamedTuple):
     """How much to try: search steps per demand, rounds for prices, and arcs of a part to settle outright."""
 
@@ -59,13 +63,13 @@ def effort_for(demands: int, seconds: float | None = None) -> Effort:
     Twice the demands get 1.5 times the steps in all. A time limit longer than usual buys more of them.
     """
     size = max(demands, 1) / 10_000
-    usual = 2 + 8 * size**0.75
-    more = 1.0 if seconds is None else min(max(seconds / usual / 2, 1.0), 50.0)
-    steps = int(more * 500 * size**-0.4)
+    usual = 10 * size**0.75
+    fall = 0.8 if size < 1 else 0.4
+    more = 1.0 if seconds is None else min(max(seconds / usual / 2, 1.0), 30.0)
     return Effort(
-        steps=min(max(steps, 40), 20_000),
-        rounds=int(min(150 * more**0.5, 600)),
-        arcs=int(min(max(150 * size**-0.5, 40), 450) * more**0.25),
+        steps=int(min(max(more * 900 * size**-fall, 50), 20_000)),
+        rounds=int(min(max(more**0.5 * 150 * size**-0.3, 40), 600)),
+        arcs=int(min(max(150 * size**-0.5, 50), 450) * more**0.25),
     )
 
 
@@ -91,11 +95,11 @@ def respect(
 
     kept, x = permitted(pairs, rules, arcs, x, duals)
     x = rules.pruned(kept.arcs, x)
-    steps = effort.steps * len(rules.d)
+    steps = max(effort.steps * len(rules.d), FEWEST_STEPS)
     v = duals.v.astype(np.float64)
     search = Search(kept.arcs, x, rules, duals.u.astype(np.float64), v)
     search.run(steps // 8, late)
-    prices = Prices(kept.arcs, rules, duals.u)
+    prices = Prices(kept.arcs, rules, duals.u.astype(np.float64))
     prices.seek(effort.rounds, search.value(), late)
     if not late():
         search = Search(kept.arcs, search.result(), rules, prices.u, v)
@@ -109,7 +113,7 @@ def respect(
         return found
     u = prices.whole()
     every, extra = completed(pairs, rules, kept.arcs, u)
-    proof = Prices(every, rules, u).proof(np.where(kept.whole, -np.inf, extra))
+    proof = Prices(every, rules, u.astype(np.float64)).proof(np.where(kept.whole, -np.inf, extra))
     if (total := proof.total()) < ceiling:
         found = found._replace(bound=max(total, value), u=u)
     return _settled(found, kept, rules, proof, effort, late, left)
@@ -129,7 +133,9 @@ def _settled(
     bounds = np.bincount(of_lot, proof.of_lots, len(whole)) + np.bincount(
         of_demand, proof.of_demands, len(whole)
     )
-    apart = np.where(whole & (size > 0) & (size <= effort.arcs), bounds - have, 0.0)
+    # The wider apart, the more arcs are worth the while.
+    allowed = effort.arcs * np.clip(100 * (bounds - have) / np.maximum(have, 1), 1, 3)
+    apart = np.where(whole & (size > 0) & (size <= allowed), bounds - have, 0.0)
     settled = 0
     for k in np.argsort(-apart, kind="stable").tolist():
         if apart[k] <= found.worth * 1e-6 or late():

@@ -137,7 +137,7 @@ def test_demand_alone_buys_its_best(offered: list[tuple[int, int, int]], wanted:
     )
     arcs = Arcs(np.arange(n, dtype=np.int32), np.zeros(n, np.int32), np.array(gain, np.int64))
     arcs = some(arcs, rules.permit(arcs))
-    bound = Prices(arcs, rules, np.zeros(n, np.int64)).proof(np.full(1, -np.inf))
+    bound = Prices(arcs, rules, np.zeros(n)).proof(np.full(1, -np.inf))
     can = [e for e in range(n) if least[e] <= min(q[e], wanted)]
     expected = purchases(
         [gain[e] for e in can], [least[e] for e in can], [min(q[e], wanted) for e in can], wanted, most
