@@ -74,7 +74,10 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Unlock(msgspec.Struct, frozen=True):
-    """One change that would open these demands to a listing. Grams; `cost` in hao per kg."""
+    """One change that would open these demands to a listing. Grams; `cost` in hao per kg, `value` in fen.
+
+    `confirmed`: so much is surely traded more; else the pairs are open and no more is proven.
+    """
 
     rank: int
     obstacle: str
@@ -82,6 +85,8 @@ class Unlock(msgspec.Struct, frozen=True):
     unlocks: int
     demands: list[int]
     cost: int
+    value: int | None
+    confirmed: bool
 
 
 @read("/listings", guests=True, operation=filtered(BrowseFilters))

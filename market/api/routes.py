@@ -4,7 +4,19 @@ from litestar import Router
 from litestar.exceptions import ValidationException
 from litestar.types import ControllerRouterHandler
 
-from market.api import bids, catalogue, deals, demands, listings, matches, me, meetings, notices, runs
+from market.api import (
+    bids,
+    catalogue,
+    deals,
+    demands,
+    explain,
+    listings,
+    matches,
+    me,
+    meetings,
+    notices,
+    runs,
+)
 from market.api.handling import refuse
 
 _ROOMS = {
@@ -15,6 +27,7 @@ _ROOMS = {
     "Bids": bids.routes,
     "Matches": matches.routes,
     "Runs": runs.routes,
+    "Explanations": explain.routes,
     "Meetings": meetings.routes,
     "Deals": deals.routes,
     "Notices": notices.routes,

@@ -49,6 +49,8 @@ class Finding(msgspec.Struct, frozen=True):
     unlocks: int
     demands: list[int]
     cost: int
+    value: int | None
+    confirmed: bool
 
 
 class Requested(msgspec.Struct, frozen=True):

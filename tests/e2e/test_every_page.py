@@ -34,12 +34,14 @@ EXPECTED = {
         *("/matches", "/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices", "/account"),
     },
     "official": {
-        *("/town", "/town/runs", "/town/runs/*", "/town/listings/*", "/town/meetings", "/town/meetings/new"),
+        *("/town", "/town/runs", "/town/runs/*", "/town/runs/*/pair", "/town/runs/*/bonus"),
+        *("/town/listings/*", "/town/meetings", "/town/meetings/new"),
         *("/town/meetings/*", "/town/meetings/*/desk", "/town/meetings/*/talks/*", "/town/deals", "/deals/*"),
         *(f"/town/meetings/*/print {what}" for what in ("programme", "timetable", "participants", "tables")),
     },
     "buyer": {
-        *("/", "/listings", "/listings/*", "/demands", "/demands/new", "/demands/*", "/bids", "/matches"),
+        *("/", "/listings", "/listings/*", "/demands", "/demands/new", "/demands/*", "/demands/*/why"),
+        *("/bids", "/matches"),
         *("/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices"),
     },
 }

@@ -177,7 +177,7 @@ async def test_every_village_stands_in_the_report_with_its_main_obstacle(
     page = (await town.browser.get(f"/town/runs/{run_id}")).text
     table = page[page.index('id="villages"') : page.index('id="stuck"')]
     # who sold nothing has the most left and comes first
-    assert [int(seller) for seller in re.findall(r"seller=(\d+)#matches", table)][0] == third.organisation_id
+    assert next(int(seller) for seller in re.findall(r"seller=(\d+)#matches", table)) == third.organisation_id
     assert table.count("seller=") == 3
 
 
@@ -247,7 +247,8 @@ async def test_progress_of_a_run_is_drawn(town: Town) -> None:
     started = await town.browser.post("/town/runs", form="/town/runs")
     page = started.headers["location"]
     await execute(
-        """UPDATE run SET state = 'running', progress = '{"stage": {"text": "求解"}, "done": 3, "whole": 8}'"""
+        """UPDATE run SET state = 'running',
+                          progress = '{"stage": {"text": "求解"}, "done": 3, "whole": 8}'"""
     )
     part = (await town.browser.get(page, htmx=True)).text
     assert "求解：3 / 8" in part
