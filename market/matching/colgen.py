@@ -28,7 +28,7 @@ SAMPLE = 4
 #: A sample's gains are near enough when their bound is as near as this to what its arcs can reach.
 NEAR = 1e-3
 #: Pivots between two looks at the clock.
-PIVOTS = 100_000
+PIVOTS = 20_000
 
 Late = Callable[[], bool]
 
@@ -66,6 +66,8 @@ class Program:
         self.network = Network(len(pairs.q) + len(pairs.d) + 1)
         self.rows, self.columns = self.network.add_lots(pairs.q), self.network.add_demands(pairs.d)
         self._slacks = self.network.arcs
+        #: Whether the flow is the best over the arcs so far.
+        self.settled = False
         self.arcs = join([])
         self._known = np.zeros(0, np.int64)
 
@@ -83,10 +85,13 @@ class Program:
 
     def solve(self, late: Late) -> bool:
         """Make the flow the best over the arcs so far; False if time ran out before."""
-        while not self.network.solve(PIVOTS):
-            if late():
-                return False
-        return True
+        while not late():
+            self.settled = self.network.solve(PIVOTS)
+            if self.settled:
+                return True
+        # The first pivots are quick and sell the most.
+        self.settled = self.network.solve(self.network.nodes)
+        return False
 
     @property
     def x(self) -> Ints:
@@ -102,21 +107,20 @@ def solve_product(classes: Classes, late: Late) -> Solved:
     """Solve one product over all of its pairs. ``late()`` tells when to stop with the best so far."""
     pairs = classes.pairs
     program = Program(pairs)
-    proven = True
+    ends: tuple[Duals, Duals] | None = None
     if pairs.kept is not None:
         program.add(pairs.kept)
         proven = program.solve(late)
-        if proven:
-            low, high = _ends(program)
+        if program.settled:
+            ends = _ends(program)
     else:
         proven = _generate(program, late, near=0.0)
         if proven:
             ends = _all_ends(program, late)
             proven = ends is not None
-            if ends:
-                low, high = ends
-    if not proven:
-        low = high = covering(pairs, program.gains)
+    if ends is None:
+        ends = (covering(pairs, program.gains),) * 2
+    low, high = ends
     arcs, x = classes.unmerge(program.arcs, program.x)
     low, high = (Duals(end.u[classes.of_lot], end.v[classes.of_demand]) for end in (low, high))
     return Solved(arcs, x, low, high, proven)
@@ -127,7 +131,7 @@ def _generate(program: Program, late: Late, *, near: float) -> bool:
     pairs = program.pairs
     u, v = _guess(pairs, late)
     program.add(_best_arcs(pairs, u, v))
-    while program.solve(late) and not late():
+    while program.solve(late):
         gains = program.gains
         more, excess = violating(pairs, gains)
         if not len(more.w):
