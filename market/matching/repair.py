@@ -45,14 +45,15 @@ class Kept(NamedTuple):
     """An allocation that keeps the rules: grams ``x`` on ``arcs``, each of them permitted.
 
     ``bound`` is what no allocation under the rules exceeds, ``worth`` what this one has, in scaled whole
-    yuan-grams. ``u`` are the lots' prices that prove the bound (scaled), except where ``settled`` of the
-    demands' parts were solved outright.
+    yuan-grams. ``by_prices`` is the part of the proof that anyone can check from the lots' scaled prices
+    ``u`` alone; ``settled`` parts were solved outright, which may bring ``bound`` below it.
     """
 
     arcs: Arcs
     x: Ints
     worth: int
     bound: int
+    by_prices: int
     u: Ints
     settled: int
 
@@ -108,14 +109,14 @@ def respect(
     x = _with_best_grams(kept.arcs, search.result(), rules)
     value = worth(kept.arcs, x)
     ceiling = weighted(duals.u, rules.q) + weighted(duals.v, rules.d)
-    found = Kept(kept.arcs, x, value, max(ceiling, value), duals.u, 0)
+    found = Kept(kept.arcs, x, value, max(ceiling, value), max(ceiling, value), duals.u, 0)
     if late():
         return found
     u = prices.whole()
     every, extra = completed(pairs, rules, kept.arcs, u)
     proof = Prices(every, rules, u.astype(np.float64)).proof(np.where(kept.whole, -np.inf, extra))
     if (total := proof.total()) < ceiling:
-        found = found._replace(bound=max(total, value), u=u)
+        found = found._replace(bound=max(total, value), by_prices=max(total, value), u=u)
     return _settled(found, kept, rules, proof, effort, late, left)
 
 

@@ -54,7 +54,7 @@ class Product:
             late=late,
         )
         assert self.rules.kept_by(kept.arcs, kept.x)
-        assert worth(kept.arcs, kept.x) == kept.worth <= kept.bound
+        assert worth(kept.arcs, kept.x) == kept.worth <= kept.bound <= kept.by_prices
         return kept
 
 
