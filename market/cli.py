@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, Message]] = {
     "demo": ("cli_demo.add_demo", msg("载入或重置东于村的示范案例")),
     "match": ("cli_match.add_match", msg("撮合两个文件里的供应与需求")),
     "verify": ("cli_match.add_verify", msg("核对撮合结果的证明")),
+    "stream": ("cli_stream.add_stream", msg("货源和需求随来随配，一行一件事")),
     "schedule": ("cli_schedule.add_schedule", msg("排一场对接会的洽谈时间表")),
     "verify-timetable": ("cli_schedule.add_verify_timetable", msg("核对洽谈时间表")),
     "run": ("cli_run.add_run", msg("在数据库上撮合：market run matching")),

@@ -236,6 +236,16 @@ class LiveMarket:
             settled=all(part.settled for part in parts),
         )
 
+    def find(self, what: str, id_: str) -> Party:
+        """Return a ``lot`` or a ``demand`` with what is left of it.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        side = LOTS if what == "lot" else DEMANDS
+        mine = self._products[self._find(side, id_)].sides[side]
+        return mine.parties[mine.place[id_]]
+
     def gain(self, what: str, id_: str) -> float:
         """The gain of a lot or demand in the cover, yuan per kg: it bounds what a kg more could add."""
         side = LOTS if what == "lot" else DEMANDS

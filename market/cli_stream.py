@@ -1,0 +1,156 @@
+"""``market stream``: a market from files that changes by events on standard input, one JSON a line."""
+
+import argparse
+import sys
+import time
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from market.errors import Invalid, MarketError
+from market.i18n import LANGUAGES, Language, Message, msg, translate
+
+if TYPE_CHECKING:
+    from market.matching.live import LiveMarket
+    from market.matching.live_events import Event
+
+DONE, BAD_INPUT = 0, 2
+
+
+def add_stream(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "stream",
+        help="货源和需求随来随配 / match lots and demands as they come",
+        description="Reads SUPPLY and DEMAND (CSV or .xlsx; - for none), then events from standard input, "
+        "one JSON object a line (appear, change, withdraw, sell, settle, clear), and answers each with one "
+        "line of JSON: best matches, who else was moved, a certificate. A bad line is answered with an "
+        "error and changes nothing. Exit status: 0 done, 2 the files or an option cannot be read.",
+    )
+    parser.add_argument("supply", metavar="SUPPLY")
+    parser.add_argument("demand", metavar="DEMAND")
+    parser.add_argument("--freight", default="0.6", metavar="YUAN", help="per tonne-km (default 0.6)")
+    parser.add_argument(
+        "--road-factor", default="1.3", metavar="X", help="road km per straight km (default 1.3)"
+    )
+    parser.add_argument(
+        "--budget",
+        default="50",
+        metavar="MS",
+        help="milliseconds of re-solving for an event (default 50); what is left is done by settle",
+    )
+    parser.add_argument("--lang", choices=LANGUAGES, default="zh")
+    parser.set_defaults(run=stream)
+
+
+def stream(args: argparse.Namespace) -> int:
+    """Read the files, then answer events until standard input ends."""
+    language: Language = args.lang
+    try:
+        freight = _number("--freight", args.freight, Decimal(0), Decimal(1000))
+        road_factor = _number("--road-factor", args.road_factor, Decimal("0.1"), Decimal(100))
+        budget = float(_number("--budget", args.budget, Decimal(0), Decimal(3_600_000)))
+    except MarketError as refusal:
+        print(translate(refusal.message, language), file=sys.stderr)
+        return BAD_INPUT
+    # Compiled code takes half a second to load: a wrong option is told without.
+    from market.matching.files import read_demand, read_supply
+    from market.matching.live import LiveMarket
+    from market.matching.live_events import standing_line
+    from market.matching.rules import Parameters
+
+    begin = time.monotonic()
+    lots, faults = read_supply(args.supply)
+    demands, more = read_demand(args.demand)
+    for fault in (faults + more)[:20]:
+        where = msg(
+            "{name} 第 {row} 行 {column}：{reason}",
+            name=fault.file,
+            row=fault.row,
+            column=fault.column,
+            reason=fault.reason,
+        )
+        whole = msg("{name}：{reason}", name=fault.file, reason=fault.reason)
+        print(translate(where if fault.row else whole, language), file=sys.stderr)
+    if faults or more:
+        return BAD_INPUT
+    market = LiveMarket(lots, demands, Parameters(freight=freight, road_factor=road_factor))
+    ready = {"event": "ready", "lots": len(lots), "demands": len(demands)}
+    seconds = round(time.monotonic() - begin, 3)
+    _write(ready | {"certificate": standing_line(market.standing()), "seconds": seconds})
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        if line.strip():
+            _write({"line": number} | _answer(market, line, budget, language))
+    return DONE
+
+
+def _answer(market: "LiveMarket", line: bytes, budget: float, language: Language) -> dict[str, Any]:
+    from market.matching.live_events import answer_line, event_of, happen
+
+    begin = time.monotonic()
+    try:
+        event = event_of(line)
+        if event.name == "clear":
+            answer = _clear(market, event, language)
+        else:
+            # settle goes on to the end unless it is told otherwise.
+            own = None if event.name == "settle" else budget
+            answer = answer_line(happen(market, event, budget=own))
+    except MarketError as refusal:
+        fields = refusal.fields if isinstance(refusal, Invalid) else {}
+        return {
+            "error": translate(refusal.message, language),
+            "fields": {name: translate(trouble, language) for name, trouble in fields.items()},
+        }
+    return {"event": event.name} | answer | {"milliseconds": round((time.monotonic() - begin) * 1000, 3)}
+
+
+def _clear(market: "LiveMarket", event: "Event", language: Language) -> dict[str, Any]:
+    """Clear everything; write the result as ``market match`` does where the event names a folder."""
+    from market.matching import results
+    from market.matching.live_events import standing_line
+
+    lots, demands = market.lots(), market.demands()
+    result = market.clear()
+    certificate = result.certificate
+    answer: dict[str, Any] = {
+        "pairs": len(result.pairs),
+        "cleared": {
+            "worth_yuan": round(certificate.worth_yuan, 4),
+            "upper_bound_yuan": round(certificate.upper_bound_yuan, 4),
+            "gap": certificate.gap,
+            "exact": certificate.exact,
+        },
+        "certificate": standing_line(market.standing()),
+    }
+    if event.out is not None:
+        try:
+            results.write_result(Path(event.out), result, lots, demands, language)
+        except OSError as trouble:
+            where, why = str(trouble.filename or event.out), trouble.strerror or str(trouble)
+            raise Invalid(msg("写不进 {where}：{why}", where=where, why=why)) from None
+        answer["out"] = event.out
+    return answer
+
+
+def _write(line: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _number(option: str, value: str, low: Decimal, high: Decimal) -> Decimal:
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or not low <= number <= high:
+        words: Message = msg(
+            "{option} 应是 {low} 至 {high} 之间的数字，不是 {value}。",
+            option=option,
+            low=str(low),
+            high=str(high),
+            value=value,
+        )
+        raise Invalid(words)
+    return number
