@@ -61,6 +61,11 @@ class Outcome(NamedTuple):
     limited: bool
 
     @property
+    def tie(self) -> float:
+        """Yuan per kg below which two plans are a tie: what wins must win by more than rounding."""
+        return max(1e-9, 16 / self.scale)
+
+    @property
     def is_open(self) -> Bools:
         return self.open > 0
 

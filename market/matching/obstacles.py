@@ -26,8 +26,6 @@ CODES = {
     MAX_LOTS: "max_lots",
 }
 BITS = tuple(CODES)
-#: Yuan per kg below which two plans are a tie; what wins must win by more.
-TIE = 1e-6
 #: Hits that are kept per row and single obstacle, and per pair of them.
 NEAREST, NEAREST_PAIRS = 8, 4
 #: A pair of changes beside single ones must open so many times as much.
@@ -109,7 +107,7 @@ def _lets_in(market: Market, outcome: Outcome, row: Ints, column: Ints, km: Floa
     columns, of = np.unique(column, return_inverse=True)
     block = market.table(lots, demands[columns], slice(0, len(lots)))
     lead = block.surplus + (market.priority[lots] - outcome.gain)[:, None] - outcome.price[columns][None, :]
-    keen: Bools = lead > -TIE
+    keen: Bools = lead > -outcome.tie
     keen &= (block.surplus >= 0) & block.grade & block.window & block.credential & ~block.near
     if block.barred is not None:
         keen &= ~block.barred
@@ -184,7 +182,7 @@ def _masks(market: Market, outcome: Outcome, rows: Ints, table: Block) -> tuple[
             width[place, column], price[place, column] = wide, dual
             only_price[place, column] = True
     grams: Ints = np.minimum(outcome.left[rows][:, None], np.where(is_open, outcome.open[None, :], width))
-    pays = (table.surplus >= 0) & np.where(is_open, worth >= 0, worth - price > TIE)
+    pays = (table.surplus >= 0) & np.where(is_open, worth >= 0, worth - price > outcome.tie)
     mask[~pays] |= PRICE
     # A row that would change places with its own sales is not known to sell more.
     grams[only_price & ~is_open & (mask != PRICE)] = 0

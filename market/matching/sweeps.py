@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from market.matching.candidates import Bools, Floats, Ints, Market
 from market.matching.compiled import compiled
 from market.matching.displacement import Outcome, Ways
-from market.matching.obstacles import BITS, COUNT, NEAREST, NEAREST_PAIRS, TIE, Hits
+from market.matching.obstacles import BITS, COUNT, NEAREST, NEAREST_PAIRS, Hits
 
 Days = NDArray[np.int32]
 Words = NDArray[np.uint64]
@@ -291,7 +291,7 @@ class _Arrays:
         i, j = market.barred_among(lots, demands)
         self.barred: Ints = np.sort(i * len(demands) + j)
         self.figures: Floats = np.array(
-            [market.road_km, market.rate, TIE, NEAREST, NEAREST_PAIRS], np.float64
+            [market.road_km, market.rate, outcome.tie, NEAREST, NEAREST_PAIRS], np.float64
         )
 
 

@@ -34,7 +34,6 @@ from market.matching.obstacles import (
     OWN_MIN,
     PRICE,
     THEIR_MIN,
-    TIE,
     Hits,
 )
 from market.units import FEN_PER_YUAN, GRAMS_PER_KG, Fen, Gram
@@ -83,6 +82,7 @@ class Voice(ABC):
         self.market, self.outcome = market, outcome
         self.open: list[bool] = outcome.is_open.tolist()
         self.price_of: list[float] = outcome.price.tolist()
+        self.tie = outcome.tie
 
     @abstractmethod
     def step(self, bit: int, own: int, heads: Sequence[Hit]) -> tuple[Change, Message]:
@@ -122,7 +122,7 @@ class Voice(ABC):
         """Tell whether a pair of this surplus and worth wins its column."""
         if surplus < 0:
             return False
-        return worth >= 0 if self.open[column] else worth - self.price_of[column] > TIE
+        return worth >= 0 if self.open[column] else worth - self.price_of[column] > self.tie
 
 
 class Advice:
@@ -132,7 +132,7 @@ class Advice:
         self.voice, self.own, self.groups = voice, own, groups
         outcome = voice.outcome
         self.left, self.open = int(outcome.left[row]), voice.open
-        self.most_hao = voice.most_hao(own)
+        self.most_hao, self.tie = voice.most_hao(own), outcome.tie
         self.of_lots, self.confirmed = outcome.of_lots, not outcome.limited
         self.beyond = {column for column, _, _ in outcome.beyond.get(row, ())}
 
@@ -197,7 +197,7 @@ class Advice:
 
     def _enough(self, hit: Hit, hao: int) -> bool:
         if hit.column in self.beyond:
-            return hao * 1e-4 - hit.short > TIE
+            return hao * 1e-4 - hit.short > self.tie
         return self.voice.enough(self.own, hit, hao)
 
     def _price(self, hits: list[Hit]) -> Unlock | None:

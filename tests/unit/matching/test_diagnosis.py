@@ -31,7 +31,7 @@ from tests.unit.matching.markets import demand, lot, tiny_markets
 
 PARAMETERS = Parameters()
 #: A tie is broken by so many yuan per kg: less than what counts as one, more than any rounding.
-HAIR = Decimal("0.0000002")
+HAIR = Decimal("0.0000000002")
 Market_ = tuple[list[Lot], list[Demand]]
 
 
