@@ -226,6 +226,11 @@ class LiveMarket:
             match for product in self._products.values() for match in matches_of(product, *product.flows())
         )
 
+    def matches_of(self, what: str, id_: str) -> tuple[LiveMatch, ...]:
+        """The trades of a ``lot`` or a ``demand``; none if there is none of this id."""
+        side = LOTS if what == "lot" else DEMANDS
+        return self._matches(side, id_) if id_ in self._product_of[side] else ()
+
     def standing(self) -> Standing:
         """How good the matches of the whole market are."""
         parts = self._standings.values()
@@ -302,12 +307,16 @@ class LiveMarket:
         )
         if side is None or id_ is None or id_ not in product.sides[side].place:
             return answer
+        best = options(product, side, product.sides[side].place[id_], found)[:TOLD] if found else ()
+        return msgspec.structs.replace(answer, best=best, matches=self._matches(side, id_))
+
+    def _matches(self, side: int, id_: str) -> tuple[LiveMatch, ...]:
+        product = self._products[self._find(side, id_)]
         row = product.sides[side].place[id_]
         others, grams = product.flows_of(side, row)
         here = np.full(len(others), row)
         i, j = (here, others) if side == LOTS else (others, here)
-        best = options(product, side, row, found)[:TOLD] if found else ()
-        return msgspec.structs.replace(answer, best=best, matches=matches_of(product, i, j, grams))
+        return matches_of(product, i, j, grams)
 
 
 def _side(party: Party) -> int:
