@@ -307,7 +307,7 @@ class LiveMarket:
         )
         if side is None or id_ is None or id_ not in product.sides[side].place:
             return answer
-        best = options(product, side, product.sides[side].place[id_], found)[:TOLD] if found else ()
+        best = options(product, side, product.sides[side].place[id_], found, TOLD) if found else ()
         return msgspec.structs.replace(answer, best=best, matches=self._matches(side, id_))
 
     def _matches(self, side: int, id_: str) -> tuple[LiveMatch, ...]:

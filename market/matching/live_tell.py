@@ -35,14 +35,16 @@ def _least(lot: Lot, demand: Demand) -> int:
     return max(lot.min_order, demand.min_order)
 
 
-def options(product: LiveProduct, side: int, row: int, found: Found) -> tuple[Option, ...]:
-    """The pairs of a row that were found, without those whose smallest order can never be reached."""
+def options(product: LiveProduct, side: int, row: int, found: Found, most: int) -> tuple[Option, ...]:
+    """The best ``most`` pairs of a row, without those whose smallest order can never be reached."""
     here = np.full(len(found.others), row)
     i, j = (here, found.others) if side == LOTS else (found.others, here)
     km = product.km(i, j)
     freight = product.freight(km)
-    told = []
+    told: list[Option] = []
     for k in range(len(i)):
+        if len(told) == most:
+            break
         lot, demand = _pair(product, int(i[k]), int(j[k]))
         grams = min(lot.quantity, demand.quantity)
         if grams < _least(lot, demand):
