@@ -59,13 +59,14 @@ class Kept(NamedTuple):
 
 
 def effort_for(demands: int, seconds: float | None = None) -> Effort:
-    """Effort for a market of so many demands: some ten seconds at 10,000, the more the more ``seconds``.
+    """Effort for a market of so many demands: some ten seconds of two processors at 10,000.
 
-    Twice the demands get 1.5 times the steps in all. A time limit longer than usual buys more of them.
+    It depends on the size and on the time limit as given, never on the clock; a limit that is much longer
+    than usual buys more of it.
     """
     size = max(demands, 1) / 10_000
     usual = 10 * size**0.75
-    fall = 0.8 if size < 1 else 0.4
+    fall = 0.8 if size < 1 else 0.5
     more = 1.0 if seconds is None else min(max(seconds / usual / 2, 1.0), 30.0)
     return Effort(
         steps=int(min(max(more * 900 * size**-fall, 50), 20_000)),
