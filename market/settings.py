@@ -64,6 +64,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     job_tasks: Annotated[
         int, Meta(ge=0, le=64, description="Jobs that one process works on at once; 0: leave them to others.")
     ] = 2
+    run_part_pairs: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="A run with more possible pairs (of lots and demands of the same product) is shared "
+            "among workers, in parts of about so many.",
+        ),
+    ] = 20_000_000
     demo_logins: Annotated[
         str,
         Meta(description="Accounts that the sign-in page offers, as JSON. `serve --demo` sets it."),

@@ -9,7 +9,7 @@ from market.db.jobs import Run, enqueue, forget_finished, job
 from market.db.session import transaction
 from market.demand.operations import close_overdue
 from market.matching.agreement import expire_matches
-from market.matching.operations import fail_abandoned
+from market.matching.run_jobs import fail_abandoned
 from market.supply.operations import expire_listings
 
 #: Between two rounds.

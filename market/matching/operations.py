@@ -5,7 +5,7 @@ and its result is kept only if the market is still what was read. If not, it is 
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -16,9 +16,9 @@ from market import clock
 from market.accounts.rules import SYSTEM, Actor
 from market.audit.operations import record
 from market.db.jobs import Run as Attempt
-from market.db.jobs import enqueue, job
+from market.db.jobs import enqueue
 from market.db.processes import in_process_telling, tell_parent
-from market.db.session import execute, fetch, fetch_value, transaction
+from market.db.session import connection, execute, fetch, transaction
 from market.errors import Busy, Conflict, MarketError, NotFound
 from market.i18n import Message, msg
 from market.matching import lifecycle
@@ -31,10 +31,11 @@ from market.units import HAO_PER_FEN, Gram, kg
 
 #: Seconds of computing; the best result so far is kept with its gap.
 TIME_LIMIT = 300.0
-#: A run without a worker is over after this time.
-ABANDONED = timedelta(hours=1)
 #: How often the market may move under a run before the run gives up.
 MOST_READS = 3
+
+
+Compute = Callable[[Snapshot, Parameters], Awaitable[Result]]
 
 
 class RunPayload(msgspec.Struct, frozen=True):
@@ -63,29 +64,16 @@ async def run_now(*, town_id: int, actor: Actor, at: datetime, parameters: Param
     """
     async with transaction():
         run_id = await _open_run(town_id=town_id, actor=actor, at=at, parameters=parameters or Parameters())
+
+    async def compute(market: Snapshot, parameters: Parameters) -> Result:
+        return await in_process_telling(progress_keeper(run_id), solve, market, parameters, TIME_LIMIT)
+
     try:
-        await _read_compute_keep(run_id, None, start=at, finish=lambda: at)
+        await read_compute_keep(run_id, None, start=at, finish=lambda: at, compute=compute)
     except BaseException as trouble:
-        await _fail(run_id, trouble, at=at)
+        await fail_run(run_id, trouble, at=at)
         raise
     return run_id
-
-
-@job("matching.run", long=True)
-async def compute(attempt: Attempt) -> None:
-    """The worker's part of :func:`request_run`."""
-    run_id = attempt.read(RunPayload).run_id
-    if await fetch_value("SELECT state FROM run WHERE id = $1", run_id) in (lifecycle.DONE, lifecycle.FAILED):
-        async with attempt.finishing():
-            return
-    try:
-        await _read_compute_keep(run_id, attempt, start=clock.now(), finish=clock.now)
-    except Busy:
-        # passes by itself: the job is tried again
-        raise
-    except MarketError as trouble:
-        async with attempt.finishing():
-            await _fail(run_id, trouble, at=clock.now())
 
 
 async def _open_run(*, town_id: int, actor: Actor, at: datetime, parameters: Parameters) -> int:
@@ -103,37 +91,71 @@ async def _open_run(*, town_id: int, actor: Actor, at: datetime, parameters: Par
     return int(rows[0]["id"])
 
 
-async def _read_compute_keep(
-    run_id: int, attempt: Attempt | None, *, start: datetime, finish: Callable[[], datetime]
-) -> None:
-    rows = await fetch("SELECT town, parameters FROM run WHERE id = $1", run_id)
-    if not rows:
-        raise NotFound(msg("没有找到这次撮合。"))
-    town_id, parameters = rows[0]["town"], msgspec.json.decode(rows[0]["parameters"], type=Parameters)
-    await execute(
-        "UPDATE run SET state = $2, started_at = $3 WHERE id = $1 AND state IN ('queued', 'running')",
+class Started(msgspec.Struct, frozen=True):
+    """What a run that has begun is about: its town, its day and its parameters."""
+
+    town_id: int
+    on: date
+    parameters: Parameters
+
+
+async def start_run(run_id: int, *, at: datetime) -> Started:
+    """Set a run going, or on again, and return what it is about."""
+    rows = await fetch(
+        """UPDATE run SET state = $2, started_at = coalesce(started_at, $3)
+           WHERE id = $1 AND state IN ('queued', 'running') RETURNING town, parameters, started_at""",
         run_id,
         lifecycle.RUNNING,
-        start,
+        at,
     )
-    today = start.astimezone(clock.CHINA).date()
+    if not rows:
+        raise NotFound(msg("没有找到这次撮合。"))
+    return Started(
+        rows[0]["town"],
+        rows[0]["started_at"].astimezone(clock.CHINA).date(),
+        msgspec.json.decode(rows[0]["parameters"], type=Parameters),
+    )
+
+
+async def read_compute_keep(
+    run_id: int, attempt: Attempt | None, *, start: datetime, finish: Callable[[], datetime], compute: Compute
+) -> None:
+    """Do a whole run: read, ``compute``, and keep if the market has held still."""
+    run = await start_run(run_id, at=start)
     for _ in range(MOST_READS):
-        market = await _read(town_id=town_id, on=today)
-        result = await in_process_telling(_keeper(run_id), solve, market, parameters, TIME_LIMIT)
+        market = await read_market(town_id=run.town_id, on=run.on)
+        result = await compute(market, run.parameters)
         try:
             async with attempt.finishing() if attempt else transaction():
-                # writers wait for a moment; in the order in which deals lock, so that nobody waits in a ring
-                await execute("LOCK TABLE match, lot, listing, demand IN SHARE MODE")
-                if fingerprint(await snapshot(town_id=town_id, on=today)) != fingerprint(market):
-                    raise _MovedError
-                await _keep(run_id=run_id, town_id=town_id, market=market, result=result, at=finish())
-        except _MovedError:
+                await still_the_same(fingerprint(market), run)
+                await keep_result(
+                    run_id=run_id, town_id=run.town_id, market=market, result=result, at=finish()
+                )
+        except MovedError:
             continue
         return
-    raise Conflict(msg("市场变动太快，这次撮合没有保存，请稍后再试。"))
+    raise moves_too_fast()
 
 
-def _keeper(run_id: int) -> Callable[[Progress], Awaitable[None]]:
+def moves_too_fast() -> Conflict:
+    """Return the refusal of a market that has not held still, however often it was read."""
+    return Conflict(msg("市场变动太快，这次撮合没有保存，请稍后再试。"))
+
+
+async def still_the_same(stamp: str, run: Started) -> None:
+    """Hold the market still until the transaction ends, if it is still what was read.
+
+    Raises:
+        MovedError: it is not; the error brings along what it is now.
+    """
+    # writers wait for a moment; in the order in which deals lock, so that nobody waits in a ring
+    await execute("LOCK TABLE match, lot, listing, demand IN SHARE MODE")
+    now = await snapshot(town_id=run.town_id, on=run.on)
+    if fingerprint(now) != stamp:
+        raise MovedError(now)
+
+
+def progress_keeper(run_id: int) -> Callable[[Progress], Awaitable[None]]:
     """Return what writes into the run's row how far it has come."""
 
     async def keep(progress: Progress) -> None:
@@ -148,11 +170,15 @@ def _keeper(run_id: int) -> Callable[[Progress], Awaitable[None]]:
     return keep
 
 
-class _MovedError(Exception):
-    """The market changed while it was being computed."""
+class MovedError(Exception):
+    """The market changed while it was being computed; ``market`` is what it is now."""
+
+    def __init__(self, market: Snapshot) -> None:
+        super().__init__()
+        self.market = market
 
 
-async def _read(*, town_id: int, on: date) -> Snapshot:
+async def read_market(*, town_id: int, on: date) -> Snapshot:
     async with transaction(isolation="repeatable_read", readonly=True):
         return await snapshot(town_id=town_id, on=on)
 
@@ -170,8 +196,13 @@ def solve(market: Snapshot, parameters: Parameters, seconds: float) -> Result:
     )
 
 
-async def _keep(*, run_id: int, town_id: int, market: Snapshot, result: Result, at: datetime) -> None:
-    """Write the result in the caller's transaction and tell the people concerned."""
+async def keep_result(
+    *, run_id: int, town_id: int, market: Snapshot, result: Result, at: datetime, inputs_kept: bool = False
+) -> None:
+    """Write the result in the caller's transaction and tell the people concerned.
+
+    ``inputs_kept``: the market is stored with the run's parts already (``run_input``).
+    """
     await execute(
         """UPDATE match SET state = $2 FROM run
            WHERE run.id = match.run AND run.town = $1 AND match.state = $3""",
@@ -179,8 +210,7 @@ async def _keep(*, run_id: int, town_id: int, market: Snapshot, result: Result, 
         lifecycle.MATCH.apply("supersede", state=lifecycle.PROPOSED, by="system"),
         lifecycle.PROPOSED,
     )
-    for pair in result.pairs:
-        await _keep_match(run_id=run_id, market=market, pair=pair, at=at)
+    await _keep_matches(run_id=run_id, market=market, pairs=result.pairs, at=at)
     lots, demands = [lot.id for lot in market.lots], [demand.id for demand in market.demands]
     await _keep_diagnosis(run_id, "diagnosis", lots, demands, result.diagnosis)
     await _keep_diagnosis(run_id, "demand_diagnosis", demands, lots, result.demand_diagnosis)
@@ -190,7 +220,7 @@ async def _keep(*, run_id: int, town_id: int, market: Snapshot, result: Result, 
                           finished_at = $7, gains = $8, progress = NULL WHERE id = $1""",
         run_id,
         lifecycle.RUN.apply("finish", state=lifecycle.RUNNING, by="system"),
-        msgspec.json.encode(market).decode(),
+        None if inputs_kept else msgspec.json.encode(market).decode(),
         fingerprint(market),
         msgspec.json.encode(result.certificate).decode(),
         worth,
@@ -244,33 +274,41 @@ async def _keep_diagnosis(
                own bigint, rank bigint, obstacle text, change jsonb, unlocks bigint, others bigint[],
                cost bigint, terms jsonb, value bigint, confirmed bool)""",  # noqa: S608  words of ours
         run_id,
-        msgspec.json.encode(rows).decode(),
+        msgspec.json.encode(rows, order="deterministic").decode(),
     )
 
 
-async def _keep_match(*, run_id: int, market: Snapshot, pair: Pair, at: datetime) -> None:
-    lot, demand = market.lots[pair.lot], market.demands[pair.demand]
-    await execute(
-        """INSERT INTO match (run, listing, demand, seller, buyer, quantity, price, price_low, price_high,
-                              freight, distance, worth, reason, state, created_at, expires_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)""",
-        run_id,
-        int(lot.id),
-        int(demand.id),
-        int(lot.seller),
-        int(demand.buyer),
-        pair.quantity,
-        _hao(pair.price),
-        _hao(pair.price_low),
-        _hao(pair.price_high),
-        round(pair.freight_yuan_per_kg * 100 * HAO_PER_FEN),
-        round(pair.km * 1_000),
-        round(pair.worth_yuan * 100),
-        msgspec.json.encode(pair.reason).decode(),
-        lifecycle.MATCH.start,
-        at,
-        at + timedelta(days=lifecycle.ANSWER_DAYS),
-    )
+async def _keep_matches(*, run_id: int, market: Snapshot, pairs: Sequence[Pair], at: datetime) -> None:
+    """Write the matches, all in one stroke: there may be very many."""
+    rows = []
+    for pair in pairs:
+        lot, demand = market.lots[pair.lot], market.demands[pair.demand]
+        rows.append(
+            {
+                "run": run_id,
+                "listing": int(lot.id),
+                "demand": int(demand.id),
+                "seller": int(lot.seller),
+                "buyer": int(demand.buyer),
+                "quantity": int(pair.quantity),
+                "price": _hao(pair.price),
+                "price_low": _hao(pair.price_low),
+                "price_high": _hao(pair.price_high),
+                "freight": round(pair.freight_yuan_per_kg * 100 * HAO_PER_FEN),
+                "distance": round(pair.km * 1_000),
+                "worth": round(pair.worth_yuan * 100),
+                "reason": msgspec.json.encode(pair.reason).decode(),
+                "state": lifecycle.MATCH.start,
+                "created_at": at,
+                "expires_at": at + timedelta(days=lifecycle.ANSWER_DAYS),
+                "decline_note": "",
+            }
+        )
+    if rows:
+        async with connection() as own:
+            await own.copy_records_to_table(
+                "match", columns=list(rows[0]), records=[tuple(row.values()) for row in rows]
+            )
 
 
 def _hao(yuan: Decimal) -> int:
@@ -319,33 +357,31 @@ def _proposed(count: int, grams: int) -> Message:
     return msg("有 {count} 条撮合建议，共 {mass} 公斤，请答复。", count=count, mass=f"{kg(Gram(grams)):,f}")
 
 
-async def _fail(run_id: int, trouble: BaseException, *, at: datetime) -> None:
+async def forget_parts(run_id: int) -> None:
+    """Delete what the workers on a run's parts had to tell each other."""
+    for table in ("run_part", "run_cleared"):
+        await execute(f"DELETE FROM {table} WHERE run = $1", run_id)  # noqa: S608  words of ours
+
+
+async def fail_run(run_id: int, trouble: BaseException, *, at: datetime) -> None:
+    """Close a run that is not done; people read why."""
     message = (
         trouble.message
         if isinstance(trouble, MarketError)
         else msg("计算没有完成，请重试；反复出现请联系管理员。")
     )
-    await execute(
-        """UPDATE run SET state = $2, error = $3, finished_at = $4
-           WHERE id = $1 AND state IN ('queued', 'running')""",
-        run_id,
-        lifecycle.FAILED,
-        msgspec.json.encode(message).decode(),
-        at,
-    )
-
-
-async def fail_abandoned(*, at: datetime) -> int:
-    """Fail runs that nobody works on any more, so that the town can start another; return how many.
-
-    A run from the command line has no job: it is left alone for as long as it could take.
-    """
-    rows = await fetch(
-        """SELECT id FROM run WHERE state IN ('queued', 'running') AND created_at < $1
-             AND NOT EXISTS (SELECT FROM job WHERE job.kind = 'matching.run' AND job.key = 'run:' || run.id
-                               AND job.state IN ('waiting', 'running', 'retrying'))""",
-        at - ABANDONED,
-    )
-    for row in rows:
-        await _fail(row["id"], Conflict(msg("计算中断了，请重新撮合。")), at=at)
-    return len(rows)
+    async with transaction():
+        await execute(
+            """UPDATE run SET state = $2, error = $3, finished_at = $4
+               WHERE id = $1 AND state IN ('queued', 'running')""",
+            run_id,
+            lifecycle.FAILED,
+            msgspec.json.encode(message).decode(),
+            at,
+        )
+        await forget_parts(run_id)
+        await execute(
+            "DELETE FROM run_input USING run WHERE run.id = run_input.run AND run.id = $1 AND state = $2",
+            run_id,
+            lifecycle.FAILED,
+        )

@@ -10,6 +10,7 @@ import msgspec
 from market.db.session import fetch, fetch_into
 from market.errors import NotFound
 from market.i18n import Message, msg
+from market.matching.parts import unpacked
 from market.matching.rules import Demand, Lot
 from market.units import FEN_PER_YUAN, Gram
 
@@ -107,6 +108,25 @@ async def snapshot(*, town_id: int, on: date) -> Snapshot:
         ],
         barred=[(str(row["listing"]), str(row["demand"])) for row in barred],
     )
+
+
+async def possible_pairs(*, town_id: int, on: date) -> int:
+    """Return about how many pairs of the same product a run would look at, without reading the market."""
+    rows = await fetch(
+        """SELECT coalesce(sum(lots.number * demands.number), 0)::bigint AS pairs
+           FROM (SELECT lot.produce, count(*) AS number
+                 FROM listing JOIN lot ON lot.id = listing.lot
+                 JOIN organisation ON organisation.id = listing.owner
+                 WHERE listing.state = 'published' AND listing.available_to >= $2
+                   AND $1 IN (organisation.town, organisation.id) AND lot.remaining > 0
+                 GROUP BY lot.produce) lots
+           JOIN (SELECT produce, count(*) AS number FROM demand
+                 WHERE state = 'published' AND deliver_to >= $2 AND open > 0
+                 GROUP BY produce) demands ON demands.produce = lots.produce""",
+        town_id,
+        on,
+    )
+    return int(rows[0]["pairs"])
 
 
 def fingerprint(market: Snapshot) -> str:
@@ -300,7 +320,15 @@ async def inputs_of(*, run_id: int, town_id: int) -> Snapshot:
     Raises:
         NotFound: no such run, or it has not read its inputs yet.
     """
-    rows = await fetch("SELECT inputs FROM run WHERE id = $1 AND town = $2", run_id, town_id)
+    rows = await fetch(
+        """SELECT inputs, run_input.market FROM run
+           LEFT JOIN run_input ON run_input.run = run.id AND run.state = 'done'
+           WHERE run.id = $1 AND town = $2""",
+        run_id,
+        town_id,
+    )
+    if rows and rows[0]["market"]:
+        return unpacked(rows[0]["market"], Snapshot)
     if not rows or not rows[0]["inputs"]:
         raise NotFound(msg("没有找到这次撮合。"))
     return msgspec.json.decode(rows[0]["inputs"], type=Snapshot)

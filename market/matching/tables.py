@@ -1,7 +1,7 @@
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
-from market.db.columns import document, flag, moment, number, numbers, reference, text, whole
+from market.db.columns import binary, document, flag, moment, number, numbers, real, reference, text, whole
 from market.deals.tables import Deal
 from market.demand.tables import Demand
 from market.supply.tables import Listing
@@ -31,6 +31,48 @@ class Run(Table, tablename="run"):
     created_at = moment()
     started_at = moment(null=True)
     finished_at = moment(null=True)
+
+
+class RunInput(Table, tablename="run_input"):
+    """The market that a run in parts is computed from, as it was read last; kept as the run's inputs."""
+
+    id = number()
+    run = reference(Run, part_of=True)
+    #: 1, and 1 more whenever the market had moved and was read again.
+    reading = whole()
+    #: The snapshot as compressed JSON.
+    market = binary()
+    #: Of the snapshot: SHA-256.
+    stamp = text()
+    #: Version of the program that all of its workers must have.
+    version = text()
+    #: Steps per yuan that the whole market is reckoned in.
+    scale = real()
+    run_input_once = Unique([run], name="run_input_once")
+
+
+class RunPart(Table, tablename="run_part"):
+    """Some products of a run, cleared together by one worker."""
+
+    id = number()
+    run = reference(Run, part_of=True)
+    reading = whole()
+    number = whole()
+    #: Places of the products in the market that was read.
+    products = numbers()
+    done = flag(False)
+    run_part_once = Unique([run, reading, number], name="run_part_once")
+
+
+class RunCleared(Table, tablename="run_cleared"):
+    """What became of one product in a run in parts, until the whole is put together."""
+
+    id = number()
+    run = reference(Run, part_of=True)
+    #: SHA-256 of all that the result depends on.
+    fingerprint = text()
+    result = binary()
+    run_cleared_once = Unique([run, fingerprint], name="run_cleared_once")
 
 
 class Match(Table, tablename="match"):

@@ -8,7 +8,7 @@ from market.deals.queries import deal_of, deals_of
 from market.errors import Conflict, Invalid, NotFound
 from market.matching.agreement import agree, decline
 from market.matching.findings import diagnosis_of
-from market.matching.operations import fail_abandoned, request_run, run_now
+from market.matching.operations import request_run, run_now
 from market.matching.queries import (
     inputs_of,
     latest_run,
@@ -17,6 +17,7 @@ from market.matching.queries import (
     matches_of_run,
     run_of,
 )
+from market.matching.run_jobs import fail_abandoned
 from market.notices.queries import inbox
 from market.transitions import WrongState
 
