@@ -12,12 +12,12 @@ import msgspec
 
 from market.errors import MarketError
 from market.i18n import LANGUAGES, Language, Message, msg, translate
-from market.matching import results
+from market.matching.checker.verify import verify
 from market.matching.engine import Progress, Result, solve_market
-from market.matching.files import read_demand, read_supply
+from market.matching.files import results
+from market.matching.files.reading import read_demand, read_supply
 from market.matching.rules import Parameters
 from market.matching.shares import processors
-from market.matching.verify import verify
 
 DONE, WRONG, BAD_INPUT, OUT_OF_TIME = 0, 1, 2, 3
 Subparsers = Any

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from market.matching.verify_files import Report
-from market.matching.verify_input import Side, read_side
-from market.matching.verify_pairs import AllPairs, Book
+from market.matching.checker.files import Report
+from market.matching.checker.input import Side, read_side
+from market.matching.checker.pairs import AllPairs, Book
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -9,8 +9,8 @@ from typing import Any
 
 import xlsxwriter
 
-from market.matching.faults import Fault
-from market.matching.files import read_demand, read_supply
+from market.matching.files.faults import Fault
+from market.matching.files.reading import read_demand, read_supply
 from market.matching.rules import Demand, Lot
 
 SUPPLY = {

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from market.matching.files import read_demand, read_supply
+from market.matching.files.reading import read_demand, read_supply
 from market.matching.rules import Demand, Lot
 from tests.unit.matching.market_files import (
     DEMAND,

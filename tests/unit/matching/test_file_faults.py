@@ -9,7 +9,7 @@ import pytest
 import xlsxwriter
 
 from market import cli_match
-from market.matching.files import read_demand
+from market.matching.files.reading import read_demand
 from tests.unit.matching.market_files import (
     DEMAND,
     ROWS,
@@ -310,7 +310,7 @@ def test_errors_of_both_files_are_written_and_nothing_else(tmp_path: Path) -> No
 
 
 def test_listing_ends_after_a_millionfaults_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("market.matching.faults.MOST_FAULTS", 3)
+    monkeypatch.setattr("market.matching.files.faults.MOST_FAULTS", 3)
     rows = [[f"L{k}", *ROWS[1][1:4], "x", *ROWS[1][5:]] for k in range(9)]
     assert told(tmp_path, text_of([ROWS[0], *rows]))[2:] == [(4, "quantity_kg", "x"), (5, "", "")]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from market.matching.files import read_demand, read_supply
+from market.matching.files.reading import read_demand, read_supply
 from tests.unit.matching.market_files import DEMAND, ROWS, SUPPLY, text_of, workbook
 
 anyhow = settings(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from market.matching.faults import Fault
+from market.matching.files.faults import Fault
 from tests.unit.matching.market_files import ROWS, SUPPLY, faults_in, faults_of, faults_of_text, text_of
 
 NUMBER = "应是数字，例如 12500.5。"

@@ -11,7 +11,7 @@ import pytest
 import xlsxwriter
 
 from market import cli_match
-from market.matching.files import Fault, read_demand, read_supply
+from market.matching.files.reading import Fault, read_demand, read_supply
 from tests.unit.matching.markets import demand, lot, write_market
 
 HEADER = "lot,seller,product,quantity_kg,ask_yuan_per_kg,lat,lon,available_from,available_to"

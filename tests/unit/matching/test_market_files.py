@@ -8,7 +8,7 @@ import pytest
 from fixtures.market_files import shape_of, write_market_files
 from fixtures.markets import Shape, synthetic_market
 from fixtures.prices import WHOLESALE
-from market.matching.files import read_demand, read_supply
+from market.matching.files.reading import read_demand, read_supply
 
 
 @pytest.mark.parametrize("limits", [False, True])

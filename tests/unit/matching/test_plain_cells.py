@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.matching import plain_cells
-from market.matching.readings import Figures, Unclear, name
+from market.matching.files import plain_cells
+from market.matching.files.readings import Figures, Unclear, name
 from market.units import GRAMS_PER_KG
 
 CAREFUL: dict[str, tuple[Any, Any]] = {

@@ -8,11 +8,11 @@ import pytest
 from scipy.optimize import linprog
 
 from fixtures.markets import Shape, synthetic_market
+from market.matching.checker.files import Report
+from market.matching.checker.input import read_side
+from market.matching.checker.pairs import AllPairs, Book
+from market.matching.checker.prices import best_flows, extreme_gains, supported
 from market.matching.rules import Parameters, why_not
-from market.matching.verify_files import Report
-from market.matching.verify_input import read_side
-from market.matching.verify_pairs import AllPairs, Book
-from market.matching.verify_prices import best_flows, extreme_gains, supported
 from tests.unit.matching.markets import write_market
 
 

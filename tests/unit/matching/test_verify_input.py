@@ -10,9 +10,9 @@ import xlsxwriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from market.matching.files import read_demand, read_supply
+from market.matching.checker.input import Side, Unreadable, read_side
+from market.matching.files.reading import read_demand, read_supply
 from market.matching.rules import Demand, Lot
-from market.matching.verify_input import Side, Unreadable, read_side
 
 SUPPLY = {
     "lot": "L1",

@@ -12,7 +12,7 @@ import pytest
 
 from fixtures.markets import Shape, synthetic_market
 from market import cli_match
-from market.matching.verify import verify
+from market.matching.checker.verify import verify
 from tests.unit.matching.markets import write_market
 
 Rows = list[dict[str, str]]

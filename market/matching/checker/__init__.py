@@ -1,0 +1,1 @@
+"""The independent checker of results: shares no code with the engine, but for the names of columns."""

@@ -1,0 +1,171 @@
+"""diagnosis.csv for the checker: every obstacle that is named stands there, and nothing else does.
+
+What a change would sell is the engine's to prove by solving again; here it is seen that the lot has so much
+left and the demands could take it, that each demand named fails on what is said and on nothing else, and
+that a lower price is low enough.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from market.matching.checker.files import (
+    DIAGNOSIS_COLUMNS,
+    Bools,
+    Columns,
+    FileFault,
+    Floats,
+    Ints,
+    Report,
+    numbers,
+    stripes,
+)
+from market.matching.checker.pairs import BLUR, Book
+
+NAME = "diagnosis.csv"
+#: What a pair of lot and demand can fail on by itself, in the order of the bits below.
+CONDITIONS = ("grade", "window", "credential", "distance")
+#: What else keeps a pair from trading: a price too high, others who are better, limits.
+OTHERS = ("price", "outbid", "min_order", "max_lots")
+#: Told where no one or two changes open anything, and no demand is named.
+HELPLESS = (*CONDITIONS, "price", "no_demand", "declined", "quantity", "several")
+_KG = re.compile(r"[0-9]+(?:\.[0-9]{1,3})?")
+_YUAN = re.compile(r"[0-9]+(?:\.[0-9]{1,4})?")
+#: A price is lowered in steps of 0.0001 yuan.
+STEP = 0.0001
+
+
+def check_diagnosis(report: Report, folder: Path, book: Book, rest: tuple[Ints, Ints], v: Floats) -> None:
+    """Check every row, the ranks, and that no lot with something left is passed over.
+
+    ``rest`` is what each lot has left and each demand open, in grams; ``v`` the demands' gains.
+    """
+    pages = _Pages(report, book, rest, v)
+    try:
+        for first, texts in stripes(report, folder, NAME, DIAGNOSIS_COLUMNS):
+            pages.take(first, texts)
+    except FileFault:
+        return
+    report.wrong_at(
+        (rest[0] > 0) & (pages.ranks == 0),
+        NAME,
+        lambda k: book.lots.ids[k],
+        "row",
+        lambda _: "at least one",
+        lambda _: "none",
+    )
+
+
+class _Pages:
+    """diagnosis.csv, a stripe of rows at a time."""
+
+    def __init__(self, report: Report, book: Book, rest: tuple[Ints, Ints], v: Floats) -> None:
+        self.report, self.book, self.v = report, book, v
+        self.left, self.open = rest
+        self.ranks = np.zeros(len(book.lots.ids), np.int64)
+        self.wanted = set(book.demands.product.tolist())
+        #: Of every demand that is named: number of the row, lot, demand, obstacles, yuan per kg.
+        self.named: list[tuple[int, int, int, frozenset[str], float]] = []
+
+    def take(self, first: int, texts: Columns) -> None:
+        numbers(self.report, NAME, first, texts["unlock_kg"], "unlock_kg")
+        numbers(self.report, NAME, first, texts["cost_yuan_per_kg"], "cost_yuan_per_kg")
+        rows = zip(*(texts[column] for column in DIAGNOSIS_COLUMNS), strict=True)
+        self.named = []
+        for number, row in enumerate(rows, start=first):
+            self._row(number, row)
+        if self.named:
+            self._pairs()
+
+    def _wrong(self, number: int, what: str, expected: object, got: object) -> None:
+        self.report.wrong(NAME, number, what, expected, got)
+
+    def _row(self, number: int, row: tuple[str, ...]) -> None:
+        lot, rank, obstacle, change, unlock, named, cost = row
+        lots, demands = self.book.lots, self.book.demands
+        i = lots.place.get(lot)
+        if i is None or self.left[i] <= 0:
+            self._wrong(number, "lot", "a lot with something left", lot)
+            return
+        self.ranks[i] += 1
+        if rank != str(self.ranks[i]):
+            self._wrong(number, "rank", self.ranks[i], rank)
+        if not change.strip():
+            self._wrong(number, "change", "words", change)
+        if not _YUAN.fullmatch(cost) or not _KG.fullmatch(unlock):
+            self._wrong(number, "unlock_kg, cost_yuan_per_kg", ">= 0", f"{unlock}, {cost}")
+            return
+        grams, yuan = round(float(unlock) * 1000), float(cost)
+        places = [demands.place.get(id_, -1) for id_ in named.split(";")] if named else []
+        alike = all(j >= 0 and demands.product[j] == lots.product[i] for j in places)
+        if not alike or len(set(places)) != len(places):
+            self._wrong(number, "unlock_demands", "demands of this product, each once", named)
+            return
+        if not places:
+            self._helpless(number, i, obstacle, grams, yuan)
+            return
+        codes = obstacle.split("+")
+        known = all(code in CONDITIONS or code in OTHERS for code in codes)
+        if not known or len(codes) > 2 or (len(set(codes)) < len(codes) and set(codes) != {"min_order"}):
+            self._wrong(number, "obstacle", ", ".join((*CONDITIONS, *OTHERS)), obstacle)
+            return
+        if (yuan > 0) != bool({"price", "outbid"} & set(codes)):
+            self._wrong(number, "cost_yuan_per_kg", "> 0 for a lower price, else 0", cost)
+        room = self.open[places] if (self.open[places] > 0).all() else demands.grams[places]
+        most = min(int(self.left[i]), int(room.sum()))
+        if not 0 < grams <= most:
+            self._wrong(number, "unlock_kg", f"0.001 .. {most / 1000:.3f}", unlock)
+        self.named += [(number, i, j, frozenset(codes), yuan) for j in places]
+
+    def _helpless(self, number: int, i: int, obstacle: str, grams: int, yuan: float) -> None:
+        """A row that names no demand promises nothing and costs nothing."""
+        if grams or yuan:
+            self._wrong(number, "unlock_demands", "demands where something is unlocked", "")
+        nobody = int(self.book.lots.product[i]) not in self.wanted
+        if obstacle not in HELPLESS or (obstacle == "no_demand") != nobody:
+            self._wrong(number, "obstacle", "no_demand" if nobody else ", ".join(HELPLESS), obstacle)
+
+    def _pairs(self) -> None:
+        """Check each demand that is named against its obstacles."""
+        book = self.book
+        lots, demands = book.lots, book.demands
+        rows, i, j, yuan = (np.array([each[k] for each in self.named]) for k in (0, 1, 2, 4))
+        codes = [each[3] for each in self.named]
+
+        def said(code: str) -> Bools:
+            return np.array([code in each for each in codes], np.bool_)
+
+        km = book.km(i, j)
+        surplus = book.surplus(i, j, km)
+        fails = (
+            lots.grade[i] < demands.grade[j],
+            (lots.begin[i] > demands.end[j]) | (demands.begin[j] > lots.end[i]),
+            ~book.holds(i, j),
+            km > demands.reach[j],
+        )
+        doubt = np.abs(km - demands.reach[j]) <= 1e-6
+        for code, failing in zip(CONDITIONS, fails, strict=True):
+            bad = failing != said(code)
+            self._told(bad & ~doubt if code == "distance" else bad, rows, "obstacle", codes)
+        price, outbid = said("price"), said("outbid")
+        # A kilogram must be worth something to both, and beat what a full demand gains already.
+        worth = surplus + lots.priority[i]
+        short = -np.minimum(surplus, worth)
+        self._told((short > BLUR) & ~price & ~outbid, rows, "obstacle", codes)
+        self._told(price & ((short <= -BLUR) | (self.open[j] == 0)), rows, "obstacle", codes)
+        self._told(outbid & (self.open[j] > 0), rows, "obstacle", codes)
+        low = price & ((yuan < short - 1e-6) | (yuan > short + STEP + 2e-6))
+        low |= outbid & (yuan < np.maximum(-surplus, self.v[j] - worth) - 1e-6)
+        self._told(low, rows, "cost_yuan_per_kg", yuan)
+
+    def _told(self, bad: Bools, rows: Ints, what: str, got: Any) -> None:
+        self.report.wrong_at(
+            bad,
+            NAME,
+            lambda k: rows[k],
+            what,
+            lambda _: "what stands between the two",
+            lambda k: "+".join(sorted(got[k])) if isinstance(got[k], frozenset) else got[k],
+        )
