@@ -345,14 +345,19 @@ async def villages(viewer: SignedIn, run_id: PathId) -> list[VillageView]:
     ]
 
 
+class PairRef(msgspec.Struct, frozen=True):
+    listing: int
+    demand: int
+
+
 class AgainView(msgspec.Struct, frozen=True):
-    """A run computed once more beside what was kept. Fen; `differing` are [listing, demand]."""
+    """A run computed once more beside what was kept. Fen."""
 
     identical: bool
     untouched: bool
     fingerprint: str
     pairs: int
-    differing: list[tuple[int, int]]
+    differing: list[PairRef]
     worth: int
     worth_again: int
     finished: bool
@@ -370,7 +375,7 @@ async def again(viewer: SignedIn, run_id: PathId) -> AgainView:
         found.untouched,
         found.fingerprint,
         found.pairs,
-        [(int(lot), int(demand)) for lot, demand in found.differing],
+        [PairRef(int(lot), int(demand)) for lot, demand in found.differing],
         found.worth,
         found.worth_again,
         found.finished,
