@@ -55,7 +55,7 @@ def stream(args: argparse.Namespace) -> int:
         print(translate(refusal.message, language), file=sys.stderr)
         return BAD_INPUT
     # Compiled code takes half a second to load: a wrong option is told without.
-    from market.matching.files import read_demand, read_supply
+    from market.matching.files.reading import read_demand, read_supply
     from market.matching.live import LiveMarket
     from market.matching.live_events import standing_line
     from market.matching.rules import Parameters
@@ -108,7 +108,7 @@ def _answer(market: "LiveMarket", line: bytes, budget: float, language: Language
 
 def _clear(market: "LiveMarket", event: "Event", language: Language) -> dict[str, Any]:
     """Clear everything; write the result as ``market match`` does where the event names a folder."""
-    from market.matching import results
+    from market.matching.files import results
     from market.matching.live_events import standing_line
 
     lots, demands = market.lots(), market.demands()

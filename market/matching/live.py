@@ -10,7 +10,7 @@ are marked where they break one; ``clear``, the nightly clearing of everything, 
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import fsum, inf
 from typing import cast
 
@@ -39,7 +39,8 @@ class LiveMarket:
 
     ``budget`` of an operation: milliseconds for its re-solve (None: until settled; 0: none of it), on
     ``clock``, which reads seconds. ``pivots`` bounds it by work instead, the same on every machine.
-    ``barred`` holds (lot id, demand id) that must not be paired.
+    ``barred`` holds (lot id, demand id) that must not be paired. A product is begun anew when a newcomer is
+    worth far more than any was; ``most_worth`` (yuan per kg) tells what is to be expected.
     """
 
     def __init__(
@@ -50,10 +51,11 @@ class LiveMarket:
         barred: frozenset[tuple[str, str]] = frozenset(),
         *,
         clock: Callable[[], float] = time.monotonic,
+        most_worth: float = 0.0,
     ) -> None:
         check_unique((lot.id for lot in lots), _WORDS[LOTS])
         check_unique((demand.id for demand in demands), _WORDS[DEMANDS])
-        self.parameters, self.barred, self._clock = parameters, barred, clock
+        self.parameters, self.barred, self._clock, self._most_worth = parameters, barred, clock, most_worth
         self._begin(lots, demands)
 
     def _begin(self, lots: Sequence[Lot], demands: Sequence[Demand]) -> None:
@@ -68,7 +70,7 @@ class LiveMarket:
             self._product_of[DEMANDS][demand.id] = demand.product
         self._standings: dict[str, Standing] = {}
         for product, (some, wanted) in by_product.items():
-            self._products[product] = LiveProduct(some, wanted, self.parameters, self.barred)
+            self._products[product] = self._live(some, wanted)
             self._standings[product] = stand(self._products[product])
 
     # Events
@@ -199,6 +201,11 @@ class LiveMarket:
             standing=self.standing(),
         )
 
+    def assume(self, gains: Mapping[str, float]) -> None:
+        """Let lots, or demands, gain so much (yuan per kg, by id) in a market that has no others yet."""
+        for product in self._products.values():
+            product.assume(gains)
+
     def clear(self) -> Result:
         """Clear the whole market as it is with the engine, limits and price bands and all, and begin anew.
 
@@ -276,9 +283,13 @@ class LiveMarket:
             return product.appear(party, _SOUGHT)
         lots, demands = (list(each.alive()) for each in product.sides) if product else ([], [])
         (lots if side == LOTS else demands).append(party)
-        product = LiveProduct(lots, demands, self.parameters, self.barred)  # type: ignore[arg-type]
+        product = self._live(lots, demands)
         self._products[name] = product
         return product.search(side, product.sides[side].place[party.id], _SOUGHT)
+
+    def _live(self, lots: Sequence[Party], demands: Sequence[Party]) -> LiveProduct:
+        some, wanted = cast(list[Lot], [*lots]), cast(list[Demand], [*demands])
+        return LiveProduct(some, wanted, self.parameters, self.barred, self._most_worth)
 
     def _remember(self, name: str) -> Before | None:
         product = self._products.get(name)

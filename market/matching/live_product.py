@@ -1,7 +1,7 @@
 """One product of a live market: a warm simplex, all pairs searched where gains moved, a bound at any time."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -75,7 +75,8 @@ class Found(NamedTuple):
 class LiveProduct:
     """Lots and demands of one product, always with a feasible allocation and a bound.
 
-    ``barred``: pairs of ids that must not be paired. Raises nothing of its own: its caller checks ids and
+    ``barred``: pairs of ids that must not be paired; ``most_worth``: what a kg of newcomers may be worth,
+    if that is more than any has been. Raises nothing of its own: its caller checks ids and
     quantities.
     """
 
@@ -85,6 +86,7 @@ class LiveProduct:
         demands: list[Demand],
         parameters: Parameters,
         barred: frozenset[tuple[str, str]],
+        most_worth: float = 0.0,
     ) -> None:
         self.parameters = parameters
         self._barred_ids: tuple[dict[str, list[str]], dict[str, list[str]]] = ({}, {})
@@ -93,7 +95,7 @@ class LiveProduct:
             self._barred_ids[DEMANDS].setdefault(demand, []).append(lot)
         market = Market(lots, demands, parameters, barred)
         every = np.arange(len(lots)), np.arange(len(demands))
-        self.most_worth = _ROOM * max(1.0, market.most_worth())
+        self.most_worth = _ROOM * max(1.0, market.most_worth(), most_worth)
         self.most_nodes = _ROOM * (len(lots) + len(demands)) + 1000
         self.scale = scale_for(self.most_worth, self.most_nodes)
         self._ways = market.road_km, market.rate
@@ -210,6 +212,15 @@ class LiveProduct:
         self.settled &= int(self.cover.gains[side][row]) == 0 and bool((found.value <= 0).all())
         self._sort()
         return Found(*(each[:most] for each in found))
+
+    def assume(self, gains: Mapping[str, float]) -> None:
+        """Let a side without any pairs gain so much, in yuan per kg by id; what is not told gains nothing."""
+        for side, one in enumerate(self.sides):
+            told = np.array([gains.get(party.id, 0.0) for party in one.parties])
+            for cover in (self.cover, self._next):
+                cover.gains[side] = np.maximum(told * self.scale, 0).astype(np.int64)
+        self.settled = False
+        self._sort()
 
     def search(self, side: int, row: int, most: int, cover: Cover | None = None) -> Found:
         """The best pairs of a row, by worth less what the others gain; exact over all pairs."""
