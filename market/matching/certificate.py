@@ -6,11 +6,17 @@ from market.matching.candidates import Ints
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
-    """Money in yuan. ``gap`` is (bound - worth) / bound; ``exact``: the worth reaches the bound."""
+    """Money in yuan. ``gap`` is (bound - worth) / bound; ``exact``: the worth reaches the bound.
+
+    The first bound follows from the gains alone and holds for every allocation whatever. The second holds
+    for those that keep smallest orders and most lots; where these bind it is nearer.
+    """
 
     worth_yuan: float
     upper_bound_yuan: float
     gap: float
+    bound_with_limits_yuan: float
+    gap_with_limits: float
     exact: bool
     blocking_pairs: int
     pairs_admissible: int

@@ -1,11 +1,13 @@
 """One product of a market, cleared: candidates, optimum, limits, diagnosis. Products are independent."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from market.matching.candidates import Ints, Market
+from market.matching.certificate import weighted
 from market.matching.colgen import solve_product
 from market.matching.diagnosis import Unlock, diagnose_demands, diagnose_lots
 from market.matching.limits import Rules, worth
@@ -14,6 +16,9 @@ from market.matching.repair import effort_for, respect
 from market.matching.solver import Duals, middle
 
 STAGES = ("candidates", "solve", "repair", "diagnosis")
+
+#: What part of a product's time is kept for proving how good its allocation under limits is.
+PROOF = 0.35
 
 Clock = Callable[[], float]
 
@@ -35,6 +40,8 @@ class Cleared(NamedTuple):
     j: Ints
     x: Ints
     whole_worth: int
+    #: What no allocation exceeds that keeps smallest orders and most lots; in the same scaled yuan-grams.
+    bound: int
     finished: bool
     diagnosis: dict[int, list[Unlock]]
     demand_diagnosis: dict[int, list[Unlock]]
@@ -49,10 +56,14 @@ def clear_product(
     clock: Clock,
     *,
     demands_too: bool = False,
+    time_limit: float | None = None,
+    left: Callable[[], float] = lambda: math.inf,
 ) -> Cleared:
     """Clear one product. ``late()`` tells when to stop with the best so far.
 
-    ``demands_too``: diagnose the demands that are not served in full as well.
+    ``demands_too``: diagnose the demands that are not served in full as well. Under smallest orders and
+    most lots the effort goes by the whole market's ``time_limit`` in seconds; ``left()`` tells how many of
+    them this product still has.
     """
     seconds = dict.fromkeys(STAGES, 0.0)
     last = [clock()]
@@ -69,12 +80,23 @@ def clear_product(
     solved = solve_product(classes, late)
     arcs, x, low, high, finished = solved
     spend("solve")
+    gains = middle(low, high)
+    bound = weighted(gains.u, q) + weighted(gains.v, d)
     rules = Rules(q, d, market.lot_min[lots], market.demand_min[demands], market.max_lots[demands])
     if not rules.kept_by(arcs, x):
-        finished &= not late()
-        effort = effort_for(len(market.d))
-        kept = respect(classes.pairs, arcs, x, rules, middle(low, high), effort=effort, late=late)
-        arcs, x = kept.arcs, kept.x
+        proof = 0.0 if math.isinf(left()) else PROOF * left()
+        kept = respect(
+            classes.pairs,
+            arcs,
+            x,
+            rules,
+            gains,
+            effort=effort_for(len(market.d), time_limit),
+            late=lambda: late() or left() <= proof,
+            left=left,
+        )
+        arcs, x, bound = kept.arcs, kept.x, kept.bound
+        finished &= not late() and left() > proof
         spend("repair")
     sold = np.bincount(arcs.i, x, len(q)) if len(x) else np.zeros(len(q))
     diagnosis = {}
@@ -87,7 +109,7 @@ def clear_product(
     used = np.flatnonzero(x)
     return Cleared(
         product=product,
-        gains=middle(low, high),
+        gains=gains,
         low_u=low.u,
         high_u=high.u,
         lot_pairs=classes.lot_pairs,
@@ -96,6 +118,7 @@ def clear_product(
         j=arcs.j[used].astype(np.int64),
         x=x[used],
         whole_worth=worth(arcs, x),
+        bound=bound,
         finished=finished,
         diagnosis=diagnosis,
         demand_diagnosis=demand_diagnosis,

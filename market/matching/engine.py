@@ -1,9 +1,9 @@
 """The matching of a whole market: pairs, prices, proof and diagnosis. The same for files and database."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from math import fsum
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -76,6 +76,8 @@ DEMAND_STATES = ("unfilled", "partly_filled", "filled")
 
 #: Markets with fewer possible pairs than this are not worth a second process.
 ALONE = 20_000_000
+#: The same under smallest orders or most lots, which are more work: with no more demands than this.
+ALONE_LIMITED = 1_000
 
 
 class Outcome:
@@ -89,7 +91,7 @@ class Outcome:
         self.lot_pairs, self.demand_pairs = np.zeros(n, np.int64), np.zeros(m, np.int64)
         self.sold, self.served = np.zeros(n, np.int64), np.zeros(m, np.int64)
         self.flows: list[tuple[Ints, Ints, Ints]] = []
-        self.whole_worth = 0
+        self.whole_worth = self.bound = 0
         self.finished = True
         self.diagnosis: dict[int, list[Unlock]] = {}
         self.demand_diagnosis: dict[int, list[Unlock]] = {}
@@ -106,6 +108,7 @@ class Outcome:
         np.add.at(self.served, j, part.x)
         self.flows.append((i, j, part.x))
         self.whole_worth += part.whole_worth
+        self.bound += part.bound
         self.finished &= part.finished
         self.diagnosis.update(part.diagnosis)
         self.demand_diagnosis.update(part.demand_diagnosis)
@@ -144,14 +147,25 @@ def solve_market(
     arrays = Market(lots, demands, parameters, barred)
     run = Outcome(arrays, scale_of(arrays))
 
-    def clear(product: int) -> "Cleared":
-        return clear_product(arrays, product, run.scale, late, clock, demands_too=demands_too)
-
+    time_limit = None if deadline is None else deadline - clock()
     products = largest_first(arrays)
-    if threads > 1 and sum(map(arrays.cells, products)) > ALONE:
-        parts = made_by_processes(clear, products, min(threads, len(products)))
-    else:
-        parts = map(clear, products)
+    threads = min(threads, len(products)) if worth_sharing(arrays) else 1
+    share = shares_of_time(arrays, products, threads)
+
+    def clear(product: int) -> "Cleared":
+        until = math.inf if deadline is None else clock() + share[product] * (deadline - clock())
+        return clear_product(
+            arrays,
+            product,
+            run.scale,
+            late,
+            clock,
+            demands_too=demands_too,
+            time_limit=time_limit,
+            left=lambda: until - clock(),
+        )
+
+    parts = made_by_processes(clear, products, threads) if threads > 1 else map(clear, products)
     for done, part in enumerate(parts):
         run.take(part)
         if progress:
@@ -170,18 +184,35 @@ def largest_first(arrays: Market) -> list[int]:
     return sorted(range(len(arrays.products)), key=lambda k: (-arrays.cells(k), k))
 
 
+def worth_sharing(arrays: Market) -> bool:
+    """Tell whether a market is so much work that a second process is worth starting."""
+    products = range(len(arrays.products))
+    if sum(map(arrays.cells, products)) > ALONE:
+        return True
+    return len(arrays.d) > ALONE_LIMITED and any(map(arrays.limited, products))
+
+
+def shares_of_time(arrays: Market, products: Sequence[int], threads: int) -> dict[int, float]:
+    """What part of the time left when it is begun each product may take: by what then is still to do."""
+    size = [len(arrays.lots_of[k]) + len(arrays.demands_of[k]) for k in products]
+    rest = np.cumsum(size[::-1])[::-1]
+    return {k: min(1.0, threads * n / max(1, int(r))) for k, n, r in zip(products, size, rest, strict=True)}
+
+
 def assemble(run: Outcome, clock: Callable[[], float] = time.monotonic) -> Result:
     """Prices and certificate of a market all of whose products are cleared."""
     arrays, begin = run.market, clock()
     pairs = _pairs(run)
     bound = weighted(run.u, arrays.q) + weighted(run.v, arrays.d)
-    total = fsum(pair.worth_yuan for pair in pairs)
-    upper = bound / run.scale / 1000
+    total = math.fsum(pair.worth_yuan for pair in pairs)
+    upper, within = bound / run.scale / 1000, run.bound / run.scale / 1000
     gap = relative_gap(total, upper)
     certificate = Certificate(
         worth_yuan=total,
         upper_bound_yuan=max(upper, total),
         gap=gap,
+        bound_with_limits_yuan=max(within, total),
+        gap_with_limits=relative_gap(total, within),
         exact=run.whole_worth == bound or gap == 0,
         blocking_pairs=0,
         pairs_admissible=int(run.lot_pairs.sum()),

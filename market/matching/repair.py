@@ -111,7 +111,7 @@ def respect(
     value = worth(kept.arcs, x)
     ceiling = weighted(duals.u, rules.q) + weighted(duals.v, rules.d)
     found = Kept(kept.arcs, x, value, max(ceiling, value), max(ceiling, value), duals.u, 0)
-    if late():
+    if left() <= 0:
         return found
     u = prices.whole()
     every, extra = completed(pairs, rules, kept.arcs, u)
