@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.matching.candidates import Arcs
 from market.matching.live_cover import weigh
-from market.matching.network import HUB, Network
-from market.matching.solver import best_flow
+from market.matching.optimum.candidates import Arcs
+from market.matching.optimum.network import HUB, Network
+from market.matching.optimum.solver import best_flow
 
 
 def check(network: Network, grams: list[int], lots: int) -> None:
@@ -31,6 +31,7 @@ def check(network: Network, grams: list[int], lots: int) -> None:
     for node in range(1, network.nodes):
         leads_away = network.head[link[node]] == node
         assert network.flow[link[node]] > 0 or not leads_away or grams[node - 1] == 0
+        assert grams[node - 1] > 0 or network._size[node] == 1
 
 
 @st.composite
@@ -52,6 +53,7 @@ def test_changed_quantities_end_at_the_optimum(case: Any) -> None:
     i, j = np.divmod(np.arange(lots * demands), demands)
     arcs = network.add_arcs(rows[i], columns[j], np.array(worth))
     network.solve()
+    closed: set[int] = set()
     for where, new in steps:
         k = where % (lots + demands)
         if where > 20:
@@ -60,12 +62,20 @@ def test_changed_quantities_end_at_the_optimum(case: Any) -> None:
             assert 0 <= moved <= new
             for node in (int(network.tail[arc]), int(network.head[arc])):
                 grams[node - 1] -= moved
+                if moved and not grams[node - 1]:
+                    closed.add(node - 1)
+        elif k in closed:
+            continue
         elif new > grams[k]:
             network.increase(k + 1, new - grams[k])
             grams[k] = new
         else:
             network.decrease(k + 1, grams[k] - new)
             grams[k] = new
+            if not new:
+                closed.add(k)
+        for one in closed:
+            network.close(one + 1)
         check(network, grams, lots)
         if where % 2:
             assert network.solve()
@@ -75,6 +85,8 @@ def test_changed_quantities_end_at_the_optimum(case: Any) -> None:
     best = best_flow(Arcs(i.astype(np.int32), j.astype(np.int32), np.array(worth)), q, d)
     assert best is not None
     assert weigh(network.worth, network.flow) == int(best @ np.array(worth))
+    assert (network.potential[1 : 1 + lots] >= 0).all()
+    assert (network.potential[1 + lots :] <= 0).all()
 
 
 def test_more_than_there_is_cannot_be_taken() -> None:
