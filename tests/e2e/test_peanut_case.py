@@ -138,7 +138,9 @@ async def test_official_runs_the_matching_and_reads_its_proof_and_diagnosis(cast
     await expect(page.locator("#stuck li", has_text=LOT).first).to_contain_text("要价降")
     await page.locator("#stuck").get_by_role("link", name=LOT).click()
     await cast.official.see("为什么卖不动")
-    await cast.official.see("可多卖")
+    await cast.official.see("打开")
+    await page.get_by_role("button", name="试这一步").first.click()
+    await expect(page.locator(".effect-word")).to_contain_text("打开了销路", timeout=30_000)
 
 
 async def test_run_is_verified_and_computed_again_by_the_command_line(cast: Cast, tmp_path: Path) -> None:
@@ -175,7 +177,12 @@ async def test_secretary_reads_why_the_lot_is_stuck_and_lowers_the_price(cast: C
            WHERE listing.title = $1 AND rank = 1""",
         LOT,
     )
-    await page.get_by_role("button", name=re.compile("^改成")).first.click()
+    # the tick shows at once what the step would do, and changes nothing
+    await page.get_by_role("checkbox", name="改要价").check()
+    await expect(page.locator(".effect-word")).to_contain_text("打开了销路", timeout=30_000)
+    [asked] = await site.rows("SELECT ask FROM listing WHERE title = $1", LOT)
+    assert asked["ask"] == 1_240
+    await page.get_by_role("button", name=re.compile("^直接改成")).first.click()
     await cast.secretary.told("新价格已生效")
     [listing] = await site.rows("SELECT ask FROM listing WHERE title = $1", LOT)
     # the advice is exact; a price on sale is a whole fen, rounded to the side that sells
