@@ -17,9 +17,9 @@ import numpy as np
 import market
 from market.errors import Conflict
 from market.i18n import msg
-from market.matching.candidates import Ints, Market
-from market.matching.diagnosis import Unlock
-from market.matching.solver import Duals
+from market.matching.diagnosis.diagnosis import Unlock
+from market.matching.optimum.candidates import Ints, Market
+from market.matching.optimum.solver import Duals
 
 if TYPE_CHECKING:
     from market.matching.clearing import Cleared
@@ -82,12 +82,15 @@ def cut(cells: Sequence[int], *, most: int) -> list[list[int]]:
     return [parts[part] for _, part in heaviest_first]
 
 
-def fingerprints(arrays: Market, barred: Iterable[tuple[str, str]], scale: float) -> list[str]:
+def fingerprints(
+    arrays: Market, barred: Iterable[tuple[str, str]], scale: float, time_limit: float
+) -> list[str]:
     """Return, for each product, the SHA-256 of all that its result depends on.
 
     What is like it in another reading of the market has the same result, but for places in the market.
+    ``time_limit``: the whole market's in seconds, by which the effort goes where smallest orders bind.
     """
-    from market.matching.repair import effort_for
+    from market.matching.limits.repair import effort_for
 
     product_of = {lot.id: lot.product for lot in arrays.lots}
     demanded = {demand.id: demand.product for demand in arrays.demands}
@@ -95,7 +98,7 @@ def fingerprints(arrays: Market, barred: Iterable[tuple[str, str]], scale: float
     for lot, demand in sorted(barred):
         if (product := product_of.get(lot)) is not None and product == demanded.get(demand):
             pairs.setdefault(product, []).append((lot, demand))
-    effort = effort_for(len(arrays.demands))
+    effort = effort_for(len(arrays.demands), time_limit)
     encoder = msgspec.json.Encoder(order="deterministic")
     found = []
     for k, product in enumerate(arrays.products):

@@ -9,9 +9,10 @@ market has moved by then, only the products that are not as they were are cleare
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,8 +25,7 @@ from market.db.session import execute, fetch, fetch_row, fetch_value
 from market.errors import Busy, Conflict, MarketError
 from market.i18n import msg
 from market.matching import lifecycle
-from market.matching.candidates import Market
-from market.matching.engine import Outcome, Result, assemble, scale_of
+from market.matching.engine import Outcome, Result, assemble, scale_of, shares_of_time
 from market.matching.operations import (
     TIME_LIMIT,
     MovedError,
@@ -41,10 +41,14 @@ from market.matching.operations import (
     start_run,
     still_the_same,
 )
+from market.matching.optimum.candidates import Market
 from market.matching.parts import Unfit, cut, decode, encode, fingerprints, packed, unpacked
 from market.matching.queries import Progress, Snapshot, fingerprint, possible_pairs
 from market.matching.rules import Parameters
 from market.settings import settings
+
+if TYPE_CHECKING:
+    from market.matching.clearing import Cleared
 
 #: A run that nobody works on is over after this time.
 ABANDONED = timedelta(hours=1)
@@ -143,7 +147,7 @@ async def _spread(
     """Store the market and leave its parts as jobs; products that are cleared already are no part of it."""
     arrays = _arrays(market, parameters)
     scale = scale_of(arrays)
-    prints = fingerprints(arrays, market.barred, scale)
+    prints = fingerprints(arrays, market.barred, scale, TIME_LIMIT)
     stored, stamp = packed(market), fingerprint(market)
     async with attempt.finishing():
         if not await _locked(run_id):
@@ -184,9 +188,6 @@ async def _spread(
 
 async def clear_here(claimed: Waiting) -> None:
     """In a process of its own: do :func:`clear`."""
-    # Compiled code takes half a second to load: only what solves pays for it.
-    from market.matching.clearing import clear_product
-
     attempt = Attempt(claimed)
     asked = attempt.read(PartPayload)
     part = await fetch_row(
@@ -201,15 +202,12 @@ async def clear_here(claimed: Waiting) -> None:
         async with attempt.finishing():
             return
     market, arrays, scale = await _stored_market(asked)
-    prints = fingerprints(arrays, market.barred, scale)
+    prints = fingerprints(arrays, market.barred, scale, TIME_LIMIT)
     del market
-    end = time.monotonic() + TIME_LIMIT
-    made = []
-    for product in part["products"]:
-        cleared = clear_product(
-            arrays, product, scale, lambda: time.monotonic() >= end, time.monotonic, demands_too=True
-        )
-        made.append((asked.run_id, prints[product], encode(cleared, arrays)))
+    made = [
+        (asked.run_id, prints[cleared.product], encode(cleared, arrays))
+        for cleared in _clear_products(arrays, part["products"], scale)
+    ]
     async with attempt.finishing():
         if not await _locked(asked.run_id, asked.reading):
             return
@@ -237,6 +235,30 @@ async def clear_here(claimed: Waiting) -> None:
             await _enqueue("matching.assemble", PartPayload(asked.run_id, asked.reading))
 
 
+def _clear_products(arrays: Market, products: Sequence[int], scale: float) -> "Iterator[Cleared]":
+    # Compiled code takes half a second to load: only what solves pays for it.
+    from market.matching.clearing import clear_product
+
+    end = time.monotonic() + TIME_LIMIT
+    share = shares_of_time(arrays, products, 1)
+    for product in products:
+        until = time.monotonic() + share[product] * (end - time.monotonic())
+        yield clear_product(
+            arrays,
+            product,
+            scale,
+            lambda: time.monotonic() >= end,
+            time.monotonic,
+            demands_too=True,
+            time_limit=TIME_LIMIT,
+            left=partial(_seconds_until, until),
+        )
+
+
+def _seconds_until(moment: float) -> float:
+    return moment - time.monotonic()
+
+
 async def put_together_here(claimed: Waiting) -> None:
     """In a process of its own: do :func:`put_together`."""
     attempt = Attempt(claimed)
@@ -255,7 +277,7 @@ async def put_together_here(claimed: Waiting) -> None:
     market, arrays, scale = await _stored_market(asked)
     outcome = Outcome(arrays, scale)
     made = await _cleared(asked.run_id)
-    for product, print_ in enumerate(fingerprints(arrays, market.barred, scale)):
+    for product, print_ in enumerate(fingerprints(arrays, market.barred, scale, TIME_LIMIT)):
         if (stored := made.pop(print_, None)) is None:
             raise Unfit(arrays.products[product])
         outcome.take(decode(stored, arrays, product))

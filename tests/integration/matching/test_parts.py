@@ -25,7 +25,7 @@ from market.matching.run_jobs import MOST_READINGS, MOST_TRIES
 
 ROOT = Path(__file__).parents[3]
 #: 2,000 x 2,000 in 20 products has some 250,000 possible pairs.
-SMALL_PARTS = "20000"
+SMALL_PARTS = "40000"
 MARKET = Shape(lots=2_000, demands=2_000, products=20, min_orders=True, max_lots=True)
 TOWN_SIZED = Shape(lots=40, demands=40, products=3)
 
@@ -157,7 +157,7 @@ async def test_several_worker_processes_find_what_one_finds(
     workers(3)
     assert await finished(run_id) == "done"
     by = await jobs_done("matching.part")
-    assert len(by) >= 8
+    assert len(by) >= 5
     assert len(set(by)) >= 2
     assert len(await jobs_done("matching.assemble")) == 1
     together = await everything(run_id)
