@@ -24,10 +24,11 @@ class Snapshot(msgspec.Struct, frozen=True):
     barred: list[tuple[str, str]]
 
 
-async def snapshot(*, town_id: int, on: date) -> Snapshot:
+async def snapshot(*, town_id: int | None, on: date, produce: str | None = None) -> Snapshot:
     """Return the town's listings on sale and every demand that is published, less what is promised.
 
-    A match to which one side at least has agreed keeps its quantity out of the next run, on both sides.
+    No ``town_id``: the listings of all towns. ``produce``: of this produce only. A match to which one side
+    at least has agreed keeps its quantity out of the next run, on both sides.
     """
     lots = await fetch(
         """SELECT listing.id, listing.owner, lot.produce, lot.grade, listing.ask, lot.lat, lot.lon,
@@ -39,11 +40,13 @@ async def snapshot(*, town_id: int, on: date) -> Snapshot:
                       WHERE state IN ('one_side_agreed', 'agreed') GROUP BY listing) promised
              ON promised.listing = listing.id
            WHERE listing.state = 'published' AND listing.available_to >= $2
-             AND $1 IN (organisation.town, organisation.id)
+             AND ($1::bigint IS NULL OR $1 IN (organisation.town, organisation.id))
+             AND ($3::text IS NULL OR lot.produce = $3)
              AND lot.remaining > coalesce(promised.grams, 0)
            ORDER BY listing.id""",
         town_id,
         on,
+        produce,
     )
     demands = await fetch(
         """SELECT demand.id, demand.buyer, demand.produce, demand.min_grade, demand.ceiling, demand.lat,
@@ -59,14 +62,18 @@ async def snapshot(*, town_id: int, on: date) -> Snapshot:
            WHERE demand.state = 'published' AND demand.deliver_to >= $1
              AND demand.open > coalesce(promised.grams, 0)
              AND (demand.max_lots IS NULL OR demand.max_lots > coalesce(promised.lots, 0))
+             AND ($2::text IS NULL OR demand.produce = $2)
            ORDER BY demand.id""",
         on,
+        produce,
     )
     barred = await fetch(
         """SELECT DISTINCT match.listing, match.demand FROM match
            JOIN listing ON listing.id = match.listing JOIN demand ON demand.id = match.demand
            WHERE match.state = 'declined' AND listing.state = 'published' AND demand.state = 'published'
-           ORDER BY 1, 2"""
+             AND ($1::text IS NULL OR demand.produce = $1)
+           ORDER BY 1, 2""",
+        produce,
     )
     return Snapshot(
         lots=[
