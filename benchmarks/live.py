@@ -24,11 +24,11 @@ import numpy as np
 
 from benchmarks.kit.run import keep, table
 from fixtures.markets import SIZES, synthetic_market
-from market.matching.candidates import Market
-from market.matching.colgen import solve_product
 from market.matching.engine import scale_of, solve_market
 from market.matching.live import LiveMarket
-from market.matching.pairs import Classes
+from market.matching.optimum.candidates import Market
+from market.matching.optimum.colgen import solve_product
+from market.matching.optimum.pairs import Classes
 from market.matching.rules import Demand, Lot, Parameters
 
 PARAMETERS = Parameters()

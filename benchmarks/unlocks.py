@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from fixtures.markets import Shape, synthetic_market
-from market.matching.changes import (
+from market.matching.diagnosis.changes import (
     Ask,
     Change,
     Credentials,
@@ -27,10 +27,10 @@ from market.matching.changes import (
     Reach,
     apply_changes,
 )
-from market.matching.diagnosis import Unlock
+from market.matching.diagnosis.diagnosis import Unlock
 from market.matching.engine import solve_market
+from market.matching.explaining.whatif import only
 from market.matching.rules import Demand, Lot, Parameters
-from market.matching.whatif import only
 
 SHAPE = Shape(lots=10_000, demands=10_000, products=40)
 

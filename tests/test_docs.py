@@ -154,7 +154,7 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_files_named_in_code_are_there(page: Path) -> None:
-    """`market/web/routes.py` in full, `matching/solver.py` from the package, or a neighbour's bare name."""
+    """`market/web/routes.py` in full, `matching/engine.py` from the package, or a neighbour's bare name."""
     named = {
         match.group(1)
         for span in re.findall(r"`([^`\n]+)`", page.read_text())

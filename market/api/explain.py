@@ -19,7 +19,7 @@ from market.demand.queries import demand_page
 from market.errors import NotFound
 from market.i18n import Language, msg, translate
 from market.matching import review
-from market.matching.changes import (
+from market.matching.diagnosis.changes import (
     Ask,
     Ceiling,
     Change,
@@ -35,9 +35,9 @@ from market.matching.changes import (
     Reach,
 )
 from market.matching.explain import try_demand, try_listing
+from market.matching.explaining.whatif import Effect, Standing
+from market.matching.explaining.why import Use, Why
 from market.matching.findings import demand_findings_of
-from market.matching.whatif import Effect, Standing
-from market.matching.why import Use, Why
 from market.supply.queries import listing_page
 from market.units import FEN_PER_YUAN, Gram
 

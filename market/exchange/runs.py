@@ -16,8 +16,8 @@ from market.exchange.sheets import plain_csv
 from market.i18n import Language, translate
 from market.matching.engine import solve_market
 from market.matching.files.reading import DEMAND_COLUMNS, LOT_COLUMNS
-from market.matching.queries import MatchRow, Snapshot
 from market.matching.files.results import RESULT_FILES, write_result
+from market.matching.queries import MatchRow, Snapshot
 from market.matching.rules import Parameters, freight_per_kg, kilometres
 
 MATCH_COLUMNS = (

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from market.matching.candidates import Ints
+from market.matching.optimum.candidates import Ints
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from market.matching.candidates import Ints, Market
 from market.matching.certificate import weighted
-from market.matching.colgen import solve_product
-from market.matching.diagnosis import Unlock, diagnose_demands, diagnose_lots
-from market.matching.limits import Rules, worth
-from market.matching.pairs import Classes
-from market.matching.repair import effort_for, respect
-from market.matching.solver import Duals, middle
+from market.matching.diagnosis.diagnosis import Unlock, diagnose_demands, diagnose_lots
+from market.matching.limits.repair import effort_for, respect
+from market.matching.limits.rules import Rules, worth
+from market.matching.optimum.candidates import Ints, Market
+from market.matching.optimum.colgen import solve_product
+from market.matching.optimum.pairs import Classes
+from market.matching.optimum.solver import Duals, middle
 
 STAGES = ("candidates", "solve", "repair", "diagnosis")
 

@@ -15,7 +15,7 @@ from market.db.session import fetch, fetch_into, fetch_value
 from market.errors import Busy, Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.matching import lifecycle
-from market.matching.changes import (
+from market.matching.diagnosis.changes import (
     Change,
     DemandChange,
     DemandMinOrder,
@@ -27,9 +27,9 @@ from market.matching.changes import (
     Reach,
     kind_of,
 )
+from market.matching.explaining.whatif import Effect, only, product_of, what_if
 from market.matching.queries import Snapshot, snapshot
 from market.matching.rules import Parameters
-from market.matching.whatif import Effect, only, product_of, what_if
 
 #: Seconds of computing that a page waits for.
 PAGE_SECONDS = 20.0

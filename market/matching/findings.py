@@ -6,7 +6,7 @@ import msgspec
 
 from market.db.session import fetch
 from market.i18n import Message
-from market.matching.changes import Change
+from market.matching.diagnosis.changes import Change
 
 
 class DiagnosisRow(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ async def diagnosis_of(*, listing_id: int, organisation_id: int) -> list[Diagnos
     rows = await fetch(
         f"""{_OF_LISTINGS} JOIN organisation ON organisation.id = listing.owner
            WHERE diagnosis.listing = $1 AND $2 IN (listing.owner, organisation.town) AND run.id = {_NEWEST}
-           ORDER BY diagnosis.rank""",  # noqa: S608
+           ORDER BY diagnosis.rank""",
         listing_id,
         organisation_id,
     )

@@ -8,14 +8,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from market.matching.candidates import Arcs, Market
-from market.matching.colgen import Program, _generate
 from market.matching.live_cover import Cover, weigh
 from market.matching.live_rows import Rows
-from market.matching.pairs import Pairs, demand_sides, lot_sides, whole_worth
+from market.matching.optimum.candidates import Arcs, Market
+from market.matching.optimum.colgen import Program, _generate
+from market.matching.optimum.pairs import Pairs, demand_sides, lot_sides, whole_worth
+from market.matching.optimum.search import Barred, Sides
+from market.matching.optimum.solver import scale_for
 from market.matching.rules import Demand, Lot, Parameters
-from market.matching.search import Barred, Sides
-from market.matching.solver import scale_for
 from market.units import Gram
 
 Ints = NDArray[np.int64]

@@ -8,7 +8,7 @@ asked with, so that a search stays exact while gains rise, and only what fell is
 import numpy as np
 from numpy.typing import NDArray
 
-from market.matching.search import Barred, Leaves, Places, Sides, best_in_leaves, leaves_of
+from market.matching.optimum.search import Barred, Leaves, Places, Sides, best_in_leaves, leaves_of
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -22,7 +22,7 @@ from market.db.session import connection, execute, fetch, transaction
 from market.errors import Busy, Conflict, MarketError, NotFound
 from market.i18n import Message, msg
 from market.matching import lifecycle
-from market.matching.diagnosis import Unlock
+from market.matching.diagnosis.diagnosis import Unlock
 from market.matching.engine import Pair, Result, solve_market
 from market.matching.queries import Gains, Progress, Snapshot, fingerprint, snapshot
 from market.matching.rules import Parameters

@@ -16,10 +16,12 @@ from market.audit.operations import record
 from market.db.processes import in_process
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.matching.certificate import Certificate
-from market.matching.diagnosis import Unlock
+from market.matching.diagnosis.diagnosis import Unlock
 from market.matching.engine import DEMAND_STATES, LOT_STATES, Pair, Result, Side, solve_market
 from market.matching.explain import place_to_compute
-from market.matching.fairness import PriorityCost, VillageReport, by_village, cost_of_priorities
+from market.matching.explaining.fairness import PriorityCost, VillageReport, by_village, cost_of_priorities
+from market.matching.explaining.whatif import product_of
+from market.matching.explaining.why import Why, why_pair
 from market.matching.findings import DiagnosisRow, diagnoses_of_run
 from market.matching.queries import (
     Gains,
@@ -32,8 +34,6 @@ from market.matching.queries import (
     run_of,
 )
 from market.matching.rules import Parameters
-from market.matching.whatif import product_of
-from market.matching.why import Why, why_pair
 from market.units import HAO_PER_FEN, Gram
 
 #: Seconds for computing a whole run again.

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from market.demand.queries import DemandDetails
-from market.matching.changes import (
+from market.matching.diagnosis.changes import (
     Ask,
     Ceiling,
     Change,
@@ -22,7 +22,7 @@ from market.matching.changes import (
     Reach,
 )
 from market.matching.explain import Party, names_of
-from market.matching.whatif import Effect, Trade
+from market.matching.explaining.whatif import Effect, Trade
 from market.units import FEN_PER_YUAN, FenPerKg, Gram, kg, yuan_per_kg
 from market.web.told import ask_fen, ceiling_fen
 

@@ -9,10 +9,10 @@ from litestar.types import ControllerRouterHandler
 
 from market.i18n import Language, Message, msg
 from market.matching.explain import Names, Party, names_of
+from market.matching.explaining.why import Why
 from market.matching.lifecycle import DONE, MATCH
 from market.matching.queries import Snapshot, inputs_of, matches_of_run, run_of
 from market.matching.review import why_in_run
-from market.matching.why import Why
 from market.web.addresses import row_number
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of

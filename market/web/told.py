@@ -11,7 +11,7 @@ import msgspec
 
 from market.catalogue.queries import credential_kinds, grades
 from market.i18n import Language, Message, msg
-from market.matching.changes import (
+from market.matching.diagnosis.changes import (
     Ask,
     Ceiling,
     Change,

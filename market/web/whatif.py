@@ -8,7 +8,7 @@ import msgspec
 
 from market.demand.queries import DemandDetails
 from market.i18n import Message, msg
-from market.matching.changes import (
+from market.matching.diagnosis.changes import (
     Ask,
     Ceiling,
     Change,

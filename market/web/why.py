@@ -16,7 +16,7 @@ from market.demand.rules import DEMAND
 from market.demand.rules import PUBLISHED as WANTED
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
-from market.matching.changes import Ask, Change, Credentials, Dropped, Grade
+from market.matching.diagnosis.changes import Ask, Change, Credentials, Dropped, Grade
 from market.matching.explain import try_demand, try_listing
 from market.matching.findings import DemandFinding, DiagnosisRow, demand_findings_of, diagnosis_of
 from market.supply.commands import NewTerms

@@ -7,7 +7,15 @@ import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.errors import Conflict, Invalid, NotFound
-from market.matching.changes import Ask, Ceiling, Change, Credentials, DemandQuantity, LotQuantity, Reach
+from market.matching.diagnosis.changes import (
+    Ask,
+    Ceiling,
+    Change,
+    Credentials,
+    DemandQuantity,
+    LotQuantity,
+    Reach,
+)
 from market.matching.explain import names_of, try_demand, try_listing
 from market.matching.operations import run_now
 from market.supply.operations import move_listing

@@ -11,7 +11,7 @@ from market.bids.operations import NewBid, accept_bid, place_bid
 from market.db.session import execute, fetch_value
 from market.deals.operations import sign
 from market.i18n import Message, msg
-from market.matching.changes import Ask
+from market.matching.diagnosis.changes import Ask
 from market.units import FenPerKg, Gram
 from tests.integration.web import shop
 

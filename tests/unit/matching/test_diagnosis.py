@@ -9,9 +9,8 @@ from hypothesis import given, settings
 
 from fixtures.markets import Shape, synthetic_market
 from market.i18n import Message
-from market.matching import displacement, obstacles
-from market.matching.candidates import Market
-from market.matching.changes import (
+from market.matching.diagnosis import displacement, obstacles
+from market.matching.diagnosis.changes import (
     Ask,
     Ceiling,
     Change,
@@ -24,8 +23,9 @@ from market.matching.changes import (
     Reach,
     apply_changes,
 )
-from market.matching.diagnosis import Unlock
+from market.matching.diagnosis.diagnosis import Unlock
 from market.matching.engine import solve_market
+from market.matching.optimum.candidates import Market
 from market.matching.rules import Demand, Lot, Parameters, why_not
 from tests.unit.matching.markets import demand, lot, tiny_markets
 

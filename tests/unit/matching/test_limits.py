@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures.markets import Shape, synthetic_market
-from market.matching.candidates import Arcs, Market
-from market.matching.colgen import solve_product
-from market.matching.components import settle
 from market.matching.engine import scale_of
-from market.matching.limits import Rules, some, worth
-from market.matching.limits_bound import Prices
-from market.matching.pairs import Classes, Pairs
-from market.matching.repair import Effort, Kept, effort_for, respect
+from market.matching.limits.bound import Prices
+from market.matching.limits.components import settle
+from market.matching.limits.repair import Effort, Kept, effort_for, respect
+from market.matching.limits.rules import Rules, some, worth
+from market.matching.optimum.candidates import Arcs, Market
+from market.matching.optimum.colgen import solve_product
+from market.matching.optimum.pairs import Classes, Pairs
+from market.matching.optimum.solver import middle
 from market.matching.rules import Demand, Lot, Parameters
-from market.matching.solver import middle
 from tests.unit.matching.markets import tiny_markets
 from tests.unit.matching.test_optimum import best, worths
 
@@ -165,8 +165,8 @@ def test_bound_with_pairs_left_out_holds_for_all_pairs(monkeypatch: pytest.Monke
         whole = synthetic(150, seed=seed).keep(SEARCH_ONLY)
         with monkeypatch.context() as patch:
             patch.setattr(Pairs, "KEEP", 100)
-            patch.setattr("market.matching.permitted.OF_DEMAND", 4)
-            patch.setattr("market.matching.permitted.OF_LOT", 2)
+            patch.setattr("market.matching.limits.permitted.OF_DEMAND", 4)
+            patch.setattr("market.matching.limits.permitted.OF_LOT", 2)
             part = synthetic(150, seed=seed).keep(SEARCH_ONLY)
         assert len(part.arcs.w) < len(whole.arcs.w)
         assert part.bound >= whole.worth

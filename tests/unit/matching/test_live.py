@@ -17,7 +17,7 @@ from market.matching import live_product, live_rows
 from market.matching.engine import solve_market
 from market.matching.live import LiveMarket
 from market.matching.live_product import DEMANDS, LOTS
-from market.matching.pairs import Pairs
+from market.matching.optimum.pairs import Pairs
 from market.matching.rules import Demand, Lot, Parameters
 from market.units import Gram
 from tests.unit.matching.markets import demand, lot, tiny_markets

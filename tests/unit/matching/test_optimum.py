@@ -13,10 +13,10 @@ from scipy.sparse import csr_matrix
 
 from fixtures.markets import Shape, synthetic_market
 from market.errors import Invalid
-from market.matching import colgen
-from market.matching.candidates import Market
 from market.matching.engine import Result, solve_market
-from market.matching.pairs import Classes, Pairs
+from market.matching.optimum import colgen
+from market.matching.optimum.candidates import Market
+from market.matching.optimum.pairs import Classes, Pairs
 from market.matching.rules import Demand, Lot, Parameters, freight_per_kg, kilometres, why_not
 from market.units import Gram
 from tests.unit.matching.markets import demand, lot, tiny_markets

@@ -12,12 +12,12 @@ from python_calamine import CalamineWorkbook
 
 from market import cli_match
 from market.i18n import msg
+from market.matching.diagnosis.unlocks import Unlock
 from market.matching.engine import Pair, Result, Side, solve_market
 from market.matching.files import results
 from market.matching.files import workbook as result_workbook
 from market.matching.files.results import OUR_FILES, RESULT_FILES, WORKBOOK, write_faults, write_result
 from market.matching.rules import Demand, Lot, Parameters
-from market.matching.unlocks import Unlock
 from market.units import Gram
 from tests.unit.matching.markets import demand, lot, write_market
 

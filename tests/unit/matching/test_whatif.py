@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.errors import Invalid, NotFound
-from market.matching.changes import (
+from market.matching.diagnosis.changes import (
     Ask,
     Ceiling,
     Change,
@@ -31,10 +31,10 @@ from market.matching.changes import (
     changed_lot,
 )
 from market.matching.engine import solve_market
-from market.matching.fairness import by_village, cost_of_priorities
+from market.matching.explaining.fairness import by_village, cost_of_priorities
+from market.matching.explaining.whatif import what_if
+from market.matching.explaining.why import why_pair
 from market.matching.rules import Demand, Lot, Parameters
-from market.matching.whatif import what_if
-from market.matching.why import why_pair
 from market.units import Fen, Gram
 from tests.unit.matching.markets import DAY, demand, lot, tiny_markets
 

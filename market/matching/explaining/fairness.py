@@ -12,8 +12,8 @@ from math import fsum
 import msgspec
 
 from market.matching.engine import Result, solve_market
+from market.matching.explaining.whatif import Barred, Shift, fen_of, mean_price, shifts
 from market.matching.rules import Demand, Lot, Parameters
-from market.matching.whatif import Barred, Shift, fen_of, mean_price, shifts
 from market.units import Fen, Gram
 
 

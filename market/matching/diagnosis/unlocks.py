@@ -21,10 +21,9 @@ from typing import NamedTuple
 import msgspec
 
 from market.i18n import Message, msg
-from market.matching.candidates import Market
-from market.matching.changes import Change
-from market.matching.displacement import Outcome
-from market.matching.obstacles import (
+from market.matching.diagnosis.changes import Change
+from market.matching.diagnosis.displacement import Outcome
+from market.matching.diagnosis.obstacles import (
     BITS,
     CODES,
     CREDENTIAL,
@@ -36,6 +35,7 @@ from market.matching.obstacles import (
     THEIR_MIN,
     Hits,
 )
+from market.matching.optimum.candidates import Market
 from market.units import FEN_PER_YUAN, GRAMS_PER_KG, Fen, Gram
 
 #: What a change that costs no price is taken to cost when changes are ranked, in yuan per kg.

@@ -6,7 +6,7 @@ from decimal import Decimal
 from math import ceil
 
 from market.i18n import Message, msg
-from market.matching.changes import (
+from market.matching.diagnosis.changes import (
     Ask,
     Change,
     Credentials,
@@ -17,9 +17,17 @@ from market.matching.changes import (
     MaxLots,
     Reach,
 )
-from market.matching.obstacles import CREDENTIAL, DISTANCE, EARLIER, GRADE, LATER, OWN_MIN, THEIR_MIN
+from market.matching.diagnosis.obstacles import (
+    CREDENTIAL,
+    DISTANCE,
+    EARLIER,
+    GRADE,
+    LATER,
+    OWN_MIN,
+    THEIR_MIN,
+)
+from market.matching.diagnosis.unlocks import HAO, Hit, Unlock, Voice, fen_at
 from market.matching.rules import Demand, Lot, codes_text, kg_text, why_not, yuan_text
-from market.matching.unlocks import HAO, Hit, Unlock, Voice, fen_at
 from market.units import Fen, Gram
 
 

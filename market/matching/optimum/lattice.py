@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from market.matching.compiled import compiled
-from market.matching.network import HUB, Network
+from market.matching.optimum.compiled import compiled
+from market.matching.optimum.network import HUB, Network
 
 Ints = NDArray[np.int64]
 Places = NDArray[np.int32]

@@ -17,7 +17,7 @@ from ortools.graph.python import min_cost_flow
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components, dijkstra
 
-from market.matching.candidates import Arcs, Ints
+from market.matching.optimum.candidates import Arcs, Ints
 
 #: Costs times nodes must stay under this for the flow solver's own arithmetic.
 COST_RANGE = 2**61

@@ -5,7 +5,7 @@ from datetime import date
 from math import ceil
 
 from market.i18n import Message, msg
-from market.matching.changes import (
+from market.matching.diagnosis.changes import (
     Ceiling,
     Change,
     DemandMinOrder,
@@ -16,9 +16,17 @@ from market.matching.changes import (
     MinGrade,
     Reach,
 )
-from market.matching.obstacles import CREDENTIAL, DISTANCE, EARLIER, GRADE, LATER, OWN_MIN, THEIR_MIN
+from market.matching.diagnosis.obstacles import (
+    CREDENTIAL,
+    DISTANCE,
+    EARLIER,
+    GRADE,
+    LATER,
+    OWN_MIN,
+    THEIR_MIN,
+)
+from market.matching.diagnosis.unlocks import HAO, Hit, Unlock, Voice, fen_at
 from market.matching.rules import Demand, Lot, codes_text, kg_text, why_not, yuan_text
-from market.matching.unlocks import HAO, Hit, Unlock, Voice, fen_at
 from market.units import FEN_PER_YUAN, MOST_FEN_PER_KG, Fen, Gram
 
 

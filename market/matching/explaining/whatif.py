@@ -13,7 +13,7 @@ import msgspec
 
 from market.errors import NotFound
 from market.i18n import msg
-from market.matching.changes import Change, apply_changes
+from market.matching.diagnosis.changes import Change, apply_changes
 from market.matching.engine import Result, Side, solve_market
 from market.matching.rules import Demand, Lot, Parameters
 from market.units import FEN_PER_YUAN, GRAMS_PER_KG, Fen, Gram

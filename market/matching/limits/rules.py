@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from market.matching.candidates import Arcs, Bools, Floats, Ints
 from market.matching.certificate import weighted
+from market.matching.optimum.candidates import Arcs, Bools, Floats, Ints
 
 Places = NDArray[np.int32]
 

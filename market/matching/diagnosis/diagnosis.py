@@ -9,13 +9,13 @@ from collections.abc import Collection
 
 import numpy as np
 
-from market.matching.buyers import Buyer
-from market.matching.candidates import Arcs, Ints, Market
-from market.matching.displacement import Outcome, outcome_of
-from market.matching.obstacles import nearest, sweep
-from market.matching.sellers import Seller
-from market.matching.solver import Duals
-from market.matching.unlocks import Advice, Unlock, Voice, grouped
+from market.matching.diagnosis.buyers import Buyer
+from market.matching.diagnosis.displacement import Outcome, outcome_of
+from market.matching.diagnosis.obstacles import nearest, sweep
+from market.matching.diagnosis.sellers import Seller
+from market.matching.diagnosis.unlocks import Advice, Unlock, Voice, grouped
+from market.matching.optimum.candidates import Arcs, Ints, Market
+from market.matching.optimum.solver import Duals
 
 __all__ = ["Unlock", "diagnose_demands", "diagnose_lots", "diagnosis_of"]
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from market.matching.candidates import Arcs, Ints
 from market.matching.certificate import weighted
-from market.matching.components import parts_of, settle
-from market.matching.limits import Rules, some, worth
-from market.matching.pairs import Pairs
-from market.matching.permitted import Permitted, completed, permitted
-from market.matching.solver import Duals, best_flow
+from market.matching.limits.components import parts_of, settle
+from market.matching.limits.permitted import Permitted, completed, permitted
+from market.matching.limits.rules import Rules, some, worth
+from market.matching.optimum.candidates import Arcs, Ints
+from market.matching.optimum.pairs import Pairs
+from market.matching.optimum.solver import Duals, best_flow
 
 if TYPE_CHECKING:
-    from market.matching.limits_bound import Bound
+    from market.matching.limits.bound import Bound
 
 __all__ = ["Effort", "Kept", "Rules", "effort_for", "respect", "worth"]
 
@@ -92,8 +92,8 @@ def respect(
     tells when to stop with the best so far, ``left()`` how many seconds there are until then.
     """
     # Compiled code takes half a second to load: only what needs it pays for it.
-    from market.matching.exchange import Search
-    from market.matching.limits_bound import Prices
+    from market.matching.limits.bound import Prices
+    from market.matching.limits.exchange import Search
 
     kept, x = permitted(pairs, rules, arcs, x, duals)
     x = rules.pruned(kept.arcs, x)
@@ -125,7 +125,7 @@ def _settled(
     found: Kept, kept: Permitted, rules: Rules, proof: "Bound", effort: Effort, late: Late, left: Left
 ) -> Kept:
     """Solve small parts outright where worth and bound are apart, the widest apart first."""
-    from market.matching.limits_bound import rounded_up
+    from market.matching.limits.bound import rounded_up
 
     arcs, x = kept.arcs, found.x.copy()
     of_lot, of_demand, whole = parts_of(kept, rules)

@@ -5,8 +5,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from market.matching.candidates import Arcs, Floats, Ints, Market
-from market.matching.search import Leaves, Places, Sides, best_offers, enumerate_pairs, leaves_of
+from market.matching.optimum.candidates import Arcs, Floats, Ints, Market
+from market.matching.optimum.search import Leaves, Places, Sides, best_offers, enumerate_pairs, leaves_of
 
 
 def whole_worth(worth: Floats, scale: float) -> Ints:

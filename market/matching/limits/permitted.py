@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from market.matching.candidates import Arcs, Bools, Floats, Ints, join
-from market.matching.limits import Rules, some
-from market.matching.pairs import Pairs
-from market.matching.search import Places
-from market.matching.solver import Duals
+from market.matching.limits.rules import Rules, some
+from market.matching.optimum.candidates import Arcs, Bools, Floats, Ints, join
+from market.matching.optimum.pairs import Pairs
+from market.matching.optimum.search import Places
+from market.matching.optimum.solver import Duals
 
 #: Pairs that each demand, and each lot, keeps where not all are listed.
 OF_DEMAND, OF_LOT = 64, 16

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from market.matching.candidates import BLOCK, Arcs, Block, Bools, Floats, Ints, Market
-from market.matching.solver import Duals
+from market.matching.optimum.candidates import BLOCK, Arcs, Block, Bools, Floats, Ints, Market
+from market.matching.optimum.solver import Duals
 
 _NEVER = 2**62
 #: Pairs of a product that are looked at once more for what is not among the arcs; beyond, the arcs must do.
@@ -311,7 +311,7 @@ def _ways_out(market: Market, outcome: Outcome, arcs: Arcs, hung: Ints, whose: I
     """All ways of the hung rows inside their parts, and their cheapest out of them."""
     rows, columns = len(outcome.left), len(outcome.open)
     if MANY < len(hung) * columns <= CELLS:
-        from market.matching.sweeps import ways_out
+        from market.matching.diagnosis.sweeps import ways_out
 
         return ways_out(market, outcome, hung, whose)
     if len(hung) * columns > CELLS:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from market.matching.candidates import Block, Bools, Floats, Ints, Market
-from market.matching.displacement import MANY, Outcome, tables
+from market.matching.diagnosis.displacement import MANY, Outcome, tables
+from market.matching.optimum.candidates import Block, Bools, Floats, Ints, Market
 
 GRADE, LATER, EARLIER, CREDENTIAL, DISTANCE, PRICE, OWN_MIN, THEIR_MIN, MAX_LOTS = (1 << k for k in range(9))
 #: The code of each bit, as files and pages show it.
@@ -58,7 +58,7 @@ def sweep(market: Market, outcome: Outcome, rows: Ints) -> Hits:
     """Look at ``rows`` (local places) against all columns of the product, ordered by row and obstacles."""
     parts: list[Hits] = []
     if outcome.of_lots and len(rows) * len(outcome.open) > MANY:
-        from market.matching.sweeps import sweep_lots
+        from market.matching.diagnosis.sweeps import sweep_lots
 
         parts, rows = sweep_lots(market, outcome, rows), rows[:0]
     for part, table in tables(market, outcome.product, outcome.of_lots, rows):
@@ -85,7 +85,7 @@ def _uncontested(market: Market, outcome: Outcome, hits: Hits) -> Hits:
     lots, demands = market.lots_of[outcome.product], market.demands_of[outcome.product]
     km = market.km(lots[row], demands[column])
     if len(lots) * len(far) > MANY:
-        from market.matching.sweeps import lets_in
+        from market.matching.diagnosis.sweeps import lets_in
 
         others = lets_in(market, outcome, row, column, km)
     else:

@@ -13,6 +13,7 @@ import msgspec
 
 from market.i18n import Message, msg
 from market.matching.engine import Pair, Result, solve_market
+from market.matching.explaining.whatif import Barred, only, product_of
 from market.matching.rules import (
     Demand,
     Lot,
@@ -24,7 +25,6 @@ from market.matching.rules import (
     why_not,
     yuan_text,
 )
-from market.matching.whatif import Barred, only, product_of
 from market.units import Gram
 
 #: Below this many yuan per kg two plans are a tie: rounding, not a reason.
