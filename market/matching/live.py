@@ -188,13 +188,22 @@ class LiveMarket:
         )
 
     def settle(self, *, budget: float | None = None, pivots: int | None = None) -> Suggestions:
-        """Go on with what earlier events left; without a budget until nothing is left to be had."""
+        """Go on with what earlier events left; without a budget until nothing is left to be had.
+
+        Products from which most have gone are then begun anew, too.
+        """
         watch = self._watch(budget, pivots)
         answers = [
             self._answer(name, self._remember(name), watch)
             for name, product in self._products.items()
             if not product.settled
         ]
+        if budget is None and pivots is None:
+            for name, product in self._products.items():
+                if product.is_worn:
+                    before = self._remember(name)
+                    self._products[name] = self._live(*(side.alive() for side in product.sides))
+                    answers.append(self._answer(name, before, watch))
         return Suggestions(
             moved_lots=tuple(id_ for answer in answers for id_ in answer.moved_lots),
             moved_demands=tuple(id_ for answer in answers for id_ in answer.moved_demands),

@@ -14,7 +14,7 @@ from market.matching.optimum.candidates import Arcs, Market
 from market.matching.optimum.colgen import Program, _generate
 from market.matching.optimum.pairs import Pairs, demand_sides, lot_sides, whole_worth
 from market.matching.optimum.search import Barred, Sides
-from market.matching.optimum.solver import scale_for
+from market.matching.optimum.gains import scale_for
 from market.matching.rules import Demand, Lot, Parameters
 from market.units import Gram
 
@@ -26,9 +26,11 @@ LOTS, DEMANDS = 0, 1
 #: Arcs of a newcomer to begin with, and that join of a row that is looked at again.
 FIRST, MORE = 10, 4
 #: Pivots, and rows to search for, between two looks at the clock.
-_PIVOTS, _ROWS = 32, 128
+_PIVOTS, _ROWS = 16, 64
 #: A market may double, and its prices with it, before the steps of its whole numbers become too fine.
 _ROOM = 2
+#: Rows that have left, besides half of all, after which a product is worn.
+_WORN = 200
 
 
 class Watch:
@@ -186,6 +188,12 @@ class LiveProduct:
         else:
             worth = demands.price.max(initial=-math.inf) - float(party.ask) + float(party.priority)
         return worth <= self.most_worth and self.network.nodes < self.most_nodes
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether so many rows have left that it is better begun anew."""
+        left = sum(int(side.is_out.sum()) for side in self.sides)
+        return left > _WORN + self.network.nodes // 2
 
     def appear(self, party: Party, most: int) -> Found:
         """Add a lot or a demand; return its ``most`` best pairs by worth less what the others gain."""
@@ -355,9 +363,10 @@ class LiveProduct:
         worth = self._worth(here, there) if side == LOTS else self._worth(there, here)
         worse = worth > now[side][here] + others[there]
         here, there, worth = here[worse], there[worse], worth[worse]
-        gain = now[side].copy()
-        np.maximum.at(gain, here, worth - others[there] + 2)
-        mine[rows] = np.minimum(mine[rows], gain[rows])
+        gain = now[side][rows]
+        # Two steps for rounding: what was found stands for what was not.
+        np.maximum.at(gain, place[worse], worth - others[there] + 2)
+        mine[rows] = np.minimum(mine[rows], gain)
         # A pair that a lot and a demand both found joins twice, which does no harm.
         return self._join(side, here, there, worth)
 

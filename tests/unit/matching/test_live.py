@@ -302,3 +302,19 @@ def test_budget_in_milliseconds_is_kept_on_the_clock_that_is_given() -> None:
     market = LiveMarket(lots[:-1], demands, PARAMETERS, clock=lambda: next(ticks) / 1000)
     assert not market.appear(lots[-1], budget=0.5).standing.settled
     assert market.settle(budget=10_000).standing.settled
+
+
+def test_worn_product_is_begun_anew_by_settle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_product, "_WORN", 3)
+    lots, demands = synthetic_market(Shape(lots=40, demands=40, products=1), seed=9)
+    market = LiveMarket(lots, demands, PARAMETERS)
+    for party in lots[:30]:
+        market.withdraw("lot", party.id, pivots=0)
+    for wanted in demands[:20]:
+        market.withdraw("demand", wanted.id, pivots=0)
+    assert market._products["P001"].is_worn
+    standing = market.settle().standing
+    assert market._products["P001"].network.nodes == 31
+    assert standing == market.standing()
+    assert standing.settled
+    check_bound(market)
