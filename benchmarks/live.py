@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.kit.run import keep, table
 from fixtures.markets import SIZES, synthetic_market
 from market.matching.engine import scale_of, solve_market
-from market.matching.live import LiveMarket
+from market.matching.live.market import LiveMarket
 from market.matching.optimum.candidates import Market
 from market.matching.optimum.colgen import solve_product
 from market.matching.optimum.pairs import Classes

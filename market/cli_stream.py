@@ -13,8 +13,8 @@ from market.errors import Invalid, MarketError
 from market.i18n import LANGUAGES, Language, Message, msg, translate
 
 if TYPE_CHECKING:
-    from market.matching.live import LiveMarket
-    from market.matching.live_events import Event
+    from market.matching.live.events import Event
+    from market.matching.live.market import LiveMarket
 
 DONE, BAD_INPUT = 0, 2
 
@@ -56,8 +56,8 @@ def stream(args: argparse.Namespace) -> int:
         return BAD_INPUT
     # Compiled code takes half a second to load: a wrong option is told without.
     from market.matching.files.reading import read_demand, read_supply
-    from market.matching.live import LiveMarket
-    from market.matching.live_events import standing_line
+    from market.matching.live.events import standing_line
+    from market.matching.live.market import LiveMarket
     from market.matching.rules import Parameters
 
     begin = time.monotonic()
@@ -86,7 +86,7 @@ def stream(args: argparse.Namespace) -> int:
 
 
 def _answer(market: "LiveMarket", line: bytes, budget: float, language: Language) -> dict[str, Any]:
-    from market.matching.live_events import answer_line, event_of, happen
+    from market.matching.live.events import answer_line, event_of, happen
 
     begin = time.monotonic()
     try:
@@ -109,7 +109,7 @@ def _answer(market: "LiveMarket", line: bytes, budget: float, language: Language
 def _clear(market: "LiveMarket", event: "Event", language: Language) -> dict[str, Any]:
     """Clear everything; write the result as ``market match`` does where the event names a folder."""
     from market.matching.files import results
-    from market.matching.live_events import standing_line
+    from market.matching.live.events import standing_line
 
     lots, demands = market.lots(), market.demands()
     result = market.clear()

@@ -11,7 +11,7 @@ from market.errors import Conflict, NotFound
 from market.i18n import msg
 from market.matching import lifecycle
 from market.matching.explain import Names, names_of, place_to_compute
-from market.matching.live_answers import LiveMatch, Option
+from market.matching.live.answers import LiveMatch, Option
 from market.matching.queries import Gains, Snapshot, snapshot
 from market.matching.rules import Demand, Lot, Parameters
 
@@ -70,7 +70,7 @@ async def _best(
     market: Snapshot, town_id: int | None, *, listing: str | None = None, demand: str | None = None
 ) -> BestMatches:
     # Compiled code takes half a second to load: only the first who asks waits for it.
-    from market.matching.live_now import best_now
+    from market.matching.live.now import best_now
 
     side: Sequence[Lot | Demand] = market.lots if listing else market.demands
     subject = next((one for one in side if one.id == (listing or demand)), None)

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from fixtures.markets import Shape, synthetic_market
 from market.errors import Conflict, Invalid, MarketError, NotFound
-from market.matching import live_product, live_rows
 from market.matching.engine import solve_market
-from market.matching.live import LiveMarket
-from market.matching.live_product import DEMANDS, LOTS
+from market.matching.live import product as live_product
+from market.matching.live import rows as live_rows
+from market.matching.live.market import LiveMarket
+from market.matching.live.product import DEMANDS, LOTS
 from market.matching.optimum.pairs import Pairs
 from market.matching.rules import Demand, Lot, Parameters
 from market.units import Gram

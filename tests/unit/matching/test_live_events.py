@@ -10,8 +10,8 @@ import pytest
 
 from market.cli import main
 from market.errors import Invalid
-from market.matching.live import LiveMarket
-from market.matching.live_events import Event, event_of, happen, party_of
+from market.matching.live.events import Event, event_of, happen, party_of
+from market.matching.live.market import LiveMarket
 from market.matching.rules import Parameters
 from tests.unit.matching.markets import demand, lot, write_market
 

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.matching.live_cover import weigh
-from market.matching.optimum.candidates import Arcs
+from market.matching.live.cover import weigh
 from market.matching.optimum.network import HUB, Network
-from market.matching.optimum.solver import best_flow
+from tests.unit.matching.reference import reference_flow
 
 
 def check(network: Network, grams: list[int], lots: int) -> None:
@@ -82,8 +81,9 @@ def test_changed_quantities_end_at_the_optimum(case: Any) -> None:
     assert network.solve()
     check(network, grams, lots)
     q, d = np.array(grams[:lots]), np.array(grams[lots:])
-    best = best_flow(Arcs(i.astype(np.int32), j.astype(np.int32), np.array(worth)), q, d)
-    assert best is not None
+    served = np.flatnonzero((q[i] > 0) & (d[j] > 0))
+    best = np.zeros(len(i), np.int64)
+    best[served] = reference_flow(i[served], j[served], np.array(worth)[served], q, d)
     assert weigh(network.worth, network.flow) == int(best @ np.array(worth))
     assert (network.potential[1 : 1 + lots] >= 0).all()
     assert (network.potential[1 + lots :] <= 0).all()

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from fixtures.markets import Shape, synthetic_market
-from market.matching import live_now
 from market.matching.engine import solve_market
-from market.matching.live_now import best_now
+from market.matching.live import now as live_now
+from market.matching.live.now import best_now
 from market.matching.rules import Parameters
 from tests.unit.matching.markets import demand, lot
 

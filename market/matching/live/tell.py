@@ -6,8 +6,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from market.matching.live_answers import LiveMatch, Option, Standing
-from market.matching.live_product import DEMANDS, LOTS, Found, LiveProduct
+from market.matching.live.answers import LiveMatch, Option, Standing
+from market.matching.live.product import DEMANDS, LOTS, Found, LiveProduct
 from market.matching.prices import price_within
 from market.matching.rules import Demand, Lot
 from market.units import GRAMS_PER_KG, Gram

@@ -20,9 +20,9 @@ import numpy as np
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.matching.engine import Result, solve_market
-from market.matching.live_answers import LiveMatch, Standing, Suggestions
-from market.matching.live_product import DEMANDS, LOTS, Found, LiveProduct, Party, Watch
-from market.matching.live_tell import Before, matches_of, moved_since_never, options, stand
+from market.matching.live.answers import LiveMatch, Standing, Suggestions
+from market.matching.live.product import DEMANDS, LOTS, Found, LiveProduct, Party, Watch
+from market.matching.live.tell import Before, matches_of, moved_since_never, options, stand
 from market.matching.rules import Demand, Lot, Parameters, check_unique, kg_text
 from market.units import Gram
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from market.matching.live import LiveMarket
-from market.matching.live_answers import LiveMatch, Option
+from market.matching.live.answers import LiveMatch, Option
+from market.matching.live.market import LiveMarket
 from market.matching.rules import Demand, Lot, Parameters
 
 #: Products with no more possible pairs than this are matched outright: some tenths of a second.

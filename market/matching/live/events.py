@@ -19,8 +19,8 @@ from market.errors import Invalid
 from market.i18n import Message, msg
 from market.matching.files.headings import DEMAND_COLUMNS, LOT_COLUMNS, Column, Columns, Headings, reader
 from market.matching.files.readings import LONGEST_CELL, Figures, Unclear, is_absent, is_nothing
-from market.matching.live import LiveMarket
-from market.matching.live_answers import LiveMatch, Option, Standing, Suggestions
+from market.matching.live.answers import LiveMatch, Option, Standing, Suggestions
+from market.matching.live.market import LiveMarket
 from market.matching.rules import Demand, Lot
 from market.units import GRAMS_PER_KG, Gram
 

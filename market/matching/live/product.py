@@ -8,13 +8,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from market.matching.live_cover import Cover, weigh
-from market.matching.live_rows import Rows
+from market.matching.live.cover import Cover, weigh
+from market.matching.live.rows import Rows
 from market.matching.optimum.candidates import Arcs, Market
 from market.matching.optimum.colgen import Program, _generate
+from market.matching.optimum.gains import scale_for
 from market.matching.optimum.pairs import Pairs, demand_sides, lot_sides, whole_worth
 from market.matching.optimum.search import Barred, Sides
-from market.matching.optimum.gains import scale_for
 from market.matching.rules import Demand, Lot, Parameters
 from market.units import Gram
 
