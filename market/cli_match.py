@@ -12,7 +12,6 @@ import msgspec
 
 from market.errors import MarketError
 from market.i18n import LANGUAGES, Language, Message, msg, translate
-from market.matching.checker.verify import verify
 from market.matching.engine import Progress, Result, solve_market
 from market.matching.files import results
 from market.matching.files.reading import read_demand, read_supply
@@ -166,6 +165,9 @@ def _summary(result: Result, folder: Path, seconds: float) -> Message:
 
 def check(args: argparse.Namespace) -> int:
     """Verify a result; say what was checked, or the first faults."""
+    # The checker's own libraries take a quarter of a second to load: a run does not pay for them.
+    from market.matching.checker.verify import verify
+
     language: Language = args.lang
     report = verify(args.supply, args.demand, args.dir)
     if report.unreadable:

@@ -8,12 +8,11 @@ import numpy as np
 
 from market.matching.certificate import weighted
 from market.matching.diagnosis.diagnosis import Unlock, diagnose_demands, diagnose_lots
-from market.matching.limits.repair import effort_for, respect
 from market.matching.limits.rules import Rules, worth
 from market.matching.optimum.candidates import Ints, Market
 from market.matching.optimum.colgen import solve_product
+from market.matching.optimum.gains import Duals, middle
 from market.matching.optimum.pairs import Classes
-from market.matching.optimum.solver import Duals, middle
 
 STAGES = ("candidates", "solve", "repair", "diagnosis")
 
@@ -84,6 +83,9 @@ def clear_product(
     bound = weighted(gains.u, q) + weighted(gains.v, d)
     rules = Rules(q, d, market.lot_min[lots], market.demand_min[demands], market.max_lots[demands])
     if not rules.kept_by(arcs, x):
+        # Its libraries take a quarter of a second to load: only a market with limits pays for them.
+        from market.matching.limits.repair import effort_for, respect
+
         proof = 0.0 if math.isinf(left()) else PROOF * left()
         kept = respect(
             classes.pairs,

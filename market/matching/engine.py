@@ -14,7 +14,7 @@ from market.i18n import Message, msg
 from market.matching.certificate import Certificate, relative_gap, weighted
 from market.matching.diagnosis.diagnosis import Unlock
 from market.matching.optimum.candidates import Ints, Market
-from market.matching.optimum.solver import scale_for
+from market.matching.optimum.gains import scale_for
 from market.matching.prices import price_within
 from market.matching.rules import Demand, Lot, Parameters, check_unique, yuan_text
 from market.matching.shares import made_by_processes

@@ -19,7 +19,7 @@ from market.errors import Conflict
 from market.i18n import msg
 from market.matching.diagnosis.diagnosis import Unlock
 from market.matching.optimum.candidates import Ints, Market
-from market.matching.optimum.solver import Duals
+from market.matching.optimum.gains import Duals
 
 if TYPE_CHECKING:
     from market.matching.clearing import Cleared

@@ -15,7 +15,7 @@ from market.matching.diagnosis.obstacles import nearest, sweep
 from market.matching.diagnosis.sellers import Seller
 from market.matching.diagnosis.unlocks import Advice, Unlock, Voice, grouped
 from market.matching.optimum.candidates import Arcs, Ints, Market
-from market.matching.optimum.solver import Duals
+from market.matching.optimum.gains import Duals
 
 __all__ = ["Unlock", "diagnose_demands", "diagnose_lots", "diagnosis_of"]
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from market.matching.optimum.candidates import BLOCK, Arcs, Block, Bools, Floats, Ints, Market
-from market.matching.optimum.solver import Duals
+from market.matching.optimum.gains import Duals
 
 _NEVER = 2**62
 #: Pairs of a product that are looked at once more for what is not among the arcs; beyond, the arcs must do.

@@ -11,11 +11,11 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_matrix, csr_matrix, vstack
 from scipy.sparse.csgraph import connected_components
 
+from market.matching.limits.flow import best_flow
 from market.matching.limits.permitted import Permitted
 from market.matching.limits.quiet import silence
 from market.matching.limits.rules import Rules, some
 from market.matching.optimum.candidates import Arcs, Bools, Floats, Ints
-from market.matching.optimum.solver import best_flow
 
 #: Grams in the unit of the programme: quantities of lots and demands are then of the size of 1 to 1000.
 UNIT = 100_000

@@ -11,9 +11,9 @@ import numpy as np
 
 from market.matching.limits.rules import Rules, some
 from market.matching.optimum.candidates import Arcs, Bools, Floats, Ints, join
+from market.matching.optimum.gains import Duals
 from market.matching.optimum.pairs import Pairs
 from market.matching.optimum.search import Places
-from market.matching.optimum.solver import Duals
 
 #: Pairs that each demand, and each lot, keeps where not all are listed.
 OF_DEMAND, OF_LOT = 64, 16

@@ -14,11 +14,12 @@ import numpy as np
 
 from market.matching.certificate import weighted
 from market.matching.limits.components import parts_of, settle
+from market.matching.limits.flow import best_flow
 from market.matching.limits.permitted import Permitted, completed, permitted
 from market.matching.limits.rules import Rules, some, worth
 from market.matching.optimum.candidates import Arcs, Ints
+from market.matching.optimum.gains import Duals
 from market.matching.optimum.pairs import Pairs
-from market.matching.optimum.solver import Duals, best_flow
 
 if TYPE_CHECKING:
     from market.matching.limits.bound import Bound

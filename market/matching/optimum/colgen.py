@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from market.matching.optimum.candidates import Arcs, Floats, Ints, join
+from market.matching.optimum.gains import Duals
 from market.matching.optimum.lattice import farthest_shifts, pieces_of
 from market.matching.optimum.network import Network
 from market.matching.optimum.pairs import Classes, Pairs
 from market.matching.optimum.search import Places
-from market.matching.optimum.solver import Duals
 
 #: Arcs per lot and per demand to begin with, and that join in a round.
 FIRST, MORE = 20, 8

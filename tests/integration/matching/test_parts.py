@@ -26,8 +26,8 @@ from market.matching.run_jobs import MOST_READINGS, MOST_TRIES
 ROOT = Path(__file__).parents[3]
 #: 2,000 x 2,000 in 20 products has some 250,000 possible pairs.
 SMALL_PARTS = "40000"
-MARKET = Shape(lots=2_000, demands=2_000, products=20, min_orders=True, max_lots=True)
-TOWN_SIZED = Shape(lots=40, demands=40, products=3)
+MARKET = Shape(lots=2_000, demands=2_000, products=20)
+TOWN_SIZED = Shape(lots=40, demands=40, products=3, min_orders=True, max_lots=True)
 
 
 def now() -> datetime:

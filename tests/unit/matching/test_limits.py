@@ -16,8 +16,8 @@ from market.matching.limits.repair import Effort, Kept, effort_for, respect
 from market.matching.limits.rules import Rules, some, worth
 from market.matching.optimum.candidates import Arcs, Market
 from market.matching.optimum.colgen import solve_product
+from market.matching.optimum.gains import middle
 from market.matching.optimum.pairs import Classes, Pairs
-from market.matching.optimum.solver import middle
 from market.matching.rules import Demand, Lot, Parameters
 from tests.unit.matching.markets import tiny_markets
 from tests.unit.matching.test_optimum import best, worths

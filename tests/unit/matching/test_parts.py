@@ -16,7 +16,7 @@ from market.matching import parts
 from market.matching.clearing import Cleared, clear_product
 from market.matching.engine import Outcome, Result, assemble, scale_of, solve_market
 from market.matching.optimum.candidates import Ints, Market
-from market.matching.optimum.solver import Duals
+from market.matching.optimum.gains import Duals
 from market.matching.parts import MOST_PARTS, Unfit, cut, decode, encode, fingerprints, packed, unpacked
 from market.matching.queries import Snapshot
 from market.matching.rules import Demand, Lot, Parameters
