@@ -1,11 +1,31 @@
 """Inner loops as machine code (Numba), compiled once and kept on disk beside the source."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
-import numba
-
 Function = Callable[..., Any]
+
+#: What Numba loads where it finds it, for features that nothing here uses: a third of a second at each start.
+_UNUSED = ("scipy.linalg", "cffi")
+
+
+@contextmanager
+def _lightly() -> Iterator[None]:
+    """Let Numba find none of ``_UNUSED`` for the moment; others find it as ever."""
+    hidden = [name for name in _UNUSED if name not in sys.modules]
+    # None in sys.modules is Python's own way to say: not to be found.
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+with _lightly():
+    import numba
 
 
 def compiled(signature: str) -> Callable[[Function], Function]:
@@ -16,9 +36,10 @@ def compiled(signature: str) -> Callable[[Function], Function]:
     """
 
     def compile_(function: Function) -> Function:
-        try:
-            return cast(Function, numba.njit(signature, cache=True, nogil=True)(function))
-        except RuntimeError:
-            return cast(Function, numba.njit(signature, nogil=True)(function))
+        with _lightly():
+            try:
+                return cast(Function, numba.njit(signature, cache=True, nogil=True)(function))
+            except RuntimeError:
+                return cast(Function, numba.njit(signature, nogil=True)(function))
 
     return compile_
