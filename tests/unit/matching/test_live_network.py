@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from market.matching.live.cover import weigh
@@ -42,7 +42,7 @@ def _changes(draw: st.DrawFn) -> Any:
     return lots, demands, grams, worth, steps
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_changes())
 def test_changed_quantities_end_at_the_optimum(case: Any) -> None:
     lots, demands, grams, worth, steps = case
