@@ -1,4 +1,4 @@
-"""Compile the engine's inner loops now, so that no run waits for it: ``python -m market.matching.prepare``."""
+"""Compile the inner loops of the engine now, so that no run waits: ``python -m market.matching.prepare``."""
 
 import importlib
 import pkgutil
