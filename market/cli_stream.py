@@ -24,8 +24,8 @@ def add_stream(subparsers: Any) -> None:
         "stream",
         help="货源和需求随来随配 / match lots and demands as they come",
         description="Reads SUPPLY and DEMAND (CSV or .xlsx; - for none), then events from standard input, "
-        "one JSON object a line (appear, change, withdraw, sell, settle, clear), and answers each with one "
-        "line of JSON: best matches, who else was moved, a certificate. A bad line is answered with an "
+        "one JSON object a line (appear, change, withdraw, sell, bar, settle, clear), and answers each with "
+        "one line of JSON: best matches, who else was moved, a certificate. A bad line is answered with an "
         "error and changes nothing. Exit status: 0 done, 2 the files or an option cannot be read.",
     )
     parser.add_argument("supply", metavar="SUPPLY")

@@ -4,6 +4,7 @@
     {"event": "change", "demand": {"demand": "D3", "ceiling_yuan_per_kg": 5.2}}
     {"event": "withdraw", "lot": "L9"}
     {"event": "sell", "lot": "L2", "demand": "D3", "quantity_kg": 120.5}
+    {"event": "bar", "lot": "L2", "demand": "D3"}
     {"event": "settle"}
     {"event": "clear", "out": "DIR"}
 
@@ -31,6 +32,7 @@ _FIELDS = {
     "change": ("lot", "demand"),
     "withdraw": ("lot", "demand"),
     "sell": ("lot", "demand", "quantity_kg"),
+    "bar": ("lot", "demand"),
     "settle": (),
     "clear": ("out",),
 }
@@ -84,8 +86,8 @@ def event_of(line: bytes | str) -> Event:
     given = {field: value for field, value in given.items() if value is not None}
     if name in ("appear", "change", "withdraw") and ("lot" in given) == ("demand" in given):
         raise Invalid(msg("{event} 要有 lot 或 demand，只能有一个。", event=name))
-    if name == "sell":
-        for field in _FIELDS["sell"]:
+    if name in ("sell", "bar"):
+        for field in _FIELDS[name]:
             if field not in given:
                 raise _wrong(field, msg("不能为空。"))
     out = given.get("out")
@@ -113,8 +115,10 @@ def happen(market: LiveMarket, event: Event, *, budget: float | None) -> Suggest
     subject = event.lot if event.lot is not None else event.demand
     if event.name == "settle":
         return market.settle(budget=budget)
-    if event.name == "sell":
+    if event.name in ("sell", "bar"):
         lot, demand = _id("lot", event.lot), _id("demand", event.demand)
+        if event.name == "bar":
+            return market.bar(lot, demand, budget=budget)
         return market.sell(lot, demand, _grams(event.quantity_kg), budget=budget)
     if event.name == "withdraw":
         return market.withdraw(what, _id(what, subject), budget=budget)

@@ -21,7 +21,8 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.matching.engine import Result, solve_market
 from market.matching.live.answers import LiveMatch, Standing, Suggestions
-from market.matching.live.product import DEMANDS, LOTS, Found, LiveProduct, Party, Watch
+from market.matching.live.product import Found, LiveProduct
+from market.matching.live.sides import DEMANDS, LOTS, Barring, Party, Watch
 from market.matching.live.tell import Before, matches_of, moved_since_never, options, stand
 from market.matching.rules import Demand, Lot, Parameters, check_unique, kg_text
 from market.units import Gram
@@ -55,7 +56,8 @@ class LiveMarket:
     ) -> None:
         check_unique((lot.id for lot in lots), _WORDS[LOTS])
         check_unique((demand.id for demand in demands), _WORDS[DEMANDS])
-        self.parameters, self.barred, self._clock, self._most_worth = parameters, barred, clock, most_worth
+        self.parameters, self._barring = parameters, Barring(barred)
+        self._clock, self._most_worth = clock, most_worth
         self._begin(lots, demands)
 
     def _begin(self, lots: Sequence[Lot], demands: Sequence[Demand]) -> None:
@@ -187,6 +189,27 @@ class LiveMarket:
             moved_demands=left.moved_demands + answer.moved_demands,
         )
 
+    def bar(
+        self, lot: str, demand: str, *, budget: float | None = None, pivots: int | None = None
+    ) -> Suggestions:
+        """Never pair a lot and a demand again, as when one of them has declined the other.
+
+        Raises:
+            NotFound: there is no such lot or demand.
+        """
+        name = self._find(LOTS, lot)
+        other = self._find(DEMANDS, demand)
+        watch = self._watch(budget, pivots)
+        before = self._remember(name)
+        self._barring.add(lot, demand)
+        product = self._products[name]
+        if other == name:
+            product.bar(product.sides[LOTS].place[lot], product.sides[DEMANDS].place[demand])
+        found = product.search(LOTS, product.sides[LOTS].place[lot], _SOUGHT)
+        answer = self._answer(name, before, watch, side=LOTS, id_=lot, found=found)
+        moved = tuple(id_ for id_ in answer.moved_demands if id_ != demand)
+        return msgspec.structs.replace(answer, demand=demand, moved_demands=moved)
+
     def settle(self, *, budget: float | None = None, pivots: int | None = None) -> Suggestions:
         """Go on with what earlier events left; without a budget until nothing is left to be had.
 
@@ -226,6 +249,11 @@ class LiveMarket:
         return result
 
     # Reading
+
+    @property
+    def barred(self) -> frozenset[tuple[str, str]]:
+        """The (lot id, demand id) that must not be paired."""
+        return self._barring.pairs
 
     def lots(self) -> list[Lot]:
         """The lots that are in the market, with what is left of them."""
@@ -298,7 +326,7 @@ class LiveMarket:
 
     def _live(self, lots: Sequence[Party], demands: Sequence[Party]) -> LiveProduct:
         some, wanted = cast(list[Lot], [*lots]), cast(list[Demand], [*demands])
-        return LiveProduct(some, wanted, self.parameters, self.barred, self._most_worth)
+        return LiveProduct(some, wanted, self.parameters, self._barring, self._most_worth)
 
     def _remember(self, name: str) -> Before | None:
         product = self._products.get(name)

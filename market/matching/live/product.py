@@ -1,7 +1,7 @@
 """One product of a live market: a warm simplex, all pairs searched where gains moved, a bound at any time."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from market.matching.live.cover import Cover, weigh
 from market.matching.live.rows import Rows
+from market.matching.live.sides import DEMANDS, LOTS, Barring, Party, Side, Watch
 from market.matching.optimum.candidates import Arcs, Market
 from market.matching.optimum.colgen import Program, _generate
 from market.matching.optimum.gains import scale_for
@@ -20,50 +21,15 @@ from market.units import Gram
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Party = Lot | Demand
 
-LOTS, DEMANDS = 0, 1
 #: Arcs of a newcomer to begin with, and that join of a row that is looked at again.
 FIRST, MORE = 10, 4
-#: Pivots, and rows to search for, between two looks at the clock.
-_PIVOTS, _ROWS = 16, 64
+#: Rows to search for between two looks at the clock.
+_ROWS = 64
 #: A market may double, and its prices with it, before the steps of its whole numbers become too fine.
 _ROOM = 2
 #: Rows that have left, besides half of all, after which a product is worn.
 _WORN = 200
-
-
-class Watch:
-    """What may still be spent on a re-solve: until ``late()``, and at most so many pivots (None: any)."""
-
-    def __init__(self, late: Callable[[], bool], pivots: int | None = None) -> None:
-        self._late, self._pivots = late, pivots
-
-    def over(self) -> bool:
-        return self._pivots == 0 or self._late()
-
-    def pivots(self) -> int:
-        """Take some of the pivots."""
-        if self._pivots is None:
-            return _PIVOTS
-        some = min(_PIVOTS, self._pivots)
-        self._pivots -= some
-        return some
-
-
-class Side:
-    """The lots or the demands of a product. ``parties`` keep what is left of them as their quantity.
-
-    ``place`` finds the row of an id that is in the market; rows that left it keep their number.
-    """
-
-    def __init__(self, parties: list[Party], rows: Rows, grams: Ints, nodes: Ints) -> None:
-        self.parties, self.rows, self.grams, self.nodes = parties, rows, grams, nodes
-        self.place = {party.id: row for row, party in enumerate(parties)}
-        self.is_out = np.zeros(len(parties), np.bool_)
-
-    def alive(self) -> list[Party]:
-        return [self.parties[row] for row in self.place.values()]
 
 
 class Found(NamedTuple):
@@ -77,7 +43,7 @@ class Found(NamedTuple):
 class LiveProduct:
     """Lots and demands of one product, always with a feasible allocation and a bound.
 
-    ``barred``: pairs of ids that must not be paired; ``most_worth``: what a kg of newcomers may be worth,
+    ``barred`` is shared with other products; ``most_worth``: what a kg of newcomers may be worth,
     if that is more than any has been. Raises nothing of its own: its caller checks ids and
     quantities.
     """
@@ -87,15 +53,12 @@ class LiveProduct:
         lots: list[Lot],
         demands: list[Demand],
         parameters: Parameters,
-        barred: frozenset[tuple[str, str]],
+        barred: Barring,
         most_worth: float = 0.0,
     ) -> None:
         self.parameters = parameters
-        self._barred_ids: tuple[dict[str, list[str]], dict[str, list[str]]] = ({}, {})
-        for lot, demand in barred:
-            self._barred_ids[LOTS].setdefault(lot, []).append(demand)
-            self._barred_ids[DEMANDS].setdefault(demand, []).append(lot)
-        market = Market(lots, demands, parameters, barred)
+        self._barring = barred
+        market = Market(lots, demands, parameters, barred.pairs)
         every = np.arange(len(lots)), np.arange(len(demands))
         self.most_worth = _ROOM * max(1.0, market.most_worth(), most_worth)
         self.most_nodes = _ROOM * (len(lots) + len(demands)) + 1000
@@ -274,6 +237,16 @@ class LiveProduct:
             if not self.sides[side].grams[row]:
                 self.withdraw(side, row)
 
+    def bar(self, i: int, j: int) -> None:
+        """Keep two from ever being paired again."""
+        lot, demand = self.sides[LOTS].nodes[i], self.sides[DEMANDS].nodes[j]
+        network = self.network
+        for arc in np.flatnonzero((network.tail == lot) & (network.head == demand)).tolist():
+            self.settled &= int(network.flow[arc]) == 0
+            network.forbid(arc)
+        self._barred_pairs.append((i, j))
+        self._index_barred()
+
     def _set(self, side: int, row: int, grams: int) -> None:
         mine = self.sides[side]
         mine.grams[row] = grams
@@ -305,7 +278,7 @@ class LiveProduct:
 
     def _bar(self, side: int, row: int, id_: str) -> None:
         there = self.sides[1 - side].place
-        for name in self._barred_ids[side].get(id_, ()):
+        for name in self._barring.of[side].get(id_, ()):
             if name in there:
                 self._barred_pairs.append((row, there[name]) if side == LOTS else (there[name], row))
         self._index_barred()

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.matching.live.answers import LiveMatch, Option, Standing
-from market.matching.live.product import DEMANDS, LOTS, Found, LiveProduct
+from market.matching.live.product import Found, LiveProduct
+from market.matching.live.sides import DEMANDS, LOTS
 from market.matching.prices import price_within
 from market.matching.rules import Demand, Lot
 from market.units import GRAMS_PER_KG, Gram

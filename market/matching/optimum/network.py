@@ -366,3 +366,11 @@ class Network:
         for end in ends[self._link[ends] == arcs].tolist():
             self.enter(int(self._slack[end]))
         self._worth[arcs] = _CLOSED
+
+    def forbid(self, arc: int) -> None:
+        """Keep an arc from ever being used again; what flows on it is called back."""
+        ends = int(self._tail[arc]), int(self._head[arc])
+        for end in ends:
+            if arc in (self._link[ends[0]], self._link[ends[1]]):
+                self.enter(int(self._slack[end]))
+        self._worth[arc] = _CLOSED

@@ -17,7 +17,7 @@ from market.matching.engine import solve_market
 from market.matching.live import product as live_product
 from market.matching.live import rows as live_rows
 from market.matching.live.market import LiveMarket
-from market.matching.live.product import DEMANDS, LOTS
+from market.matching.live.sides import DEMANDS, LOTS
 from market.matching.optimum.pairs import Pairs
 from market.matching.rules import Demand, Lot, Parameters
 from market.units import Gram
@@ -71,12 +71,15 @@ def events(draw: Any, market: LiveMarket, fresh: list[Lot | Demand]) -> Iterator
     for _ in range(draw(st.integers(1, 8))):
         lots, demands = market.lots(), market.demands()
         budget = draw(budgets)
-        kind = draw(st.sampled_from(["appear", "withdraw", "sell", "quantity", "change"]))
+        kind = draw(st.sampled_from(["appear", "withdraw", "sell", "quantity", "change", "bar"]))
         if kind == "appear" and fresh:
             market.appear(fresh.pop(), **budget)
         elif kind == "withdraw" and (lots or demands):
             party = draw(st.sampled_from([*lots, *demands]))
             market.withdraw("lot" if isinstance(party, Lot) else "demand", party.id, **budget)
+        elif kind == "bar":
+            if lots and demands:
+                market.bar(draw(st.sampled_from(lots)).id, draw(st.sampled_from(demands)).id, **budget)
         elif kind == "sell":
             pairs = [(a, b) for a, b in itertools.product(lots, demands) if a.product == b.product]
             if pairs:
@@ -274,6 +277,16 @@ def test_product_moves_with_a_change() -> None:
     assert [each.demand for each in answer.matches] == ["D2"]
     assert set(answer.moved_demands) == {"D1", "D2"}
     assert answer.standing.settled
+
+
+def test_declined_pair_goes_to_the_next_best() -> None:
+    market = LiveMarket([lot()], [demand("D1"), demand("D2", ceiling="2.5")], PARAMETERS)
+    answer = market.bar("L1", "D1")
+    assert [option.demand for option in answer.best] == ["D2"]
+    assert [(match.demand, match.grams) for match in answer.matches] == [("D2", 1_000_000)]
+    assert answer.moved_demands == ("D2",)
+    assert market.barred == {("L1", "D1")}
+    assert [pair.demand for pair in market.clear().pairs] == [1]
 
 
 @pytest.mark.parametrize(

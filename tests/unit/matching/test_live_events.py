@@ -89,6 +89,8 @@ def test_each_event_is_answered_with_one_line(
         ('{"event":"sell","lot":"L1","demand":"D1"}', "quantity_kg", "empty"),
         ('{"event":"sell","lot":"L1","demand":"D1","quantity_kg":"many"}', "quantity_kg", "number"),
         ('{"event":"sell","lot":"L1","demand":"D1","quantity_kg":1001}', "", "only 1,000 kg"),
+        ('{"event":"bar","lot":"L1"}', "demand", "empty"),
+        ('{"event":"bar","lot":"L1","demand":"D7"}', "", "no demand D7"),
         ('{"event":"appear","lot":"L1"}', "lot", "object"),
         ('{"event":"appear","lot":{"lot":"L1"}}', "seller", "empty"),
         ('{"event":"change","lot":{"lot":"L1","colour":"red"}}', "colour", "colour"),
@@ -122,6 +124,13 @@ def test_files_that_cannot_be_read_end_the_command(tmp_path: Path, capsys: Any) 
     told = capsys.readouterr()
     assert told.out == ""
     assert "seller" in told.err
+
+
+def test_declined_pair_is_barred() -> None:
+    market = LiveMarket([lot()], [demand()], Parameters())
+    answer = happen(market, event_of('{"event":"bar","lot":"L1","demand":"D1"}'), budget=None)
+    assert (answer.lot, answer.demand, answer.best, answer.matches) == ("L1", "D1", (), ())
+    assert answer.standing.worth_yuan == 0
 
 
 def test_change_keeps_what_is_not_told() -> None:

@@ -108,6 +108,19 @@ def test_closed_node_serves_nobody_again() -> None:
     assert sorted(network.worth.tolist())[:1] == [-(1 << 56)]
 
 
+def test_forbidden_arc_carries_nothing_again() -> None:
+    network = Network()
+    lots, demands = network.add_lots(np.array([5, 5])), network.add_demands(np.array([5, 5]))
+    arcs = network.add_arcs(np.repeat(lots, 2), np.tile(demands, 2), np.array([9, 8, 8, 1]))
+    network.solve()
+    for arc, worth in ((arcs[1], 50), (arcs[0], 40), (arcs[2], 5), (arcs[3], 0)):
+        network.forbid(int(arc))
+        check(network, [5, 5, 5, 5], 2)
+        assert network.solve()
+        assert weigh(network.worth, network.flow) == worth
+        assert network.flow[arc] == 0
+
+
 @given(st.lists(st.tuples(st.integers(-(2**53), 2**53), st.integers(0, 2**37)), max_size=20))
 def test_weigh_is_exact_beyond_64_bits(pairs: list[tuple[int, int]]) -> None:
     gain, grams = (np.array([pair[k] for pair in pairs], np.int64) for k in (0, 1))
