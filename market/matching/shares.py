@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
+from market.errors import Busy
+from market.i18n import msg
+
 Part = TypeVar("Part")
 Made = TypeVar("Made")
 
@@ -22,7 +25,8 @@ def made_by_processes(make: Callable[[Part], Made], parts: Sequence[Part], threa
     """Yield ``make(part)`` for every part as they are ready, by ``threads`` forked processes.
 
     The processes see this one's memory as it was, so that nothing but the results is copied; each takes
-    the next part when it has done one. What ``make`` raises in one of them is raised here.
+    the next part when it has done one. What ``make`` raises in one of them is raised here; Busy if one of
+    them is ended from outside.
     """
     context = multiprocessing.get_context("fork")
     links: list[Connection] = []
@@ -40,7 +44,13 @@ def made_by_processes(make: Callable[[Part], Made], parts: Sequence[Part], threa
         while links:
             for link in wait(links):
                 assert isinstance(link, Connection)
-                made, trouble = link.recv()
+                try:
+                    made, trouble = link.recv()
+                except EOFError:
+                    # the system ends what takes too much memory
+                    raise Busy(
+                        msg("一个计算进程中断了，多半是内存不够；请用更少的进程（--threads）再试。")
+                    ) from None
                 if trouble is not None:
                     raise trouble
                 after = next(following, None)
