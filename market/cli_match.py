@@ -149,7 +149,7 @@ def _summary(result: Result, folder: Path, seconds: float) -> Message:
     if certificate.exact:
         proof = msg("已证明最优")
     else:
-        proof = msg("与上界相差不超过 {gap}%", gap=f"{certificate.gap * 100:.3f}")
+        proof = msg("与上界相差不超过 {gap}%", gap=f"{certificate.gap_with_limits * 100:.3f}")
     words = msg(
         "撮合 {pairs} 对，总收益 {worth} 元，{proof}；用时 {seconds} 秒，结果在 {folder}。",
         pairs=len(result.pairs),

@@ -72,7 +72,7 @@ async def _match(name: str, lang: Language) -> int:
             run=run_id,
             count=run.matches,
             mass=f"{tonnes(Gram(run.grams)):,.3f}",
-            gap=f"{float(certificate.get('gap', 0)):.4%}",
+            gap=f"{float(certificate.get('gap_with_limits', 0)):.4%}",
         ),
         lang,
     )
