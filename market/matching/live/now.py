@@ -13,8 +13,8 @@ from market.matching.live.answers import LiveMatch, Option
 from market.matching.live.market import LiveMarket
 from market.matching.rules import Demand, Lot, Parameters
 
-#: Products with no more possible pairs than this are matched outright: some tenths of a second.
-AT_ONCE = 250_000
+#: Products with no more possible pairs than this are matched outright: a few tenths of a second.
+AT_ONCE = 1_500_000
 
 
 class BestNow(msgspec.Struct, frozen=True, kw_only=True):
