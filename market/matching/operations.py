@@ -127,7 +127,11 @@ async def read_compute_keep(
         result = await compute(market, run.parameters)
         try:
             async with attempt.finishing() if attempt else transaction():
-                await still_the_same(fingerprint(market), run)
+                await take_turn()
+                await hold_still()
+                if fingerprint(await snapshot(town_id=run.town_id, on=run.on)) != fingerprint(market):
+                    raise MovedError
+                await supersede_before(run_id=run_id, town_id=run.town_id)
                 await keep_result(
                     run_id=run_id, town_id=run.town_id, market=market, result=result, at=finish()
                 )
@@ -142,17 +146,21 @@ def moves_too_fast() -> Conflict:
     return Conflict(msg("市场变动太快，这次撮合没有保存，请稍后再试。"))
 
 
-async def still_the_same(stamp: str, run: Started) -> None:
-    """Hold the market still until the transaction ends, if it is still what was read.
+#: Any number that no other advisory lock of ours uses.
+_TURN = 0x6B656570
 
-    Raises:
-        MovedError: it is not; the error brings along what it is now.
-    """
-    # writers wait for a moment; in the order in which deals lock, so that nobody waits in a ring
+
+async def take_turn() -> None:
+    """Wait until no other run is being kept: two that lock tables in the middle would wait in a ring."""
+    await execute("SET LOCAL lock_timeout = '60s'")
+    await execute("SELECT pg_advisory_xact_lock($1)", _TURN)
+    await execute("SET LOCAL lock_timeout TO DEFAULT")
+
+
+async def hold_still() -> None:
+    """Let writers to the market wait until the transaction ends."""
+    # in the order in which deals lock, so that nobody waits in a ring
     await execute("LOCK TABLE match, lot, listing, demand IN SHARE MODE")
-    now = await snapshot(town_id=run.town_id, on=run.on)
-    if fingerprint(now) != stamp:
-        raise MovedError(now)
 
 
 def progress_keeper(run_id: int) -> Callable[[Progress], Awaitable[None]]:
@@ -171,11 +179,7 @@ def progress_keeper(run_id: int) -> Callable[[Progress], Awaitable[None]]:
 
 
 class MovedError(Exception):
-    """The market changed while it was being computed; ``market`` is what it is now."""
-
-    def __init__(self, market: Snapshot) -> None:
-        super().__init__()
-        self.market = market
+    """The market changed while it was being computed."""
 
 
 async def read_market(*, town_id: int, on: date) -> Snapshot:
@@ -203,13 +207,6 @@ async def keep_result(
 
     ``inputs_kept``: the market is stored with the run's parts already (``run_input``).
     """
-    await execute(
-        """UPDATE match SET state = $2 FROM run
-           WHERE run.id = match.run AND run.town = $1 AND match.state = $3""",
-        town_id,
-        lifecycle.MATCH.apply("supersede", state=lifecycle.PROPOSED, by="system"),
-        lifecycle.PROPOSED,
-    )
     await _keep_matches(run_id=run_id, market=market, pairs=result.pairs, at=at)
     lots, demands = [lot.id for lot in market.lots], [demand.id for demand in market.demands]
     await _keep_diagnosis(run_id, "diagnosis", lots, demands, result.diagnosis)
@@ -235,6 +232,18 @@ async def keep_result(
         details={"matches": len(result.pairs), "worth_fen": worth, "inputs": fingerprint(market)},
     )
     await _tell(run_id=run_id, town_id=town_id, market=market, result=result, at=at)
+
+
+async def supersede_before(*, run_id: int, town_id: int) -> None:
+    """Put aside what earlier runs of the town proposed and nobody took up."""
+    await execute(
+        """UPDATE match SET state = $3 FROM run
+           WHERE run.id = match.run AND run.town = $2 AND match.run <> $1 AND match.state = $4""",
+        run_id,
+        town_id,
+        lifecycle.MATCH.apply("supersede", state=lifecycle.PROPOSED, by="system"),
+        lifecycle.PROPOSED,
+    )
 
 
 def gains(market: Snapshot, result: Result) -> Gains:

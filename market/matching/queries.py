@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from market.db.session import fetch, fetch_into
+from market.db.session import fetch, fetch_into, fetch_value
 from market.errors import NotFound
 from market.i18n import Message, msg
 from market.matching.parts import unpacked
@@ -24,57 +24,53 @@ class Snapshot(msgspec.Struct, frozen=True):
     barred: list[tuple[str, str]]
 
 
+#: $1: the town, of all of them where it is null; $2: the day; $3: the produce, any where it is null.
+_LOTS = """SELECT listing.id, listing.owner, lot.produce, lot.grade, listing.ask, lot.lat, lot.lon,
+          listing.available_from, listing.available_to, listing.min_order, lot.credentials,
+          listing.priority, lot.remaining - coalesce(promised.grams, 0) AS quantity
+   FROM listing JOIN lot ON lot.id = listing.lot
+   JOIN organisation ON organisation.id = listing.owner
+   LEFT JOIN (SELECT listing, sum(quantity)::bigint AS grams FROM match
+              WHERE state IN ('one_side_agreed', 'agreed') GROUP BY listing) promised
+     ON promised.listing = listing.id
+   WHERE listing.state = 'published' AND listing.available_to >= $2
+     AND ($1::bigint IS NULL OR $1 IN (organisation.town, organisation.id))
+     AND ($3::text IS NULL OR lot.produce = $3)
+     AND lot.remaining > coalesce(promised.grams, 0)
+   ORDER BY listing.id"""
+#: $1: the day; $2: the produce, any where it is null.
+_DEMANDS = """SELECT demand.id, demand.buyer, demand.produce, demand.min_grade, demand.ceiling, demand.lat,
+          demand.lon, demand.deliver_from, demand.deliver_to, demand.min_order, demand.requires,
+          demand.max_distance_km,
+          CASE WHEN demand.max_lots IS NULL THEN NULL
+               ELSE greatest(demand.max_lots - coalesce(promised.lots, 0), 0) END AS max_lots,
+          demand.open - coalesce(promised.grams, 0) AS quantity
+   FROM demand
+   LEFT JOIN (SELECT demand, sum(quantity)::bigint AS grams, count(DISTINCT listing) AS lots
+              FROM match WHERE state IN ('one_side_agreed', 'agreed') GROUP BY demand) promised
+     ON promised.demand = demand.id
+   WHERE demand.state = 'published' AND demand.deliver_to >= $1
+     AND demand.open > coalesce(promised.grams, 0)
+     AND (demand.max_lots IS NULL OR demand.max_lots > coalesce(promised.lots, 0))
+     AND ($2::text IS NULL OR demand.produce = $2)
+   ORDER BY demand.id"""
+#: $1: the produce, any where it is null.
+_BARRED = """SELECT DISTINCT match.listing, match.demand FROM match
+   JOIN listing ON listing.id = match.listing JOIN demand ON demand.id = match.demand
+   WHERE match.state = 'declined' AND listing.state = 'published' AND demand.state = 'published'
+     AND ($1::text IS NULL OR demand.produce = $1)
+   ORDER BY 1, 2"""
+
+
 async def snapshot(*, town_id: int | None, on: date, produce: str | None = None) -> Snapshot:
     """Return the town's listings on sale and every demand that is published, less what is promised.
 
     No ``town_id``: the listings of all towns. ``produce``: of this produce only. A match to which one side
     at least has agreed keeps its quantity out of the next run, on both sides.
     """
-    lots = await fetch(
-        """SELECT listing.id, listing.owner, lot.produce, lot.grade, listing.ask, lot.lat, lot.lon,
-                  listing.available_from, listing.available_to, listing.min_order, lot.credentials,
-                  listing.priority, lot.remaining - coalesce(promised.grams, 0) AS quantity
-           FROM listing JOIN lot ON lot.id = listing.lot
-           JOIN organisation ON organisation.id = listing.owner
-           LEFT JOIN (SELECT listing, sum(quantity)::bigint AS grams FROM match
-                      WHERE state IN ('one_side_agreed', 'agreed') GROUP BY listing) promised
-             ON promised.listing = listing.id
-           WHERE listing.state = 'published' AND listing.available_to >= $2
-             AND ($1::bigint IS NULL OR $1 IN (organisation.town, organisation.id))
-             AND ($3::text IS NULL OR lot.produce = $3)
-             AND lot.remaining > coalesce(promised.grams, 0)
-           ORDER BY listing.id""",
-        town_id,
-        on,
-        produce,
-    )
-    demands = await fetch(
-        """SELECT demand.id, demand.buyer, demand.produce, demand.min_grade, demand.ceiling, demand.lat,
-                  demand.lon, demand.deliver_from, demand.deliver_to, demand.min_order, demand.requires,
-                  demand.max_distance_km,
-                  CASE WHEN demand.max_lots IS NULL THEN NULL
-                       ELSE greatest(demand.max_lots - coalesce(promised.lots, 0), 0) END AS max_lots,
-                  demand.open - coalesce(promised.grams, 0) AS quantity
-           FROM demand
-           LEFT JOIN (SELECT demand, sum(quantity)::bigint AS grams, count(DISTINCT listing) AS lots
-                      FROM match WHERE state IN ('one_side_agreed', 'agreed') GROUP BY demand) promised
-             ON promised.demand = demand.id
-           WHERE demand.state = 'published' AND demand.deliver_to >= $1
-             AND demand.open > coalesce(promised.grams, 0)
-             AND (demand.max_lots IS NULL OR demand.max_lots > coalesce(promised.lots, 0))
-             AND ($2::text IS NULL OR demand.produce = $2)
-           ORDER BY demand.id""",
-        on,
-        produce,
-    )
-    barred = await fetch(
-        """SELECT DISTINCT match.listing, match.demand FROM match
-           JOIN listing ON listing.id = match.listing JOIN demand ON demand.id = match.demand
-           WHERE match.state = 'declined' AND listing.state = 'published' AND demand.state = 'published'
-             AND ($1::text IS NULL OR demand.produce = $1)
-           ORDER BY 1, 2""",
-        produce,
-    )
+    lots = await fetch(_LOTS, town_id, on, produce)
+    demands = await fetch(_DEMANDS, on, produce)
+    barred = await fetch(_BARRED, produce)
     return Snapshot(
         lots=[
             Lot(
@@ -114,6 +110,23 @@ async def snapshot(*, town_id: int | None, on: date, produce: str | None = None)
             for row in demands
         ],
         barred=[(str(row["listing"]), str(row["demand"])) for row in barred],
+    )
+
+
+async def stamp_of(*, town_id: int, on: date) -> str:
+    """Return what changes when anything in the :func:`snapshot` does, without sending the market over.
+
+    The database adds up a hash of 64 bits of each row: a nation's market takes it a second.
+    """
+    added = (
+        "SELECT count(*) || '/' || coalesce(sum(hashtextextended(row::text, 0)::numeric), 0) FROM ({}) row"
+    )
+    return " ".join(
+        [
+            await fetch_value(added.format(_LOTS), town_id, on, None),
+            await fetch_value(added.format(_DEMANDS), on, None),
+            await fetch_value(added.format(_BARRED), None),
+        ]
     )
 
 

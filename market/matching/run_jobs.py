@@ -21,7 +21,7 @@ from market import clock
 from market.db.jobs import LostLease, Waiting, enqueue, job
 from market.db.jobs import Run as Attempt
 from market.db.processes import in_process_connected
-from market.db.session import execute, fetch, fetch_row, fetch_value
+from market.db.session import execute, fetch, fetch_row, fetch_value, transaction
 from market.errors import Busy, Conflict, MarketError
 from market.i18n import msg
 from market.matching import lifecycle
@@ -30,20 +30,22 @@ from market.matching.operations import (
     TIME_LIMIT,
     MovedError,
     RunPayload,
+    Started,
     fail_run,
     forget_parts,
+    hold_still,
     keep_result,
     moves_too_fast,
     progress_keeper,
     read_compute_keep,
-    read_market,
     solve,
     start_run,
-    still_the_same,
+    supersede_before,
+    take_turn,
 )
 from market.matching.optimum.candidates import Market
 from market.matching.parts import Unfit, cut, decode, encode, fingerprints, packed, unpacked
-from market.matching.queries import Progress, Snapshot, fingerprint, possible_pairs
+from market.matching.queries import Progress, Snapshot, possible_pairs, snapshot, stamp_of
 from market.matching.rules import Parameters
 from market.settings import settings
 
@@ -54,10 +56,12 @@ if TYPE_CHECKING:
 ABANDONED = timedelta(hours=1)
 #: Seconds after which a job of a run that has not come back is ended: solving stops by itself before.
 LONGEST = 3 * TIME_LIMIT
+#: Milliseconds that a statement on a large market may take.
+STATEMENT = 300_000
 #: How often the market may be read for a run in parts: each time only what has moved is cleared again.
 MOST_READINGS = 8
 #: How often a job of a run is begun, before the run is said to have failed.
-MOST_TRIES = 4
+MOST_TRIES = 5
 
 log = logging.getLogger("market.matching")
 
@@ -95,7 +99,9 @@ async def _apart(attempt: Attempt, run_id: int, work: Work) -> None:
     trouble: Exception
     try:
         if attempt.job.attempts > MOST_TRIES:
-            raise Conflict(msg("计算进程一再中断（可能是内存不够），这次撮合没有完成。请联系管理员。"))
+            raise Conflict(
+                msg("计算一再中断（可能是内存不够，或数据库太忙），这次撮合没有完成。请联系管理员。")
+            )
         async with asyncio.timeout(LONGEST) as limit:
             await in_process_connected(progress_keeper(run_id), work, attempt.job)
         attempt.finished = True
@@ -131,8 +137,7 @@ async def begin_here(claimed: Waiting) -> None:
             return
     run = await start_run(run_id, at=clock.now())
     if await possible_pairs(town_id=run.town_id, on=run.on) > settings().run_part_pairs:
-        market = await read_market(town_id=run.town_id, on=run.on)
-        await _spread(attempt, run_id, reading=1, market=market, parameters=run.parameters)
+        await _spread(attempt, run_id, 1, run)
         return
 
     async def compute(market: Snapshot, parameters: Parameters) -> Result:
@@ -141,14 +146,15 @@ async def begin_here(claimed: Waiting) -> None:
     await read_compute_keep(run_id, attempt, start=clock.now(), finish=clock.now, compute=compute)
 
 
-async def _spread(
-    attempt: Attempt, run_id: int, *, reading: int, market: Snapshot, parameters: Parameters
-) -> None:
+async def _spread(attempt: Attempt, run_id: int, reading: int, run: Started) -> None:
     """Store the market and leave its parts as jobs; products that are cleared already are no part of it."""
-    arrays = _arrays(market, parameters)
+    async with transaction(isolation="repeatable_read", readonly=True, statement_timeout=STATEMENT):
+        market = await snapshot(town_id=run.town_id, on=run.on)
+        stamp = await stamp_of(town_id=run.town_id, on=run.on)
+    arrays = _arrays(market, run.parameters)
     scale = scale_of(arrays)
     prints = fingerprints(arrays, market.barred, scale, TIME_LIMIT)
-    stored, stamp = packed(market), fingerprint(market)
+    stored = packed(market)
     async with attempt.finishing():
         if not await _locked(run_id):
             return
@@ -263,14 +269,14 @@ async def put_together_here(claimed: Waiting) -> None:
     """In a process of its own: do :func:`put_together`."""
     attempt = Attempt(claimed)
     asked = attempt.read(PartPayload)
-    current = await fetch_value(
+    stamp = await fetch_value(
         """SELECT stamp FROM run_input JOIN run ON run.id = run_input.run
            WHERE run = $1 AND reading = $2 AND run.state = $3""",
         asked.run_id,
         asked.reading,
         lifecycle.RUNNING,
     )
-    if current is None:
+    if stamp is None:
         async with attempt.finishing():
             return
     run = await start_run(asked.run_id, at=clock.now())
@@ -283,13 +289,15 @@ async def put_together_here(claimed: Waiting) -> None:
         outcome.take(decode(stored, arrays, product))
     result = assemble(outcome)
     try:
+        if await stamp_of(town_id=run.town_id, on=run.on) != stamp:
+            raise MovedError
         async with attempt.finishing():
+            # a nation's matches take longer to write than a page may
+            await execute(f"SET LOCAL statement_timeout = {STATEMENT}")
+            await execute(f"SET LOCAL idle_in_transaction_session_timeout = {STATEMENT}")
+            await take_turn()
             if not await _locked(asked.run_id, asked.reading):
                 return
-            # a nation's matches take longer than a page may
-            await execute("SET LOCAL statement_timeout = '5min'")
-            await execute("SET LOCAL idle_in_transaction_session_timeout = '5min'")
-            await still_the_same(current, run)
             await keep_result(
                 run_id=asked.run_id,
                 town_id=run.town_id,
@@ -299,16 +307,15 @@ async def put_together_here(claimed: Waiting) -> None:
                 inputs_kept=True,
             )
             await forget_parts(asked.run_id)
-    except MovedError as moved:
+            # only now, when all is written that takes time: writers wait from here on
+            await hold_still()
+            if await stamp_of(town_id=run.town_id, on=run.on) != stamp:
+                raise MovedError
+            await supersede_before(run_id=asked.run_id, town_id=run.town_id)
+    except MovedError:
         if asked.reading >= MOST_READINGS:
             raise moves_too_fast() from None
-        await _spread(
-            attempt,
-            asked.run_id,
-            reading=asked.reading + 1,
-            market=moved.market,
-            parameters=run.parameters,
-        )
+        await _spread(attempt, asked.run_id, asked.reading + 1, run)
 
 
 def _arrays(market: Snapshot, parameters: Parameters) -> Market:

@@ -42,7 +42,7 @@ class RunInput(Table, tablename="run_input"):
     reading = whole()
     #: The snapshot as compressed JSON.
     market = binary()
-    #: Of the snapshot: SHA-256.
+    #: What the database makes of the same rows (``queries.stamp_of``): they have moved if it has.
     stamp = text()
     #: Version of the program that all of its workers must have.
     version = text()

@@ -299,7 +299,7 @@ async def test_part_that_ends_its_workers_again_and_again_fails_the_run(
     run = await run_of(run_id=run_id, town_id=town.organisation_id)
     assert (run.state, str(run.error)) == (
         "failed",
-        "计算进程一再中断（可能是内存不够），这次撮合没有完成。请联系管理员。",
+        "计算一再中断（可能是内存不够，或数据库太忙），这次撮合没有完成。请联系管理员。",
     )
 
 
