@@ -12,7 +12,7 @@ from market.matching.live.cover import Cover, weigh
 from market.matching.live.rows import Rows
 from market.matching.live.sides import DEMANDS, LOTS, Barring, Party, Side, Watch
 from market.matching.optimum.candidates import Arcs, Market
-from market.matching.optimum.colgen import Program, _generate
+from market.matching.optimum.colgen import Program, generate
 from market.matching.optimum.gains import scale_for
 from market.matching.optimum.pairs import Pairs, demand_sides, lot_sides, whole_worth
 from market.matching.optimum.search import Barred, Sides
@@ -71,7 +71,7 @@ class LiveProduct:
             program.add(pairs.kept)
             program.network.solve()
         else:
-            _generate(program, lambda: False, near=0.0)
+            generate(program, lambda: False, near=0.0)
         self.network = program.network
         rows = (
             Rows(lot_sides(market, every[0]), offers=True),

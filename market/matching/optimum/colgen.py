@@ -114,7 +114,7 @@ def solve_product(classes: Classes, late: Late) -> Solved:
         if program.settled:
             ends = _ends(program)
     else:
-        proven = _generate(program, late, near=0.0)
+        proven = generate(program, late, near=0.0)
         if proven:
             ends = _all_ends(program, late)
             proven = ends is not None
@@ -126,7 +126,7 @@ def solve_product(classes: Classes, late: Late) -> Solved:
     return Solved(arcs, x, low, high, proven)
 
 
-def _generate(program: Program, late: Late, *, near: float) -> bool:
+def generate(program: Program, late: Late, *, near: float) -> bool:
     """Let arcs join until none is left that could matter; or, with ``near``, until the bound is so near."""
     pairs = program.pairs
     u, v = _guess(pairs, late)
@@ -155,7 +155,7 @@ def _guess(pairs: Pairs, late: Late) -> tuple[Floats, Floats]:
         program.add(part.kept)
         program.solve(late)
     else:
-        _generate(program, late, near=NEAR)
+        generate(program, late, near=NEAR)
     u = np.full(len(pairs.q), np.inf)
     u[rows] = program.gains.u / pairs.scale
     everything = np.arange(len(pairs.q)), np.arange(len(pairs.d))
