@@ -254,16 +254,15 @@ class LiveProduct:
 
     def _side_of(self, party: Party) -> Sides:
         """A newcomer as a side of one row, with the codes of this product."""
-        is_lot = isinstance(party, Lot)
         words = self.sides[LOTS].rows.offering.codes.shape[1]
         bits = np.zeros((1, words), np.uint64)
-        if not is_lot:
+        if isinstance(party, Demand):
             self._learn(party.requires - self._codes.keys())
-        for code in party.credentials if is_lot else party.requires:
+        for code in party.credentials if isinstance(party, Lot) else party.requires:
             if (place := self._codes.get(code)) is not None:
                 bits[0, place >> 6] |= np.uint64(1 << (place & 63))
         one = np.zeros(1, np.int64)
-        if is_lot:
+        if isinstance(party, Lot):
             return lot_sides(Market([party], [], self.parameters), one)._replace(codes=bits)
         return demand_sides(Market([], [party], self.parameters), one)._replace(codes=bits)
 
@@ -272,7 +271,10 @@ class LiveProduct:
         lots = self.sides[LOTS]
         for code in sorted(codes):
             place = self._codes[code] = len(self._codes)
-            rows = np.array([k for k, lot in enumerate(lots.parties) if code in lot.credentials], np.int64)
+            rows = np.array(
+                [k for k, lot in enumerate(lots.parties) if isinstance(lot, Lot) and code in lot.credentials],
+                np.int64,
+            )
             if len(rows):
                 lots.rows.hold(rows, place >> 6, np.uint64(1 << (place & 63)))
 

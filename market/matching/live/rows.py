@@ -5,11 +5,14 @@ only less quickly. Leaves are sorted by what offers cost with a gain that is nev
 asked with, so that a search stays exact while gains rise, and only what fell is sorted again.
 """
 
+from typing import Any, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from market.matching.optimum.search import Barred, Leaves, Places, Sides, best_in_leaves, leaves_of
 
+Kind = TypeVar("Kind", bound=np.generic)
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -50,8 +53,8 @@ class Rows:
         """Add one row; its gain is 0 until ``sort`` tells."""
         seeking, offering = (side.turned(), side) if self._offers else (side, side.turned())
         row = len(self)
-        self.seeking = Sides(*map(_put_behind, self.seeking, seeking))
-        self.offering = Sides(*map(_put_behind, self.offering, offering))
+        self.seeking = _with_row(self.seeking, seeking)
+        self.offering = _with_row(self.offering, offering)
         self._low = np.append(self._low, 0.0)
         if row - self._at_first >= max(_RECUT, self._at_first):
             self._cut()
@@ -136,5 +139,10 @@ class Rows:
         )
 
 
-def _put_behind(many: NDArray[np.generic], more: NDArray[np.generic]) -> "NDArray[np.generic]":
+def _put_behind(many: NDArray[Kind], more: NDArray[Kind]) -> NDArray[Kind]:
     return np.concatenate([many, more])
+
+
+def _with_row(many: Sides, one: Sides) -> Sides:
+    columns: list[Any] = [np.concatenate(both) for both in zip(many, one, strict=True)]
+    return Sides(*columns)
