@@ -5,6 +5,7 @@ only less quickly. Leaves are sorted by what offers cost with a gain that is nev
 asked with, so that a search stays exact while gains rise, and only what fell is sorted again.
 """
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -144,5 +145,5 @@ def _put_behind(many: NDArray[Kind], more: NDArray[Kind]) -> NDArray[Kind]:
 
 
 def _with_row(many: Sides, one: Sides) -> Sides:
-    columns: list[Any] = [np.concatenate(both) for both in zip(many, one, strict=True)]
-    return Sides(*columns)
+    both: Iterable[Any] = zip(many, one, strict=True)
+    return Sides(*map(np.concatenate, both))
