@@ -8,6 +8,7 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts import rules as accounts
+from market.accounts.rules import Viewer
 from market.bids.queries import bids_of
 from market.bids.rules import BID
 from market.catalogue.queries import find_produce, produce_by_code, suggest_produce
@@ -15,7 +16,7 @@ from market.deals.queries import deals_of
 from market.deals.rules import CONTRACT
 from market.demand import operations
 from market.demand.filters import DemandFilters
-from market.demand.queries import demand_page, demands_of, open_demands
+from market.demand.queries import DemandDetails, demand_page, demands_of, open_demands
 from market.demand.rules import DEMAND
 from market.errors import Invalid, NotFound
 from market.i18n import Message, msg
@@ -111,6 +112,13 @@ async def publish(request: WebRequest, viewer: SignedIn) -> Response[str] | Resp
     except Invalid as refused:
         return await _form(request, filled.refused(refused), status=422)
     return redirect(request, f"/demands/{demand_id}", toast=msg("采购需求已发布。"))
+
+
+async def own_demand(demand_id: int, viewer: Viewer) -> DemandDetails:
+    demand = await demand_page(row_number(demand_id), viewer.organisation_id)
+    if not demand.mine:
+        raise NotFound(msg("没有找到这条采购需求，它可能已经取消。"))
+    return demand
 
 
 @get("/demands/{demand_id:int}")

@@ -4,6 +4,7 @@ from litestar.types import ControllerRouterHandler
 
 from market.web import (
     assets,
+    at_once,
     bids,
     browse,
     compare,
@@ -49,6 +50,7 @@ routes: list[ControllerRouterHandler] = [
     *town.routes,
     *town_listing.routes,
     *why.routes,
+    *at_once.routes,
     *runs.routes,
     *run_pairs.routes,
     *meetings.routes,

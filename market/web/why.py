@@ -24,7 +24,7 @@ from market.supply.queries import ListingDetails, listing_page
 from market.supply.rules import LISTING, PUBLISHED, SUSPENDED
 from market.units import FenPerKg, Gram
 from market.web import fields, whatif
-from market.web.addresses import row_number
+from market.web.demands import own_demand
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest, require
 from market.web.language import language_of
@@ -355,23 +355,16 @@ async def apply_price(request: WebRequest, viewer: SignedIn, listing_id: FromPat
     return redirect(request, f"/selling/{listing_id}/why", toast=msg("新价格已生效，下一次撮合就按它算。"))
 
 
-async def _own_demand(demand_id: int, viewer: Viewer) -> DemandDetails:
-    demand = await demand_page(row_number(demand_id), viewer.organisation_id)
-    if not demand.mine:
-        raise NotFound(msg("没有找到这条采购需求，它可能已经取消。"))
-    return demand
-
-
 @get("/demands/{demand_id:int}/why", guards=[require("buyer")])
 async def demand_why(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]) -> Response[str]:
     """Why a demand is not served in full: the findings of the newest run, each to be tried out."""
-    return await _demand_page(request, viewer, await _own_demand(demand_id, viewer))
+    return await _demand_page(request, viewer, await own_demand(demand_id, viewer))
 
 
 @post("/demands/{demand_id:int}/what-if", guards=[require("buyer")], status_code=200)
 async def demand_what_if(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]) -> Response[str]:
     """Try out changes of one's own demand: nothing is changed."""
-    return await _demand_page(request, viewer, await _own_demand(demand_id, viewer), tries=True)
+    return await _demand_page(request, viewer, await own_demand(demand_id, viewer), tries=True)
 
 
 async def _demand_page(
