@@ -127,9 +127,7 @@ def _match(
         return BAD_INPUT
     read = time.monotonic() - begin
     deadline = None if limit is None else begin + limit
-    result = solve_market(
-        lots, demands, parameters, deadline=deadline, progress=show, threads=args.threads
-    )
+    result = solve_market(lots, demands, parameters, deadline=deadline, progress=show, threads=args.threads)
     certificate = msgspec.structs.replace(
         result.certificate,
         seconds={"reading": round(read, 3), **result.certificate.seconds},

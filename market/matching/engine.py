@@ -144,10 +144,11 @@ def solve_market(
     def late() -> bool:
         return deadline is not None and clock() >= deadline
 
+    # whole seconds: effort goes by what was asked for, not by what the moments before have taken
+    time_limit = None if deadline is None else round(deadline - clock())
     arrays = Market(lots, demands, parameters, barred)
     run = Outcome(arrays, scale_of(arrays))
 
-    time_limit = None if deadline is None else deadline - clock()
     products = largest_first(arrays)
     threads = min(threads, len(products)) if worth_sharing(arrays) else 1
     share = shares_of_time(arrays, products, threads)

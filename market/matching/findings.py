@@ -80,8 +80,7 @@ async def diagnosis_of(*, listing_id: int, organisation_id: int) -> list[Diagnos
 async def diagnoses_of_run(*, run_id: int, town_id: int) -> list[DiagnosisRow]:
     """Return every finding about listings of a run of the town, the largest rest first."""
     rows = await fetch(
-        _OF_LISTINGS
-        + "WHERE run.id = $1 AND run.town = $2"
+        _OF_LISTINGS + "WHERE run.id = $1 AND run.town = $2"
         " ORDER BY lot.remaining DESC, diagnosis.listing, diagnosis.rank",
         run_id,
         town_id,

@@ -14,7 +14,7 @@ from market.demand.queries import DemandDetails, demand_page
 from market.errors import Busy, Conflict, NotFound
 from market.i18n import Message
 from market.matching.at_once import BestMatches, best_of_demand, best_of_listing
-from market.matching.live.answers import Option
+from market.matching.live.answers import LiveMatch, Option
 from market.supply.queries import ListingDetails, listing_page
 from market.units import FEN_PER_YUAN, FenPerKg
 from market.web.demands import own_demand
@@ -43,6 +43,8 @@ class Trade(msgspec.Struct, frozen=True):
     km: float
     #: What the best allocation of this moment gives to the pair; None where it gives nothing or is not known.
     given: int | None
+    #: That leaves a smallest order or the most lots aside: the run gives otherwise.
+    breaks_limits: bool
     #: The other side does better elsewhere.
     better_elsewhere: bool
 
@@ -85,7 +87,7 @@ def _fen(yuan: Decimal) -> FenPerKg:
     return FenPerKg(int((yuan * FEN_PER_YUAN).to_integral_value(ROUND_HALF_UP)))
 
 
-def _trade(option: Option, given: int | None) -> Trade:
+def _trade(option: Option, match: LiveMatch | None) -> Trade:
     freight = Decimal(str(option.freight_yuan_per_kg))
     return Trade(
         grams=option.grams,
@@ -93,14 +95,15 @@ def _trade(option: Option, given: int | None) -> Trade:
         delivered=_fen(option.price + freight),
         freight=_fen(freight),
         km=option.km,
-        given=given,
+        given=match.grams if match else None,
+        breaks_limits=bool(match and match.breaks),
         better_elsewhere=option.gain_yuan_per_kg < 0,
     )
 
 
 async def _demands(found: BestMatches, viewer: Viewer) -> list[Partner]:
     """Demands by name, as far as the viewer may see them."""
-    given = {match.demand: match.grams for match in found.matches or ()}
+    given = {match.demand: match for match in found.matches or ()}
     partners = []
     for option in found.best[:MOST_SHOWN]:
         try:
@@ -126,7 +129,7 @@ async def _demands(found: BestMatches, viewer: Viewer) -> list[Partner]:
 
 async def _listings(found: BestMatches, viewer: Viewer) -> list[Partner]:
     """Listings by name, as far as the viewer may see them."""
-    given = {match.lot: match.grams for match in found.matches or ()}
+    given = {match.lot: match for match in found.matches or ()}
     partners = []
     for option in found.best[:MOST_SHOWN]:
         try:

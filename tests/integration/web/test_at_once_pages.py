@@ -85,9 +85,9 @@ async def test_seller_sees_the_best_demands_and_what_the_best_allocation_gives(
     assert linked(answer.text) == [f"/demands/{scene.demand}", f"/demands/{poorer}"]
     text = words(answer.text)
     # the rival's 300 kg is cheaper and goes to either; of 1,200 wanted 900 are left
-    assert "照最划算的配法，此刻能卖出 1,800 斤 / 0.9 吨，共 2 条求购。" in text
+    assert "照此刻最优的配法，可以配上 1,800 斤 / 0.9 吨，共 2 条求购。" in text
     assert "还要 1,200 斤 / 0.6 吨，最高到店价 5.00 元/斤 · 10.00 元/公斤" in text
-    assert re.search(r"求购花生果 首选 .+店 · \d+ 公里", text)
+    assert re.search(r"求购花生果 在最优配法里 .+店 · \d+ 公里", text)
     assert re.search(r"运费约 0\.\d\d 元/公斤", text)
     assert "对谁都没有约束，也没有通知对方。正式建议由镇里撮合时提出，双方都同意才算数" in text
     assert "邻村花生" not in text
@@ -106,7 +106,7 @@ async def test_buyer_sees_the_best_lots_with_their_price_delivered(scene: Scene,
     answer = (await buyer_page.get(f"/demands/{scene.demand}/best", htmx=True)).text
     assert linked(answer) == [f"/listings/{scene.rivals}", f"/listings/{scene.listing}"]
     text = words(answer)
-    assert "照最划算的配法，此刻能买到 1,200 斤 / 0.6 吨，共 2 批货。" in text
+    assert "照此刻最优的配法，可以配到 1,200 斤 / 0.6 吨，共 2 批货。" in text
     assert "还有 600 斤 / 0.3 吨，地头要价 3.25 元/斤 · 6.50 元/公斤" in text
     assert len(re.findall(r"到店约 \d+\.\d\d 元/公斤", text)) == 2
 
@@ -204,7 +204,7 @@ async def test_lot_that_fits_but_loses_to_another_is_told_so(
     assert "合得上，但此刻这些买家从别家买更合算。" in text
     assert "对方另有更合算的" in text
     assert "最多可成交 1,200 斤 / 0.6 吨" in text
-    assert "首选" not in text
+    assert "在最优配法里" not in text
 
 
 async def test_when_too_many_ask_the_part_offers_another_try(scene: Scene, village: Browser) -> None:
@@ -218,3 +218,14 @@ async def test_when_too_many_ask_the_part_offers_another_try(scene: Scene, villa
     assert whole.status_code == 503
     assert whole.headers["retry-after"] == "5"
     assert linked((await village.get(page, htmx=True)).text) == [f"/demands/{scene.demand}"]
+
+
+async def test_match_below_a_smallest_order_is_marked(
+    scene: Scene, village: Browser, factory: Factory
+) -> None:
+    picky = await factory.listing(scene.village, kg=1_000, ask=690, min_order_kg=400, title="起订四百")
+    # the rival's 300 kg come first; of the 600 kg wanted only 300 are left for it
+    answer = (await village.get(f"/selling/{picky}/best", htmx=True)).text
+    assert "其中可配 600 斤 / 0.3 吨 不合起订量或家数" in words(answer)
+    answer = (await village.get(f"/selling/{scene.listing}/best", htmx=True)).text
+    assert "不合起订量或家数" not in answer
