@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,6 +15,9 @@ from market.matching.explain import Names, names_of, place_to_compute
 from market.matching.live.answers import LiveMatch, Option
 from market.matching.queries import Gains, Snapshot, snapshot
 from market.matching.rules import Demand, Lot, Parameters
+
+if TYPE_CHECKING:
+    from market.matching.live.now import BestNow
 
 
 class BestMatches(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,9 +73,6 @@ async def best_of_demand(*, demand_id: int, buyer_id: int, on: date) -> BestMatc
 async def _best(
     market: Snapshot, town_id: int | None, *, listing: str | None = None, demand: str | None = None
 ) -> BestMatches:
-    # Compiled code takes half a second to load: only the first who asks waits for it.
-    from market.matching.live.now import best_now
-
     side: Sequence[Lot | Demand] = market.lots if listing else market.demands
     subject = next((one for one in side if one.id == (listing or demand)), None)
     if subject is None:
@@ -83,19 +84,34 @@ async def _best(
     parameters, gains = await _last_run(town_id)
     async with place_to_compute():
         found = await asyncio.to_thread(
-            best_now,
+            _search,
             subject,
-            market.lots,
-            market.demands,
+            market,
             parameters,
-            barred=frozenset(market.barred),
-            gains={id_: float(gain) for id_, gain in (gains.demands if listing else gains.lots).items()},
+            {id_: float(gain) for id_, gain in (gains.demands if listing else gains.lots).items()},
         )
     trades: list[Option | LiveMatch] = [*found.best, *(found.matches or ())]
     names = await names_of(
         lots=sorted({each.lot for each in trades}), demands=sorted({each.demand for each in trades})
     )
     return BestMatches(best=found.best, matches=found.matches, names=names)
+
+
+def _search(
+    subject: Lot | Demand, market: Snapshot, parameters: Parameters, gains: dict[str, float]
+) -> "BestNow":
+    """:func:`best_now`, for a thread of its own."""
+    # Compiled code takes half a second to load: only the first who asks waits for it, nobody else.
+    from market.matching.live.now import best_now
+
+    return best_now(
+        subject,
+        market.lots,
+        market.demands,
+        parameters,
+        barred=frozenset(market.barred),
+        gains=gains,
+    )
 
 
 async def _last_run(town_id: int | None) -> tuple[Parameters, Gains]:
