@@ -71,6 +71,11 @@ class Program:
         self.arcs = join([])
         self._known = np.zeros(0, np.int64)
 
+    def take(self, arcs: Arcs) -> None:
+        """Begin with these arcs, each of which stands there once; no others may join."""
+        self.network.add_arcs(self.rows[arcs.i], self.columns[arcs.j], arcs.w)
+        self.arcs = arcs
+
     def add(self, more: Arcs) -> int:
         """Let arcs join, each once; return how many are new."""
         key, once = np.unique(more.i.astype(np.int64) * len(self.pairs.d) + more.j, return_index=True)
@@ -109,7 +114,7 @@ def solve_product(classes: Classes, late: Late) -> Solved:
     program = Program(pairs)
     ends: tuple[Duals, Duals] | None = None
     if pairs.kept is not None:
-        program.add(pairs.kept)
+        program.take(pairs.kept)
         proven = program.solve(late)
         if program.settled:
             ends = _ends(program)
@@ -152,7 +157,7 @@ def _guess(pairs: Pairs, late: Late) -> tuple[Floats, Floats]:
     part, rows, _ = pairs.sample(SAMPLE)
     program = Program(part)
     if part.kept is not None:
-        program.add(part.kept)
+        program.take(part.kept)
         program.solve(late)
     else:
         generate(program, late, near=NEAR)
