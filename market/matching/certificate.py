@@ -36,8 +36,8 @@ def weighted(gain: Ints, grams: Ints) -> int:
 
 
 def relative_gap(worth: float, bound: float) -> float:
-    """(bound - worth) / bound; below 1e-9, which is rounding, it is 0."""
-    if bound <= 1e-6:
+    """(bound - worth) / bound; below 1e-9, or below 1e-9 yuan in all, which is rounding, it is 0."""
+    if bound <= 1e-6 or bound - worth <= 1e-9:
         return 0.0
     gap = (bound - worth) / bound
     return 0.0 if gap < 1e-9 else gap

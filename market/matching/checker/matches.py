@@ -114,10 +114,18 @@ def _check_decimals(report: Report, name: str, first: int, texts: Sequence[str],
         )
 
 
+def _number(text: str) -> float:
+    """The number that stands there; what is none equals nothing."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
 def _check_exact(report: Report, first: int, texts: Sequence[str], column: str, book: Book, i: Ints) -> None:
     """A price finer than 0.0001 yuan can only be the ask itself."""
     fine = [
-        decimals(text) > 4 and float(book.lots.exact.get(k, -1)) != float(text)
+        decimals(text) > 4 and float(book.lots.exact.get(k, -1)) != _number(text)
         for text, k in zip(texts, i.tolist(), strict=True)
     ]
     report.wrong_at(

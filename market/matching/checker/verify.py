@@ -257,7 +257,9 @@ def _check_claim(
     if not least - blur <= bound <= most + blur:
         report.wrong(name, "-", "upper_bound_yuan", f"{most:.6f}", bound)
     gap = max(0.0, (bound - claimed) / bound) if bound > 1e-6 else 0.0
-    if abs(claim["gap"] - gap) > 1e-12 and not (claim["gap"] == 0 and gap < 1e-9):
+    if abs(claim["gap"] - gap) > 1e-12 and not (
+        claim["gap"] == 0 and (gap < 1e-9 or bound - claimed <= 1e-9)
+    ):
         report.wrong(name, "-", "gap", f"{gap:.3g}", claim["gap"])
     # The engine reckons in whole steps of a yuan per kg, each rounded up.
     reached = bound - claimed <= blur + 2 * step * kg
