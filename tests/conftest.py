@@ -1,5 +1,6 @@
 """What every test may ask for. Unit tests ask for nothing here and start no database."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -7,11 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from market.db import embedded
 from market.db.embedded import Server
 from market.db.session import Engine, started_pool
 from tests import databases
+
+# A build is judged by the same drawn examples every time; elsewhere they are drawn anew.
+settings.register_profile("build", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("build")
+
 
 _HOME = "cluster_home"
 
