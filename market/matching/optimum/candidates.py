@@ -234,12 +234,13 @@ class Market:
     def twins(self, product: int) -> tuple[Ints, Ints]:
         """Classes of a product's lots and of its demands that are alike in all that decides pairs and worth.
 
-        A lot with barred pairs is in a class of its own.
+        A lot with barred pairs is in a class of its own, and so is a demand.
         """
         lots, demands = self.lots_of[product], self.demands_of[product]
-        own = np.zeros(len(lots), np.int64)
-        for k, lot in enumerate(lots.tolist() if self._barred else []):
-            own[k] = k + 1 if lot in self._barred else 0
+        barred_lots, barred_demands = self.barred_among(lots, demands)
+        own, demand_own = np.zeros(len(lots), np.int64), np.zeros(len(demands), np.int64)
+        own[barred_lots] = barred_lots + 1
+        demand_own[barred_demands] = barred_demands + 1
         lot_class = _classes(
             self.ask[lots],
             self.priority[lots],
@@ -256,6 +257,7 @@ class Market:
             self.demand_from[demands],
             self.demand_to[demands],
             self.reach[demands],
+            demand_own,
             *self.demand_xyz[:, demands],
             *self.required[:, demands],
         )

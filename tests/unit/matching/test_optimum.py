@@ -238,6 +238,15 @@ def test_declined_pair_is_not_proposed_again() -> None:
     assert result.certificate.pairs_admissible == 1
 
 
+def test_declined_pair_is_not_proposed_again_among_demands_that_are_alike() -> None:
+    lots, demands = [lot("L1", kg="3000"), lot("L2", kg="3000")], [demand("D1"), demand("D2"), demand("D3")]
+    barred = frozenset({("L1", "D2"), ("L2", "D3")})
+    result = solve_market(lots, demands, PARAMETERS, barred=barred)
+    assert result.certificate.pairs_admissible == 4
+    assert barred.isdisjoint((lots[p.lot].id, demands[p.demand].id) for p in result.pairs)
+    assert sum(pair.quantity for pair in result.pairs) == 3_000_000
+
+
 def test_same_id_twice_is_refused() -> None:
     with pytest.raises(Invalid):
         solve_market([lot("L1"), lot("L1")], [], PARAMETERS)
