@@ -100,7 +100,7 @@ def clear_product(
         arcs, x, bound = kept.arcs, kept.x, kept.bound
         finished &= not late() and left() > proof
         spend("repair")
-    sold = np.bincount(arcs.i, x, len(q)) if len(x) else np.zeros(len(q))
+    sold = np.bincount(arcs.i, x, len(q))
     diagnosis = {}
     if (sold < q).any():
         diagnosis = diagnose_lots(market, product, arcs, x, (low, high), scale)

@@ -14,7 +14,7 @@ import numpy as np
 
 from market.matching.optimum.candidates import Arcs, Floats, Ints, join
 from market.matching.optimum.gains import Duals
-from market.matching.optimum.lattice import farthest_shifts, pieces_of
+from market.matching.optimum.lattice import Pieces, farthest_shifts, pieces_of
 from market.matching.optimum.network import Network
 from market.matching.optimum.pairs import Classes, Pairs
 from market.matching.optimum.search import Places
@@ -117,7 +117,7 @@ def solve_product(classes: Classes, late: Late) -> Solved:
         program.take(pairs.kept)
         proven = program.solve(late)
         if program.settled:
-            ends = _ends(program)
+            ends = _ends(program, pieces_of(program.network))
     else:
         proven = generate(program, late, near=0.0)
         if proven:
@@ -218,8 +218,9 @@ def covering(pairs: Pairs, gains: Duals) -> Duals:
     return Duals(u, np.ceil(value[:, 0] * pairs.scale).astype(np.int64) + 2)
 
 
-def _ends(program: Program) -> tuple[Duals, Duals]:
-    falls, rises = farthest_shifts(program.network, pieces_of(program.network))
+def _ends(program: Program, pieces: Pieces) -> tuple[Duals, Duals]:
+    """The ends of the lattice over the arcs that take part."""
+    falls, rises = farthest_shifts(program.network, pieces)
     gains, rows, columns = program.gains, program.rows, program.columns
     low = Duals(gains.u - falls[rows], gains.v + falls[columns])
     high = Duals(gains.u + rises[rows], gains.v - rises[columns])
@@ -231,14 +232,10 @@ def _all_ends(program: Program, late: Late) -> tuple[Duals, Duals] | None:
     pieces = pieces_of(program.network)
     if pieces.number == 1:
         return program.gains, program.gains
-    while True:
-        falls, rises = farthest_shifts(program.network, pieces)
-        gains, rows, columns = program.gains, program.rows, program.columns
-        low = Duals(gains.u - falls[rows], gains.v + falls[columns])
-        high = Duals(gains.u + rises[rows], gains.v - rises[columns])
-        more = join([violating(program.pairs, end)[0] for end in (low, high)])
+    while not late():
+        ends = _ends(program, pieces)
+        more = join([violating(program.pairs, end)[0] for end in ends])
         if not len(more.w):
-            return low, high
+            return ends
         program.add(more)
-        if late():
-            return None
+    return None
