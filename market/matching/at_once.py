@@ -1,17 +1,22 @@
 """The best matches of a listing or a demand that has just been published, for the page that says so."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from market.db.session import fetch, fetch_value
-from market.errors import Conflict, NotFound
-from market.i18n import msg
+from market.db.session import fetch
 from market.matching import lifecycle
-from market.matching.explain import Names, names_of, place_to_compute
+from market.matching.explain import (
+    Names,
+    demand_in,
+    lot_in,
+    names_of,
+    place_to_compute,
+    produce_of_demand,
+    whereabouts_of_listing,
+)
 from market.matching.live.answers import LiveMatch, Option
 from market.matching.queries import Gains, Snapshot, snapshot
 from market.matching.rules import Demand, Lot, Parameters
@@ -40,18 +45,9 @@ async def best_of_listing(*, listing_id: int, organisation_id: int, on: date) ->
         Conflict: it is not in the market (suspended, sold out, promised).
         Busy: too many ask at once.
     """
-    rows = await fetch(
-        """SELECT owner.id AS owner, owner.town, lot.produce FROM listing
-           JOIN organisation owner ON owner.id = listing.owner JOIN lot ON lot.id = listing.lot
-           WHERE listing.id = $1 AND $2 IN (owner.id, owner.town)""",
-        listing_id,
-        organisation_id,
-    )
-    if not rows:
-        raise NotFound(msg("没有找到这批货源。"))
-    town_id = rows[0]["town"] or rows[0]["owner"]
-    market = await snapshot(town_id=town_id, on=on, produce=rows[0]["produce"])
-    return await _best(market, town_id, listing=str(listing_id))
+    produce, town_id = await whereabouts_of_listing(listing_id=listing_id, organisation_id=organisation_id)
+    market = await snapshot(town_id=town_id, on=on, produce=produce)
+    return await _best(lot_in(market, listing_id), market, town_id)
 
 
 async def best_of_demand(*, demand_id: int, buyer_id: int, on: date) -> BestMatches:
@@ -62,25 +58,12 @@ async def best_of_demand(*, demand_id: int, buyer_id: int, on: date) -> BestMatc
         Conflict: it is not in the market (closed, filled, promised).
         Busy: too many ask at once.
     """
-    produce = await fetch_value(
-        "SELECT produce FROM demand WHERE id = $1 AND buyer = $2", demand_id, buyer_id
-    )
-    if produce is None:
-        raise NotFound(msg("没有找到这条采购需求，它可能已经取消。"))
-    return await _best(await snapshot(town_id=None, on=on, produce=produce), None, demand=str(demand_id))
+    produce = await produce_of_demand(demand_id=demand_id, buyer_id=buyer_id)
+    market = await snapshot(town_id=None, on=on, produce=produce)
+    return await _best(demand_in(market, demand_id), market, None)
 
 
-async def _best(
-    market: Snapshot, town_id: int | None, *, listing: str | None = None, demand: str | None = None
-) -> BestMatches:
-    side: Sequence[Lot | Demand] = market.lots if listing else market.demands
-    subject = next((one for one in side if one.id == (listing or demand)), None)
-    if subject is None:
-        raise Conflict(
-            msg("这批货现在不在市场上：已暂停、已卖完、已过期，或剩下的都已答应给人。请先恢复销售再试。")
-            if listing
-            else msg("这条需求现在不在市场上：已截止、已买齐，或剩下的都已答应给人。")
-        )
+async def _best(subject: Lot | Demand, market: Snapshot, town_id: int | None) -> BestMatches:
     parameters, gains = await _last_run(town_id)
     async with place_to_compute():
         found = await asyncio.to_thread(
@@ -88,7 +71,10 @@ async def _best(
             subject,
             market,
             parameters,
-            {id_: float(gain) for id_, gain in (gains.demands if listing else gains.lots).items()},
+            {
+                id_: float(gain)
+                for id_, gain in (gains.demands if isinstance(subject, Lot) else gains.lots).items()
+            },
         )
     trades: list[Option | LiveMatch] = [*found.best, *(found.matches or ())]
     names = await names_of(

@@ -27,9 +27,9 @@ from market.matching.diagnosis.changes import (
     Reach,
     kind_of,
 )
-from market.matching.explaining.whatif import Effect, only, product_of, what_if
+from market.matching.explaining.whatif import Effect, what_if
 from market.matching.queries import Snapshot, snapshot
-from market.matching.rules import Parameters
+from market.matching.rules import Demand, Lot, Parameters
 
 #: Seconds of computing that a page waits for.
 PAGE_SECONDS = 20.0
@@ -100,6 +100,51 @@ async def names_of(*, lots: Sequence[str], demands: Sequence[str]) -> Names:
     )
 
 
+async def whereabouts_of_listing(*, listing_id: int, organisation_id: int) -> tuple[str, int]:
+    """Return the produce and the town of a listing of the organisation's, or of its town's.
+
+    Raises: NotFound.
+    """
+    rows = await fetch(
+        """SELECT lot.produce, coalesce(owner.town, owner.id) AS town FROM listing
+           JOIN organisation owner ON owner.id = listing.owner JOIN lot ON lot.id = listing.lot
+           WHERE listing.id = $1 AND $2 IN (owner.id, owner.town)""",
+        listing_id,
+        organisation_id,
+    )
+    if not rows:
+        raise NotFound(msg("没有找到这批货源。"))
+    return rows[0]["produce"], rows[0]["town"]
+
+
+async def produce_of_demand(*, demand_id: int, buyer_id: int) -> str:
+    """Raises: NotFound."""
+    produce: str | None = await fetch_value(
+        "SELECT produce FROM demand WHERE id = $1 AND buyer = $2", demand_id, buyer_id
+    )
+    if produce is None:
+        raise NotFound(msg("没有找到这条采购需求，它可能已经取消。"))
+    return produce
+
+
+def lot_in(market: Snapshot, listing_id: int) -> Lot:
+    """Return what the engine sees of a listing; Conflict if it is not in the market."""
+    for lot in market.lots:
+        if lot.id == str(listing_id):
+            return lot
+    raise Conflict(
+        msg("这批货现在不在市场上：已暂停、已卖完、已过期，或剩下的都已答应给人。请先恢复销售再试。")
+    )
+
+
+def demand_in(market: Snapshot, demand_id: int) -> Demand:
+    """Return what the engine sees of a demand; Conflict if it is not in the market."""
+    for demand in market.demands:
+        if demand.id == str(demand_id):
+            return demand
+    raise Conflict(msg("这条需求现在不在市场上：已截止、已买齐，或剩下的都已答应给人。"))
+
+
 async def try_listing(
     *, listing_id: int, organisation_id: int, changes: Sequence[Change], on: date
 ) -> Effect:
@@ -111,26 +156,14 @@ async def try_listing(
         Invalid: a change sets what cannot be, or what is not theirs to suppose.
         Busy: too many ask at once.
     """
-    rows = await fetch(
-        """SELECT owner.id AS owner, owner.town FROM listing
-           JOIN organisation owner ON owner.id = listing.owner
-           WHERE listing.id = $1 AND $2 IN (owner.id, owner.town)""",
-        listing_id,
-        organisation_id,
-    )
-    if not rows:
-        raise NotFound(msg("没有找到这批货源。"))
+    produce, town_id = await whereabouts_of_listing(listing_id=listing_id, organisation_id=organisation_id)
     for change in changes:
         if isinstance(change, DemandChange) and not isinstance(change, _OF_BUYERS):
             _refuse(change)
         if isinstance(change, LotChange) and change.of not in (None, str(listing_id)):
             _refuse(change)
-    town_id = rows[0]["town"] or rows[0]["owner"]
-    market = await snapshot(town_id=town_id, on=on)
-    if all(lot.id != str(listing_id) for lot in market.lots):
-        raise Conflict(
-            msg("这批货现在不在市场上：已暂停、已卖完、已过期，或剩下的都已答应给人。请先恢复销售再试。")
-        )
+    market = await snapshot(town_id=town_id, on=on, produce=produce)
+    lot_in(market, listing_id)
     return await _tried(market, await _parameters(town_id), changes, lot_id=str(listing_id))
 
 
@@ -143,8 +176,7 @@ async def try_demand(*, demand_id: int, buyer_id: int, changes: Sequence[Change]
         Invalid: a change sets what cannot be, or what is not theirs to suppose.
         Busy: too many ask at once.
     """
-    if not await fetch("SELECT id FROM demand WHERE id = $1 AND buyer = $2", demand_id, buyer_id):
-        raise NotFound(msg("没有找到这条采购需求，它可能已经取消。"))
+    produce = await produce_of_demand(demand_id=demand_id, buyer_id=buyer_id)
     for change in changes:
         if isinstance(change, LotChange) and not isinstance(change, _OF_SELLERS):
             _refuse(change)
@@ -155,9 +187,8 @@ async def try_demand(*, demand_id: int, buyer_id: int, changes: Sequence[Change]
     )
     if town_id is None:
         raise Conflict(msg("还没有一个镇撮合过，等第一次撮合之后再试。"))
-    market = await snapshot(town_id=town_id, on=on)
-    if all(demand.id != str(demand_id) for demand in market.demands):
-        raise Conflict(msg("这条需求现在不在市场上：已截止、已买齐，或剩下的都已答应给人。"))
+    market = await snapshot(town_id=town_id, on=on, produce=produce)
+    demand_in(market, demand_id)
     return await _tried(market, await _parameters(town_id), changes, demand_id=str(demand_id))
 
 
@@ -184,18 +215,10 @@ async def _tried(
     lot_id: str | None = None,
     demand_id: str | None = None,
 ) -> Effect:
-    small = _of_product(market, product_of(market.lots, market.demands, lot_id=lot_id, demand_id=demand_id))
     async with place_to_compute():
         return await in_process(
-            try_changes, small, parameters, list(changes), lot_id, demand_id, PAGE_SECONDS
+            try_changes, market, parameters, list(changes), lot_id, demand_id, PAGE_SECONDS
         )
-
-
-def _of_product(market: Snapshot, product: str) -> Snapshot:
-    """Leave out what does not compete: it would only have to be carried to the other process."""
-    lots, demands = only(market.lots, market.demands, product)
-    known = {lot.id for lot in lots}
-    return Snapshot(lots, demands, [pair for pair in market.barred if pair[0] in known])
 
 
 def try_changes(
