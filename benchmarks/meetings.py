@@ -14,10 +14,10 @@ from random import Random
 from time import perf_counter
 
 from fixtures.fairs import fair
-from market.meetings.constraints import constraints, domains
-from market.meetings.construct import Board, construct
-from market.meetings.scheduler import schedule
-from market.meetings.timetable import MeetingProblem, forced_breaks, total_breaks
+from market.meetings.timetable.constraints import constraints, domains
+from market.meetings.timetable.construct import Board, construct
+from market.meetings.timetable.problem import MeetingProblem, forced_breaks, total_breaks
+from market.meetings.timetable.scheduler import schedule
 
 _FOLDER = Path(__file__).parent / "results"
 

@@ -11,10 +11,10 @@ from typing import TextIO
 from market.cli import language
 from market.errors import Invalid
 from market.i18n import LANGUAGES, Language, Message, msg, translate
+from market.meetings.checker.verify import verify_timetable
 from market.meetings.files import read_meeting, read_timetable, write_timetable
-from market.meetings.scheduler import DEFAULT_PENALTY, MOST_PENALTY, schedule
-from market.meetings.timetable import Timetable
-from market.meetings.verify import verify_timetable
+from market.meetings.timetable.problem import Timetable
+from market.meetings.timetable.scheduler import DEFAULT_PENALTY, MOST_PENALTY, schedule
 
 DONE, FAULTY, BAD_INPUT, IMPOSSIBLE = 0, 1, 2, 4
 _MOST_FAULTS_SHOWN = 50

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from market.errors import Invalid
 from market.i18n import Language, Message, msg, translate
-from market.meetings.timetable import (
+from market.meetings.timetable.problem import (
     VERSION,
     Appointment,
     Clash,

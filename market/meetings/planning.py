@@ -22,11 +22,11 @@ from market.i18n import msg
 from market.matching.queries import latest_run, open_proposals, snapshot
 from market.matching.rules import Parameters, why_not
 from market.meetings import rules
-from market.meetings.choose import Candidate, Capacity, Choice, choose_invitations
+from market.meetings.choosing.choose import Candidate, Capacity, Choice, choose_invitations
 from market.meetings.commands import NewMeeting, meeting_problems
 from market.meetings.publishing import Plan, invite_media, keep, pair_id
-from market.meetings.scheduler import schedule
-from market.meetings.timetable import Appointment, MeetingProblem, Participant, Side
+from market.meetings.timetable.problem import Appointment, MeetingProblem, Participant, Side
+from market.meetings.timetable.scheduler import schedule
 
 #: Seconds for the timetable; it is feasible long before and better with time.
 TIME_LIMIT = 20.0

@@ -1,4 +1,4 @@
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -9,7 +9,10 @@ from market.i18n import Message, msg
 
 
 class MeetingRow(msgspec.Struct, frozen=True):
-    """``starts_at`` in minutes after midnight; ``timetable`` as the scheduler proved it."""
+    """``starts_at`` in minutes after midnight; ``timetable`` as the scheduler proved it.
+
+    ``slots`` are those of one day; through all ``days`` they are numbered on, up to ``all_slots``.
+    """
 
     id: int
     town: int
@@ -37,19 +40,44 @@ class MeetingRow(msgspec.Struct, frozen=True):
     #: A plan is being made right now.
     planning: bool
     created_at: datetime
+    days: int
+    blocked_slots: list[int]
+    most_of_sellers: int | None
+    most_of_buyers: int | None
+    most_musts: int
+    fairness: int | None
+    capacity: int | None
+    weather_plan: str
+    contact: str
+    contact_phone: str
+    answer_by: date | None
+    wishes_by: date | None
+    is_public: bool
+    published_at: datetime | None
+
+    @property
+    def all_slots(self) -> int:
+        """Return the number of slots of all days."""
+        return self.slots * self.days
+
+    def slot_day(self, slot: int) -> date:
+        """Return the day that ``slot`` (from 1, through all days) lies on."""
+        return self.held_on + timedelta(days=(slot - 1) // self.slots)
 
     def slot_start(self, slot: int) -> int:
-        """Return when ``slot`` (from 1) begins, in minutes after midnight."""
-        start = self.starts_at + (slot - 1) * self.slot_minutes
-        if self.half_day_after is not None and slot > self.half_day_after:
+        """Return when ``slot`` begins, in minutes after midnight of its day."""
+        place = (slot - 1) % self.slots
+        start = self.starts_at + place * self.slot_minutes
+        if self.half_day_after is not None and place >= self.half_day_after:
             start += self.pause_minutes
         return start
 
     def slot_label(self, slot: int) -> str:
-        """Return e.g. ``09:20-09:40``."""
+        """Return e.g. ``09:20-09:40``; with the day before it where there are several."""
         start = self.slot_start(slot)
         end = start + self.slot_minutes
-        return f"{start // 60:02d}:{start % 60:02d}-{end // 60:02d}:{end % 60:02d}"
+        times = f"{start // 60:02d}:{start % 60:02d}-{end // 60:02d}:{end % 60:02d}"
+        return f"{self.slot_day(slot):%m-%d} {times}" if self.days > 1 else times
 
 
 class InvitationRow(msgspec.Struct, frozen=True):
@@ -122,7 +150,10 @@ _MEETING = """SELECT meeting.id, meeting.town, organisation.name AS town_name,
        meeting.starts_at, meeting.slot_minutes, meeting.slots, meeting.tables, meeting.half_day_after,
        meeting.pause_minutes,
        meeting.most_appointments, meeting.venue, meeting.venue_en, meeting.programme, meeting.programme_en,
-       meeting.state, meeting.timetable, meeting.trouble, meeting.created_at,
+       meeting.state, meeting.timetable, meeting.trouble, meeting.created_at, meeting.days,
+       meeting.blocked_slots, meeting.most_of_sellers, meeting.most_of_buyers, meeting.most_musts,
+       meeting.fairness, meeting.capacity, meeting.weather_plan, meeting.contact, meeting.contact_phone,
+       meeting.answer_by, meeting.wishes_by, meeting.is_public, meeting.published_at,
        EXISTS (SELECT FROM job WHERE job.kind = 'meetings.plan' AND job.key = 'meeting:' || meeting.id
                  AND job.state IN ('waiting', 'running', 'retrying')) AS planning
 FROM meeting JOIN organisation ON organisation.id = meeting.town

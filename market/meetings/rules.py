@@ -97,6 +97,57 @@ OUTCOMES = {
     "signed": msg("当场签约"),
 }
 
+#: How much one participant wants to meet another; the first three in falling order, the last is a veto.
+WISHES = {"must": msg("必见"), "want": msg("想见"), "may": msg("可以"), "never": msg("不见")}
+
+#: Somebody asks, on the meeting's public page, to take part.
+REGISTRATION = Lifecycle(
+    "registration",
+    Move("admit", {"pending", "refused"}, "admitted", by=_OFFICIAL),
+    Move("refuse", {"pending"}, "refused", by=_OFFICIAL),
+    Move("withdraw", {"pending"}, "withdrawn", by=("guest",)),
+    start="pending",
+    labels={
+        "pending": msg("待审核"),
+        "admitted": msg("已同意"),
+        "refused": msg("未通过"),
+        "withdrawn": msg("已撤回"),
+    },
+)
+
+#: A sample from the seller to the buyer and what the buyer says of it: 寄样 → 签收 → 反馈.
+SAMPLE = Lifecycle(
+    "sample",
+    Move("send", {"requested"}, "sent", by=("seller", "official")),
+    Move("receive", {"sent"}, "received", by=("buyer", "official")),
+    Move("answer", {"received"}, "answered", by=("buyer", "official")),
+    Move("call_off", {"requested", "sent"}, "called_off", by=("buyer", "seller", "official")),
+    start="requested",
+    labels={
+        "requested": msg("待寄样"),
+        "sent": msg("已寄出"),
+        "received": msg("已签收"),
+        "answered": msg("已反馈"),
+        "called_off": msg("已撤销"),
+    },
+)
+#: Days that each state of a sample may last before it counts as late.
+SAMPLE_DAYS = {"requested": 3, "sent": 5, "received": 7}
+SAMPLE_VERDICTS = {
+    "approved": msg("合格，可以谈价"),
+    "improve": msg("需要改进"),
+    "rejected": msg("不合格"),
+}
+
+#: Days after a meeting on which both sides are asked what has become of each talk, and the answers.
+FOLLOW_UP_DAYS = (30, 90, 180)
+FOLLOW_UP_LEVELS = {
+    "no_contact": msg("没有联系"),
+    "useful": msg("有联系，有帮助"),
+    "negotiating": msg("正在谈"),
+    "agreed": msg("已谈成"),
+}
+
 #: Until the first pair sits down the timetable may still be made anew.
 PLANNABLE = frozenset({"draft", "announced", "registration", "timetabled", "postponed"})
 

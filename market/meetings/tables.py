@@ -1,7 +1,7 @@
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
-from market.db.columns import day, document, moment, number, reference, text, whole
+from market.db.columns import day, document, flag, moment, number, numbers, real, reference, text, whole
 from market.deals.tables import Deal
 from market.demand.tables import Demand
 from market.matching.tables import Match, Run
@@ -26,6 +26,29 @@ class Meeting(Table, tablename="meeting"):
     pause_minutes = whole(default=0)
     #: Of one participant; NULL: as many as there are slots.
     most_appointments = whole(null=True)
+    #: The same for one side alone; NULL: as ``most_appointments`` says.
+    most_of_sellers = whole(null=True)
+    most_of_buyers = whole(null=True)
+    #: How many counterparts one participant may mark as a must.
+    most_musts = whole(default=3)
+    #: The most that two participants' numbers of breaks may differ.
+    fairness = whole(null=True, default=2)
+    #: Days in a row from ``held_on``, each with the same slots.
+    days = whole(default=1)
+    #: Slots (numbered through all days) with something else than talks.
+    blocked_slots = numbers()
+    #: Persons that the venue holds.
+    capacity = whole(null=True)
+    weather_plan = text(default="")
+    contact = text(default="")
+    contact_phone = text(default="")
+    #: Until when invitations are answered, and wishes given.
+    answer_by = day(null=True)
+    wishes_by = day(null=True)
+    #: Anybody may see its page and ask to take part.
+    is_public = flag(False)
+    #: The timetable that participants see; NULL: not published yet.
+    published_at = moment(null=True)
     venue = text()
     venue_en = text(default="")
     programme = text(default="")
@@ -52,6 +75,18 @@ class Invitation(Table, tablename="invitation"):
     #: Why they are invited (a market.i18n.Message).
     reason = document()
     responded_at = moment(null=True)
+    #: planned, manual, registered or walk_in.
+    source = text(default="planned")
+    #: Part of what the link is signed with: raising it makes every link given out before worthless.
+    link_version = whole(default=1)
+    reminded_at = moment(null=True)
+    reminders = whole(default=0)
+    #: Whom the invited has passed the invitation on to.
+    delegated_to = reference("Organisation", null=True)
+    #: Its own most and its own table, where it asked for one.
+    most_appointments = whole(null=True)
+    table_number = whole(null=True)
+    note = text(default="")
     created_at = moment()
     invitation_once = Unique([meeting, organisation], name="invitation_once")
 
@@ -71,6 +106,14 @@ class Appointment(Table, tablename="appointment"):
     outcome = text(null=True)
     reason = reference("Reason", null=True)
     note = text(default="")
+    #: planned, manual or walk_in.
+    source = text(default="planned")
+    #: An official has put it where it is: planning leaves it there.
+    fixed = flag(False)
+    #: Why these two meet (a market.i18n.Message).
+    why = document(null=True)
+    started_at = moment(null=True)
+    ended_at = moment(null=True)
     created_at = moment()
     appointment_once = Unique([meeting, seller, buyer], name="appointment_once")
 
@@ -97,3 +140,236 @@ class LeftOut(Table, tablename="left_out"):
     seller = reference("Organisation")
     buyer = reference("Organisation")
     reason = document()
+
+
+class Attendee(Table, tablename="attendee"):
+    """A person who comes for somebody invited."""
+
+    id = number()
+    invitation = reference(Invitation, part_of=True)
+    name = text()
+    title = text(default="")
+    phone = text(default="")
+    #: On the badge, and all that its QR code says.
+    code = text(unique=True)
+    attendance = text()
+    checked_in_at = moment(null=True)
+    left_at = moment(null=True)
+    created_at = moment()
+
+
+class Scan(Table, tablename="scan"):
+    """One reading of a badge, with the number that the reading phone gave it: sent twice, it counts once."""
+
+    id = number()
+    meeting = reference(Meeting)
+    attendee = reference(Attendee, null=True)
+    code = text()
+    #: Made by the phone, so that a repeated sending is known.
+    key = text(unique=True)
+    #: check_in or leave.
+    move = text()
+    #: When the phone read it, which may be long before it could send.
+    scanned_at = moment()
+    received_at = moment()
+    person = reference("Person", null=True)
+
+
+class Absence(Table, tablename="absence"):
+    """A slot in which somebody invited cannot talk."""
+
+    id = number()
+    invitation = reference(Invitation, part_of=True)
+    slot = whole()
+    absence_once = Unique([invitation, slot], name="absence_once")
+
+
+class Wish(Table, tablename="wish"):
+    """How much one participant wants to meet another."""
+
+    id = number()
+    meeting = reference(Meeting)
+    #: Who wishes, and whom.
+    organisation = reference("Organisation")
+    about = reference("Organisation")
+    #: must, want, may or never.
+    level = text()
+    note = text(default="")
+    created_at = moment()
+    wish_once = Unique([meeting, organisation, about], name="wish_once")
+
+
+class Registration(Table, tablename="registration"):
+    """Somebody who asks, on the public page, to take part."""
+
+    id = number()
+    meeting = reference(Meeting)
+    organisation_name = text()
+    #: seller, buyer or guest.
+    side = text()
+    person_name = text()
+    phone = text()
+    offers = text(default="")
+    state = text()
+    invitation = reference(Invitation, null=True)
+    created_at = moment()
+    decided_at = moment(null=True)
+
+
+class AppointmentNote(Table, tablename="appointment_note"):
+    """What one side of a talk writes down for itself."""
+
+    id = number()
+    appointment = reference(Appointment, part_of=True)
+    organisation = reference("Organisation")
+    text = text()
+    updated_at = moment()
+    appointment_note_once = Unique([appointment, organisation], name="appointment_note_once")
+
+
+class Incident(Table, tablename="incident"):
+    """Something that upset the timetable on the day, and what the new one changed."""
+
+    id = number()
+    meeting = reference(Meeting)
+    #: late, absent, overrun, walk_in, table_broken, slot_lost or swap.
+    kind = text()
+    details = document()
+    #: Appointments that lie elsewhere since, that were called off, and organisations that were told.
+    moved = whole(default=0)
+    cancelled = whole(default=0)
+    told = whole(default=0)
+    person = reference("Person", null=True)
+    created_at = moment()
+
+
+class Sample(Table, tablename="sample"):
+    """A sample on its way from a seller to a buyer, and what the buyer says of it."""
+
+    id = number()
+    appointment = reference(Appointment)
+    listing = reference(Listing)
+    state = text()
+    carrier = text(default="")
+    tracking = text(default="")
+    #: Until when the next step is due.
+    due_on = day(null=True)
+    sent_at = moment(null=True)
+    received_at = moment(null=True)
+    answered_at = moment(null=True)
+    #: What the buyer found: a code of ``rules.SAMPLE_VERDICTS``.
+    verdict = text(null=True)
+    note = text(default="")
+    created_at = moment()
+    sample_once = Unique([appointment, listing], name="sample_once")
+
+
+class FollowUp(Table, tablename="follow_up"):
+    """A question put to both sides so many days after the meeting: what has become of it."""
+
+    id = number()
+    appointment = reference(Appointment, part_of=True)
+    #: 30, 90 or 180 days after the meeting.
+    days = whole()
+    due_on = day()
+    #: no_contact, useful, negotiating or agreed; NULL: not answered yet.
+    level = text(null=True)
+    note = text(default="")
+    person = reference("Person", null=True)
+    answered_at = moment(null=True)
+    follow_up_once = Unique([appointment, days], name="follow_up_once")
+
+
+class Feedback(Table, tablename="feedback"):
+    """What one side thought of a talk; the next meeting's choice reads it."""
+
+    id = number()
+    appointment = reference(Appointment, part_of=True)
+    organisation = reference("Organisation")
+    #: 1 (useless) to 5 (just what was needed).
+    score = whole()
+    again = flag(True)
+    note = text(default="")
+    created_at = moment()
+    feedback_once = Unique([appointment, organisation], name="feedback_once")
+
+
+class Coverage(Table, tablename="coverage"):
+    """A report in the media about a meeting."""
+
+    id = number()
+    meeting = reference(Meeting)
+    organisation = reference("Organisation", null=True)
+    outlet = text()
+    title = text()
+    url = text(default="")
+    published_on = day()
+    created_at = moment()
+
+
+class BudgetLine(Table, tablename="budget_line"):
+    id = number()
+    meeting = reference(Meeting, part_of=True)
+    name = text()
+    #: Fen.
+    planned = whole()
+    spent = whole(null=True)
+
+
+class FieldRoute(Table, tablename="field_route"):
+    """The tour to the fields: buses that start and end at one place."""
+
+    id = number()
+    meeting = reference(Meeting)
+    on = day()
+    start_name = text()
+    start_lat = real()
+    start_lon = real()
+    #: Minutes after midnight.
+    leaves_at = whole()
+    back_by = whole()
+    buses = whole(default=1)
+    speed_kmh = whole(default=40)
+    #: Status, kilometres, bound and who was left out, as the router found them.
+    result = document(null=True)
+    planned_at = moment(null=True)
+    field_route_once = Unique([meeting], name="field_route_once")
+
+
+class RouteStop(Table, tablename="route_stop"):
+    """A village on the tour. Minutes after midnight."""
+
+    id = number()
+    route = reference(FieldRoute, part_of=True)
+    organisation = reference("Organisation", null=True)
+    name = text()
+    lat = real()
+    lon = real()
+    opens_at = whole()
+    closes_at = whole()
+    stay_minutes = whole()
+    #: What is shown there.
+    shows = text(default="")
+    #: Which bus, its place on that bus's way (from 1), and when it comes and leaves; NULL: not on the tour.
+    bus = whole(null=True)
+    position = whole(null=True)
+    arrives_at = whole(null=True)
+    leaves_at = whole(null=True)
+
+
+class Paper(Table, tablename="paper"):
+    """A paper that was made: its number, and what it said, so that only what has changed is printed anew."""
+
+    id = number()
+    meeting = reference(Meeting)
+    #: invitation, programme, timetable, table_card, badge, ...
+    kind = text()
+    #: What it is about within its kind, e.g. ``invitation:12``.
+    subject = text()
+    serial = text(unique=True)
+    #: SHA-256 over all that is printed on it.
+    content = text()
+    edition = whole(default=1)
+    printed_at = moment(null=True)
+    created_at = moment()
+    paper_once = Unique([meeting, kind, subject], name="paper_once")

@@ -1,6 +1,7 @@
+from piccolo.constraints import Unique
 from piccolo.table import Table
 
-from market.db.columns import document, moment, number, reference, text
+from market.db.columns import document, flag, moment, number, reference, text, whole
 
 
 class Notice(Table, tablename="notice"):
@@ -16,3 +17,30 @@ class Notice(Table, tablename="notice"):
     due_at = moment(null=True)
     created_at = moment()
     read_at = moment(null=True)
+
+
+class Channel(Table, tablename="channel"):
+    """Where an organisation also wants its notices sent, beside its inbox."""
+
+    id = number()
+    organisation = reference("Organisation", part_of=True)
+    name = text()
+    #: An address as Apprise writes it (mailto://, wecombot://, dingtalk:// ...); it holds a secret.
+    address = text()
+    active = flag(True)
+    created_at = moment()
+
+
+class Outgoing(Table, tablename="outgoing"):
+    """A notice on its way to a channel: written with the notice, sent by a job."""
+
+    id = number()
+    notice = reference(Notice, part_of=True)
+    channel = reference(Channel, part_of=True)
+    #: waiting, sent or failed.
+    state = text()
+    tries = whole(default=0)
+    trouble = text(default="")
+    created_at = moment()
+    sent_at = moment(null=True)
+    outgoing_once = Unique([notice, channel], name="outgoing_once")

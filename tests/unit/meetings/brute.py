@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise, product
 
-from market.meetings.timetable import MeetingProblem
+from market.meetings.timetable.problem import MeetingProblem
 
 Score = tuple[int, int, int, int]
 

@@ -3,7 +3,7 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.meetings.choose import Candidate, Capacity, choose_invitations
+from market.meetings.choosing.choose import Candidate, Capacity, choose_invitations
 
 candidates = st.lists(
     st.builds(

@@ -10,7 +10,7 @@ from fixtures.fairs import fair
 from market.cli_schedule import add_schedule, add_verify_timetable
 from market.errors import Invalid
 from market.meetings.files import read_meeting
-from market.meetings.timetable import MeetingProblem
+from market.meetings.timetable.problem import MeetingProblem
 
 MEETING: dict[str, Any] = {
     "version": 1,

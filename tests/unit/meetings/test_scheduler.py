@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from fixtures.fairs import fair
 from market.errors import Invalid
-from market.meetings.clash import smallest_clash
-from market.meetings.constraints import broken, constraints
-from market.meetings.prove import Model
-from market.meetings.scheduler import schedule
-from market.meetings.timetable import Appointment, MeetingProblem, Participant, Timetable
+from market.meetings.timetable.clash import smallest_clash
+from market.meetings.timetable.constraints import broken, constraints
+from market.meetings.timetable.problem import Appointment, MeetingProblem, Participant, Timetable
+from market.meetings.timetable.prove import Model
+from market.meetings.timetable.scheduler import schedule
 from tests.unit.meetings import brute
 
 TINY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

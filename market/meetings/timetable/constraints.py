@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from market.i18n import Message, msg
-from market.meetings.timetable import (
+from market.meetings.timetable.problem import (
     Clash,
     MeetingProblem,
     breaks_of,

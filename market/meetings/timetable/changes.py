@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 from ortools.sat.python import cp_model
 
-from market.meetings.prove import Expression, Model, add_up
-from market.meetings.seating import own_tables
-from market.meetings.timetable import MeetingProblem
+from market.meetings.timetable.problem import MeetingProblem
+from market.meetings.timetable.prove import Expression, Model, add_up
+from market.meetings.timetable.seating import own_tables
 
 #: Above these sizes the models would not be built, let alone solved, within a minute.
 _MOST_LINKS = 20_000

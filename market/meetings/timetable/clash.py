@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from ortools.sat.python import cp_model
 
 from market.i18n import Message, msg
-from market.meetings.constraints import Constraint
-from market.meetings.prove import Model
-from market.meetings.timetable import MeetingProblem
+from market.meetings.timetable.constraints import Constraint
+from market.meetings.timetable.problem import MeetingProblem
+from market.meetings.timetable.prove import Model
 
 #: The literals of one question to the solver are decided within this many seconds or count as unknown.
 _QUESTION = 10.0

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from ortools.sat.python import cp_model
 
-from market.meetings.constraints import Atom, Constraint, at, domains
-from market.meetings.timetable import (
+from market.meetings.timetable.constraints import Atom, Constraint, at, domains
+from market.meetings.timetable.problem import (
     MeetingProblem,
     slots_by_participant,
 )

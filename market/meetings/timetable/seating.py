@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from market.meetings.timetable import MeetingProblem
+from market.meetings.timetable.problem import MeetingProblem
 
 
 def own_tables(problem: MeetingProblem) -> dict[str, int]:

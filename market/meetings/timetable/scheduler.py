@@ -13,14 +13,12 @@ from time import perf_counter
 from msgspec import Struct
 
 from market.i18n import Message, msg
-from market.meetings.changes import most_saved, with_tables
-from market.meetings.clash import smallest_clash, summary
-from market.meetings.constraints import Constraint, broken, constraints, domains
-from market.meetings.construct import Board, construct
-from market.meetings.improve import improve
-from market.meetings.prove import Model
-from market.meetings.seating import seat
-from market.meetings.timetable import (
+from market.meetings.timetable.changes import most_saved, with_tables
+from market.meetings.timetable.clash import smallest_clash, summary
+from market.meetings.timetable.constraints import Constraint, broken, constraints, domains
+from market.meetings.timetable.construct import Board, construct
+from market.meetings.timetable.improve import improve
+from market.meetings.timetable.problem import (
     WEIGHT_SCALE,
     Clash,
     MeetingProblem,
@@ -33,6 +31,8 @@ from market.meetings.timetable import (
     total_breaks,
     total_idle,
 )
+from market.meetings.timetable.prove import Model
+from market.meetings.timetable.seating import seat
 
 #: So many breaks is a moved appointment worth unless told otherwise: change as little as possible.
 DEFAULT_PENALTY = 1_000

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 
-from market.meetings.construct import Board
+from market.meetings.timetable.construct import Board
 
 #: An idle slot weighs little against a break, so that it only decides between equal breaks.
 _IDLE = 1 / 256

@@ -9,7 +9,7 @@ B2B scheduling optimization problem" (CPAIOR 2015) for the problem.
 from collections.abc import Iterable, Mapping
 from random import Random
 
-from market.meetings.timetable import MeetingProblem
+from market.meetings.timetable.problem import MeetingProblem
 
 
 class Board:

@@ -1,0 +1,1 @@
+"""`market verify-timetable`: shares nothing with the scheduler but the format."""

@@ -1,0 +1,1 @@
+"""Whom to invite and who meets whom."""
