@@ -109,7 +109,7 @@ REGISTRATION = Lifecycle(
     start="pending",
     labels={
         "pending": msg("待审核"),
-        "admitted": msg("已同意"),
+        "admitted": msg("已接纳"),
         "refused": msg("未通过"),
         "withdrawn": msg("已撤回"),
     },
@@ -128,7 +128,7 @@ SAMPLE = Lifecycle(
         "sent": msg("已寄出"),
         "received": msg("已签收"),
         "answered": msg("已反馈"),
-        "called_off": msg("已撤销"),
+        "called_off": msg("不再寄样"),
     },
 )
 #: Days that each state of a sample may last before it counts as late.
