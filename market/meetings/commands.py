@@ -80,6 +80,18 @@ def usual_meeting(*, town: str, town_en: str, today: date) -> NewMeeting:
     )
 
 
+def wishes_closed(*, wishes_by: date | None, published: bool, today: date) -> Message | None:
+    """Return why the invited can no longer say whom they want to meet; None while they can.
+
+    Without a last day it is the published timetable that ends it: a wish after it would change nothing.
+    """
+    if wishes_by is not None and today > wishes_by:
+        return msg("互选已于 {day} 截止，要改请联系镇里。", day=wishes_by.isoformat())
+    if wishes_by is None and published:
+        return msg("日程已发布，互选已经截止，要改请联系镇里。")
+    return None
+
+
 class TopicResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was said of one listing at the table. Grams, and fen per kg at the farm gate."""
 
