@@ -30,7 +30,14 @@ PURE_FOLDERS = (
 )
 #: Silences a solver that prints at will; no result depends on it.
 OUTSIDE = "market.matching.limits.quiet"
-PURE_KERNEL = {"market.units", "market.errors", "market.transitions", "market.i18n", "market.paging"}
+PURE_KERNEL = {
+    "market.units",
+    "market.errors",
+    "market.transitions",
+    "market.i18n",
+    "market.paging",
+    "market.compiled",
+}
 
 IMPURE_PACKAGES = {
     "asyncio",

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 
 from benchmarks.kit.pairs import Ints, WholeMarket, whole_market
-from market.matching.optimum.compiled import compiled
+from market.compiled import compiled
 
 
 @compiled("int64[::1](int64[::1],int64[::1],int64[::1],int64[::1],int64[::1],int64[::1],int64[::1])")

@@ -11,10 +11,10 @@ import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from market.compiled import compiled
 from market.matching.diagnosis.displacement import Outcome, Ways
 from market.matching.diagnosis.obstacles import BITS, COUNT, NEAREST, NEAREST_PAIRS, Hits
 from market.matching.optimum.candidates import Bools, Floats, Ints, Market
-from market.matching.optimum.compiled import compiled
 
 Days = NDArray[np.int32]
 Words = NDArray[np.uint64]

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from market.compiled import compiled
 from market.matching.limits.rules import Rules, some, strongest
 from market.matching.optimum.candidates import Arcs, Floats, Ints
-from market.matching.optimum.compiled import compiled
 
 #: Choices of lots that a demand looks at before it takes a simpler bound: while seeking, and at the end.
 QUICK, THOROUGH = 200, 20_000

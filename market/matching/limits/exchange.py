@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from market.compiled import compiled
 from market.matching.limits.rules import Rules, some, strongest
 from market.matching.optimum.candidates import Arcs, Floats, Ints
-from market.matching.optimum.compiled import compiled
 
 #: Arcs that each demand and each lot search among.
 REACH = 8

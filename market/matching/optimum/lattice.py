@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from market.matching.optimum.compiled import compiled
+from market.compiled import compiled
 from market.matching.optimum.network import HUB, Network
 
 Ints = NDArray[np.int64]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from market.matching.optimum.compiled import compiled
+from market.compiled import compiled
 
 Ints = NDArray[np.int64]
 Places = NDArray[np.int32]

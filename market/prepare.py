@@ -1,16 +1,21 @@
-"""Compile the inner loops of the engine now, so that no run waits: ``python -m market.matching.prepare``."""
+"""Compile the inner loops now, so that no run waits: ``python -m market.prepare``."""
 
 import importlib
 import pkgutil
+from itertools import chain
 from pathlib import Path
 
 import market.matching
+import market.meetings
 
 
 def prepare() -> list[str]:
-    """Import every module of the engine that has inner loops; return their names."""
+    """Import every module of the pure cores that has inner loops; return their names."""
     found = []
-    for module in pkgutil.walk_packages(market.matching.__path__, "market.matching."):
+    packages = (market.matching, market.meetings)
+    for module in (
+        each for room in packages for each in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")
+    ):
         source = Path(getattr(module.module_finder, "path", "")) / f"{module.name.rpartition('.')[2]}.py"
         if not module.ispkg and source.exists() and "\n@compiled(" in source.read_text(encoding="utf-8"):
             importlib.import_module(module.name)
