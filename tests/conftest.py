@@ -34,6 +34,8 @@ _KEY = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # no test leaves a key in the data folder of whoever runs it
+    os.environ.setdefault("MARKET_SECRET_KEY", "k" * 32)
     if not hasattr(config, "workerinput"):
         config.stash[_KEY] = tempfile.mkdtemp(prefix="tiantou-tests-")
 
