@@ -160,7 +160,7 @@ async def take_turn() -> None:
 async def hold_still() -> None:
     """Let writers to the market wait until the transaction ends."""
     # in the order in which deals lock, so that nobody waits in a ring
-    await execute("LOCK TABLE match, lot, listing, demand IN SHARE MODE")
+    await execute("LOCK TABLE match, lot, listing, demand, refusal IN SHARE MODE")
 
 
 def progress_keeper(run_id: int) -> Callable[[Progress], Awaitable[None]]:

@@ -20,7 +20,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     lots: list[Lot]
     demands: list[Demand]
-    #: (lot, demand) pairs that one side has declined on today's terms.
+    #: (lot, demand) pairs that one side has declined, as a match or at a table.
     barred: list[tuple[str, str]]
 
 
@@ -55,9 +55,11 @@ _DEMANDS = """SELECT demand.id, demand.buyer, demand.produce, demand.min_grade, 
      AND ($2::text IS NULL OR demand.produce = $2)
    ORDER BY demand.id"""
 #: $1: the produce, any where it is null.
-_BARRED = """SELECT DISTINCT match.listing, match.demand FROM match
-   JOIN listing ON listing.id = match.listing JOIN demand ON demand.id = match.demand
-   WHERE match.state = 'declined' AND listing.state = 'published' AND demand.state = 'published'
+_BARRED = """SELECT DISTINCT said.listing, said.demand
+   FROM (SELECT listing, demand FROM match WHERE state = 'declined'
+         UNION ALL SELECT listing, demand FROM refusal) said
+   JOIN listing ON listing.id = said.listing JOIN demand ON demand.id = said.demand
+   WHERE listing.state = 'published' AND demand.state = 'published'
      AND ($1::text IS NULL OR demand.produce = $1)
    ORDER BY 1, 2"""
 

@@ -109,6 +109,20 @@ class Match(Table, tablename="match"):
     match_quantity_positive = Check(quantity > 0, name="match_quantity_positive")
 
 
+class Refusal(Table, tablename="refusal"):
+    """A listing and a demand whose sides talked and found that it does not suit, whatever match there was."""
+
+    id = number()
+    listing = reference(Listing)
+    demand = reference(Demand)
+    reason = reference("Reason")
+    #: What it was said at, e.g. ``appointment`` or ``sample``, and its number there.
+    source = text()
+    source_id = whole()
+    created_at = moment()
+    refusal_once = Unique([listing, demand], name="refusal_once")
+
+
 class Diagnosis(Table, tablename="diagnosis"):
     """Why a listing kept something back, and the single change that would unlock demand."""
 

@@ -75,7 +75,7 @@ class Invitation(Table, tablename="invitation"):
     #: Why they are invited (a market.i18n.Message).
     reason = document()
     responded_at = moment(null=True)
-    #: planned, manual, registered or walk_in.
+    #: planned, manual, registered, delegated or walk_in.
     source = text(default="planned")
     #: Part of what the link is signed with: raising it makes every link given out before worthless.
     link_version = whole(default=1)
@@ -175,6 +175,19 @@ class Scan(Table, tablename="scan"):
     person = reference("Person", null=True)
 
 
+class Reminder(Table, tablename="reminder"):
+    """A reminder that was sent: the same one is not sent again, whichever worker comes to it."""
+
+    id = number()
+    invitation = reference(Invitation, part_of=True)
+    #: answer_3, answer_1 or day_before.
+    kind = text()
+    #: The day that it reminds of; a meeting that moves is reminded of anew.
+    about = day()
+    created_at = moment()
+    reminder_once = Unique([invitation, kind, about], name="reminder_once")
+
+
 class Absence(Table, tablename="absence"):
     """A slot in which somebody invited cannot talk."""
 
@@ -254,6 +267,8 @@ class Sample(Table, tablename="sample"):
     tracking = text(default="")
     #: Until when the next step is due.
     due_on = day(null=True)
+    #: When its being late was told; NULL again with every step.
+    reminded_at = moment(null=True)
     sent_at = moment(null=True)
     received_at = moment(null=True)
     answered_at = moment(null=True)
@@ -272,6 +287,8 @@ class FollowUp(Table, tablename="follow_up"):
     #: 30, 90 or 180 days after the meeting.
     days = whole()
     due_on = day()
+    #: When both sides were asked.
+    asked_at = moment(null=True)
     #: no_contact, useful, negotiating or agreed; NULL: not answered yet.
     level = text(null=True)
     note = text(default="")
