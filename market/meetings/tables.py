@@ -374,6 +374,24 @@ class RouteStop(Table, tablename="route_stop"):
     leaves_at = whole(null=True)
 
 
+class CalendarEntry(Table, tablename="calendar_entry"):
+    """What calendars were last told of a talk or of the meeting: its SEQUENCE rises when that changes."""
+
+    id = number()
+    meeting = reference(Meeting, part_of=True)
+    #: The event's UID; it stays when a talk moves, or is planned anew.
+    uid = text(unique=True)
+    #: Whose talk; NULL: the meeting as a whole.
+    seller = reference("Organisation", null=True)
+    buyer = reference("Organisation", null=True)
+    #: When and where, as it was told.
+    content = document()
+    sequence = whole(default=0)
+    #: It is no more: calendars that have it are told so.
+    cancelled = flag(False)
+    changed_at = moment()
+
+
 class Paper(Table, tablename="paper"):
     """A paper that was made: its number, and what it said, so that only what has changed is printed anew."""
 
