@@ -57,7 +57,10 @@ INVITATION = Lifecycle(
 
 ATTENDANCE = Lifecycle(
     "attendance",
-    Move("check_in", {"expected"}, "checked_in", by=("official", "seller", "buyer", "guest")),
+    # a late one comes after all, and whoever has left may come back
+    Move(
+        "check_in", {"expected", "no_show", "left"}, "checked_in", by=("official", "seller", "buyer", "guest")
+    ),
     Move("leave", {"checked_in"}, "left", by=("official", "seller", "buyer", "guest")),
     Move("mark_no_show", {"expected"}, "no_show", by=("official", "system")),
     start="expected",

@@ -1,0 +1,67 @@
+"""Who is in the house, read from the log of what happened at the door.
+
+Phones may have been without a network: what they read arrives late and in any order. Therefore no reading
+changes a state by itself; the states follow from all readings, put in order of the time at which they
+were made. Whichever comes first, the end is the same.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from msgspec import Struct
+
+from market.meetings.rules import ATTENDANCE
+
+#: The log's moves: those of ATTENDANCE. Anything else in the log (a reading set aside) does nothing.
+MOVES = frozenset(move.name for move in ATTENDANCE.moves)
+
+
+class Event(Struct, frozen=True):
+    """Something at the door. ``attendee`` None: it is about the whole organisation."""
+
+    move: str
+    at: datetime
+    attendee: int | None = None
+    #: Settles the order of two at the same moment.
+    id: int = 0
+
+
+class Presence(Struct, frozen=True):
+    """How one stands, since when they came, and when they left (None while they are in)."""
+
+    state: str = ATTENDANCE.start
+    checked_in_at: datetime | None = None
+    left_at: datetime | None = None
+
+    def after(self, event: Event) -> "Presence":
+        """Return how it stands after ``event``; a move that is not open changes nothing."""
+        move = ATTENDANCE.find(event.move, state=self.state, by="official")
+        if move is None:
+            return self
+        if move.target == "checked_in":
+            return Presence(move.target, self.checked_in_at or event.at)
+        return Presence(move.target, self.checked_in_at, event.at if move.target == "left" else None)
+
+
+def presence_of(events: Iterable[Event], attendees: Iterable[int]) -> tuple[Presence, dict[int, Presence]]:
+    """Return how an organisation and each of its persons stand after ``events``, in whatever order.
+
+    The first person in checks the organisation in, the last one out takes it out. What is said of the
+    whole organisation holds for all of its persons that are in (leave) or awaited (did not come).
+    """
+    house = Presence()
+    persons = {each: Presence() for each in attendees}
+    for event in sorted(events, key=lambda each: (each.at, each.id)):
+        if event.attendee is None:
+            house = house.after(event)
+            if event.move != "check_in":
+                persons = {number: each.after(event) for number, each in persons.items()}
+            continue
+        if event.attendee not in persons:
+            continue
+        persons[event.attendee] = persons[event.attendee].after(event)
+        if event.move == "check_in" or (
+            event.move == "leave" and not any(each.state == "checked_in" for each in persons.values())
+        ):
+            house = house.after(event)
+    return house, persons
