@@ -72,6 +72,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "among workers, in parts of about so many.",
         ),
     ] = 20_000_000
+    public_url: Annotated[
+        str,
+        Meta(
+            description="Address under which people reach the site, e.g. https://tiantou.example. Links in "
+            "messages that are sent begin with it; empty: such messages carry no link.",
+            pattern=r"\A(https?://[^\s/?#]+(/[^\s?#]*)?)?\Z",
+        ),
+    ] = ""
+    mail_via: Annotated[
+        str,
+        Meta(
+            description="Mail account that sends notices, as Apprise writes it: "
+            "mailtos://user:password@smtp.example?from=notice@example. Empty: no mail is sent."
+        ),
+    ] = ""
+    private_channels: Annotated[
+        bool,
+        Meta(description="Notices may also be sent to addresses inside this network (loopback, private)."),
+    ] = False
     demo_logins: Annotated[
         str,
         Meta(description="Accounts that the sign-in page offers, as JSON. `serve --demo` sets it."),

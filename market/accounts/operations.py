@@ -153,8 +153,8 @@ async def sign_in(
         TooManyTries: this account or address has tried too often.
         Invalid: the pair of phone number and password is not right.
     """
-    await _count_try(subject=f"account:{phone}", most=rules.TRIES_PER_ACCOUNT, at=at)
-    await _count_try(subject=f"address:{address}", most=rules.TRIES_PER_ADDRESS, at=at)
+    await count_try(subject=f"account:{phone}", most=rules.TRIES_PER_ACCOUNT, at=at)
+    await count_try(subject=f"address:{address}", most=rules.TRIES_PER_ADDRESS, at=at)
     rows = await fetch(
         """SELECT person.id, person.password_hash, min(membership.organisation) AS organisation
            FROM person JOIN membership ON membership.person = person.id
@@ -216,8 +216,12 @@ async def change_password(*, person_id: int, old: str, new: str, keep_session_id
         await execute("DELETE FROM session WHERE person = $1 AND id <> $2", person_id, keep_session_id)
 
 
-async def _count_try(*, subject: str, most: int, at: datetime) -> None:
-    """Count in one atomic statement, so that the limit holds across workers."""
+async def count_try(*, subject: str, most: int, at: datetime) -> None:
+    """Count one try of ``subject`` in one atomic statement, so that the limit holds across workers.
+
+    Raises:
+        TooManyTries: there were more than ``most`` in this window of time.
+    """
     window = timedelta(minutes=rules.WINDOW_MINUTES)
     start = datetime.fromtimestamp(
         at.timestamp() // window.total_seconds() * window.total_seconds(), at.tzinfo
