@@ -254,6 +254,23 @@ class Incident(Table, tablename="incident"):
     told = whole(default=0)
     person = reference("Person", null=True)
     created_at = moment()
+    #: The timetable was put back as it was before.
+    undone_at = moment(null=True)
+
+
+class Statement(Table, tablename="statement"):
+    """What one side of a talk, or the town, says came of it. The first one counts until an official decides."""
+
+    id = number()
+    appointment = reference(Appointment, part_of=True)
+    organisation = reference("Organisation")
+    outcome = text()
+    reason = reference("Reason", null=True)
+    note = text(default="")
+    #: [{topic_id, quantity, price}] in grams and fen per kg.
+    topics = document()
+    created_at = moment()
+    statement_once = Unique([appointment, organisation], name="statement_once")
 
 
 class Sample(Table, tablename="sample"):
