@@ -37,11 +37,19 @@ MEETING = Lifecycle(
 #: The states are those of iCalendar's PARTSTAT, so that an answer from a calendar maps one to one.
 INVITATION = Lifecycle(
     "invitation",
-    Move("accept", {"needs_action", "tentative", "declined"}, "accepted", by=_GUESTS),
-    Move("accept_tentatively", {"needs_action", "accepted", "declined"}, "tentative", by=_GUESTS),
-    Move("decline", {"needs_action", "tentative", "accepted"}, "declined", by=_GUESTS),
-    Move("delegate", {"needs_action", "tentative", "accepted"}, "delegated", by=_GUESTS),
-    Move("revoke", {"needs_action", "tentative", "accepted", "delegated"}, "revoked", by=_OFFICIAL),
+    Move("accept", {"needs_action", "tentative", "declined", "delegated"}, "accepted", by=_GUESTS),
+    Move(
+        "accept_tentatively", {"needs_action", "accepted", "declined", "delegated"}, "tentative", by=_GUESTS
+    ),
+    Move("decline", {"needs_action", "tentative", "accepted", "delegated"}, "declined", by=_GUESTS),
+    Move("delegate", {"needs_action", "tentative", "accepted", "declined"}, "delegated", by=_GUESTS),
+    Move(
+        "revoke",
+        {"needs_action", "tentative", "accepted", "declined", "delegated"},
+        "revoked",
+        by=_OFFICIAL,
+    ),
+    Move("restore", {"revoked"}, "needs_action", by=_OFFICIAL),
     Move("expire", {"needs_action", "tentative"}, "expired", by=("system",)),
     start="needs_action",
     labels={
