@@ -259,7 +259,7 @@ class Incident(Table, tablename="incident"):
 
 
 class Statement(Table, tablename="statement"):
-    """What one side of a talk, or the town, says came of it. The first one counts until an official decides."""
+    """What one side of a talk, or the town, says came of it. The first counts until an official decides."""
 
     id = number()
     appointment = reference(Appointment, part_of=True)
