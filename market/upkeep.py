@@ -10,6 +10,8 @@ from market.db.session import transaction
 from market.demand.operations import close_overdue
 from market.matching.agreement import expire_matches
 from market.matching.run_jobs import fail_abandoned
+from market.meetings.following import round_after_meetings
+from market.meetings.reminding import expire_invitations
 from market.supply.operations import expire_listings
 
 #: Between two rounds.
@@ -32,6 +34,8 @@ async def round_of_upkeep(_: Run) -> None:
     await expire_bids(at=at)
     await expire_matches(at=at)
     await fail_abandoned(at=at)
+    await expire_invitations(today=today)
+    await round_after_meetings(at=at)
     await forget_expired(at=at)
     await forget_finished()
     await enqueue("upkeep", {}, key="hourly", run_at=at + PERIOD)
