@@ -52,3 +52,13 @@ async def refuse_pairs(
         at,
     )
     return len(made)
+
+
+async def take_back_refusals(*, source: str, source_ids: Collection[int]) -> int:
+    """Let pairs be proposed again whose refusal was written down by mistake; return how many."""
+    gone = await fetch(
+        "DELETE FROM refusal WHERE source = $1 AND source_id = ANY($2::bigint[]) RETURNING id",
+        source,
+        sorted(set(source_ids)),
+    )
+    return len(gone)

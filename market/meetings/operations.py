@@ -9,6 +9,7 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.meetings import rules
 from market.meetings.attendance import mark_attendance as mark_attendance
+from market.meetings.following import open_follow_ups, settle_refusals
 from market.meetings.recording import Recorded as Recorded
 from market.meetings.recording import record_outcome as record_outcome
 from market.notices.operations import notify
@@ -76,6 +77,9 @@ async def move_meeting(*, meeting_id: int, move: str, town_id: int, actor: Actor
         state = rules.MEETING.apply(move, state=rows[0]["state"], by="official")
         await execute("UPDATE meeting SET state = $2 WHERE id = $1", meeting_id, state)
         await record(subject=f"meeting:{meeting_id}", action=move, actor=actor, at=at, details={})
+        if state == "closed":
+            await open_follow_ups(meeting_id=meeting_id)
+            await settle_refusals(meeting_id=meeting_id, at=at)
         if state in ("cancelled", "postponed"):
             for row in await fetch(
                 "SELECT organisation FROM invitation WHERE meeting = $1 AND state <> 'revoked'", meeting_id

@@ -1,0 +1,142 @@
+"""An intent of the day that becomes a contract afterwards."""
+
+from datetime import datetime
+
+import msgspec
+
+from market.accounts.rules import Actor
+from market.audit.operations import record
+from market.db.replay import once
+from market.db.session import execute, fetch
+from market.deals.operations import NewDeal, make_deal
+from market.errors import Conflict, Invalid, NotFound
+from market.i18n import msg
+from market.matching import lifecycle
+from market.matching.agreement import conclude
+from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, kg
+
+#: Outcomes that leave something to sign later.
+OPEN_OUTCOMES = frozenset({"sample", "intent", "quote"})
+
+
+class _Conclude(msgspec.Struct, frozen=True):
+    topic_id: int
+    quantity: int
+    price: int
+
+
+class Concluded(msgspec.Struct, frozen=True):
+    deal_id: int
+
+
+async def conclude_topic(
+    *,
+    topic_id: int,
+    quantity: Gram,
+    price: FenPerKg,
+    organisation_id: int,
+    actor: Actor,
+    at: datetime,
+    key: str | None = None,
+) -> Concluded:
+    """Make the contract that a talk has led to; it counts for the meeting, and still needs both signatures.
+
+    Its terms may differ from what was said at the table; what was said stays written down. A match that is
+    still open becomes this deal; one that has lapsed meanwhile does not stand in the way.
+
+    Raises:
+        NotFound: no such topic of this organisation, or of a meeting of this town.
+        Invalid: quantity or price is not above 0.
+        Conflict: the talk left nothing open, has its contract already, or stock or demand have gone.
+    """
+    if not 0 < price <= MOST_FEN_PER_KG or quantity <= 0:
+        problem = msg("数量和单价都须大于零。")
+        raise Invalid(problem, {"quantity": problem})
+
+    async def deed() -> Concluded:
+        return await _conclude(
+            topic_id=topic_id,
+            quantity=quantity,
+            price=price,
+            organisation_id=organisation_id,
+            actor=actor,
+            at=at,
+        )
+
+    return await once(
+        key=key,
+        person_id=actor.person_id,
+        request=_Conclude(topic_id, quantity, price),
+        reply_type=Concluded,
+        deed=deed,
+        at=at,
+    )
+
+
+async def _conclude(
+    *,
+    topic_id: int,
+    quantity: Gram,
+    price: FenPerKg,
+    organisation_id: int,
+    actor: Actor,
+    at: datetime,
+) -> Concluded:
+    rows = await fetch(
+        """SELECT topic.*, appointment.outcome, appointment.buyer, appointment.id AS appointment_id,
+                  match.state AS match_state,
+                  greatest(listing.available_from, coalesce(demand.deliver_from, listing.available_from))
+                    AS first,
+                  least(listing.available_to, coalesce(demand.deliver_to, listing.available_to)) AS last,
+                  demand.open AS wanted
+           FROM topic JOIN appointment ON appointment.id = topic.appointment
+           JOIN meeting ON meeting.id = appointment.meeting
+           JOIN listing ON listing.id = topic.listing
+           LEFT JOIN demand ON demand.id = topic.demand LEFT JOIN match ON match.id = topic.match
+           WHERE topic.id = $1 AND appointment.state = 'held'
+             AND $2 IN (appointment.seller, appointment.buyer, meeting.town)
+           FOR UPDATE OF topic""",
+        topic_id,
+        organisation_id,
+    )
+    if not rows:
+        raise NotFound(msg("没有找到这场洽谈。"))
+    row = rows[0]
+    if row["deal"] is not None:
+        raise Conflict(msg("这一项已经有合同了，请到合同页面办理。"))
+    if row["outcome"] not in OPEN_OUTCOMES:
+        raise Conflict(msg("这场洽谈没有留下意向，不能据此订合同；可以在货源页面出价。"))
+    if row["match"] is not None and row["match_state"] in lifecycle.OPEN:
+        deal_id = await conclude(
+            match_id=row["match"], quantity=quantity, price=price, topic_id=topic_id, actor=actor, at=at
+        )
+    else:
+        wanted = row["wanted"]
+        if wanted is not None and wanted < quantity:
+            raise Conflict(
+                msg("对方这条采购需求只剩 {left} 公斤，请减少数量。", left=f"{kg(Gram(wanted)):,f}")
+            )
+        deal_id = await make_deal(
+            deal=NewDeal(
+                listing_id=row["listing"],
+                demand_id=row["demand"],
+                buyer_id=row["buyer"],
+                quantity=quantity,
+                price=price,
+                source="appointment",
+                source_id=topic_id,
+                deliver_from=row["first"],
+                deliver_to=max(row["first"], row["last"]),
+            ),
+            actor=actor,
+            at=at,
+        )
+    await execute("UPDATE topic SET deal = $2 WHERE id = $1", topic_id, deal_id)
+    await record(
+        subject=f"appointment:{row['appointment_id']}",
+        action="conclude",
+        actor=actor,
+        at=at,
+        details={"topic": topic_id, "deal": deal_id},
+    )
+    return Concluded(deal_id)
