@@ -1,5 +1,6 @@
 """What can be asked of this room."""
 
+import re
 from datetime import date, timedelta
 
 import msgspec
@@ -26,11 +27,42 @@ class NewMeeting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: The most appointments of one participant; None: as many as there are slots.
     most_appointments: int | None = None
     invite_media: bool = True
+    #: Days in a row, each with the same slots; these are numbered through all of them.
+    days: int = 1
+    #: Slots with something else than talks.
+    blocked_slots: tuple[int, ...] = ()
+    #: The most appointments of one side alone; None: as ``most_appointments`` says.
+    most_of_sellers: int | None = None
+    most_of_buyers: int | None = None
+    most_musts: int = 3
+    #: The most that two participants' numbers of breaks may differ; None: any.
+    fairness: int | None = 2
+    #: Persons that the venue holds.
+    capacity: int | None = None
+    weather_plan: str = ""
+    contact: str = ""
+    contact_phone: str = ""
+    #: The last days for answering the invitation, and for wishes.
+    answer_by: date | None = None
+    wishes_by: date | None = None
+    is_public: bool = False
+
+    @property
+    def all_slots(self) -> int:
+        """Return the number of slots of all days."""
+        return self.slots * self.days
 
 
 MOST_SLOTS = 60
 MOST_TABLES = 300
+MOST_DAYS = 10
+MOST_MUSTS = 20
+MOST_PERSONS = 100_000
 LONGEST_TITLE = 80
+LONGEST_LINE = 120
+LONGEST_TEXT = 2_000
+#: A mobile or a landline with its area code and extension, written as people do.
+_TELEPHONE = re.compile(r"\+?[0-9][0-9 ()-]{4,22}[0-9]")
 END_OF_DAY = 24 * 60
 
 
@@ -55,12 +87,90 @@ def meeting_problems(meeting: NewMeeting, *, today: date) -> dict[str, Message]:
         problems["half_day_after"] = msg("上午的时段数须小于总时段数，不分上下午请留空。")
     if not 0 <= meeting.pause_minutes <= 240:
         problems["pause_minutes"] = msg("午间休息须在 0 到 240 分钟之间。")
-    if meeting.most_appointments is not None and not 1 <= meeting.most_appointments <= meeting.slots:
-        problems["most_appointments"] = msg("每家最多洽谈数须在 1 到时段数之间，不限请留空。")
+    for name in ("most_appointments", "most_of_sellers", "most_of_buyers"):
+        most = getattr(meeting, name)
+        if most is not None and not 1 <= most <= max(1, meeting.all_slots):
+            problems[name] = msg("每家最多洽谈数须在 1 到时段数之间，不限请留空。")
     last = meeting.starts_at + meeting.slots * meeting.slot_minutes + meeting.pause_minutes
     if not 0 <= meeting.starts_at < END_OF_DAY or last > END_OF_DAY:
         problems["starts_at"] = msg("按这个开始时间和时段数，会议会开过午夜，请改早或减少时段。")
+    return problems | _span_problems(meeting) | _people_problems(meeting)
+
+
+def _span_problems(meeting: NewMeeting) -> dict[str, Message]:
+    """Return what is wrong with the days and with slots that are kept free of talks."""
+    problems: dict[str, Message] = {}
+    if not 1 <= meeting.days <= MOST_DAYS:
+        problems["days"] = msg("会期须在 1 到 {most} 天之间。", most=MOST_DAYS)
+    elif any(not 1 <= slot <= meeting.all_slots for slot in meeting.blocked_slots):
+        problems["blocked_slots"] = msg("不排洽谈的时段须在 1 到 {most} 之间。", most=meeting.all_slots)
+    elif meeting.all_slots > 0 and len(set(meeting.blocked_slots)) >= meeting.all_slots:
+        problems["blocked_slots"] = msg("至少要留一个时段用来洽谈。")
+    if meeting.fairness is not None and not 0 <= meeting.fairness <= MOST_SLOTS:
+        problems["fairness"] = msg("空档之差须在 0 到 {most} 之间，不限请留空。", most=MOST_SLOTS)
     return problems
+
+
+def _people_problems(meeting: NewMeeting) -> dict[str, Message]:
+    """Return what is wrong with what is said to those who come."""
+    problems: dict[str, Message] = {}
+    if not 0 <= meeting.most_musts <= MOST_MUSTS:
+        problems["most_musts"] = msg("每家可选的“必见”须在 0 到 {most} 之间。", most=MOST_MUSTS)
+    if meeting.capacity is not None and not 1 <= meeting.capacity <= MOST_PERSONS:
+        problems["capacity"] = msg("场地人数须在 1 到 {most} 之间，不清楚请留空。", most=MOST_PERSONS)
+    for name in ("programme", "programme_en", "weather_plan"):
+        if len(getattr(meeting, name)) > LONGEST_TEXT:
+            problems[name] = msg("最多 {most} 个字。", most=LONGEST_TEXT)
+    for name in ("venue", "venue_en", "title_en", "contact"):
+        if len(getattr(meeting, name)) > LONGEST_LINE:
+            problems[name] = msg("最多 {most} 个字。", most=LONGEST_LINE)
+    if meeting.contact_phone and not _TELEPHONE.fullmatch(meeting.contact_phone):
+        problems["contact_phone"] = msg("请写能打通的电话，例如 0418-1234567 或 13912345678。")
+    for name in ("answer_by", "wishes_by"):
+        last = getattr(meeting, name)
+        if last is not None and last > meeting.held_on:
+            problems[name] = msg("截止日期不能晚于会议当天。")
+    if (
+        meeting.answer_by is not None
+        and meeting.wishes_by is not None
+        and meeting.wishes_by < meeting.answer_by
+        and not problems.keys() & {"answer_by", "wishes_by"}
+    ):
+        problems["wishes_by"] = msg("互选截止不能早于回复截止：先答应来，再选要见谁。")
+    return problems
+
+
+def columns_of(meeting: NewMeeting) -> tuple[object, ...]:
+    """Return what is written down of the meeting, for opening and revising alike."""
+    return (
+        meeting.title,
+        meeting.title_en,
+        meeting.held_on,
+        meeting.starts_at,
+        meeting.slot_minutes,
+        meeting.slots,
+        meeting.tables,
+        meeting.half_day_after,
+        meeting.pause_minutes,
+        meeting.most_appointments,
+        meeting.venue,
+        meeting.venue_en,
+        meeting.programme,
+        meeting.programme_en,
+        meeting.days,
+        sorted(set(meeting.blocked_slots)),
+        meeting.most_of_sellers,
+        meeting.most_of_buyers,
+        meeting.most_musts,
+        meeting.fairness,
+        meeting.capacity,
+        meeting.weather_plan,
+        meeting.contact,
+        meeting.contact_phone,
+        meeting.answer_by,
+        meeting.wishes_by,
+        meeting.is_public,
+    )
 
 
 #: How far ahead a meeting is usually called.
@@ -107,3 +217,5 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     topics: tuple[TopicResult, ...] = ()
     reason: str | None = None
     note: str = ""
+    #: Topics of which a sample is wanted, where that is the outcome; none named: all.
+    samples: tuple[int, ...] = ()

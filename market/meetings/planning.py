@@ -23,8 +23,9 @@ from market.matching.queries import latest_run, open_proposals, snapshot
 from market.matching.rules import Parameters, why_not
 from market.meetings import rules
 from market.meetings.choosing.choose import Candidate, Capacity, Choice, choose_invitations
-from market.meetings.commands import NewMeeting, meeting_problems
+from market.meetings.commands import NewMeeting, columns_of, meeting_problems
 from market.meetings.publishing import Plan, invite_media, keep, pair_id
+from market.meetings.reminding import schedule_reminders
 from market.meetings.timetable.problem import Appointment, MeetingProblem, Participant, Side
 from market.meetings.timetable.scheduler import schedule
 
@@ -60,30 +61,21 @@ async def open_meeting(*, meeting: NewMeeting, town_id: int, actor: Actor, at: d
     async with transaction():
         run = await latest_run(town_id=town_id)
         rows = await fetch(
-            """INSERT INTO meeting (town, run, title, title_en, held_on, starts_at, slot_minutes, slots,
-                                    tables, half_day_after, pause_minutes, most_appointments, venue,
-                                    venue_en, programme, programme_en, state, created_by, created_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+            """INSERT INTO meeting (town, run, state, created_by, created_at, title, title_en, held_on,
+                                    starts_at, slot_minutes, slots, tables, half_day_after, pause_minutes,
+                                    most_appointments, venue, venue_en, programme, programme_en, days,
+                                    blocked_slots, most_of_sellers, most_of_buyers, most_musts, fairness,
+                                    capacity, weather_plan, contact, contact_phone, answer_by, wishes_by,
+                                    is_public)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+                       $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)
                RETURNING id""",
             town_id,
             run.id if run else None,
-            meeting.title,
-            meeting.title_en,
-            meeting.held_on,
-            meeting.starts_at,
-            meeting.slot_minutes,
-            meeting.slots,
-            meeting.tables,
-            meeting.half_day_after,
-            meeting.pause_minutes,
-            meeting.most_appointments,
-            meeting.venue,
-            meeting.venue_en,
-            meeting.programme,
-            meeting.programme_en,
             rules.MEETING.start,
             actor.person_id,
             at,
+            *columns_of(meeting),
         )
         meeting_id = int(rows[0]["id"])
         if meeting.invite_media:
@@ -95,6 +87,7 @@ async def open_meeting(*, meeting: NewMeeting, town_id: int, actor: Actor, at: d
             at=at,
             details={"held_on": meeting.held_on.isoformat()},
         )
+        await schedule_reminders(meeting_id, at=at)
     return meeting_id
 
 

@@ -9,8 +9,9 @@ from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.meetings import rules
-from market.meetings.commands import NewMeeting, meeting_problems
+from market.meetings.commands import NewMeeting, columns_of, meeting_problems
 from market.meetings.publishing import invite_media
+from market.meetings.reminding import schedule_reminders
 from market.notices.operations import notify
 
 #: Whoever is invited hears of a change in these.
@@ -45,26 +46,17 @@ async def revise_meeting(
         await execute(
             """UPDATE meeting SET title = $2, title_en = $3, held_on = $4, starts_at = $5,
                  slot_minutes = $6, slots = $7, tables = $8, half_day_after = $9, pause_minutes = $10,
-                 most_appointments = $11, venue = $12, venue_en = $13, programme = $14, programme_en = $15
+                 most_appointments = $11, venue = $12, venue_en = $13, programme = $14, programme_en = $15,
+                 days = $16, blocked_slots = $17, most_of_sellers = $18, most_of_buyers = $19,
+                 most_musts = $20, fairness = $21, capacity = $22, weather_plan = $23, contact = $24,
+                 contact_phone = $25, answer_by = $26, wishes_by = $27, is_public = $28
                WHERE id = $1""",
             meeting_id,
-            meeting.title,
-            meeting.title_en,
-            meeting.held_on,
-            meeting.starts_at,
-            meeting.slot_minutes,
-            meeting.slots,
-            meeting.tables,
-            meeting.half_day_after,
-            meeting.pause_minutes,
-            meeting.most_appointments,
-            meeting.venue,
-            meeting.venue_en,
-            meeting.programme,
-            meeting.programme_en,
+            *columns_of(meeting),
         )
         if meeting.invite_media:
             await invite_media(meeting_id, at=at)
+        await schedule_reminders(meeting_id, at=at)
         changed = [name for name in _TOLD if before[name] != getattr(meeting, name)]
         await record(
             subject=f"meeting:{meeting_id}", action="revise", actor=actor, at=at, details={"changed": changed}
