@@ -12,6 +12,7 @@ from market.matching.agreement import expire_matches
 from market.matching.run_jobs import fail_abandoned
 from market.meetings.following import round_after_meetings
 from market.meetings.reminding import expire_invitations
+from market.notices.sending import forget_sent
 from market.supply.operations import expire_listings
 
 #: Between two rounds.
@@ -37,5 +38,6 @@ async def round_of_upkeep(_: Run) -> None:
     await expire_invitations(today=today)
     await round_after_meetings(at=at)
     await forget_expired(at=at)
+    await forget_sent(at=at)
     await forget_finished()
     await enqueue("upkeep", {}, key="hourly", run_at=at + PERIOD)

@@ -1,11 +1,26 @@
 """Telling people. Call it in the transaction of the cause: what did not happen is never told."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
-from market.db.session import execute, fetch
-from market.i18n import Message
+from market.accounts.rules import Actor
+from market.audit.operations import record
+from market.db.jobs import enqueue
+from market.db.session import execute, fetch, fetch_value, transaction
+from market.errors import Conflict, Invalid, NotFound
+from market.i18n import Message, msg
+from market.notices import rules
+
+LONGEST_NAME = 30
+#: A test that has not left by then may be followed by another.
+TEST_PAUSE = timedelta(minutes=10)
+
+
+class SendPayload(msgspec.Struct, frozen=True):
+    """Which row of ``outgoing`` a job is about."""
+
+    outgoing_id: int
 
 
 async def notify(
@@ -17,20 +32,27 @@ async def notify(
     at: datetime,
     due_at: datetime | None = None,
 ) -> None:
-    """Put a notice into the inbox of everybody in ``organisation_id``.
+    """Put a notice into the inbox of everybody in ``organisation_id``, and on its way to its channels.
 
     ``due_at`` is until when somebody there has to act, if anybody has to.
     """
-    await execute(
-        """INSERT INTO notice (organisation, kind, message, link, due_at, created_at)
-           VALUES ($1, $2, $3, $4, $5, $6)""",
+    rows = await fetch(
+        """WITH told AS (
+             INSERT INTO notice (organisation, kind, message, link, due_at, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6) RETURNING id)
+           INSERT INTO outgoing (notice, channel, state, tries, trouble, created_at)
+           SELECT told.id, channel.id, $7, 0, '', $6 FROM told, channel
+           WHERE channel.organisation = $1 AND channel.active RETURNING id""",
         organisation_id,
         kind,
         msgspec.json.encode(message).decode(),
         link,
         due_at,
         at,
+        rules.WAITING,
     )
+    for row in rows:
+        await enqueue("notices.send", SendPayload(row["id"]))
 
 
 async def mark_read(*, organisation_id: int, notice_id: int | None, at: datetime) -> int:
@@ -44,3 +66,107 @@ async def mark_read(*, organisation_id: int, notice_id: int | None, at: datetime
         at,
     )
     return len(rows)
+
+
+async def add_channel(*, organisation_id: int, name: str, address: str, actor: Actor, at: datetime) -> int:
+    """Also send the organisation's notices to ``address`` from now on; return the channel's number.
+
+    Raises:
+        Invalid: with every field that is wrong (``name``, ``address``).
+        Conflict: there are as many as one may have.
+    """
+    problems: dict[str, Message] = {}
+    if not name.strip() or len(name) > LONGEST_NAME:
+        problems["name"] = msg("请给它起个名字，最多 {most} 个字。", most=LONGEST_NAME)
+    try:
+        where = rules.address_from(address)
+    except Invalid as refused:
+        problems |= refused.fields
+    if problems:
+        raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
+    async with transaction():
+        # two who add at once are put in line, or both would find room for one
+        await execute("SELECT id FROM organisation WHERE id = $1 FOR NO KEY UPDATE", organisation_id)
+        known = await fetch("SELECT address FROM channel WHERE organisation = $1", organisation_id)
+        if any(row["address"] == str(where) for row in known):
+            problem = msg("这个地址已经加过了。")
+            raise Invalid(problem, {"address": problem})
+        if len(known) >= rules.MOST_CHANNELS:
+            raise Conflict(msg("最多 {most} 个，请先删去不用的。", most=rules.MOST_CHANNELS))
+        number: int = await fetch_value(
+            """INSERT INTO channel (organisation, name, address, active, created_at)
+               VALUES ($1, $2, $3, true, $4) RETURNING id""",
+            organisation_id,
+            name.strip(),
+            str(where),
+            at,
+        )
+        await _noted(organisation_id, "add_channel", where, actor=actor, at=at)
+    return number
+
+
+async def remove_channel(*, channel_id: int, organisation_id: int, actor: Actor, at: datetime) -> None:
+    """Send nothing there any more; what was still on its way is dropped.
+
+    Raises:
+        NotFound: the organisation has no such channel.
+    """
+    async with transaction():
+        rows = await fetch(
+            "DELETE FROM channel WHERE id = $1 AND organisation = $2 RETURNING address",
+            channel_id,
+            organisation_id,
+        )
+        if not rows:
+            raise NotFound(msg("没有找到这个通知渠道。"))
+        where = rules.address_from(rows[0]["address"])
+        await _noted(organisation_id, "remove_channel", where, actor=actor, at=at)
+
+
+async def test_channel(*, channel_id: int, organisation_id: int, at: datetime) -> None:
+    """Put a notice that says that it is a test on its way to this one channel.
+
+    Raises:
+        NotFound: the organisation has no such channel.
+        Conflict: the last one has not left yet.
+    """
+    async with transaction():
+        name = await fetch_value(
+            "SELECT name FROM channel WHERE id = $1 AND organisation = $2 FOR UPDATE",
+            channel_id,
+            organisation_id,
+        )
+        if name is None:
+            raise NotFound(msg("没有找到这个通知渠道。"))
+        if await fetch_value(
+            "SELECT id FROM outgoing WHERE channel = $1 AND state = $2 AND created_at > $3 LIMIT 1",
+            channel_id,
+            rules.WAITING,
+            at - TEST_PAUSE,
+        ):
+            raise Conflict(msg("上一条还没有发完，请稍等。"))
+        number = await fetch_value(
+            """WITH told AS (
+                 INSERT INTO notice (organisation, kind, message, link, created_at, read_at)
+                 VALUES ($1, 'channel_test', $2, '/account/channels', $3, $3) RETURNING id)
+               INSERT INTO outgoing (notice, channel, state, tries, trouble, created_at)
+               SELECT told.id, $4, $5, 0, '', $3 FROM told RETURNING id""",
+            organisation_id,
+            msgspec.json.encode(msg("这是一条测试消息：“{name}”能收到田头的通知。", name=name)).decode(),
+            at,
+            channel_id,
+            rules.WAITING,
+        )
+        await enqueue("notices.send", SendPayload(number))
+
+
+async def _noted(
+    organisation_id: int, action: str, where: rules.Address, *, actor: Actor, at: datetime
+) -> None:
+    await record(
+        subject=f"organisation:{organisation_id}",
+        action=action,
+        actor=actor,
+        at=at,
+        details={"kind": where.kind, "address": where.masked},
+    )

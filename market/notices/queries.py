@@ -2,8 +2,9 @@ from datetime import datetime
 
 import msgspec
 
-from market.db.session import fetch
+from market.db.session import fetch, fetch_one_into
 from market.i18n import Message
+from market.notices import rules
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -43,3 +44,62 @@ async def unread_count(*, organisation_id: int) -> int:
         "SELECT count(*) AS n FROM notice WHERE organisation = $1 AND read_at IS NULL", organisation_id
     )
     return int(rows[0]["n"])
+
+
+class ChannelRow(msgspec.Struct, frozen=True):
+    """A channel as its owner may see it, with how its last message fared."""
+
+    id: int
+    name: str
+    kind: str
+    #: Never the whole address: it holds a secret.
+    shown: str
+    created_at: datetime
+    #: waiting, sent or failed; None: nothing was sent there yet.
+    state: str | None
+    trouble: str
+    tried_at: datetime | None
+
+
+class OutgoingRow(msgspec.Struct, frozen=True):
+    """A message on its way, with all that sending it needs."""
+
+    id: int
+    state: str
+    address: str
+    message: Message
+    link: str
+    language: str
+
+
+async def channels_of(*, organisation_id: int) -> list[ChannelRow]:
+    rows = await fetch(
+        """SELECT channel.id, channel.name, channel.address, channel.created_at, latest.state,
+                  coalesce(latest.trouble, '') AS trouble,
+                  coalesce(latest.sent_at, latest.created_at) AS tried_at
+           FROM channel LEFT JOIN LATERAL (
+             SELECT state, trouble, sent_at, created_at FROM outgoing
+             WHERE outgoing.channel = channel.id ORDER BY id DESC LIMIT 1) latest ON true
+           WHERE channel.organisation = $1 ORDER BY channel.id""",
+        organisation_id,
+    )
+    found = []
+    for row in rows:
+        fields = dict(row)
+        where = rules.address_from(fields.pop("address"))
+        found.append(ChannelRow(**fields, kind=where.kind, shown=where.masked))
+    return found
+
+
+async def outgoing_of(*, outgoing_id: int) -> OutgoingRow | None:
+    """Return a message with its channel's address, in the language of most people of the organisation."""
+    return await fetch_one_into(
+        OutgoingRow,
+        """SELECT outgoing.id, outgoing.state, channel.address, notice.message, notice.link,
+                  coalesce((SELECT mode() WITHIN GROUP (ORDER BY person.language) FROM membership
+                            JOIN person ON person.id = membership.person AND person.active
+                            WHERE membership.organisation = channel.organisation), 'zh') AS language
+           FROM outgoing JOIN channel ON channel.id = outgoing.channel
+           JOIN notice ON notice.id = outgoing.notice WHERE outgoing.id = $1""",
+        outgoing_id,
+    )
