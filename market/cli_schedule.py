@@ -40,6 +40,9 @@ def add_verify_timetable(subparsers: "argparse._SubParsersAction[argparse.Argume
     parser = subparsers.add_parser("verify-timetable", help=translate(msg("核对洽谈时间表"), language()))
     parser.add_argument("meeting", metavar="MEETING.json", type=Path)
     parser.add_argument("directory", metavar="DIR", type=Path)
+    parser.add_argument("--time-limit", metavar="SECONDS", type=_seconds, default=20.0)
+    parser.add_argument("--threads", metavar="N", type=_whole(1, 256), default=os.cpu_count() or 1)
+    parser.add_argument("--keep", metavar="TIMETABLE.json", type=Path)
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--lang", choices=LANGUAGES, default=None)
     parser.set_defaults(func=_verify, run=_verify)
@@ -170,14 +173,24 @@ def _result(timetable: Timetable) -> Message:
 def _verify(options: argparse.Namespace) -> int:
     lang: Language = options.lang or language()
     try:
-        read_meeting(_content(options.meeting))
-        wrong = verify_timetable(options.meeting, options.directory)
+        report = verify_timetable(
+            options.meeting,
+            options.directory,
+            keep=options.keep,
+            time_limit=options.time_limit,
+            threads=options.threads,
+        )
     except Invalid as error:
-        return _refuse(error, lang, place=options.meeting)
-    for text in wrong:
+        return _refuse(error, lang)
+    for text in report.wrong[:_MOST_FAULTS_SHOWN]:
         _write(text, lang, sys.stderr)
-    if wrong:
+    if len(report.wrong) > _MOST_FAULTS_SHOWN:
+        rest = msg("……还有 {count} 处。", count=len(report.wrong) - _MOST_FAULTS_SHOWN)
+        _write(rest, lang, sys.stderr)
+    if report.wrong:
         return FAULTY
     if not options.quiet:
+        for text in (*report.checked, *report.left_open):
+            _write(text, lang, sys.stdout)
         _write(msg("时间表核对无误。"), lang, sys.stdout)
     return DONE
