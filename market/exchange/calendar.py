@@ -1,102 +1,108 @@
-"""A meeting's own timetable as iCalendar (RFC 5545): one event for each talk, or the meeting as a whole."""
+"""A meeting in the calendar of somebody invited (iCalendar, RFC 5545): the day, and every talk of theirs.
+
+Times are UTC, so that no calendar needs to know a time zone. Nothing depends on when the file is
+written: the same state gives the same bytes, and a calendar that subscribes is told "not modified".
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
-from market.clock import CHINA
-from market.i18n import Language, msg, translate
-from market.meetings.queries import AppointmentRow, MeetingRow
+from icalendar import Calendar, Event, vCalAddress
 
-#: A content line is folded before this many octets.
-_LINE = 73
-_CALENDAR = """\
-BEGIN:VCALENDAR
-VERSION:2.0
-PRODID:-//Tiantou//Meetings//EN
-"""
-_EVENT = """\
-BEGIN:VEVENT
-UID:{uid}@tiantou
-DTSTAMP:{at}
-DTSTART:{start}
-DTEND:{end}
-SUMMARY:{title}
-LOCATION:{place}
-END:VEVENT
-"""
+from market.i18n import Language, Message, msg, translate
+from market.meetings.calendar_entries import EntryRow
+from market.meetings.invitation_queries import InviteeRow
+from market.meetings.queries import MeetingRow
+
+#: How often a calendar that subscribes should ask.
+_REFRESH = timedelta(hours=1)
+#: A state of an invitation as iCalendar's PARTSTAT.
+PARTSTAT = {
+    "needs_action": "NEEDS-ACTION",
+    "accepted": "ACCEPTED",
+    "tentative": "TENTATIVE",
+    "declined": "DECLINED",
+    "delegated": "DELEGATED",
+    "expired": "NEEDS-ACTION",
+    "revoked": "DECLINED",
+}
 
 
 def calendar(
     meeting: MeetingRow,
-    talks: Sequence[AppointmentRow],
+    entries: Sequence[EntryRow],
     *,
-    organisation: int,
+    invited: InviteeRow,
     language: Language,
-    at: datetime,
+    link: str = "",
 ) -> bytes:
-    """Return the calendar of ``organisation``; ``at`` is when it was written."""
-    lines = _CALENDAR.splitlines()
+    """Return the calendar of ``invited``; ``link`` is the address of the invitation, where it has one."""
+    title = _name(meeting, "title", language)
+    made = Calendar()
+    made.add("prodid", "-//Tiantou//Meetings//EN")
+    made.add("version", "2.0")
+    made.add("x-wr-calname", title)
+    made.add("refresh-interval", _REFRESH, parameters={"VALUE": "DURATION"})
+    made.add("x-published-ttl", "PT1H")
+    for entry in entries:
+        made.add_component(_event(meeting, entry, invited, language, link))
+    written: bytes = made.to_ical()
+    return written
+
+
+def last_change(entries: Sequence[EntryRow], *, invited: InviteeRow) -> datetime:
+    """Return when anything of the calendar changed last, to the second."""
+    moments = [entry.changed_at for entry in entries]
+    moments += [each for each in (invited.responded_at, invited.created_at) if each]
+    return max(moments).astimezone(timezone.utc).replace(microsecond=0)
+
+
+def _event(meeting: MeetingRow, entry: EntryRow, invited: InviteeRow, language: Language, link: str) -> Event:
+    told = entry.content
     title, venue = _name(meeting, "title", language), _name(meeting, "venue", language)
-    placed = [each for each in talks if each.slot is not None and each.state in ("scheduled", "held")]
-    if not placed:
-        end = meeting.slot_start(meeting.slots) + meeting.slot_minutes
-        lines += _event(
-            f"meeting-{meeting.id}",
-            _moment(meeting, meeting.starts_at),
-            _moment(meeting, end),
-            title,
-            venue,
-            at,
-        )
-    for talk in placed:
-        assert talk.slot is not None
-        start = meeting.slot_start(talk.slot)
-        other = "buyer_name" if talk.seller == organisation else "seller_name"
-        words = msg("{title}：与{name}洽谈", title=title, name=_name(talk, other, language))
-        place = msg("{venue}，{n} 号桌", venue=venue, n=talk.table_number or 0)
-        lines += _event(
-            f"talk-{talk.id}",
-            _moment(meeting, start),
-            _moment(meeting, start + meeting.slot_minutes),
-            translate(words, language),
-            translate(place, language),
-            at,
-        )
-    lines.append("END:VCALENDAR")
-    return "".join(f"{folded}\r\n" for line in lines for folded in _folded(line)).encode()
+    summary: Message | str = title
+    place: Message | str = venue
+    if entry.seller is not None:
+        other = "buyer_name" if entry.seller == invited.organisation else "seller_name"
+        summary = msg("{title}：与{name}洽谈", title=title, name=_name(entry, other, language))
+        if told.table is not None:
+            place = msg("{venue}，{n} 号桌", venue=venue, n=told.table)
+    event = Event()
+    event.add("uid", entry.uid)
+    event.add("sequence", entry.sequence)
+    changed = entry.changed_at.astimezone(timezone.utc)
+    event.add("dtstamp", changed)
+    event.add("last-modified", changed)
+    event.add("dtstart", told.starts.astimezone(timezone.utc))
+    event.add("dtend", told.ends.astimezone(timezone.utc))
+    event.add("summary", translate(summary, language))
+    event.add("location", translate(place, language))
+    event.add("status", _status(entry, invited))
+    # the day itself must not look taken from end to end: its talks do
+    event.add("transp", "TRANSPARENT" if entry.seller is None else "OPAQUE")
+    event.add("organizer", _address(meeting.town, _name(meeting, "town_name", language)))
+    attendee = _address(invited.organisation, _name(invited, "name", language))
+    attendee.params["PARTSTAT"] = PARTSTAT[invited.state]
+    attendee.params["ROLE"] = "NON-PARTICIPANT" if invited.side == "guest" else "REQ-PARTICIPANT"
+    if invited.delegated_to is not None:
+        attendee.params["DELEGATED-TO"] = f"urn:tiantou:organisation:{invited.delegated_to}"
+    event.add("attendee", attendee)
+    if link:
+        event.add("url", link)
+    return event
 
 
-def _event(uid: str, start: datetime, end: datetime, title: str, place: str, at: datetime) -> list[str]:
-    event = _EVENT.format(
-        uid=uid, at=_utc(at), start=_utc(start), end=_utc(end), title=_text(title), place=_text(place)
-    )
-    return event.rstrip("\n").split("\n")
+def _status(entry: EntryRow, invited: InviteeRow) -> str:
+    if entry.cancelled:
+        return "CANCELLED"
+    return "TENTATIVE" if invited.state in ("needs_action", "tentative") else "CONFIRMED"
 
 
-def _moment(meeting: MeetingRow, minutes: int) -> datetime:
-    midnight = datetime(meeting.held_on.year, meeting.held_on.month, meeting.held_on.day, tzinfo=CHINA)
-    return midnight + timedelta(minutes=minutes)
-
-
-def _utc(moment: datetime) -> str:
-    return f"{moment.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}"
-
-
-def _text(words: str) -> str:
-    for sign in "\\;,":
-        words = words.replace(sign, f"\\{sign}")
-    return "\\n".join(words.splitlines())
-
-
-def _folded(line: str) -> list[str]:
-    """Fold at whole characters; a continuation begins with a space."""
-    parts, part = [], ""
-    for sign in line:
-        if len((part + sign).encode()) > _LINE:
-            parts.append(part)
-            part = " "
-        part += sign
-    return [*parts, part]
+def _address(organisation: int, name: str) -> vCalAddress:
+    """Return who somebody is: organisations have a number with us and no mailbox."""
+    address = vCalAddress(f"urn:tiantou:organisation:{organisation}")
+    address.params["CN"] = name
+    return address
 
 
 def _name(row: object, name: str, language: Language) -> str:

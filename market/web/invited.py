@@ -10,8 +10,8 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts.rules import Actor, Viewer
 from market.errors import NotFound
-from market.exchange.calendar import calendar
 from market.i18n import Message, msg
+from market.meetings.invitation_queries import invitee_of
 from market.meetings.operations import respond
 from market.meetings.queries import (
     AppointmentRow,
@@ -25,8 +25,8 @@ from market.meetings.queries import (
 from market.meetings.rules import APPOINTMENT, INVITATION, MEETING, OUTCOMES, PLANNABLE
 from market.transitions import WrongState
 from market.web.addresses import row_number
+from market.web.calendars import calendar_answer
 from market.web.guards import SignedIn, WebRequest
-from market.web.language import language_of
 from market.web.pages import redirect
 from market.web.trade import BARE, show
 
@@ -138,18 +138,8 @@ async def reply(
 async def ics(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[bytes]:
     """Return the own timetable for a calendar program."""
     meeting = await meeting_of(meeting_id=row_number(meeting_id), organisation_id=viewer.organisation_id)
-    content = calendar(
-        meeting,
-        await own_talks(meeting, viewer),
-        organisation=viewer.organisation_id,
-        language=language_of(request),
-        at=clock.now(),
-    )
-    headers = {
-        "content-disposition": f'attachment; filename="meeting-{meeting.id}.ics"',
-        "cache-control": "no-store",
-    }
-    return Response(content, media_type="text/calendar; charset=utf-8", headers=headers)
+    invited = await invitee_of(meeting_id=meeting.id, organisation_id=viewer.organisation_id)
+    return await calendar_answer(request, meeting, invited)
 
 
 routes: list[ControllerRouterHandler] = [index, one, reply, ics]
