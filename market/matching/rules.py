@@ -82,12 +82,18 @@ def check_unique(ids: Iterable[str], what: Message) -> None:
         seen.add(id_)
 
 
-def kilometres(lot: Lot, demand: Demand, parameters: Parameters) -> float:
-    """Road km: haversine on a sphere of ``EARTH_KM``, times the road factor."""
-    phi, psi = radians(lot.latitude), radians(demand.latitude)
-    half_lat, half_lon = (psi - phi) / 2, radians(demand.longitude - lot.longitude) / 2
+def road_km(here: tuple[float, float], there: tuple[float, float], factor: float) -> float:
+    """Road km between two places (degrees north and east): haversine on a sphere, times ``factor``."""
+    phi, psi = radians(here[0]), radians(there[0])
+    half_lat, half_lon = (psi - phi) / 2, radians(there[1] - here[1]) / 2
     h = sin(half_lat) ** 2 + cos(phi) * cos(psi) * sin(half_lon) ** 2
-    return 2 * EARTH_KM * asin(min(1.0, sqrt(h))) * float(parameters.road_factor)
+    return 2 * EARTH_KM * asin(min(1.0, sqrt(h))) * factor
+
+
+def kilometres(lot: Lot, demand: Demand, parameters: Parameters) -> float:
+    """Road km from a lot to a demand's site."""
+    here, there = (lot.latitude, lot.longitude), (demand.latitude, demand.longitude)
+    return road_km(here, there, float(parameters.road_factor))
 
 
 def freight_per_kg(km: float, parameters: Parameters) -> float:
