@@ -1,6 +1,5 @@
 """Changing a meeting that has not begun: a new day, more tables, another place."""
 
-from datetime import time
 from typing import Any
 
 import msgspec
@@ -12,17 +11,17 @@ from market import clock
 from market.accounts import rules as accounts
 from market.errors import Conflict, Invalid
 from market.i18n import msg
-from market.meetings.commands import NewMeeting
 from market.meetings.planning import request_plan
 from market.meetings.queries import MeetingRow, invitations_of
 from market.meetings.revising import revise_meeting
-from market.meetings.rules import PLANNABLE
+from market.meetings.rules import MEETING, PLANNABLE
 from market.web.forms import Filled
 from market.web.guards import SignedIn, WebRequest
-from market.web.meetings import meeting_form, own_meeting
+from market.web.meeting_form import PARTS, filled_with, meeting_form, meeting_from, notes_on, open_parts
+from market.web.meetings import own_meeting
 from market.web.pages import redirect
 from market.web.town import OFFICIAL
-from market.web.trade import do_once, new_key, show
+from market.web.trade import do_once, show
 
 
 @get("/town/meetings/{meeting_id:int}/edit", guards=OFFICIAL)
@@ -32,24 +31,8 @@ async def edit(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
     if meeting.state not in PLANNABLE:
         raise Conflict(msg("会议已开始或已取消，不能再改。"))
     guests = await invitations_of(meeting_id=meeting.id)
-    form = meeting_form(is_new=False).blank(
-        title=meeting.title,
-        title_en=meeting.title_en,
-        held_on=meeting.held_on,
-        starts_at=time(meeting.starts_at // 60, meeting.starts_at % 60),
-        venue=meeting.venue,
-        venue_en=meeting.venue_en,
-        slot_minutes=meeting.slot_minutes,
-        slots=meeting.slots,
-        tables=meeting.tables,
-        half_day_after=meeting.half_day_after,
-        pause_minutes=meeting.pause_minutes,
-        most_appointments=meeting.most_appointments,
-        invite_media=any(each.side == "guest" for each in guests),
-        programme=meeting.programme,
-        programme_en=meeting.programme_en,
-        key=new_key(),
-    )
+    media = any(each.side == "guest" for each in guests)
+    form = filled_with(meeting_form(is_new=False), meeting, invite_media=media)
     return _form(request, meeting, form)
 
 
@@ -61,9 +44,7 @@ async def change(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int
     actor, at = accounts.actor(viewer, "official"), clock.now()
     try:
         filled.check()
-        values = dict(filled.values)
-        key, begins = values.pop("key"), values.pop("starts_at")
-        wanted = NewMeeting(**values, starts_at=begins.hour * 60 + begins.minute)
+        wanted, key = meeting_from(filled)
 
         async def deed() -> int:
             town_id = viewer.organisation_id
@@ -85,7 +66,17 @@ async def change(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int
 
 
 def _form(request: WebRequest, meeting: MeetingRow, form: Filled, *, status: int = 200) -> Response[str]:
-    return show(request, "meetings/edit.html", status=status, form=form, meeting=meeting)
+    return show(
+        request,
+        "meetings/edit.html",
+        status=status,
+        form=form,
+        meeting=meeting,
+        parts=PARTS,
+        opened=open_parts(form),
+        notes=notes_on(form),
+        MEETING=MEETING,
+    )
 
 
 routes: list[ControllerRouterHandler] = [edit, change]

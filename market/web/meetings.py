@@ -1,7 +1,7 @@
 """Docking meetings as the official runs them: open one, plan it, watch the answers, start and close it."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import time
+from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -13,30 +13,25 @@ from market import clock
 from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Language, Message, msg, translate
 from market.matching.queries import latest_run, open_proposals
-from market.meetings.commands import LONGEST_TITLE, MOST_SLOTS, MOST_TABLES, NewMeeting, usual_meeting
+from market.meetings.commands import usual_meeting
 from market.meetings.operations import move_meeting
 from market.meetings.planning import open_meeting, request_plan
-from market.meetings.queries import (
-    AppointmentRow,
-    InvitationRow,
-    MeetingRow,
-    appointments_of_meeting,
-    invitations_of,
-    left_out_of,
-    meeting_of,
-    meetings_of,
-)
-from market.meetings.rules import APPOINTMENT, ATTENDANCE, INVITATION, MEETING, OUTCOMES, PLANNABLE
+from market.meetings.queries import MeetingRow, appointments_of_meeting, meeting_of, meetings_of
+from market.meetings.rules import MEETING, OUTCOMES, PLANNABLE
+from market.meetings.standing import standing_of
 from market.transitions import WrongState
-from market.web import fields
+from market.web import formats
 from market.web.addresses import row_number
-from market.web.forms import Filled, Form
+from market.web.forms import Filled
 from market.web.guards import SignedIn, WebRequest
+from market.web.language import language_of
+from market.web.meeting_form import PARTS, filled_with, meeting_form, meeting_from, notes_on, open_parts
+from market.web.meeting_steps import next_step, stages_of
 from market.web.pages import redirect
 from market.web.town import OFFICIAL
-from market.web.trade import BARE, KEY, do_once, new_key, show
+from market.web.trade import BARE, do_once, name_in, show
 
 #: The buttons of a meeting: label, kind, what follows, and the state that it leads to.
 MOVES: dict[str, tuple[Message, str, Message, str]] = {
@@ -51,88 +46,8 @@ MOVES: dict[str, tuple[Message, str, Message, str]] = {
     "postpone": (msg("延期"), "secondary", msg("通知所有受邀方：会议延期；重新排桌后恢复。"), "postponed"),
     "cancel": (msg("取消会议"), "danger", msg("通知所有受邀方：会议取消，不能恢复。"), "cancelled"),
 }
-STEPS: tuple[Message, ...] = (
-    msg("基本信息"),
-    msg("邀请"),
-    msg("互选（略）"),
-    msg("排桌"),
-    msg("发布"),
-    msg("签到"),
-    msg("记录"),
-    msg("跟进"),
-)
 #: Results in the order in which they are told, the best last.
 SHOWN_OUTCOMES = dict(reversed(OUTCOMES.items()))
-
-
-def meeting_form(*, is_new: bool = True) -> Form:
-    """Return the form of a meeting."""
-    return Form(
-        title=fields.text(msg("会议名称"), most=LONGEST_TITLE, hint=msg("会印在邀请和桌签上。")),
-        held_on=fields.day(msg("日期"), earliest=clock.today() if is_new else None),
-        starts_at=fields.clock_time(msg("几点开始")),
-        venue=fields.text(msg("地点"), most=120),
-        slot_minutes=fields.whole(msg("每场洽谈几分钟"), least=5, most=240),
-        slots=fields.whole(msg("排几个时段"), least=1, most=MOST_SLOTS),
-        tables=fields.whole(msg("摆几张桌"), least=1, most=MOST_TABLES),
-        half_day_after=fields.whole(
-            msg("上午几个时段"), least=1, most=MOST_SLOTS, optional=True, hint=msg("不分上下午就留空。")
-        ),
-        pause_minutes=fields.whole(msg("午间休息几分钟"), least=0, most=240),
-        most_appointments=fields.whole(
-            msg("每家最多谈几场"), least=1, most=MOST_SLOTS, optional=True, hint=msg("留空表示不限。")
-        ),
-        invite_media=fields.tick(msg("同时邀请媒体到场")),
-        programme=fields.text(msg("议程"), most=1_000, lines=True, optional=True),
-        title_en=fields.text(msg("英文名称"), most=120, optional=True),
-        venue_en=fields.text(msg("英文地点"), most=160, optional=True),
-        programme_en=fields.text(msg("英文议程"), most=1_000, lines=True, optional=True),
-        key=KEY,
-    )
-
-
-def step_of(meeting: MeetingRow, talks: Sequence[AppointmentRow], guests: Sequence[InvitationRow]) -> int:
-    """Return the place in ``STEPS`` that the meeting stands at, from 0; past the last when all is done."""
-    if meeting.state == "followed_up":
-        return len(STEPS)
-    if meeting.state == "closed":
-        return 7
-    if meeting.state == "in_progress":
-        any_in = any(each.attendance != "expected" for each in guests)
-        return 6 if any_in or any(each.state == "held" for each in talks) else 5
-    if meeting.state == "timetabled":
-        return 5 if meeting.held_on <= clock.today() else 4
-    return 3
-
-
-class Slot(msgspec.Struct, frozen=True):
-    """One row of the timetable: what is at each table, None where nothing is."""
-
-    number: int
-    label: str
-    cells: list[AppointmentRow | None]
-    #: The pause lies before this slot.
-    after_pause: bool
-
-    @property
-    def talks(self) -> list[AppointmentRow]:
-        return [each for each in self.cells if each is not None]
-
-
-def timetable(meeting: MeetingRow, talks: Sequence[AppointmentRow]) -> tuple[list[int], list[Slot]]:
-    """Return the tables that are used and the slots with what is at each."""
-    placed = {(each.slot, each.table_number): each for each in talks if each.slot and each.table_number}
-    tables = sorted({table for _, table in placed if table})
-    slots = [
-        Slot(
-            number,
-            meeting.slot_label(number),
-            [placed.get((number, table)) for table in tables],
-            meeting.half_day_after is not None and number == meeting.half_day_after + 1,
-        )
-        for number in range(1, meeting.slots + 1)
-    ]
-    return tables, slots
 
 
 def tally(values: Iterable[str | None]) -> dict[str, int]:
@@ -171,21 +86,7 @@ async def new(request: WebRequest, viewer: SignedIn) -> Response[str]:
     usual = usual_meeting(
         town=viewer.organisation_name, town_en=viewer.organisation_name_en, today=clock.today()
     )
-    form = meeting_form().blank(
-        title=usual.title,
-        title_en=usual.title_en,
-        held_on=usual.held_on,
-        venue=usual.venue,
-        venue_en=usual.venue_en,
-        starts_at=time(usual.starts_at // 60, usual.starts_at % 60),
-        slot_minutes=usual.slot_minutes,
-        slots=usual.slots,
-        tables=usual.tables,
-        half_day_after=usual.half_day_after,
-        pause_minutes=usual.pause_minutes,
-        invite_media=usual.invite_media,
-        key=new_key(),
-    )
+    form = filled_with(meeting_form(), usual)
     return await _form(request, viewer, form)
 
 
@@ -195,6 +96,9 @@ async def _form(request: WebRequest, viewer: Viewer, form: Filled, *, status: in
         "meetings/new.html",
         status=status,
         form=form,
+        parts=PARTS,
+        opened=open_parts(form),
+        notes=notes_on(form),
         run=await latest_run(town_id=viewer.organisation_id),
         proposals=await open_proposals(town_id=viewer.organisation_id),
     )
@@ -207,9 +111,7 @@ async def create(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     actor, at = accounts.actor(viewer, "official"), clock.now()
     try:
         filled.check()
-        values = dict(filled.values)
-        key, begins = values.pop("key"), values.pop("starts_at")
-        meeting = NewMeeting(**values, starts_at=begins.hour * 60 + begins.minute)
+        meeting, key = meeting_from(filled)
 
         async def deed() -> int:
             made = await open_meeting(meeting=meeting, town_id=viewer.organisation_id, actor=actor, at=at)
@@ -243,40 +145,70 @@ async def own_meeting(meeting_id: int, viewer: Viewer) -> MeetingRow:
 
 @get("/town/meetings/{meeting_id:int}", guards=OFFICIAL)
 async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[str]:
-    """Show where a meeting stands: proof, timetable, answers, what was left out, and the next move."""
+    """Show where a meeting stands: the one next step, every step with what it lacks, and the key figures."""
     meeting = await own_meeting(meeting_id, viewer)
     if "hx-request" in request.headers and not meeting.planning:
         # the page that waited for the timetable is drawn whole
         return Response("", headers={"hx-refresh": "true"}, media_type="text/html")
-    talks = await appointments_of_meeting(meeting_id=meeting.id)
-    guests = await invitations_of(meeting_id=meeting.id)
-    live = [each for each in guests if each.state != "revoked"]
-    tables, slots = timetable(meeting, talks)
+    language, today = language_of(request), clock.today()
+    standing = await standing_of(meeting_id=meeting.id, town_id=viewer.organisation_id)
+    talks = await appointments_of_meeting(meeting_id=meeting.id) if standing.held else []
     return show(
         request,
         "meetings/show.html",
         fragment="meetings/planning.html",
         meeting=meeting,
-        steps=STEPS,
-        step=step_of(meeting, talks, live),
-        talks=talks,
-        tables=tables,
-        slots=slots,
-        guests=guests,
-        live=live,
-        answers=tally(each.state for each in live),
-        arrived=sum(each.attendance in ("checked_in", "left") for each in live),
+        standing=standing,
+        invited=standing.parties + standing.guests + standing.declined,
+        step=next_step(meeting, standing, today=today),
+        stages=stages_of(meeting, standing, today=today, day=lambda on: formats.day_short(on, language)),
         outcomes=tally(each.outcome for each in talks),
         names=SHOWN_OUTCOMES,
-        left_out=await left_out_of(meeting_id=meeting.id),
+        days=days_told(meeting, language),
+        facts=facts_of(meeting, language),
         moves=available_moves(meeting),
-        plannable=meeting.state in PLANNABLE and not meeting.planning,
-        is_day=meeting.held_on <= clock.today(),
+        changeable=meeting.state in PLANNABLE and not meeting.planning,
+        begun=meeting.state in ("in_progress", "closed", "followed_up"),
+        is_day=meeting.held_on <= today,
         MEETING=MEETING,
-        INVITATION=INVITATION,
-        ATTENDANCE=ATTENDANCE,
-        APPOINTMENT=APPOINTMENT,
     )
+
+
+def days_told(meeting: MeetingRow, language: Language) -> str:
+    """Return the meeting's day, or its first and last one."""
+    if meeting.days == 1:
+        return formats.day(meeting.held_on, language)
+    return formats.window(meeting.held_on, meeting.slot_day(meeting.all_slots), language)
+
+
+def facts_of(meeting: MeetingRow, language: Language) -> list[tuple[str, str]]:
+    """Return what is written down of the meeting, label and value; what is not, is left out."""
+
+    def day(on: date | None) -> str:
+        return formats.day(on, language) if on else ""
+
+    def told(text: Message) -> str:
+        return translate(text, language)
+
+    ends = meeting.slot_label(meeting.slots)[-5:]
+    pairs: list[tuple[Message, str]] = [
+        (msg("日期"), days_told(meeting, language)),
+        (msg("时间"), f"{meeting.slot_label(1)[-11:-6]}–{ends}"),
+        (msg("地点"), name_in(language, meeting, "venue")),
+        (
+            msg("时段"),
+            told(msg("{n} 个，每个 {minutes} 分钟", n=meeting.all_slots, minutes=meeting.slot_minutes)),
+        ),
+        (msg("桌数"), told(msg("{n} 张", n=meeting.tables))),
+        (msg("容纳"), told(msg("{n} 人", n=meeting.capacity)) if meeting.capacity else ""),
+        (msg("回复截止"), day(meeting.answer_by)),
+        (msg("互选截止"), day(meeting.wishes_by)),
+        (msg("雨天怎么办"), meeting.weather_plan),
+        (msg("联系人"), " ".join(each for each in (meeting.contact, meeting.contact_phone) if each)),
+        (msg("公开页面"), told(msg("任何人可看、可报名")) if meeting.is_public else ""),
+        (msg("依据"), told(msg("第 {n} 号撮合", n=meeting.run) if meeting.run else msg("没有撮合"))),
+    ]
+    return [(told(label), value) for label, value in pairs if value]
 
 
 @post("/town/meetings/{meeting_id:int}/plan", guards=OFFICIAL)

@@ -20,7 +20,8 @@ from market.meetings.rules import INVITATION
 from market.units import Fen, FenPerKg, Gram, amount
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
-from market.web.meetings import own_meeting, timetable
+from market.web.meeting_grid import timetable
+from market.web.meetings import own_meeting
 from market.web.runs import attachment
 from market.web.town import OFFICIAL
 from market.web.trade import show

@@ -1,0 +1,84 @@
+"""Where a meeting stands: what is done, and what everybody is waiting for, counted."""
+
+import msgspec
+
+from market.db.session import fetch_into
+from market.errors import NotFound
+from market.i18n import msg
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Counts of one meeting. ``parties`` are the sellers and buyers that have not said no."""
+
+    parties: int
+    guests: int
+    #: Of parties and guests together.
+    unanswered: int
+    accepted: int
+    declined: int
+    #: Parties that have told nothing of whom they want to meet.
+    without_wishes: int
+    #: Pairs of which both sides have said must or want.
+    mutual: int
+    vetoes: int
+    #: Appointments with a place, held ones among them.
+    talks: int
+    held: int
+    fixed: int
+    #: Appointments with a place of which one side has said no since.
+    doomed: int
+    left_out: int
+    arrived: int
+    #: Invited, not yet checked in and not known to stay away.
+    expected: int
+
+
+async def standing_of(*, meeting_id: int, town_id: int) -> Standing:
+    """Count what is done and what is missing.
+
+    Raises:
+        NotFound: no such meeting of this town.
+    """
+    found = await fetch_into(
+        Standing,
+        """WITH guest AS (
+             SELECT organisation, side, state, attendance FROM invitation
+             WHERE meeting = $1 AND state <> 'revoked'),
+           party AS (
+             SELECT organisation FROM guest
+             WHERE side <> 'guest' AND state NOT IN ('declined', 'expired')),
+           talk AS (
+             SELECT seller, buyer, state, fixed FROM appointment
+             WHERE meeting = $1 AND slot IS NOT NULL AND state <> 'cancelled')
+           SELECT (SELECT count(*) FROM party) AS parties,
+             (SELECT count(*) FROM guest
+              WHERE side = 'guest' AND state NOT IN ('declined', 'expired')) AS guests,
+             (SELECT count(*) FROM guest WHERE state = 'needs_action') AS unanswered,
+             (SELECT count(*) FROM guest WHERE state IN ('accepted', 'delegated')) AS accepted,
+             (SELECT count(*) FROM guest WHERE state = 'declined') AS declined,
+             (SELECT count(*) FROM party WHERE NOT EXISTS (
+                SELECT FROM wish WHERE wish.meeting = $1
+                  AND wish.organisation = party.organisation)) AS without_wishes,
+             (SELECT count(*) FROM wish mine
+              JOIN wish other ON other.meeting = mine.meeting AND other.organisation = mine.about
+                             AND other.about = mine.organisation AND other.level IN ('must', 'want')
+              WHERE mine.meeting = $1 AND mine.level IN ('must', 'want')
+                AND mine.organisation < mine.about) AS mutual,
+             (SELECT count(*) FROM wish WHERE meeting = $1 AND level = 'never') AS vetoes,
+             (SELECT count(*) FROM talk WHERE state IN ('scheduled', 'held')) AS talks,
+             (SELECT count(*) FROM talk WHERE state = 'held') AS held,
+             (SELECT count(*) FROM talk WHERE fixed) AS fixed,
+             (SELECT count(*) FROM talk WHERE state = 'scheduled' AND EXISTS (
+                SELECT FROM guest WHERE guest.organisation IN (talk.seller, talk.buyer)
+                  AND guest.state IN ('declined', 'expired'))) AS doomed,
+             (SELECT count(*) FROM left_out WHERE meeting = $1) AS left_out,
+             (SELECT count(*) FROM guest WHERE attendance IN ('checked_in', 'left')) AS arrived,
+             (SELECT count(*) FROM guest
+              WHERE attendance = 'expected' AND state NOT IN ('declined', 'expired')) AS expected
+           FROM meeting WHERE meeting.id = $1 AND meeting.town = $2""",
+        meeting_id,
+        town_id,
+    )
+    if not found:
+        raise NotFound(msg("没有找到这场对接会。"))
+    return found[0]

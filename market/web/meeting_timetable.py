@@ -1,0 +1,145 @@
+"""The timetable as the official sees it: its proof, who sits where and when, and whom it leaves out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from litestar import Response, get
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+
+from market import clock
+from market.i18n import msg
+from market.meetings.queries import (
+    InvitationRow,
+    MeetingRow,
+    appointments_of_meeting,
+    invitations_of,
+    left_out_of,
+)
+from market.meetings.rules import APPOINTMENT, MEETING, PLANNABLE
+from market.web import fields
+from market.web.addresses import MOST_ID
+from market.web.forms import Form
+from market.web.guards import SignedIn, WebRequest
+from market.web.language import language_of
+from market.web.meeting_grid import MOST_ACROSS, lines_of, slots_of_day, timetable
+from market.web.meetings import SHOWN_OUTCOMES, own_meeting
+from market.web.town import OFFICIAL
+from market.web.trade import name_in, show
+
+#: What the page shows: by slot, or by participant of one side.
+VIEWS = {"slots": msg("按时段"), "buyer": msg("按买方"), "seller": msg("按卖方")}
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What the address asks for: a view, a day (from 1), a participant, an appointment."""
+
+    view: str
+    day: int
+    who: int | None
+    talk: int | None
+
+    def link(self, page: str, **changes: object) -> str:
+        """Return the address of the same page with ``changes``."""
+        wanted: dict[str, Any] = {**msgspec.structs.asdict(self), **changes}
+        usual = {"view": "slots", "day": 1, "who": None, "talk": None}
+        query = "&".join(f"{name}={value}" for name, value in wanted.items() if value != usual[name])
+        return f"{page}/timetable" + (f"?{query}" if query else "")
+
+
+def asked_for(request: WebRequest, meeting: MeetingRow) -> Shown:
+    """Read the address; what cannot be read counts as not asked for."""
+    query = request.query_params
+    view = query.get("view", "slots")
+
+    def number(name: str, most: int) -> int | None:
+        text = query.get(name, "")
+        found = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
+        return found if 0 < found <= most else None
+
+    return Shown(
+        view if view in VIEWS else "slots",
+        number("day", meeting.days) or 1,
+        number("who", MOST_ID),
+        number("talk", MOST_ID),
+    )
+
+
+def participants(guests: Sequence[InvitationRow]) -> list[InvitationRow]:
+    """Return the sellers and buyers that have not said no."""
+    return [
+        each
+        for each in guests
+        if each.side != "guest" and each.state not in ("revoked", "declined", "expired")
+    ]
+
+
+@get("/town/meetings/{meeting_id:int}/timetable", guards=OFFICIAL)
+async def page(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[str]:
+    """Show the timetable, or only what concerns one participant."""
+    meeting = await own_meeting(meeting_id, viewer)
+    if "hx-request" in request.headers and not meeting.planning:
+        # the page that waited for the timetable is drawn whole
+        return Response("", headers={"hx-refresh": "true"}, media_type="text/html")
+    return await draw(request, meeting)
+
+
+async def draw(
+    request: WebRequest, meeting: MeetingRow, *, status: int = 200, **further: Any
+) -> Response[str]:
+    """Return the page as the address asks for it."""
+    shown = asked_for(request, meeting)
+    talks = await appointments_of_meeting(meeting_id=meeting.id)
+    guests = await invitations_of(meeting_id=meeting.id)
+    parties = participants(guests)
+    numbers = slots_of_day(meeting, shown.day)
+    tables, slots = timetable(meeting, talks, numbers=numbers)
+    who = next((each for each in parties if each.organisation == shown.who), None)
+    language = language_of(request)
+    picking = Form(
+        who=fields.choice(
+            msg("参加方"),
+            {
+                str(each.organisation): name_in(language, each, "name")
+                for each in sorted(parties, key=lambda each: (each.side, each.name))
+            },
+            optional=True,
+        )
+    )
+    return show(
+        request,
+        "meetings/step_timetable.html",
+        fragment="meetings/planning.html",
+        status=status,
+        meeting=meeting,
+        talks=talks,
+        tables=tables,
+        slots=slots,
+        upright=len(tables) > MOST_ACROSS,
+        lines=lines_of(meeting, guests, talks, side=shown.view, numbers=numbers)
+        if shown.view != "slots"
+        else [],
+        numbers=list(numbers),
+        shown=shown,
+        views=VIEWS,
+        who=who,
+        own=[each for each in talks if who and who.organisation in (each.seller, each.buyer)],
+        chosen=next((each for each in talks if each.id == shown.talk), None),
+        picking=picking.blank(who=str(who.organisation)) if who else picking.blank(),
+        left_out=await left_out_of(meeting_id=meeting.id),
+        plannable=meeting.state in PLANNABLE and not meeting.planning,
+        recordable=meeting.state in ("in_progress", "closed", "followed_up"),
+        days=[
+            (number, meeting.slot_day(slots_of_day(meeting, number)[0]))
+            for number in range(1, meeting.days + 1)
+        ],
+        is_day=meeting.held_on <= clock.today(),
+        names=SHOWN_OUTCOMES,
+        MEETING=MEETING,
+        APPOINTMENT=APPOINTMENT,
+        **further,
+    )
+
+
+routes: list[ControllerRouterHandler] = [page]
