@@ -1,0 +1,153 @@
+"""The checker's own model against exhaustive search: false claims are refuted, true ones confirmed."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from market.meetings.checker.claimed import Claim, Reason
+from market.meetings.checker.claims import Verdict, check_claims
+from market.meetings.checker.counting import broken_rules, count
+from market.meetings.checker.labels import labels
+from market.meetings.checker.reading import Meeting, read_meeting
+from market.meetings.timetable.problem import MeetingProblem
+from tests.unit.meetings import brute
+from tests.unit.meetings.drawn import TINY, meetings
+
+
+def read(problem: MeetingProblem) -> Meeting:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "meeting.json"
+        path.write_bytes(msgspec.json.encode(problem))
+        return read_meeting(path)
+
+
+def plans(problem: MeetingProblem) -> Iterator[tuple[dict[str, int], dict[str, int]]]:
+    """Yield plans that keep every rule, the required appointments placed."""
+    for slots in brute.every_choice(problem):
+        if all(item.optional or item.id in slots for item in problem.appointments) and brute.allowed(
+            problem, slots
+        ):
+            yield from ((slots, tables) for tables in brute.seatings(problem, slots))
+
+
+def claim(meeting: Meeting, slots: dict[str, int], tables: dict[str, int], status: str, **more: int) -> Claim:
+    counted = count(meeting, slots, tables)
+    return Claim(
+        slots,
+        tables,
+        left_out=[talk for talk in meeting.talks if talk not in slots],
+        status=status,
+        breaks=counted.breaks,
+        idle=counted.idle,
+        changes=counted.changes,
+        bound=more.get("bound", counted.breaks),
+        kept=counted.micro / 1_000_000,
+        moved=more.get("moved"),
+        penalty=more.get("penalty"),
+    )
+
+
+def refuted(verdict: Verdict) -> bool:
+    assert verdict.left_open == []
+    return verdict.wrong != []
+
+
+@settings(TINY, max_examples=60)
+@given(meetings(most_talks=4), st.data())
+def test_optimal_is_confirmed_of_the_best_plan_alone(problem: MeetingProblem, data: st.DataObject) -> None:
+    expected = brute.best(problem)
+    assume(expected is not None)
+    assert expected is not None
+    meeting = read(problem)
+    slots, tables = data.draw(st.sampled_from(list(plans(problem))))
+    assert broken_rules(meeting, slots, tables) == []
+    counted = count(meeting, slots, tables)
+    lost = sum(talk.micro for talk in meeting.talks.values()) - counted.micro
+    is_best = (lost, counted.breaks, counted.idle, counted.changes) == expected
+    assert refuted(check_claims(meeting, claim(meeting, slots, tables, "optimal"))) is not is_best
+
+
+@settings(TINY, max_examples=60)
+@given(meetings(most_talks=4), st.data())
+def test_bound_is_confirmed_up_to_the_fewest_breaks(problem: MeetingProblem, data: st.DataObject) -> None:
+    assume(brute.best(problem) is not None)
+    meeting = read(problem)
+    every = list(plans(problem))
+    slots, tables = data.draw(st.sampled_from(every))
+    mine = count(meeting, slots, tables)
+    figures = [count(meeting, *plan) for plan in every]
+    fewest = min(other.breaks for other in figures if other.micro >= mine.micro)
+    bound = data.draw(st.integers(0, mine.breaks))
+    verdict = check_claims(meeting, claim(meeting, slots, tables, "feasible", bound=bound))
+    assert refuted(verdict) is (bound > fewest)
+
+
+@settings(TINY, max_examples=60)
+@given(meetings(most_talks=4), st.integers(1, 3), st.data())
+def test_fewest_moves_are_confirmed_of_the_best_replan_alone(
+    problem: MeetingProblem, penalty: int, data: st.DataObject
+) -> None:
+    assume(brute.best(problem) is not None)
+    meeting = read(problem)
+    slots, tables = data.draw(st.sampled_from(list(plans(problem))))
+    ids = list(meeting.talks)
+    home = data.draw(st.dictionaries(st.sampled_from(ids), st.integers(1, problem.slots))) if ids else {}
+    expected = brute.best(problem, home=home, penalty=penalty)
+    assert expected is not None
+    counted = count(meeting, slots, tables)
+    moved = sum(slots[talk] != t for talk, t in home.items() if talk in slots)
+    lost = sum(talk.micro for talk in meeting.talks.values()) - counted.micro
+    is_best = (lost, counted.breaks + penalty * moved) == expected[:2]
+    replan = claim(meeting, slots, tables, "optimal", moved=moved, penalty=penalty, bound=0)
+    assert refuted(check_claims(meeting, replan, home=home)) is not is_best
+    unknown = check_claims(meeting, replan)
+    assert (unknown.wrong, len(unknown.left_open)) == ([], 1)
+
+
+@TINY
+@given(meetings(most_talks=4))
+def test_infeasible_without_a_reason_is_told_from_feasible(problem: MeetingProblem) -> None:
+    meeting = read(problem)
+    assume(meeting.required())
+    nothing = claim(meeting, {}, {}, "infeasible")
+    verdict = check_claims(meeting, nothing)
+    assert (verdict.wrong != []) is (brute.best(problem) is not None)
+
+
+def _as_label(reason: Reason) -> brute.Label:
+    return reason.kind, frozenset(reason.participants), reason.appointments
+
+
+@TINY
+@given(meetings(most_talks=3, optional=False), st.data())
+def test_clash_is_confirmed_of_a_smallest_set_alone(problem: MeetingProblem, data: st.DataObject) -> None:
+    assume(brute.best(problem) is None)
+    meeting = read(problem)
+    every = labels(meeting)
+    size = brute.smallest_clash(problem)
+    smallest = [
+        list(chosen) for chosen in combinations(every, size) if brute.clashes(problem, map(_as_label, chosen))
+    ]
+    assert smallest != []
+    some = data.draw(
+        st.one_of(
+            st.sampled_from(smallest), st.lists(st.sampled_from(every), unique=True, min_size=1, max_size=5)
+        )
+    )
+    impossible = claim(meeting, {}, {}, "infeasible")
+    impossible.clash = some
+    right = len(some) == size and brute.clashes(problem, map(_as_label, some))
+    assert refuted(check_claims(meeting, impossible)) is not right
+
+
+def test_labels_are_those_of_the_meeting() -> None:
+    meeting = read(MeetingProblem(0, 0))
+    assert labels(meeting) == []
+    strange = claim(meeting, {}, {}, "infeasible")
+    strange.clash = [Reason("tables", (), ()), Reason("tables", (), ())]
+    assert len(check_claims(meeting, strange).wrong) == 3
