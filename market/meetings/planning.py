@@ -22,7 +22,8 @@ from market.i18n import msg
 from market.matching.queries import latest_run, open_proposals, snapshot
 from market.matching.rules import Parameters, why_not
 from market.meetings import rules
-from market.meetings.choosing.choose import Candidate, Capacity, Choice, choose_invitations
+from market.meetings.choosing.choose import choose_invitations
+from market.meetings.choosing.problem import Candidate, Capacity, Choice
 from market.meetings.commands import NewMeeting, columns_of, meeting_problems
 from market.meetings.publishing import Plan, invite_media, keep, pair_id
 from market.meetings.reminding import schedule_reminders
@@ -265,7 +266,7 @@ def make_plan(facts: Facts, seconds: float) -> Plan:
     choice = choose_invitations(facts.candidates, capacity=facts.capacity)
     if not choice.appointments:
         raise Invalid(msg("没有可谈的一对：请先运行撮合，或请有意向的一方改回复。"))
-    most = facts.capacity.most_per_participant
+    most = facts.capacity.most
     problem = MeetingProblem(
         slots=facts.capacity.slots,
         tables=facts.capacity.tables,

@@ -8,7 +8,7 @@ from market.accounts.rules import MEDIA
 from market.db.session import execute, fetch, fetch_value
 from market.i18n import Message, msg
 from market.meetings import rules
-from market.meetings.choosing.choose import Choice, Chosen
+from market.meetings.choosing.problem import Choice, Chosen
 from market.meetings.timetable.problem import Timetable
 from market.notices.operations import notify
 
