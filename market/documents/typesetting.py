@@ -32,18 +32,25 @@ _UNDRAWN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 _VARIATION_SELECTORS = range(0xFE00, 0xFE10)
 
 
-def pdf(template: str, data: Mapping[str, Any], *, images: Mapping[str, bytes] | None = None) -> bytes:
+def pdf(
+    template: str,
+    data: Mapping[str, Any],
+    *,
+    images: Mapping[str, bytes] | None = None,
+    tagged: bool = True,
+) -> bytes:
     """Return the paper as PDF.
 
     Args:
         template: name of a file in ``templates/``, without its ending.
         data: anything that msgspec writes as JSON.
         images: file name -> PNG or JPEG; the template reads ``image("/images/<name>")``.
+        tagged: for screen readers; what goes to the printer by the hundred is three times smaller without.
 
     Raises:
         typst.TypstError: the template cannot be set with these data.
     """
-    return _compiled(template, data, images or {}, "pdf", 72)
+    return _compiled(template, data, images or {}, "pdf", 72, tagged)
 
 
 def png(
@@ -54,7 +61,7 @@ def png(
     pixels_per_inch: float = 72,
 ) -> bytes:
     """Return the first page as PNG; at 72 per inch a point of the template is a pixel."""
-    return _compiled(template, data, images or {}, "png", pixels_per_inch)
+    return _compiled(template, data, images or {}, "png", pixels_per_inch, False)
 
 
 def _compiled(
@@ -63,6 +70,7 @@ def _compiled(
     images: Mapping[str, bytes],
     form: Literal["pdf", "png"],
     pixels_per_inch: float,
+    tagged: bool,
 ) -> bytes:
     # Typst reads files below its root alone: templates and pictures are laid side by side for it
     with tempfile.TemporaryDirectory(prefix="papers-") as folder:
@@ -79,6 +87,7 @@ def _compiled(
             ppi=pixels_per_inch,
             font_paths=_fonts(),
             ignore_system_fonts=True,
+            pdf_tags=tagged,
             sys_inputs={"data": msgspec.json.encode(data).decode()},
         )
     # pictures of several pages come as a list

@@ -1,0 +1,99 @@
+"""Figures and days as a Chinese paper writes them. Papers are Chinese whoever prints them."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+
+from market import units
+from market.clock import CHINA
+from market.meetings.queries import MeetingRow
+from market.units import Fen, FenPerKg, Gram
+
+_WEEKDAYS = "一二三四五六日"
+
+
+def plain(value: Decimal | int, *, places: int = 3, least: int = 0) -> str:
+    """Return a number with thousands separators, at most ``places`` decimals, at least ``least``."""
+    rounded = Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    whole, _, fraction = f"{rounded:,f}".partition(".")
+    fraction = fraction.rstrip("0").ljust(least, "0")
+    return f"{whole}.{fraction}" if fraction else whole
+
+
+def jin(mass: int) -> str:
+    return f"{plain(units.jin(Gram(mass)), places=2)} 斤"
+
+
+def tonnes(mass: int) -> str:
+    """``12.5 吨``, or ``75 公斤`` where it is less than a tenth of a tonne."""
+    if mass < units.GRAMS_PER_TONNE // 10:
+        return f"{plain(units.kg(Gram(mass)))} 公斤"
+    return f"{plain(units.tonnes(Gram(mass)))} 吨"
+
+
+def both_masses(mass: int) -> str:
+    return f"{jin(mass)}（{tonnes(mass)}）"
+
+
+def per_jin(price: int) -> str:
+    return f"{plain(units.yuan_per_jin(FenPerKg(price)), least=2)} 元/斤"
+
+
+def per_kg(price: int) -> str:
+    return f"{plain(units.yuan_per_kg(FenPerKg(price)), least=2)} 元/公斤"
+
+
+def both_prices(price: int) -> str:
+    return f"{per_jin(price)}（{per_kg(price)}）"
+
+
+def money(amount: int) -> str:
+    """``21,250 元``, and ``212.5 万元`` from a hundred thousand yuan on."""
+    yuan = units.yuan(Fen(amount))
+    if yuan >= 100_000:
+        return f"{plain(yuan / 10_000, places=1)} 万元"
+    return f"{plain(yuan, places=2)} 元"
+
+
+def day(value: date) -> str:
+    """``2026年12月5日``; a moment is told as its day in China."""
+    if isinstance(value, datetime):
+        value = value.astimezone(CHINA).date()
+    return f"{value.year}年{value.month}月{value.day}日"
+
+
+def short_day(value: date) -> str:
+    return f"{value.month}月{value.day}日"
+
+
+def weekday(value: date) -> str:
+    return f"星期{_WEEKDAYS[value.weekday()]}"
+
+
+def clock(minutes: int) -> str:
+    """Return minutes after midnight as ``09:20``."""
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def slot_times(meeting: MeetingRow, slot: int) -> str:
+    start = meeting.slot_start(slot)
+    return f"{clock(start)}–{clock(start + meeting.slot_minutes)}"
+
+
+def days_of(meeting: MeetingRow) -> Sequence[date]:
+    return [meeting.held_on + timedelta(days=n) for n in range(meeting.days)]
+
+
+def end_of_day(meeting: MeetingRow) -> int:
+    """Return when the last slot of a day is over, in minutes after midnight."""
+    return meeting.slot_start(meeting.slots) + meeting.slot_minutes
+
+
+def when(meeting: MeetingRow) -> str:
+    """``2026年12月5日（星期六）09:00–15:40``; of several days the first and the last."""
+    hours = f"{clock(meeting.starts_at)}–{clock(end_of_day(meeting))}"
+    if meeting.days == 1:
+        return f"{day(meeting.held_on)}（{weekday(meeting.held_on)}）{hours}"
+    last = days_of(meeting)[-1]
+    end = short_day(last) if last.year == meeting.held_on.year else day(last)
+    return f"{day(meeting.held_on)}至{end}，每天 {hours}"
