@@ -3,8 +3,11 @@
 import argparse
 import math
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -12,7 +15,8 @@ from market.cli import language
 from market.errors import Invalid
 from market.i18n import LANGUAGES, Language, Message, msg, translate
 from market.meetings.checker.verify import verify_timetable
-from market.meetings.files import read_meeting, read_timetable, write_timetable
+from market.meetings.files.reading import read_meeting, read_timetable
+from market.meetings.files.results import try_folder, write_timetable
 from market.meetings.timetable.problem import Timetable
 from market.meetings.timetable.scheduler import DEFAULT_PENALTY, MOST_PENALTY, schedule
 
@@ -92,6 +96,27 @@ def _content(path: Path) -> bytes:
         ) from None
 
 
+def _unwritable(path: Path, error: OSError, lang: Language) -> int:
+    text = msg("写不进 {path}：{error}。", path=str(path), error=error.strerror or "")
+    return _refuse(Invalid(text), lang)
+
+
+@contextmanager
+def _stopped_by_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end the process at once: compiled code would keep Python from hearing of it.
+
+    Nothing is half written then, since files are written when all is reckoned.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _schedule(options: argparse.Namespace) -> int:
     lang: Language = options.lang or language()
     if options.penalty is not None and options.keep is None:
@@ -105,6 +130,10 @@ def _schedule(options: argparse.Namespace) -> int:
         return _refuse(error, lang, place=place)
     if options.out.exists() and not options.out.is_dir():
         return _refuse(Invalid(msg("{path} 不是文件夹。", path=str(options.out))), lang)
+    try:
+        try_folder(options.out)
+    except OSError as error:
+        return _unwritable(options.out, error, lang)
 
     progress = None
     if not options.quiet and sys.stderr.isatty():
@@ -112,24 +141,26 @@ def _schedule(options: argparse.Namespace) -> int:
         def progress(text: Message) -> None:
             _write(text, lang, sys.stderr)
 
-    timetable = schedule(
-        meeting,
-        time_limit=options.time_limit,
-        seed=options.seed,
-        threads=options.threads,
-        keep=keep,
-        penalty=DEFAULT_PENALTY if options.penalty is None else options.penalty,
-        progress=progress,
-    )
+    with _stopped_by_ctrl_c():
+        timetable = schedule(
+            meeting,
+            time_limit=options.time_limit,
+            seed=options.seed,
+            threads=options.threads,
+            keep=keep,
+            penalty=DEFAULT_PENALTY if options.penalty is None else options.penalty,
+            progress=progress,
+        )
     try:
         write_timetable(options.out, meeting, timetable, language=lang)
     except OSError as error:
-        text = msg("写不进 {path}：{error}。", path=str(options.out), error=error.strerror or "")
-        return _refuse(Invalid(text), lang)
+        return _unwritable(options.out, error, lang)
     if timetable.status == "infeasible":
         _explain(timetable, lang)
         return IMPOSSIBLE
     if not options.quiet:
+        if not meeting.appointments:
+            _write(msg("这场对接会没有洽谈，时间表是空的。"), lang, sys.stdout)
         _write(_result(timetable), lang, sys.stdout)
     return DONE
 
@@ -173,13 +204,14 @@ def _result(timetable: Timetable) -> Message:
 def _verify(options: argparse.Namespace) -> int:
     lang: Language = options.lang or language()
     try:
-        report = verify_timetable(
-            options.meeting,
-            options.directory,
-            keep=options.keep,
-            time_limit=options.time_limit,
-            threads=options.threads,
-        )
+        with _stopped_by_ctrl_c():
+            report = verify_timetable(
+                options.meeting,
+                options.directory,
+                keep=options.keep,
+                time_limit=options.time_limit,
+                threads=options.threads,
+            )
     except Invalid as error:
         return _refuse(error, lang)
     for text in report.wrong[:_MOST_FAULTS_SHOWN]:

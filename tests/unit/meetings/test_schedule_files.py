@@ -9,7 +9,7 @@ import pytest
 from fixtures.fairs import fair
 from market.cli_schedule import add_schedule, add_verify_timetable
 from market.errors import Invalid
-from market.meetings.files import read_meeting
+from market.meetings.files.reading import read_meeting
 from market.meetings.timetable.problem import MeetingProblem
 
 MEETING: dict[str, Any] = {

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from market.errors import Invalid
 from market.meetings.checker.sheets import BY_PARTICIPANT, BY_SLOT
 from market.meetings.checker.verify import verify_timetable
-from market.meetings.files import write_timetable
+from market.meetings.files.results import write_timetable
 from market.meetings.timetable.problem import Appointment, MeetingProblem, Participant
 from market.meetings.timetable.scheduler import schedule
 

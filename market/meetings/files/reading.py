@@ -1,20 +1,19 @@
-"""``MEETING.json`` in, ``timetable.json``, ``by_participant.csv`` and ``by_slot.csv`` out."""
+"""``MEETING.json``, and an earlier ``timetable.json``: every fault is told at once, with its JSON path.
 
-import csv
-import io
+What makes no sense (an unknown id, a slot out of range) is refused here. Wishes that make sense one by
+one and contradict each other are the scheduler's to answer: it names a smallest set that clashes.
+"""
+
 import json
-import os
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from market.errors import Invalid
-from market.i18n import Language, Message, msg, translate
+from market.i18n import Message, msg
 from market.meetings.timetable.problem import (
     VERSION,
     Appointment,
-    Clash,
     Fault,
     Half,
     MeetingProblem,
@@ -28,6 +27,26 @@ from market.meetings.timetable.problem import (
 _LONGEST = 200
 _HALVES = ("any", "morning", "afternoon")
 _SIDES = ("buyer", "seller", "guest")
+#: How a text begins that is no UTF-8 but what some editors call Unicode.
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def _shown(name: str) -> str:
+    """Return a field's name as a terminal may show it: short, and without signs that steer it."""
+    tame = "".join(sign if sign.isprintable() else "?" for sign in name[:_LONGEST])
+    return tame + "…" if len(name) > _LONGEST else tame
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which names stood in it more than once."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.twice = [] if len(self) == len(pairs) else _repeated(name for name, _ in pairs)
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, number in Counter(names).items() if number > 1]
 
 
 class _Reader:
@@ -43,9 +62,11 @@ class _Reader:
         if not isinstance(value, dict):
             self.fault(path, msg("应为对象。"))
             return None
+        for name in value.twice if isinstance(value, _Object) else ():
+            self.fault(f"{path}.{_shown(name)}", msg("字段“{name}”写了两次。", name=_shown(name)))
         for name in value:
             if name not in known:
-                self.fault(f"{path}.{name}", msg("不认识的字段“{name}”。", name=name[:_LONGEST]))
+                self.fault(f"{path}.{_shown(name)}", msg("不认识的字段“{name}”。", name=_shown(name)))
         return value
 
     def entries(self, path: str, value: object) -> list[Any]:
@@ -59,7 +80,7 @@ class _Reader:
             self.fault(path, msg("应为文字。"))
         elif len(value) > _LONGEST:
             self.fault(path, msg("文字过长，最多 {most} 个字符。", most=_LONGEST))
-        elif any(ord(sign) < 32 or 0xD800 <= ord(sign) < 0xE000 for sign in value):
+        elif any(ord(sign) < 32 or 127 <= ord(sign) < 160 or 0xD800 <= ord(sign) < 0xE000 for sign in value):
             self.fault(path, msg("文字里有看不见的控制字符。"))
         else:
             return value
@@ -97,29 +118,18 @@ class _Reader:
         return value is True
 
 
-class _Twice(ValueError):
-    """An object has a name twice."""
-
-
 def _parse(content: bytes, what: Message) -> object:
-    """Read JSON strictly: UTF-8, no NaN, no name twice in an object."""
-
-    def pairs(entries: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for name, value in entries:
-            if name in found:
-                raise _Twice(name)
-            found[name] = value
-        return found
-
+    """Read JSON in UTF-8, with or without a byte order mark; a name that stands twice is remembered."""
+    if not content.strip():
+        raise Invalid(msg("{what}是空的。", what=what))
+    if content.startswith(_UTF_16):
+        raise Invalid(msg("{what}是 UTF-16 文字，请另存为 UTF-8。", what=what))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Invalid(msg("{what}不是 UTF-8 文字（第 {byte} 字节）。", what=what, byte=error.start)) from None
     try:
-        return json.loads(text, object_pairs_hook=pairs, parse_int=_whole)
-    except _Twice as error:
-        raise Invalid(msg("{what}里字段“{name}”写了两次。", what=what, name=str(error)[:_LONGEST])) from None
+        return json.loads(text, object_pairs_hook=_Object, parse_int=_whole)
     except json.JSONDecodeError as error:
         raise Invalid(
             msg(
@@ -260,8 +270,12 @@ def read_timetable(content: bytes) -> Timetable:
     """
     reader = _Reader()
     raw = _parse(content, msg("原时间表文件"))
-    if not isinstance(raw, dict) or "appointments" not in raw:
+    if not isinstance(raw, _Object):
+        raise _refusal([Fault("$", msg("应为对象。"))])
+    if "appointments" not in raw:
         raise _refusal([Fault("$.appointments", msg("缺少字段“{name}”。", name="appointments"))])
+    for name in raw.twice:
+        reader.fault(f"$.{_shown(name)}", msg("字段“{name}”写了两次。", name=_shown(name)))
     placed: list[Placed] = []
     seen: set[str] = set()
     for i, value in enumerate(reader.entries("$.appointments", raw["appointments"])):
@@ -292,112 +306,3 @@ def _refusal(found: Sequence[Fault]) -> Invalid:
     for fault in found:
         fields.setdefault(fault.path, fault.text)
     return Invalid(msg("文件有 {count} 处错误，没有排表。", count=len(fields)), fields)
-
-
-def timetable_json(timetable: Timetable, language: Language) -> str:
-    """Write a timetable as the format says, with labels and summary in ``language``."""
-
-    def label(clash: Clash) -> dict[str, object]:
-        return {
-            "kind": clash.kind,
-            "text": translate(clash.text, language),
-            "participants": list(clash.participants),
-            "appointments": list(clash.appointments),
-        }
-
-    form: dict[str, object] = {
-        "version": timetable.version,
-        "status": timetable.status,
-        "appointments": [{"id": p.id, "slot": p.slot, "table": p.table} for p in timetable.appointments],
-        "left_out": list(timetable.left_out),
-        "kept_weight": timetable.kept_weight,
-        "breaks": timetable.breaks,
-        "lower_bound_breaks": timetable.lower_bound_breaks,
-        "idle_slots": timetable.idle_slots,
-        "table_changes": timetable.table_changes,
-        "seconds": timetable.seconds,
-    }
-    if timetable.penalty is not None:
-        form |= {"moved": timetable.moved, "penalty": timetable.penalty}
-    if timetable.status == "infeasible":
-        form |= {
-            "summary": translate(timetable.summary, language) if timetable.summary else "",
-            "clash": [label(clash) for clash in timetable.clash],
-        }
-    return json.dumps(form, ensure_ascii=False, indent=1) + "\n"
-
-
-def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def by_participant(meeting: MeetingProblem, timetable: Timetable) -> str:
-    """Write each participant's day: a row an appointment, in order of slots."""
-    people = {person.id: person for person in meeting.participants}
-    items = {item.id: item for item in meeting.appointments}
-    days: dict[str, list[Sequence[object]]] = {person.id: [] for person in meeting.participants}
-    for placed in sorted(timetable.appointments, key=lambda p: p.slot):
-        item = items[placed.id]
-        for who, other in ((item.a, item.b), (item.b, item.a)):
-            days[who].append(
-                (
-                    who,
-                    people[who].name,
-                    people[who].side,
-                    placed.slot,
-                    placed.table,
-                    placed.id,
-                    other,
-                    people[other].name,
-                )
-            )
-    header = ("participant", "name", "side", "slot", "table", "appointment", "with", "with_name")
-    return _csv(header, [row for rows in days.values() for row in rows])
-
-
-def by_slot(meeting: MeetingProblem, timetable: Timetable) -> str:
-    """Write who sits where in each slot: a row an appointment, in order of slots and tables."""
-    people = {person.id: person for person in meeting.participants}
-    items = {item.id: item for item in meeting.appointments}
-    rows = [
-        (
-            placed.slot,
-            placed.table,
-            placed.id,
-            items[placed.id].a,
-            people[items[placed.id].a].name,
-            items[placed.id].b,
-            people[items[placed.id].b].name,
-        )
-        for placed in sorted(timetable.appointments, key=lambda p: (p.slot, p.table))
-    ]
-    return _csv(("slot", "table", "appointment", "a", "a_name", "b", "b_name"), rows)
-
-
-def write_timetable(
-    directory: Path, meeting: MeetingProblem, timetable: Timetable, *, language: Language
-) -> None:
-    """Write the three files into ``directory``; each appears whole or not at all."""
-    contents: Mapping[str, Callable[[], str]] = {
-        "by_participant.csv": lambda: by_participant(meeting, timetable),
-        "by_slot.csv": lambda: by_slot(meeting, timetable),
-        # Last: whoever finds a new timetable.json finds the other two as new.
-        "timetable.json": lambda: timetable_json(timetable, language),
-    }
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, make in contents.items():
-        handle, scratch = tempfile.mkstemp(dir=directory, prefix=f".{name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(make())
-                file.flush()
-                os.fsync(file.fileno())
-            Path(scratch).chmod(0o644)
-            Path(scratch).replace(directory / name)
-        except BaseException:
-            Path(scratch).unlink(missing_ok=True)
-            raise

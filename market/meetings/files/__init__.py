@@ -1,0 +1,1 @@
+"""A meeting as files, without a database: ``MEETING.json`` in, a timetable's three files out."""
