@@ -23,7 +23,7 @@ Orders = list[tuple[int, ...]]
 
 
 def search(problem: RouteProblem, legs: Legs, within: Sequence[int]) -> Orders:
-    """Return an order of stops (places in ``problem.stops``, of ``within``) for each bus that goes anywhere."""
+    """Return an order of stops (places in ``problem.stops``, of ``within``) for each bus that leaves."""
     orders = _library(problem, legs, within)
     value = value_of(problem, legs, orders)
     is_better = True
