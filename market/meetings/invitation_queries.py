@@ -9,7 +9,6 @@ from msgspec import Meta
 from market.db.session import fetch, fetch_into, fetch_value, into
 from market.errors import NotFound
 from market.i18n import Message, msg
-from market.meetings import rules
 from market.paging import Page, PageNumber
 
 #: Invitations on one page of the town's list.
@@ -117,6 +116,26 @@ async def invitee_of(*, meeting_id: int, organisation_id: int) -> InviteeRow:
     return into(InviteeRow, rows[0])
 
 
+async def invitee_of_town(*, invitation_id: int, meeting_id: int, town_id: int) -> InviteeRow:
+    """Return an invitation to the town that holds the meeting, withdrawn ones too.
+
+    Raises:
+        NotFound: it is not the town's, or not of this meeting.
+    """
+    rows = await fetch_into(
+        InviteeRow,
+        _INVITEE
+        + """JOIN meeting ON meeting.id = invitation.meeting
+             WHERE invitation.id = $1 AND invitation.meeting = $2 AND meeting.town = $3""",
+        invitation_id,
+        meeting_id,
+        town_id,
+    )
+    if not rows:
+        raise NotFound(msg("没有找到这份邀请。"))
+    return rows[0]
+
+
 async def invitees_of(*, meeting_id: int, filters: InviteeFilters) -> Page[InviteeRow]:
     """Return one page of a meeting's invitations: who has not answered first, the longest waiting first.
 
@@ -205,8 +224,3 @@ async def similar_organisations(*, meeting_id: int, name: str, phone: str = "") 
         name,
         phone,
     )
-
-
-def can_reply(*, meeting_state: str) -> bool:
-    """Tell whether answers may still change: until the meeting begins."""
-    return meeting_state in rules.PLANNABLE

@@ -1,0 +1,189 @@
+"""A meeting's public page: what, when, where, how many come, and the form to ask for a place."""
+
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+
+from market import clock
+from market.errors import Conflict, Invalid, NotFound
+from market.i18n import Message, msg
+from market.meetings.links import (
+    PUBLIC_PATH,
+    invitation_path,
+    read_registration_token,
+    registration_token,
+)
+from market.meetings.persons import LONGEST_NAME
+from market.meetings.queries import MeetingRow
+from market.meetings.registering import (
+    LONGEST_OFFERS,
+    NewRegistration,
+    attendance_of,
+    public_meeting,
+    register,
+    registration_of,
+    takes_registrations,
+    withdraw,
+)
+from market.meetings.replying import LONGEST_ORGANISATION
+from market.meetings.rules import MEETING, REGISTRATION
+from market.web import fields
+from market.web.addresses import row_number
+from market.web.forms import Filled, Form
+from market.web.guards import WebRequest
+from market.web.pages import redirect
+from market.web.trade import BARE, show
+
+_SIDES: dict[str, Message | str] = {
+    "buyer": msg("我要采购"),
+    "seller": msg("我要卖货"),
+    "guest": msg("采访、观摩"),
+}
+#: Robots fill in every field, also the one that people do not see.
+TRAP = "website"
+REGISTRATION_PATH = "/r/"
+_REGISTER = Form(
+    organisation_name=fields.text(
+        msg("单位名称"), most=LONGEST_ORGANISATION, hint=msg("个人报名就写本人姓名。")
+    ),
+    side=fields.choice(msg("来做什么"), _SIDES, chips=True),
+    person_name=fields.text(msg("到场人姓名"), most=LONGEST_NAME),
+    phone=fields.phone(msg("手机号"), hint=msg("只给主办的镇里看，用来联系您。")),
+    offers=fields.text(
+        msg("想买什么或卖什么"),
+        most=LONGEST_OFFERS,
+        lines=True,
+        optional=True,
+        hint=msg("品类、数量、要求，写得越清楚，越好安排。"),
+    ),
+    website=fields.text(msg("请留空"), most=200, optional=True),
+)
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of the day."""
+
+    time: str
+    what: Message
+
+
+def day_lines(meeting: MeetingRow) -> list[Line]:
+    """Return the course of one day: talks, and the pause between them."""
+    half = meeting.half_day_after
+
+    def between(first: int, last: int) -> str:
+        return f"{meeting.slot_label(first)[-11:-6]}–{meeting.slot_label(last)[-5:]}"
+
+    if half is None or not 0 < half < meeting.slots:
+        return [Line(between(1, meeting.slots), _talks(meeting, meeting.slots))]
+    lines = [Line(between(1, half), _talks(meeting, half))]
+    if meeting.pause_minutes:
+        pause = f"{meeting.slot_label(half)[-5:]}–{meeting.slot_label(half + 1)[-11:-6]}"
+        lines.append(Line(pause, msg("休息")))
+    lines.append(Line(between(half + 1, meeting.slots), _talks(meeting, meeting.slots - half)))
+    return lines
+
+
+def _talks(meeting: MeetingRow, slots: int) -> Message:
+    return msg(
+        "一对一洽谈，{tables} 张桌，{slots} 轮，每轮 {minutes} 分钟",
+        tables=meeting.tables,
+        slots=slots,
+        minutes=meeting.slot_minutes,
+    )
+
+
+@get(PUBLIC_PATH + "{meeting_id:int}")
+async def page(request: WebRequest, meeting_id: FromPath[int]) -> Response[str]:
+    """Show the meeting to everybody, where the town wants that."""
+    meeting = await public_meeting(meeting_id=row_number(meeting_id))
+    return await _draw(request, meeting, _REGISTER.blank())
+
+
+async def _draw(
+    request: WebRequest, meeting: MeetingRow, form: Filled, *, status: int = 200
+) -> Response[str]:
+    return show(
+        request,
+        "public/meeting.html",
+        status=status,
+        meeting=meeting,
+        path_here=f"{PUBLIC_PATH}{meeting.id}",
+        attendance=await attendance_of(meeting_id=meeting.id),
+        day_lines=day_lines(meeting),
+        is_open=takes_registrations(meeting, at=clock.now()),
+        form=form,
+        MEETING=MEETING,
+    )
+
+
+@post(PUBLIC_PATH + "{meeting_id:int}")
+async def ask(request: WebRequest, meeting_id: FromPath[int]) -> Response[Any]:
+    """Take a registration; the same one again leads to the same page."""
+    meeting = await public_meeting(meeting_id=row_number(meeting_id))
+    filled = await _REGISTER.read(request)
+    if filled.text(TRAP):
+        # a robot is told what people are told, and nothing is kept
+        return redirect(request, f"{PUBLIC_PATH}{meeting.id}", toast=msg("报名已收到。"))
+    try:
+        filled.check()
+        values = {name: value for name, value in filled.values.items() if name != TRAP}
+        number = await register(
+            meeting_id=meeting.id,
+            asked=NewRegistration(**values),
+            address=request.client.host if request.client else "-",
+            at=clock.now(),
+        )
+    except Invalid as refused:
+        return await _draw(request, meeting, filled.refused(refused), status=422)
+    except Conflict as refused:
+        told = filled.refused(Invalid(refused.message))
+        return await _draw(request, meeting, told, status=409)
+    return redirect(request, REGISTRATION_PATH + registration_token(number), toast=msg("报名已收到。"))
+
+
+def _number(token: str) -> int:
+    number = read_registration_token(token)
+    if number is None:
+        raise NotFound(msg("没有找到这份报名。"))
+    return number
+
+
+@get(REGISTRATION_PATH + "{token:str}")
+async def state(request: WebRequest, token: FromPath[str]) -> Response[str]:
+    """Show whoever registered how it stands."""
+    row = await registration_of(registration_id=_number(token))
+    meeting = await public_meeting(meeting_id=row.meeting)
+    link = None
+    if row.is_new and row.invitation and row.link_version and row.invitation_state != "revoked":
+        link = invitation_path(row.invitation, row.link_version)
+    return show(
+        request,
+        "public/registration.html",
+        meeting=meeting,
+        row=row,
+        sides=_SIDES,
+        link=link,
+        path_here=REGISTRATION_PATH + token,
+        public_path=f"{PUBLIC_PATH}{meeting.id}",
+        REGISTRATION=REGISTRATION,
+    )
+
+
+@post(REGISTRATION_PATH + "{token:str}/withdraw")
+async def take_back(request: WebRequest, token: FromPath[str]) -> Response[bytes]:
+    """Take the registration back; twice is harmless."""
+    (await BARE.read(request)).check()
+    number = _number(token)
+    try:
+        await withdraw(registration_id=number, at=clock.now())
+    except Conflict:
+        if (await registration_of(registration_id=number)).state != "withdrawn":
+            raise
+    return redirect(request, REGISTRATION_PATH + token, toast=msg("报名已撤回。"))
+
+
+routes: list[ControllerRouterHandler] = [page, ask, state, take_back]
