@@ -77,6 +77,16 @@ class Line(msgspec.Struct, frozen=True):
         return self.deal_state in SIGNED_STATES
 
     @property
+    def is_delivered(self) -> bool:
+        """All of a signed contract's goods have been taken."""
+        return self.is_signed and self.delivered >= self.deal_quantity
+
+    @property
+    def is_owed(self) -> bool:
+        """Goods under a signed contract were taken that are not paid yet."""
+        return self.is_signed and self.paid < self.invoiced
+
+    @property
     def is_unsigned(self) -> bool:
         """A contract lies there and waits for a signature."""
         return self.deal_state in UNSIGNED_STATES
@@ -218,10 +228,10 @@ LISTS: dict[str, tuple[Message, Callable[[Line], bool]]] = {
     "delivered": (msg("有发货的合同"), lambda line: line.is_signed and line.delivered > 0),
     "undelivered": (
         msg("还没发完货的合同"),
-        lambda line: line.is_signed and line.delivered < line.deal_quantity,
+        lambda line: line.is_signed and not line.is_delivered,
     ),
     "paid": (msg("有回款的合同"), lambda line: line.is_signed and line.paid > 0),
-    "owed": (msg("有欠款的合同"), lambda line: line.is_signed and line.paid < line.invoiced),
+    "owed": (msg("有欠款的合同"), lambda line: line.is_owed),
     **{
         f"outcome_{code}": (label, lambda line, code=code: line.state == "held" and line.outcome == code)  # type: ignore[misc]
         for code, label in {
