@@ -69,7 +69,7 @@ _TIMETABLE: Shape = {
     "summary": Field(phrase, None),
     "clash": Field(listed, None),
 }
-_PLACED: Shape = {"id": Field(text), "slot": Field(whole(1, 10**9)), "table": Field(whole(1, 10**9))}
+_PLACED: Shape = {"id": Field(text), "slot": Field(whole(1, 10**15)), "table": Field(whole(1, 10**15))}
 _REASON: Shape = {
     "kind": Field(text),
     "text": Field(phrase),
