@@ -1,5 +1,7 @@
 """Meetings as those see them who are invited: the invitation, the answer, the own timetable."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -11,7 +13,9 @@ from market import clock
 from market.accounts.rules import Actor, Viewer
 from market.errors import NotFound
 from market.i18n import Message, msg
+from market.meetings.commands import wishes_closed
 from market.meetings.invitation_queries import invitee_of
+from market.meetings.noting import notes_of
 from market.meetings.operations import respond
 from market.meetings.queries import (
     AppointmentRow,
@@ -23,10 +27,13 @@ from market.meetings.queries import (
     meetings_of,
 )
 from market.meetings.rules import APPOINTMENT, INVITATION, MEETING, OUTCOMES, PLANNABLE
+from market.meetings.wish_queries import counterparts_of
 from market.transitions import WrongState
 from market.web.addresses import row_number
 from market.web.calendars import calendar_answer
 from market.web.guards import SignedIn, WebRequest
+from market.web.language import language_of
+from market.web.meetings import days_told, facts_of
 from market.web.pages import redirect
 from market.web.trade import BARE, show
 
@@ -38,6 +45,13 @@ ANSWERS: dict[str, tuple[Message, str]] = {
 }
 
 
+class Wishing(msgspec.Struct, frozen=True):
+    """How many counterparts there are, and to how many a wish was given."""
+
+    all: int
+    chosen: int
+
+
 class Invited(msgspec.Struct, frozen=True):
     """A meeting with the viewer's own invitation to it."""
 
@@ -45,7 +59,12 @@ class Invited(msgspec.Struct, frozen=True):
     invitation: InvitationRow
 
 
-async def _invitation(meeting: MeetingRow, viewer: Viewer) -> InvitationRow:
+async def own_invitation(meeting: MeetingRow, viewer: Viewer) -> InvitationRow:
+    """Return the viewer's invitation to the meeting.
+
+    Raises:
+        NotFound: there is none, or it was revoked.
+    """
     for each in await invitations_of(meeting_id=meeting.id):
         if each.organisation == viewer.organisation_id and each.state != "revoked":
             return each
@@ -63,7 +82,7 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[Any]:
         return redirect(request, "/town/meetings")
     today = clock.today()
     rows = [
-        Invited(each, await _invitation(each, viewer))
+        Invited(each, await own_invitation(each, viewer))
         for each in await meetings_of(organisation_id=viewer.organisation_id)
     ]
     return show(
@@ -84,14 +103,23 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
     meeting = await meeting_of(meeting_id=row_number(meeting_id), organisation_id=viewer.organisation_id)
     if meeting.town == viewer.organisation_id:
         return redirect(request, f"/town/meetings/{meeting.id}")
-    invitation = await _invitation(meeting, viewer)
+    invitation = await own_invitation(meeting, viewer)
     talks = await own_talks(meeting, viewer)
+    language = language_of(request)
+    now, following = now_and_next(meeting, talks, at=clock.now())
     return show(
         request,
         "invited/show.html",
         meeting=meeting,
         invitation=invitation,
         talks=talks,
+        is_shown=is_shown(meeting),
+        now=now,
+        next=following,
+        notes=await notes_of(meeting_id=meeting.id, organisation_id=viewer.organisation_id),
+        wishing=await _wishing(meeting, invitation),
+        days=days_told(meeting, language),
+        facts=facts_of(meeting, language, for_guests=True),
         answers=ANSWERS,
         can_answer=can_answer(meeting),
         names=OUTCOMES,
@@ -101,8 +129,45 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
     )
 
 
+def is_shown(meeting: MeetingRow) -> bool:
+    """Tell whether participants see their timetables: it was published, or is being kept to."""
+    return meeting.published_at is not None or meeting.state not in PLANNABLE
+
+
+def now_and_next(
+    meeting: MeetingRow, talks: Sequence[AppointmentRow], *, at: datetime
+) -> tuple[AppointmentRow | None, AppointmentRow | None]:
+    """Return the talk that is on and the one after it, on a day of the meeting; None where there is none."""
+    local = at.astimezone(clock.CHINA)
+    minute = local.hour * 60 + local.minute
+    now = None
+    for talk in talks:
+        if talk.slot is None or talk.state != "scheduled" or meeting.slot_day(talk.slot) != local.date():
+            continue
+        start = meeting.slot_start(talk.slot)
+        if start <= minute < start + meeting.slot_minutes:
+            now = talk
+        elif start > minute:
+            return now, talk
+    return now, None
+
+
+async def _wishing(meeting: MeetingRow, invitation: InvitationRow) -> Wishing | None:
+    """Return how far the choice of counterparts is; None where one cannot choose."""
+    closed = wishes_closed(
+        wishes_by=meeting.wishes_by, published=meeting.published_at is not None, today=clock.today()
+    )
+    gone = invitation.state in ("declined", "expired")
+    if closed or gone or invitation.side == "guest" or meeting.state not in PLANNABLE:
+        return None
+    rows = await counterparts_of(meeting.id, invitation.organisation)
+    return Wishing(len(rows), sum(each.wish is not None for each in rows)) if rows else None
+
+
 async def own_talks(meeting: MeetingRow, viewer: Viewer) -> list[AppointmentRow]:
-    """Return the viewer's talks; somebody who only looks on has none."""
+    """Return the viewer's talks, once they are published; somebody who only looks on has none."""
+    if not is_shown(meeting):
+        return []
     return await appointments_of_meeting(meeting_id=meeting.id, organisation_id=viewer.organisation_id)
 
 
@@ -115,7 +180,7 @@ async def reply(
         raise NotFound(msg("没有这个回复，请在邀请页面上选。"))
     (await BARE.read(request)).check()
     meeting = await meeting_of(meeting_id=row_number(meeting_id), organisation_id=viewer.organisation_id)
-    invitation = await _invitation(meeting, viewer)
+    invitation = await own_invitation(meeting, viewer)
     try:
         await respond(
             meeting_id=meeting.id,
@@ -125,7 +190,7 @@ async def reply(
             at=clock.now(),
         )
     except WrongState:
-        if (await _invitation(meeting, viewer)).state != answer:
+        if (await own_invitation(meeting, viewer)).state != answer:
             raise
     return redirect(
         request,

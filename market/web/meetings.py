@@ -181,8 +181,11 @@ def days_told(meeting: MeetingRow, language: Language) -> str:
     return formats.window(meeting.held_on, meeting.slot_day(meeting.all_slots), language)
 
 
-def facts_of(meeting: MeetingRow, language: Language) -> list[tuple[str, str]]:
-    """Return what is written down of the meeting, label and value; what is not, is left out."""
+def facts_of(meeting: MeetingRow, language: Language, *, for_guests: bool = False) -> list[tuple[str, str]]:
+    """Return what is written down of the meeting, label and value; what is not, is left out.
+
+    ``for_guests`` leaves out what only who runs the meeting needs.
+    """
 
     def day(on: date | None) -> str:
         return formats.day(on, language) if on else ""
@@ -191,10 +194,15 @@ def facts_of(meeting: MeetingRow, language: Language) -> list[tuple[str, str]]:
         return translate(text, language)
 
     ends = meeting.slot_label(meeting.slots)[-5:]
-    pairs: list[tuple[Message, str]] = [
+    common: list[tuple[Message, str]] = [
         (msg("日期"), days_told(meeting, language)),
         (msg("时间"), f"{meeting.slot_label(1)[-11:-6]}–{ends}"),
         (msg("地点"), name_in(language, meeting, "venue")),
+        (msg("雨天怎么办"), meeting.weather_plan),
+        (msg("联系人"), " ".join(each for each in (meeting.contact, meeting.contact_phone) if each)),
+    ]
+    host = [(msg("主办"), name_in(language, meeting, "town_name"))]
+    run = [
         (
             msg("时段"),
             told(msg("{n} 个，每个 {minutes} 分钟", n=meeting.all_slots, minutes=meeting.slot_minutes)),
@@ -203,12 +211,10 @@ def facts_of(meeting: MeetingRow, language: Language) -> list[tuple[str, str]]:
         (msg("容纳"), told(msg("{n} 人", n=meeting.capacity)) if meeting.capacity else ""),
         (msg("回复截止"), day(meeting.answer_by)),
         (msg("互选截止"), day(meeting.wishes_by)),
-        (msg("雨天怎么办"), meeting.weather_plan),
-        (msg("联系人"), " ".join(each for each in (meeting.contact, meeting.contact_phone) if each)),
         (msg("公开页面"), told(msg("任何人可看、可报名")) if meeting.is_public else ""),
         (msg("依据"), told(msg("第 {n} 号撮合", n=meeting.run) if meeting.run else msg("没有撮合"))),
     ]
-    return [(told(label), value) for label, value in pairs if value]
+    return [(told(label), value) for label, value in common + (host if for_guests else run) if value]
 
 
 @post("/town/meetings/{meeting_id:int}/plan", guards=OFFICIAL)
