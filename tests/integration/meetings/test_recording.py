@@ -1,0 +1,148 @@
+"""What came of a talk, as each side and the town record it."""
+
+import asyncio
+
+import pytest
+
+from fixtures.factories import Factory, Member
+from market.db.session import fetch_row, fetch_value
+from market.errors import Conflict, Invalid, NotFound
+from market.meetings.commands import Outcome, TopicResult
+from market.meetings.recording import (
+    Recorded,
+    clock_talk,
+    disputed,
+    record_outcome,
+    statements_of,
+)
+from market.notices.queries import inbox
+from market.transitions import WrongState
+from tests.integration.meetings.day import Day
+
+
+@pytest.fixture
+async def day(factory: Factory) -> Day:
+    return await Day(factory).begun()
+
+
+async def record(day: Day, by: Member, outcome: Outcome, *, minute: float = 10) -> Recorded:
+    return await record_outcome(
+        appointment_id=day.talks[0],
+        outcome=outcome,
+        organisation_id=by.organisation_id,
+        actor=by.actor,
+        at=day.minute(minute),
+    )
+
+
+async def topic(day: Day) -> int:
+    return int(await fetch_value("SELECT id FROM topic WHERE appointment = $1", day.talks[0]))
+
+
+async def counted(day: Day) -> str:
+    return str(await fetch_value("SELECT outcome FROM appointment WHERE id = $1", day.talks[0]))
+
+
+async def disputes_told(day: Day) -> int:
+    told = await inbox(organisation_id=day.town.organisation_id)
+    return sum(notice.kind == "outcome_disputed" for notice in told)
+
+
+async def test_first_record_counts_and_the_other_sides_is_kept_beside_it(day: Day) -> None:
+    intent = Outcome("intent", (TopicResult(await topic(day), 500_000, 700),))
+    await record(day, day.sellers[0], intent)
+    await record(day, day.buyers[0], Outcome("none", reason="price"))
+    assert await counted(day) == "intent"
+    assert [each.outcome for each in await statements_of(appointment_id=day.talks[0])] == ["intent", "none"]
+    assert await disputed(meeting_id=day.meeting_id) == {day.talks[0]}
+    assert await disputes_told(day) == 1
+
+
+async def test_sides_that_agree_are_no_dispute(day: Day) -> None:
+    intent = Outcome("intent", (TopicResult(await topic(day), 500_000, 700),))
+    await record(day, day.sellers[0], intent)
+    await record(day, day.buyers[0], intent)
+    assert (await disputed(meeting_id=day.meeting_id), await disputes_told(day)) == (frozenset(), 0)
+
+
+async def test_other_figures_are_a_dispute_that_the_town_settles(day: Day) -> None:
+    number = await topic(day)
+    await record(day, day.sellers[0], Outcome("intent", (TopicResult(number, 500_000, 700),)))
+    await record(day, day.buyers[0], Outcome("intent", (TopicResult(number, 500_000, 650),)))
+    assert await disputed(meeting_id=day.meeting_id) == {day.talks[0]}
+    await record(day, day.town, Outcome("intent", (TopicResult(number, 400_000, 680),)))
+    assert await disputed(meeting_id=day.meeting_id) == frozenset()
+    row = await fetch_row("SELECT intent_quantity, intent_price FROM topic WHERE id = $1", number)
+    assert row is not None
+    assert tuple(row) == (400_000, 680)
+
+
+async def test_nobody_records_twice(day: Day) -> None:
+    await record(day, day.sellers[0], Outcome("none", reason="price"))
+    await record(day, day.buyers[0], Outcome("none", reason="price"))
+    await record(day, day.town, Outcome("quote", (TopicResult(await topic(day), 500_000, 700),)))
+    for by in (day.sellers[0], day.buyers[0], day.town):
+        with pytest.raises(WrongState):
+            await record(day, by, Outcome("none", reason="price"))
+
+
+async def test_result_with_a_contract_stands(day: Day) -> None:
+    signed = Outcome("signed", (TopicResult(await topic(day), 500_000, 700),))
+    assert len((await record(day, day.sellers[0], signed)).deal_ids) == 1
+    with pytest.raises(Conflict):
+        await record(day, day.town, Outcome("none", reason="price"))
+    assert (await counted(day), await day.count("deal")) == ("signed", 1)
+
+
+async def test_two_sides_that_sign_at_once_make_one_deal(day: Day) -> None:
+    signed = Outcome("signed", (TopicResult(await topic(day), 500_000, 700),))
+    await asyncio.gather(record(day, day.sellers[0], signed), record(day, day.buyers[0], signed))
+    assert (await day.count("deal"), await day.count("statement")) == (1, 2)
+
+
+async def test_sample_is_asked_for_of_each_thing_talked_of(day: Day) -> None:
+    await record(day, day.buyers[0], Outcome("sample"))
+    row = await fetch_row("SELECT listing, state FROM sample")
+    assert row is not None
+    assert tuple(row) == (day.listings[0], "requested")
+
+
+async def test_sample_of_what_was_not_talked_of_is_refused(day: Day) -> None:
+    with pytest.raises(Invalid) as refused:
+        await record(day, day.buyers[0], Outcome("sample", samples=(10**9,)))
+    assert set(refused.value.fields) == {"topics"}
+    assert (await day.count("statement"), await day.count("sample")) == (0, 0)
+
+
+async def test_beginning_and_end_are_noted_once(day: Day) -> None:
+    async def tap(move: str, minute: float, by: Member) -> None:
+        await clock_talk(
+            appointment_id=day.talks[0],
+            move=move,
+            organisation_id=by.organisation_id,
+            actor=by.actor,
+            at=day.minute(minute),
+        )
+
+    with pytest.raises(Conflict):
+        await tap("end", 1, day.town)
+    for minute, by in ((2, day.sellers[0]), (3, day.town)):
+        await tap("start", minute, by)
+    await tap("end", 15, day.buyers[0])
+    row = await fetch_row("SELECT started_at, ended_at FROM appointment WHERE id = $1", day.talks[0])
+    assert row is not None
+    assert tuple(row) == (day.minute(2), day.minute(15))
+    with pytest.raises(NotFound):
+        await tap("start", 2, day.buyers[1])
+
+
+async def test_result_ends_a_talk_that_was_begun(day: Day) -> None:
+    await clock_talk(
+        appointment_id=day.talks[0],
+        move="start",
+        organisation_id=day.town.organisation_id,
+        actor=day.town.actor,
+        at=day.minute(1),
+    )
+    await record(day, day.town, Outcome("none", reason="price"), minute=17)
+    assert await fetch_value("SELECT ended_at FROM appointment WHERE id = $1", day.talks[0]) == day.minute(17)
