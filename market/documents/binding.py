@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+import msgspec
 from pypdf import PdfWriter
 
+from market.db.processes import tell_parent
 from market.documents.papers import KINDS, Draft, Numbered
-from market.documents.typesetting import jpeg, missing_in, pdf, png, qr_svg
+from market.documents.typesetting import jpeg, missing_glyphs, missing_in, pdf, png, qr_svg
 
 #: Papers that are set at a time: a multiple of eight, the badges on a sheet. Typst forgets what it kept of
 #: one only some runs later, so that small batches keep its memory small.
@@ -56,6 +58,13 @@ def bound(
     return buffer.getvalue()
 
 
+def bound_telling(
+    papers: Sequence[Numbered], *, title: str, origin: str, photos: Mapping[str, bytes] | None = None
+) -> bytes:
+    """Do as :func:`bound` in a process of its own, and tell its parent how far it has come."""
+    return bound(papers, title=title, origin=origin, photos=photos, tell=tell_parent)
+
+
 def _batches(papers: Sequence[Numbered]) -> Iterator[Sequence[Numbered]]:
     """Yield the papers in turn, each batch of one kind where there are many."""
     if len(papers) <= _BATCH:
@@ -98,5 +107,12 @@ def _drawn(
 
 
 def missing_of(drafts: Sequence[Draft]) -> list[tuple[Draft, str, str]]:
-    """Return (paper, the text, its signs) for whatever would be printed as an empty box."""
-    return [(draft, text, signs) for draft in drafts for text, signs in missing_in(draft.content)]
+    """Return (paper, the text, its signs) for whatever would be printed as an empty box, each text once."""
+    # all at once first: a meeting has a million signs and hardly ever one that is missing
+    if not missing_glyphs(msgspec.json.encode([draft.content for draft in drafts]).decode()):
+        return []
+    found: dict[str, tuple[Draft, str, str]] = {}
+    for draft in drafts:
+        for text, signs in missing_in(draft.content):
+            found.setdefault(text, (draft, text, signs))
+    return list(found.values())

@@ -6,6 +6,8 @@ from datetime import date, datetime
 import msgspec
 
 from market.db.session import fetch, fetch_into
+from market.errors import NotFound
+from market.i18n import msg
 from market.meetings.persons import AttendeeRow, attendees_of
 from market.meetings.queries import AppointmentRow, MeetingRow, appointments_of_meeting
 
@@ -130,7 +132,19 @@ async def fair_of(meeting: MeetingRow) -> Fair:
 
 
 async def _lots(meeting_id: int) -> list[Lot]:
-    return await fetch_into(Lot, f"{_LOT} ORDER BY seller.id, listing.id", meeting_id, _AWAY)
+    return await fetch_into(Lot, f"{_LOT}{_BROUGHT} ORDER BY seller.id, listing.id", meeting_id, _AWAY)
+
+
+async def lot_of(listing_id: int) -> Lot:
+    """Return one batch as its poster tells of it; who may see it is for the caller to know.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = await fetch_into(Lot, f"{_LOT}WHERE listing.id = $1", listing_id)
+    if not found:
+        raise NotFound(msg("没有找到这批货源，它可能已经下架。"))
+    return found[0]
 
 
 _LOT = """SELECT listing.id AS listing, lot.id AS lot, listing.title, seller.id AS seller,
@@ -147,7 +161,9 @@ JOIN organisation AS seller ON seller.id = listing.owner
 LEFT JOIN division ON division.code = lot.division
 LEFT JOIN LATERAL (SELECT content_hash, illustration FROM picture WHERE picture.lot = lot.id
     ORDER BY position LIMIT 1) AS shown ON true
-WHERE listing.id IN (
+"""
+#: On sale by somebody invited, or talked of.
+_BROUGHT = """WHERE listing.id IN (
     SELECT topic.listing FROM topic JOIN appointment ON appointment.id = topic.appointment
     WHERE appointment.meeting = $1 AND appointment.state <> 'cancelled')
   OR listing.state = 'published' AND listing.owner IN (

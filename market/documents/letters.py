@@ -26,6 +26,15 @@ _REQUESTS = {
     "seller": "请携带样品、检验报告和资质复印件，以便采购方当场看样。",
     "guest": "请派记者到场采访，现场备有新闻通稿和数据。",
 }
+#: What an intent leaves to be written in, and what it says of itself.
+_TERMS = ["规格和等级", "包装", "交货时间", "交货地点", "结算方式", "是否寄样"]
+_CLAUSES = [
+    "本意向书只记录双方的初步意向，不是合同，不产生交货、付款、定金或违约责任；"
+    "买卖以双方另行签订的购销合同为准。",
+    "政府和会议承办单位只提供场地和服务，不是本意向书或将来合同的一方，不作担保。",
+    "意向数量不计入成交数量；签订合同后另行统计。",
+    "本意向书一式两份，双方各执一份，自签字之日起三十日内未签合同的，自行失效。",
+]
 #: How many batches' own stories the press is given, the largest first.
 _CASES = 3
 
@@ -158,6 +167,8 @@ def intents(fair: Fair) -> Iterator[Draft]:
                 "buyer": [talk.buyer_name, fair.uscc.get(talk.buyer, "")],
                 "rows": rows,
                 "spoken": bool(spoken),
+                "terms": _TERMS,
+                "clauses": _CLAUSES,
                 "place": meeting.venue,
                 "day": day(meeting.slot_day(talk.slot) if talk.slot else meeting.held_on),
             },

@@ -119,14 +119,13 @@ def _drawable() -> frozenset[int]:
 def missing_glyphs(text: str) -> str:
     """Return the signs of ``text``, each once, that would be printed as an empty box."""
     drawable = _drawable()
-    found = dict.fromkeys(
+    return "".join(
         sign
-        for sign in text
+        for sign in dict.fromkeys(text)
         if ord(sign) not in drawable
         and unicodedata.category(sign) not in _UNDRAWN
         and ord(sign) not in _VARIATION_SELECTORS
     )
-    return "".join(found)
 
 
 def missing_in(data: object) -> Iterable[tuple[str, str]]:

@@ -188,13 +188,26 @@ def _keep_whole(row: Any) -> None:
     row.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
 
 
+def ruled(place: Paragraph, colour: str) -> None:
+    """Draw a line below a paragraph, as wide as the text; ``colour`` as ``C8102E``."""
+    border = OxmlElement("w:pBdr")
+    below = OxmlElement("w:bottom")
+    for name, value in (("val", "single"), ("sz", "12"), ("space", "1"), ("color", colour)):
+        below.set(qn(f"w:{name}"), value)
+    border.append(below)
+    # the schema wants it before spacing and alignment
+    place._element.get_or_add_pPr().insert(0, border)
+
+
 def picture(place: Paragraph, png: bytes, *, width: float) -> None:
     """Put a picture of ``width`` millimetres into a paragraph."""
     place.add_run().add_picture(io.BytesIO(png), width=Mm(width))
 
 
 def next_page(paper: Paper) -> None:
-    paper.add_paragraph().add_run().add_break(WD_BREAK.PAGE)
+    """Let what follows begin a page."""
+    last = paper.paragraphs[-1] if paper.element.body[-2].tag == qn("w:p") else paper.add_paragraph()
+    last.add_run().add_break(WD_BREAK.PAGE)
 
 
 def content_of(paper: Paper) -> bytes:

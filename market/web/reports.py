@@ -1,4 +1,4 @@
-"""What the official prints and hands on: the papers of a meeting, the ledger of deals."""
+"""What the official hands on: the ledger of deals."""
 
 from datetime import date
 from typing import Any
@@ -6,84 +6,20 @@ from urllib.parse import urlencode
 
 import msgspec
 from litestar import Response, get
-from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.deals.queries import DealRow, deals_of
 from market.deals.rules import ACTIVE, CONTRACT, PARTLY_SIGNED, PENDING, SIGNED
-from market.errors import NotFound
 from market.exchange.ledger import SOURCES, ledger_csv
-from market.i18n import Message, msg
-from market.meetings.queries import AppointmentRow, InvitationRow, appointments_of_meeting, invitations_of
-from market.meetings.rules import INVITATION
 from market.units import Fen, FenPerKg, Gram, amount
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
-from market.web.meeting_grid import timetable
-from market.web.meetings import own_meeting
 from market.web.runs import attachment
 from market.web.town import OFFICIAL
 from market.web.trade import show
 
-PAPERS: dict[str, Message] = {
-    "programme": msg("议程"),
-    "timetable": msg("总日程"),
-    "participants": msg("每家日程"),
-    "tables": msg("桌签"),
-    "signin": msg("签到表"),
-}
 _ROWS = 50
-
-
-class Day(msgspec.Struct, frozen=True):
-    """One participant's own timetable."""
-
-    guest: InvitationRow
-    talks: list[AppointmentRow]
-
-
-class Table(msgspec.Struct, frozen=True):
-    """What is at one table through the day."""
-
-    number: int
-    talks: list[AppointmentRow]
-
-
-@get("/town/meetings/{meeting_id:int}/print", guards=OFFICIAL)
-async def papers(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[str]:
-    """Show one of the meeting's papers, laid out for A4."""
-    what = request.query_params.get("what", "programme")
-    if what not in PAPERS:
-        raise NotFound(msg("没有这种会议材料，请从对接会页面选择。"))
-    meeting = await own_meeting(meeting_id, viewer)
-    talks = [
-        each for each in await appointments_of_meeting(meeting_id=meeting.id) if each.state != "cancelled"
-    ]
-    guests = [
-        each
-        for each in await invitations_of(meeting_id=meeting.id)
-        if each.state not in ("revoked", "declined")
-    ]
-    numbers, slots = timetable(meeting, talks)
-    return show(
-        request,
-        "meetings/print.html",
-        what=what,
-        papers=PAPERS,
-        meeting=meeting,
-        guests=guests,
-        slots=slots,
-        tables=[Table(n, [each for each in talks if each.table_number == n]) for n in numbers],
-        cells={(each.slot, each.table_number): each for each in talks},
-        days=[
-            Day(guest, [each for each in talks if guest.organisation in (each.seller, each.buyer)])
-            for guest in guests
-            if guest.side != "guest"
-        ],
-        talks=talks,
-        INVITATION=INVITATION,
-    )
 
 
 def is_counted(deal: DealRow) -> bool:
@@ -224,4 +160,4 @@ async def ledger_file(request: WebRequest, viewer: SignedIn) -> Response[bytes]:
     return attachment(ledger_csv(deals, language_of(request)), name, "text/csv; charset=utf-8")
 
 
-routes: list[ControllerRouterHandler] = [papers, ledger, ledger_file]
+routes: list[ControllerRouterHandler] = [ledger, ledger_file]
