@@ -6,7 +6,6 @@ As in matching, reading, computing and keeping are apart: see ``matching.operati
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -19,35 +18,21 @@ from market.db.processes import in_process
 from market.db.session import execute, fetch, transaction
 from market.errors import Busy, Conflict, Invalid, MarketError, NotFound
 from market.i18n import msg
-from market.matching.queries import latest_run, open_proposals, snapshot
-from market.matching.rules import Parameters, why_not
+from market.matching.queries import latest_run
 from market.meetings import rules
-from market.meetings.choosing.choose import choose_invitations
-from market.meetings.choosing.problem import Candidate, Capacity, Choice
 from market.meetings.commands import NewMeeting, columns_of, meeting_problems
-from market.meetings.publishing import Plan, invite_media, keep, pair_id
+from market.meetings.facts import Facts, facts_of
+from market.meetings.keeping import invite_media, keep, propose
+from market.meetings.laying import NOTHING, choice_of, make_plan
 from market.meetings.reminding import schedule_reminders
-from market.meetings.timetable.problem import Appointment, MeetingProblem, Participant, Side
-from market.meetings.timetable.scheduler import schedule
 
 #: Seconds for the timetable; it is feasible long before and better with time.
 TIME_LIMIT = 20.0
-#: The most that two participants' numbers of breaks may differ.
-FAIRNESS = 2
 MOST_READS = 3
 
 
 class PlanPayload(msgspec.Struct, frozen=True):
     meeting_id: int
-
-
-class Facts(msgspec.Struct, frozen=True):
-    """What a plan is made of. Whoever has declined the invitation is in no candidate."""
-
-    candidates: tuple[Candidate, ...]
-    names: dict[str, str]
-    capacity: Capacity
-    half_day_after: int | None
 
 
 async def open_meeting(*, meeting: NewMeeting, town_id: int, actor: Actor, at: datetime) -> int:
@@ -120,6 +105,40 @@ async def plan_now(*, meeting_id: int, town_id: int, actor: Actor, at: datetime)
     await _read_compute_keep(meeting_id, None, start=at, finish=lambda: at)
 
 
+async def propose_invitations(*, meeting_id: int, town_id: int, actor: Actor, at: datetime) -> list[int]:
+    """Invite whom the matches and the stuck lots ask for, and tell them; return who is new.
+
+    Nothing is laid: they answer, and say whom they want to meet, first.
+
+    Raises:
+        NotFound, Conflict: as :func:`request_plan`.
+        Invalid: there is nothing to talk about.
+    """
+    await _plannable(meeting_id=meeting_id, town_id=town_id)
+    for _ in range(MOST_READS):
+        async with transaction(isolation="repeatable_read", readonly=True):
+            facts = await facts_of(meeting_id, at=at)
+        choice = await in_process(choice_of, facts)
+        if not choice.appointments:
+            raise Invalid(NOTHING)
+        try:
+            async with transaction():
+                await _still(meeting_id, facts, at=at)
+                await _plannable(meeting_id=meeting_id, town_id=town_id)
+                new = await propose(meeting_id, choice, at=at)
+                await record(
+                    subject=f"meeting:{meeting_id}",
+                    action="propose_invitations",
+                    actor=actor,
+                    at=at,
+                    details={"invited": new},
+                )
+        except _MovedError:
+            continue
+        return new
+    raise Conflict(msg("撮合结果或回复一直在变，请稍后再试。"))
+
+
 async def record_planning(meeting_id: int, *, actor: Actor, at: datetime) -> None:
     async with transaction():
         await record(subject=f"meeting:{meeting_id}", action="plan", actor=actor, at=at, details={})
@@ -160,14 +179,11 @@ async def _read_compute_keep(
 ) -> None:
     for _ in range(MOST_READS):
         async with transaction(isolation="repeatable_read", readonly=True):
-            facts = await _facts(meeting_id, at=start)
+            facts = await facts_of(meeting_id, at=start)
         plan = await in_process(make_plan, facts, TIME_LIMIT)
         try:
             async with attempt.finishing() if attempt else transaction():
-                await execute("SELECT id FROM meeting WHERE id = $1 FOR UPDATE", meeting_id)
-                await execute("LOCK TABLE match, lot, listing, demand IN SHARE MODE")
-                if _fingerprint(await _facts(meeting_id, at=start)) != _fingerprint(facts):
-                    raise _MovedError
+                await _still(meeting_id, facts, at=start)
                 await keep(meeting_id, plan, at=finish())
         except _MovedError:
             continue
@@ -175,122 +191,13 @@ async def _read_compute_keep(
     raise Conflict(msg("撮合结果或回复一直在变，这次排桌没有保存，请稍后再试。"))
 
 
+async def _still(meeting_id: int, facts: Facts, *, at: datetime) -> None:
+    """Hold the market and the meeting still for a moment, and see whether they are as they were read."""
+    await execute("SELECT id FROM meeting WHERE id = $1 FOR UPDATE", meeting_id)
+    await execute("LOCK TABLE match, lot, listing, demand, invitation, wish, absence IN SHARE MODE")
+    if _fingerprint(await facts_of(meeting_id, at=at)) != _fingerprint(facts):
+        raise _MovedError
+
+
 def _fingerprint(facts: Facts) -> str:
     return hashlib.sha256(msgspec.json.encode(facts, order="deterministic")).hexdigest()
-
-
-async def _facts(meeting_id: int, *, at: datetime) -> Facts:
-    meeting = (
-        await fetch(
-            "SELECT town, slots, tables, half_day_after, most_appointments FROM meeting WHERE id = $1",
-            meeting_id,
-        )
-    )[0]
-    away = {
-        row["organisation"]
-        for row in await fetch(
-            """SELECT organisation FROM invitation
-               WHERE meeting = $1 AND state IN ('declined', 'revoked', 'expired')""",
-            meeting_id,
-        )
-    }
-    candidates = [
-        each
-        for each in await _candidates(town_id=meeting["town"], at=at)
-        if each.seller not in away and each.buyer not in away
-    ]
-    people = sorted({each.seller for each in candidates} | {each.buyer for each in candidates})
-    rows = await fetch("SELECT id, name FROM organisation WHERE id = ANY($1::bigint[])", people)
-    return Facts(
-        candidates=tuple(candidates),
-        names={str(row["id"]): row["name"] for row in sorted(rows, key=lambda row: int(row["id"]))},
-        capacity=Capacity(meeting["slots"], meeting["tables"], meeting["most_appointments"]),
-        half_day_after=meeting["half_day_after"],
-    )
-
-
-async def _candidates(*, town_id: int, at: datetime) -> list[Candidate]:
-    """Every open match, and every admissible pair of a listing that no match empties.
-
-    The latter weigh nothing: they are there so that whoever is stuck meets somebody at least.
-    """
-    proposals = await open_proposals(town_id=town_id)
-    found = [
-        Candidate(
-            seller=each.seller,
-            buyer=each.buyer,
-            listing=each.listing,
-            worth=each.worth,
-            demand=each.demand,
-            matched=True,
-        )
-        for each in proposals
-    ]
-    taken: dict[str, int] = {}
-    for each in proposals:
-        if each.proposed:
-            taken[str(each.listing)] = taken.get(str(each.listing), 0) + each.quantity
-    known = {(each.listing, each.demand) for each in proposals}
-    market = await snapshot(town_id=town_id, on=at.astimezone(clock.CHINA).date())
-    barred = set(market.barred)
-    parameters = Parameters()
-    by_product: dict[str, list[Any]] = {}
-    for demand in market.demands:
-        by_product.setdefault(demand.product, []).append(demand)
-    for lot in market.lots:
-        if lot.quantity <= taken.get(lot.id, 0):
-            continue
-        found += [
-            Candidate(
-                seller=int(lot.seller),
-                buyer=int(demand.buyer),
-                listing=int(lot.id),
-                worth=0,
-                demand=int(demand.id),
-                stuck=True,
-            )
-            for demand in by_product.get(lot.product, [])
-            if (int(lot.id), int(demand.id)) not in known
-            and (lot.id, demand.id) not in barred
-            and not why_not(lot, demand, parameters)
-        ]
-    return found
-
-
-def make_plan(facts: Facts, seconds: float) -> Plan:
-    """Choose and schedule; pure, module-level, for another process.
-
-    Raises:
-        Invalid: no pair has anything to talk about.
-    """
-    choice = choose_invitations(facts.candidates, capacity=facts.capacity)
-    if not choice.appointments:
-        raise Invalid(msg("没有可谈的一对：请先运行撮合，或请有意向的一方改回复。"))
-    most = facts.capacity.most
-    problem = MeetingProblem(
-        slots=facts.capacity.slots,
-        tables=facts.capacity.tables,
-        half_day_after=facts.half_day_after,
-        participants=tuple(
-            Participant(str(number), facts.names[str(number)], side, max_appointments=most)
-            for side, numbers in _sides(choice)
-            for number in numbers
-        ),
-        appointments=tuple(
-            Appointment(
-                pair_id(each),
-                str(each.buyer),
-                str(each.seller),
-                # whole thousands of yuan at stake: what is left out first, if anything must be
-                weight=1 + min(max(each.worth, 0) // 100_000, 900_000),
-                optional=True,
-            )
-            for each in choice.appointments
-        ),
-        fairness=FAIRNESS,
-    )
-    return Plan(choice, schedule(problem, time_limit=seconds))
-
-
-def _sides(choice: Choice) -> tuple[tuple[Side, tuple[int, ...]], ...]:
-    return (("seller", choice.sellers), ("buyer", choice.buyers))

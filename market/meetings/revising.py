@@ -10,7 +10,7 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.meetings import rules
 from market.meetings.commands import NewMeeting, columns_of, meeting_problems
-from market.meetings.publishing import invite_media
+from market.meetings.keeping import invite_media
 from market.meetings.reminding import schedule_reminders
 from market.notices.operations import notify
 

@@ -9,8 +9,8 @@ from market.errors import NotFound
 from market.i18n import Message, msg
 from market.units import Gram, tonnes
 
-#: Who has said no, or was taken off the list, meets nobody.
-AWAY = ("declined", "revoked", "expired")
+#: Who has said no, passed the invitation on or was taken off the list meets nobody.
+AWAY = ("declined", "delegated", "revoked", "expired")
 
 _OTHER_SIDE = {"seller": "buyer", "buyer": "seller"}
 
