@@ -228,6 +228,24 @@ async def _compare(
     )
 
 
+class TalkTimes(msgspec.Struct, frozen=True):
+    """When the two sat down and when they rose."""
+
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+async def times_of(*, meeting_id: int) -> dict[int, TalkTimes]:
+    """Return talk -> its times, for those that have begun."""
+    return {
+        row["id"]: TalkTimes(row["started_at"], row["ended_at"])
+        for row in await fetch(
+            "SELECT id, started_at, ended_at FROM appointment WHERE meeting = $1 AND started_at IS NOT NULL",
+            meeting_id,
+        )
+    }
+
+
 class StatementRow(msgspec.Struct, frozen=True):
     """What one party says. ``topics`` in grams and fen per kg."""
 

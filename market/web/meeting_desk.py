@@ -1,50 +1,45 @@
 """On the day: who has come, and how each talk ended."""
 
-from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts import rules as accounts
-from market.catalogue.queries import reasons
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Language, Message, msg
-from market.meetings.commands import Outcome, TopicResult
-from market.meetings.operations import mark_attendance, record_outcome
+from market.i18n import Message, msg
+from market.meetings.attendance import mark_attendance
 from market.meetings.queries import (
     AppointmentRow,
     MeetingRow,
-    TopicRow,
     appointment_of,
     appointments_of_meeting,
     invitations_of,
 )
+from market.meetings.recording import clock_talk, disputed, statements_of, times_of
 from market.meetings.rules import APPOINTMENT, ATTENDANCE, INVITATION, MEETING, OUTCOMES
+from market.meetings.scanning import unknown_scans
 from market.transitions import WrongState
-from market.units import FenPerKg, Gram
-from market.web import fields
 from market.web.addresses import row_number
-from market.web.forms import Filled, Form
+from market.web.checkin import is_open
+from market.web.forms import Filled
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
 from market.web.meetings import SHOWN_OUTCOMES, own_meeting, tally
 from market.web.pages import redirect
+from market.web.talk_form import RECORDABLE, kept_after, record_from, talk_form, told_of, usual_result
 from market.web.town import OFFICIAL
-from market.web.trade import BARE, KEY, new_key, show
+from market.web.trade import BARE, show
 
 ATTENDING: dict[str, tuple[Message, str]] = {
     "check_in": (msg("签到"), "checked_in"),
     "mark_no_show": (msg("未到场"), "no_show"),
     "leave": (msg("离场"), "left"),
 }
-#: Results that say what was talked of, how much and for how much.
-WITH_FIGURES = frozenset({"intent", "quote", "signed"})
-#: The meeting is on, or over: what was said can be written down.
-RECORDABLE = frozenset({"in_progress", "closed"})
+#: The buttons of a talk's clock.
+CLOCK: dict[str, Message] = {"start": msg("已记下开谈时间。"), "end": msg("已记下谈完时间。")}
 
 
 @get("/town/meetings/{meeting_id:int}/desk", guards=OFFICIAL)
@@ -67,7 +62,11 @@ async def desk(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
         outcomes=tally(each.outcome for each in held),
         names=SHOWN_OUTCOMES,
         arrived=sum(each.attendance in ("checked_in", "left") for each in guests),
+        disputed=await disputed(meeting_id=meeting.id),
+        times=await times_of(meeting_id=meeting.id),
+        unknown=len(await unknown_scans(meeting_id=meeting.id)),
         recordable=meeting.state in RECORDABLE,
+        is_open=is_open(meeting),
         attending=ATTENDING,
         MEETING=MEETING,
         INVITATION=INVITATION,
@@ -89,8 +88,8 @@ async def attend(
         raise NotFound(msg("没有这一步，请回到签到页面操作。"))
     (await BARE.read(request)).check()
     meeting = await own_meeting(meeting_id, viewer)
-    if meeting.state != "in_progress":
-        raise Conflict(msg("会议进行中才能签到，请先开始会议。"))
+    if not is_open(meeting):
+        raise Conflict(msg("会议当天、排好桌以后才能签到。"))
     try:
         await mark_attendance(
             meeting_id=meeting.id,
@@ -107,70 +106,6 @@ async def attend(
     return redirect(request, f"/town/meetings/{meeting.id}/desk#guest-{organisation_id}")
 
 
-async def talk_form(talk: AppointmentRow, language: Language) -> Form:
-    """Return the form of a talk's result: one tick, quantity and price for each thing talked of."""
-    options: dict[str, Message | str] = {
-        each.code: each.en if language == "en" else each.zh for each in await reasons()
-    }
-    topics: dict[str, fields.Field] = {}
-    for topic in talk.topics:
-        topics[f"take_{topic.id}"] = fields.tick(msg("谈成这一项"))
-        topics[f"quantity_{topic.id}"] = fields.quantity(msg("数量"), optional=True)
-        topics[f"price_{topic.id}"] = fields.price(msg("地头单价"), optional=True)
-    return Form(
-        outcome=fields.choice(msg("洽谈结果"), OUTCOMES, chips=True),
-        **topics,
-        reason=fields.choice(
-            msg("原因"),
-            options,
-            optional=True,
-            hint=msg("没有结果时必选，双方都能看到，供改进。"),
-            chips=True,
-        ),
-        note=fields.text(msg("备注"), most=500, lines=True, optional=True),
-        key=KEY,
-    )
-
-
-def usual_result(form: Form, talk: AppointmentRow) -> Filled:
-    """Return the form with the match's own quantity and price standing in it."""
-    values: dict[str, object] = {"key": new_key()}
-    for topic in talk.topics:
-        values[f"take_{topic.id}"] = topic.match is not None
-        values[f"quantity_{topic.id}"] = _usual_quantity(topic)
-        values[f"price_{topic.id}"] = FenPerKg(topic.proposed_price or topic.ask)
-    return form.blank(**values)
-
-
-def _usual_quantity(topic: TopicRow) -> Gram | None:
-    if topic.proposed:
-        return Gram(topic.proposed)
-    room = min(topic.remaining, topic.remaining if topic.demand_open is None else topic.demand_open)
-    return Gram(room) if room > 0 else None
-
-
-def outcome_of(values: Mapping[str, Any], talk: AppointmentRow) -> Outcome:
-    """Return the command that a filled form stands for.
-
-    Raises:
-        Invalid: a ticked topic lacks its quantity or its price, or nothing is ticked that should be.
-    """
-    results, problems = [], {}
-    if values["outcome"] in WITH_FIGURES:
-        for topic in talk.topics:
-            if not values[f"take_{topic.id}"]:
-                continue
-            quantity, price = values[f"quantity_{topic.id}"], values[f"price_{topic.id}"]
-            for name, value in ((f"quantity_{topic.id}", quantity), (f"price_{topic.id}", price)):
-                if value is None:
-                    problems[name] = msg("请填写这一项。")
-            if quantity is not None and price is not None:
-                results.append(TopicResult(topic.id, quantity, price))
-    if problems:
-        raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
-    return Outcome(values["outcome"], tuple(results), values["reason"], values["note"])
-
-
 async def _talk(appointment_id: int, meeting: MeetingRow, viewer: SignedIn) -> AppointmentRow:
     talk = await appointment_of(
         appointment_id=row_number(appointment_id), organisation_id=viewer.organisation_id
@@ -184,16 +119,28 @@ async def _talk(appointment_id: int, meeting: MeetingRow, viewer: SignedIn) -> A
 async def talk_page(
     request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], appointment_id: FromPath[int]
 ) -> Response[str]:
-    """Show one talk: its result, or the form that records it."""
+    """Show one talk: its result, or the form that records it, or that settles what the sides differ on."""
     meeting = await own_meeting(meeting_id, viewer)
     talk = await _talk(appointment_id, meeting, viewer)
     form = await talk_form(talk, language_of(request))
-    return _draw(request, meeting, talk, usual_result(form, talk))
+    return await _draw(request, viewer, meeting, talk, usual_result(form, talk))
 
 
-def _draw(
-    request: WebRequest, meeting: MeetingRow, talk: AppointmentRow, form: Filled, *, status: int = 200
+async def _draw(
+    request: WebRequest,
+    viewer: SignedIn,
+    meeting: MeetingRow,
+    talk: AppointmentRow,
+    form: Filled,
+    *,
+    status: int = 200,
 ) -> Response[str]:
+    statements = await statements_of(appointment_id=talk.id)
+    by_others = [each for each in statements if each.organisation != viewer.organisation_id]
+    has_deal = any(topic.deal for topic in talk.topics)
+    to_settle = (
+        talk.state == "held" and bool(by_others) and len(by_others) == len(statements) and not has_deal
+    )
     return show(
         request,
         "meetings/talk.html",
@@ -201,7 +148,14 @@ def _draw(
         meeting=meeting,
         talk=talk,
         form=form,
-        recordable=meeting.state in RECORDABLE and talk.state == "scheduled",
+        statements=statements,
+        is_disputed=talk.id in await disputed(meeting_id=meeting.id, appointment_id=talk.id),
+        to_settle=to_settle,
+        titles={topic.id: topic for topic in talk.topics},
+        times=(await times_of(meeting_id=meeting.id)).get(talk.id),
+        recordable=meeting.state in RECORDABLE and (talk.state == "scheduled" or to_settle),
+        post_to=f"/town/meetings/{meeting.id}/talks/{talk.id}",
+        back=f"/town/meetings/{meeting.id}/desk",
         names=OUTCOMES,
         MEETING=MEETING,
         APPOINTMENT=APPOINTMENT,
@@ -217,29 +171,45 @@ async def record(
     talk = await _talk(appointment_id, meeting, viewer)
     filled = await (await talk_form(talk, language_of(request))).read(request)
     try:
-        filled.check()
-        recorded = await record_outcome(
-            appointment_id=talk.id,
-            outcome=outcome_of(filled.values, talk),
-            organisation_id=viewer.organisation_id,
-            actor=accounts.actor(viewer, "official"),
-            at=clock.now(),
-            key=filled.values["key"],
-        )
+        recorded = await record_from(filled, talk, accounts.actor(viewer, "official"))
     except Invalid as refused:
-        return _draw(request, meeting, talk, filled.refused(refused), status=422)
+        return await _draw(request, viewer, meeting, talk, filled.refused(refused), status=422)
     except WrongState:
         raise
     except Conflict as refused:
-        # stock or demand have gone meanwhile: what was typed stays, to be mended
-        gone = msgspec.structs.replace(filled, errors={**filled.errors, "": refused.message})
-        return _draw(request, meeting, talk, gone, status=409)
-    done = (
-        msg("已记录，生成 {n} 份合同，等双方签字。", n=len(recorded.deal_ids))
-        if recorded.deal_ids
-        else msg("已记录。")
+        gone = kept_after(filled, refused)
+        return await _draw(request, viewer, meeting, talk, gone, status=409)
+    return redirect(request, f"/town/meetings/{meeting.id}/desk#talk-{talk.id}", toast=told_of(recorded))
+
+
+@post("/town/meetings/{meeting_id:int}/talks/{appointment_id:int}/clock/{move:str}", guards=OFFICIAL)
+async def tap_clock(
+    request: WebRequest,
+    viewer: SignedIn,
+    meeting_id: FromPath[int],
+    appointment_id: FromPath[int],
+    move: FromPath[str],
+) -> Response[bytes]:
+    """Note that a talk begins or ends, in one tap; a second one is harmless."""
+    if move not in CLOCK:
+        raise NotFound(msg("没有这一步，请回到签到页面操作。"))
+    (await BARE.read(request)).check()
+    meeting = await own_meeting(meeting_id, viewer)
+    talk = await _talk(appointment_id, meeting, viewer)
+    await clock_talk(
+        appointment_id=talk.id,
+        move=move,
+        organisation_id=viewer.organisation_id,
+        actor=accounts.actor(viewer, "official"),
+        at=clock.now(),
     )
-    return redirect(request, f"/town/meetings/{meeting.id}/desk#talk-{talk.id}", toast=done)
+    path = f"/town/meetings/{meeting.id}"
+    # after the end comes the result; at the beginning one stays at the list
+    return redirect(
+        request,
+        f"{path}/talks/{talk.id}" if move == "end" else f"{path}/desk#talk-{talk.id}",
+        toast=CLOCK[move],
+    )
 
 
-routes: list[ControllerRouterHandler] = [desk, attend, talk_page, record]
+routes: list[ControllerRouterHandler] = [desk, attend, talk_page, record, tap_clock]

@@ -1,0 +1,131 @@
+"""A talk's result as one of the two sides writes it down, at the table, on a phone."""
+
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+
+from market import clock
+from market.accounts.rules import Actor
+from market.errors import Conflict, Invalid, NotFound
+from market.i18n import msg
+from market.meetings.queries import AppointmentRow, MeetingRow, appointment_of, meeting_of
+from market.meetings.recording import clock_talk, statements_of, times_of
+from market.meetings.rules import APPOINTMENT, MEETING, OUTCOMES
+from market.transitions import WrongState
+from market.web.addresses import row_number
+from market.web.forms import Filled
+from market.web.guards import SignedIn, WebRequest
+from market.web.language import language_of
+from market.web.meeting_desk import CLOCK
+from market.web.pages import redirect
+from market.web.talk_form import RECORDABLE, kept_after, record_from, talk_form, told_of, usual_result
+from market.web.trade import BARE, acting, show
+
+
+async def _talk(meeting_id: int, appointment_id: int, viewer: SignedIn) -> tuple[MeetingRow, AppointmentRow]:
+    """Return a talk in which the viewer's organisation is one of the two sides.
+
+    Raises:
+        NotFound: there is none.
+    """
+    talk = await appointment_of(
+        appointment_id=row_number(appointment_id), organisation_id=viewer.organisation_id
+    )
+    meeting = await meeting_of(meeting_id=row_number(meeting_id), organisation_id=viewer.organisation_id)
+    if talk.meeting != meeting.id or viewer.organisation_id not in (talk.seller, talk.buyer):
+        raise NotFound(msg("没有找到这场洽谈。"))
+    return meeting, talk
+
+
+def _actor(talk: AppointmentRow, viewer: SignedIn) -> Actor:
+    return acting(viewer, "seller" if viewer.organisation_id == talk.seller else "buyer")
+
+
+@get("/meetings/{meeting_id:int}/talks/{appointment_id:int}/result")
+async def result(
+    request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], appointment_id: FromPath[int]
+) -> Response[str]:
+    """Show the form, or what this side has written down."""
+    meeting, talk = await _talk(meeting_id, appointment_id, viewer)
+    form = await talk_form(talk, language_of(request))
+    return await _draw(request, viewer, meeting, talk, usual_result(form, talk))
+
+
+async def _draw(
+    request: WebRequest,
+    viewer: SignedIn,
+    meeting: MeetingRow,
+    talk: AppointmentRow,
+    form: Filled,
+    *,
+    status: int = 200,
+) -> Response[str]:
+    statements = await statements_of(appointment_id=talk.id)
+    own = next((each for each in statements if each.organisation == viewer.organisation_id), None)
+    page = f"/meetings/{meeting.id}/talks/{talk.id}"
+    return show(
+        request,
+        "invited/result.html",
+        status=status,
+        meeting=meeting,
+        talk=talk,
+        form=form,
+        own=own,
+        titles={topic.id: topic for topic in talk.topics},
+        times=(await times_of(meeting_id=meeting.id)).get(talk.id),
+        recordable=meeting.state in RECORDABLE
+        and own is None
+        and (talk.state == "scheduled" or (talk.state == "held" and bool(statements))),
+        post_to=f"{page}/result",
+        back=page,
+        names=OUTCOMES,
+        MEETING=MEETING,
+        APPOINTMENT=APPOINTMENT,
+    )
+
+
+@post("/meetings/{meeting_id:int}/talks/{appointment_id:int}/result")
+async def record(
+    request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], appointment_id: FromPath[int]
+) -> Response[Any]:
+    """Write down what this side says came of the talk, once however often it is sent."""
+    meeting, talk = await _talk(meeting_id, appointment_id, viewer)
+    filled = await (await talk_form(talk, language_of(request))).read(request)
+    try:
+        recorded = await record_from(filled, talk, _actor(talk, viewer))
+    except Invalid as refused:
+        return await _draw(request, viewer, meeting, talk, filled.refused(refused), status=422)
+    except WrongState:
+        raise
+    except Conflict as refused:
+        gone = kept_after(filled, refused)
+        return await _draw(request, viewer, meeting, talk, gone, status=409)
+    return redirect(request, f"/meetings/{meeting.id}/talks/{talk.id}/result", toast=told_of(recorded))
+
+
+@post("/meetings/{meeting_id:int}/talks/{appointment_id:int}/clock/{move:str}")
+async def tap_clock(
+    request: WebRequest,
+    viewer: SignedIn,
+    meeting_id: FromPath[int],
+    appointment_id: FromPath[int],
+    move: FromPath[str],
+) -> Response[bytes]:
+    """Note that one's own talk begins or ends, in one tap; a second one is harmless."""
+    if move not in CLOCK:
+        raise NotFound(msg("没有找到这场洽谈。"))
+    (await BARE.read(request)).check()
+    meeting, talk = await _talk(meeting_id, appointment_id, viewer)
+    await clock_talk(
+        appointment_id=talk.id,
+        move=move,
+        organisation_id=viewer.organisation_id,
+        actor=_actor(talk, viewer),
+        at=clock.now(),
+    )
+    return redirect(request, f"/meetings/{meeting.id}/talks/{talk.id}/result", toast=CLOCK[move])
+
+
+routes: list[ControllerRouterHandler] = [result, record, tap_clock]

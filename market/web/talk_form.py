@@ -1,0 +1,120 @@
+"""The form in which a talk's result is written down: for the town and for each of the two sides."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from market import clock
+from market.accounts.rules import Actor
+from market.catalogue.queries import reasons
+from market.errors import Conflict, Invalid
+from market.i18n import Language, Message, msg
+from market.meetings.commands import Outcome, TopicResult
+from market.meetings.queries import AppointmentRow, TopicRow
+from market.meetings.recording import Recorded, record_outcome
+from market.meetings.rules import OUTCOMES
+from market.units import FenPerKg, Gram
+from market.web import fields
+from market.web.forms import Filled, Form
+from market.web.trade import KEY, new_key
+
+#: Results that say what was talked of, how much and for how much.
+WITH_FIGURES = frozenset({"intent", "quote", "signed"})
+#: The meeting is on, or over: what was said can be written down.
+RECORDABLE = frozenset({"in_progress", "closed"})
+
+
+async def talk_form(talk: AppointmentRow, language: Language) -> Form:
+    """Return the form of a talk's result: one tick, quantity and price for each thing talked of."""
+    options: dict[str, Message | str] = {
+        each.code: each.en if language == "en" else each.zh for each in await reasons()
+    }
+    topics: dict[str, fields.Field] = {}
+    for topic in talk.topics:
+        topics[f"take_{topic.id}"] = fields.tick(msg("谈成这一项"))
+        topics[f"quantity_{topic.id}"] = fields.quantity(msg("数量"), optional=True)
+        topics[f"price_{topic.id}"] = fields.price(msg("地头单价"), optional=True)
+    return Form(
+        outcome=fields.choice(msg("洽谈结果"), OUTCOMES, chips=True),
+        **topics,
+        reason=fields.choice(
+            msg("原因"),
+            options,
+            optional=True,
+            hint=msg("没有结果时必选，双方都能看到，供改进。"),
+            chips=True,
+        ),
+        note=fields.text(msg("备注"), most=500, lines=True, optional=True),
+        key=KEY,
+    )
+
+
+def usual_result(form: Form, talk: AppointmentRow) -> Filled:
+    """Return the form with the match's own quantity and price standing in it."""
+    values: dict[str, object] = {"key": new_key()}
+    for topic in talk.topics:
+        values[f"take_{topic.id}"] = topic.match is not None
+        values[f"quantity_{topic.id}"] = _usual_quantity(topic)
+        values[f"price_{topic.id}"] = FenPerKg(topic.proposed_price or topic.ask)
+    return form.blank(**values)
+
+
+def _usual_quantity(topic: TopicRow) -> Gram | None:
+    if topic.proposed:
+        return Gram(topic.proposed)
+    room = min(topic.remaining, topic.remaining if topic.demand_open is None else topic.demand_open)
+    return Gram(room) if room > 0 else None
+
+
+def outcome_of(values: Mapping[str, Any], talk: AppointmentRow) -> Outcome:
+    """Return the command that a filled form stands for.
+
+    Raises:
+        Invalid: a ticked topic lacks its quantity or its price, or nothing is ticked that should be.
+    """
+    results, problems = [], {}
+    samples: tuple[int, ...] = ()
+    if values["outcome"] == "sample":
+        samples = tuple(topic.id for topic in talk.topics if values[f"take_{topic.id}"])
+    if values["outcome"] in WITH_FIGURES:
+        for topic in talk.topics:
+            if not values[f"take_{topic.id}"]:
+                continue
+            quantity, price = values[f"quantity_{topic.id}"], values[f"price_{topic.id}"]
+            for name, value in ((f"quantity_{topic.id}", quantity), (f"price_{topic.id}", price)):
+                if value is None:
+                    problems[name] = msg("请填写这一项。")
+            if quantity is not None and price is not None:
+                results.append(TopicResult(topic.id, quantity, price))
+    if problems:
+        raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
+    return Outcome(values["outcome"], tuple(results), values["reason"], values["note"], samples)
+
+
+async def record_from(filled: Filled, talk: AppointmentRow, actor: Actor) -> Recorded:
+    """Write down what the form says for the organisation that ``actor`` acts for.
+
+    Raises:
+        Invalid, WrongState, Conflict: as ``recording.record_outcome``.
+    """
+    filled.check()
+    return await record_outcome(
+        appointment_id=talk.id,
+        outcome=outcome_of(filled.values, talk),
+        organisation_id=actor.organisation_id or 0,
+        actor=actor,
+        at=clock.now(),
+        key=filled.values["key"],
+    )
+
+
+def kept_after(filled: Filled, refused: Conflict) -> Filled:
+    """Stock or demand have gone meanwhile: what was typed stays, to be mended."""
+    return msgspec.structs.replace(filled, errors={**filled.errors, "": refused.message})
+
+
+def told_of(recorded: Recorded) -> Message:
+    if recorded.deal_ids:
+        return msg("已记录，生成 {n} 份合同，等双方签字。", n=len(recorded.deal_ids))
+    return msg("已记录。")
