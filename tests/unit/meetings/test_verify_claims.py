@@ -10,8 +10,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from market.meetings.checker.claimed import Claim, Reason
-from market.meetings.checker.claims import Verdict, check_claims
+from market.meetings.checker.claims import check_claims
+from market.meetings.checker.clauses import ask_for_all
 from market.meetings.checker.counting import broken_rules, count
+from market.meetings.checker.court import Verdict
 from market.meetings.checker.labels import labels
 from market.meetings.checker.reading import Meeting, read_meeting
 from market.meetings.timetable.problem import MeetingProblem
@@ -85,6 +87,21 @@ def test_bound_is_confirmed_up_to_the_fewest_breaks(problem: MeetingProblem, dat
     bound = data.draw(st.integers(0, mine.breaks))
     verdict = check_claims(meeting, claim(meeting, slots, tables, "feasible", bound=bound))
     assert refuted(verdict) is (bound > fewest)
+
+
+@settings(TINY, max_examples=60)
+@given(meetings(most_talks=4, optional=False), st.integers(0, 2), st.integers(0, 2))
+def test_clauses_have_a_plan_where_there_is_one(problem: MeetingProblem, breaks: int, idle: int) -> None:
+    """The same question as clauses, which full days are asked about."""
+    meeting = read(problem)
+    figures = [count(meeting, *plan) for plan in plans(problem)]
+    possible = any(found.breaks <= breaks and found.idle <= idle for found in figures)
+    answer = ask_for_all(meeting, breaks=breaks, idle=idle, seconds=20)
+    assert answer.never is not possible
+    if answer.slots is not None:
+        assert broken_rules(meeting, answer.slots, None) == []
+        found = count(meeting, answer.slots, {})
+        assert (found.breaks <= breaks, found.idle <= idle) == (True, True)
 
 
 @settings(TINY, max_examples=60)
