@@ -17,7 +17,7 @@ from market.meetings.timetable.prove import Expression, Model, add_up
 from market.meetings.timetable.seating import own_tables
 
 #: Above these sizes the models would not be built, let alone solved, within a minute.
-_MOST_LINKS = 20_000
+MOST_LINKS = 20_000
 _MOST_SEATS = 20_000
 
 
@@ -142,7 +142,7 @@ def most_saved(model: Model, slots: Mapping[str, int], *, seconds: float) -> Sea
     Across a break a participant might find its table free again, so each break counts as saved.
     Returns the slots of the best paths; their tables are for the caller to find.
     """
-    if links_of(model.problem) > _MOST_LINKS:
+    if links_of(model.problem) > MOST_LINKS:
         return Seating(None, None, 0, False)
     passed = _neighbours(model)
     changes = _changes(model, [*_by_participant(model, passed), *_free_again(model)])
@@ -167,7 +167,7 @@ def with_tables(
     """
     problem, cp = model.problem, model.model
     items = problem.appointments
-    if links_of(problem) > _MOST_LINKS // 4 or len(items) * min(problem.tables, len(items)) > _MOST_SEATS:
+    if links_of(problem) > MOST_LINKS // 4 or len(items) * min(problem.tables, len(items)) > _MOST_SEATS:
         return Seating(None, None, bound, False)
     own = own_tables(problem)
     special = set(own.values()) | {table for _, table in home.values() if table <= problem.tables}

@@ -69,3 +69,25 @@ def seat(
             for who in parties[here[i]]:
                 last[who] = tables[j]
     return seated
+
+
+def least_changes(problem: MeetingProblem, breaks: int) -> int:
+    """Return a bound on the table changes of timetables with all appointments and so many breaks.
+
+    A change is saved where a participant's next appointment is at the table of the one before. In
+    neighbouring slots a table passes from one appointment to one other, so what is saved there forms paths
+    over the appointments, of which there are as many at least as lie in the fullest slot; across a break one
+    more may be saved. Own tables cannot be left: each one more that a participant visits is a change.
+    """
+    own = own_tables(problem)
+    visits: dict[str, list[int | None]] = defaultdict(list)
+    for item in problem.appointments:
+        for who in (item.a, item.b):
+            visits[who].append(own.get(item.id))
+    steps = saved = 0
+    for mine in visits.values():
+        steps += len(mine) - 1
+        saved += len(mine) - 1 - max(0, len(set(mine) - {None}) - 1)
+    used = max(1, problem.slots)
+    paths = -(-len(problem.appointments) // used)
+    return steps - min(saved, max(0, len(problem.appointments) - paths) + breaks)

@@ -1,0 +1,186 @@
+"""The objective level by level in a constraint model: meetings that cannot be whole, and re-plans.
+
+Where every appointment can take place, ``race`` is faster; this is for what it does not know: optional
+appointments of which some must go, and an earlier timetable to be kept.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import reduce
+
+from msgspec import Struct
+
+from market.i18n import msg
+from market.meetings.timetable.changes import most_saved, with_tables
+from market.meetings.timetable.constraints import Constraint, broken
+from market.meetings.timetable.problem import (
+    MeetingProblem,
+    forced_breaks,
+    table_changes,
+    total_breaks,
+    total_idle,
+)
+from market.meetings.timetable.prove import Model
+from market.meetings.timetable.run import Run
+from market.meetings.timetable.seating import seat
+
+#: Seconds that must be left for a model of the tables to be built at all.
+WORTH_BUILDING = 0.5
+
+
+class Home(Struct, frozen=True):
+    """Where appointments lay in an earlier timetable."""
+
+    slots: dict[str, int]
+    tables: dict[str, int]
+    penalty: int
+
+
+class Plan(Struct):
+    """A plan on its way through the levels. ``proven``: those that are optimal, the ones above them given."""
+
+    slots: dict[str, int]
+    tables: dict[str, int]
+    bound: int
+    proven: bool
+
+
+def levels(
+    meeting: MeetingProblem,
+    rules: Sequence[Constraint],
+    start: Mapping[str, int],
+    weights: Sequence[Mapping[str, int]],
+    home: Home,
+    run: Run,
+    *,
+    full: bool,
+) -> Plan | None:
+    """Take the objective level by level. None: no timetable keeps ``rules`` (or none was found)."""
+    plan = dict(start)
+    valid = not broken(meeting, rules, plan)
+    model = Model(meeting, rules, threads=run.threads, seed=run.seed)
+    proven = True
+
+    for wanted in weights or [{}]:
+        scaled = _reduced(wanted)
+        kept = model.kept_weight(scaled)
+        most = sum(scaled.values())
+        value = sum(scaled.get(m, 0) for m in plan) if valid else 0
+        if not valid or value < most:
+            run.say(msg("正在求能保留的最大权重……"))
+            if valid:
+                model.hint(plan)
+            level = model.minimise(-kept, seconds=run.left * 0.5)
+            if level.slots is None and not valid:
+                return None
+            if level.slots is not None and (not valid or -level.value > value):
+                plan, valid = level.slots, True
+                value = sum(scaled.get(m, 0) for m in plan)
+            proven &= level.proven
+        if scaled:
+            model.model.add(kept >= value)
+
+    run.say(msg("正在求最少的空档……"))
+    inescapable = forced_breaks(meeting) if full else {}
+    forced = sum(inescapable.values())
+    breaks = model.breaks(inescapable) + home.penalty * model.moved(home.slots)
+    value = total_breaks(meeting, plan) + home.penalty * moved(plan, home)
+    if value > forced:
+        model.hint(plan)
+        level = model.minimise(breaks, seconds=run.left * 0.7, by_cores=True)
+        if level.slots is not None and level.value < value:
+            plan, value = level.slots, level.value
+        proven &= level.proven
+        # A bound on breaks plus penalties says nothing of breaks alone.
+        bound = forced if home.slots else max(forced, level.bound)
+    else:
+        bound = value
+    bound = min(bound, total_breaks(meeting, plan))
+    model.model.add(breaks <= value)
+    run.say(msg("空档 {breaks} 次，下界 {bound} 次。", breaks=total_breaks(meeting, plan), bound=bound))
+
+    idle = total_idle(meeting, plan)
+    if idle:
+        expression = model.idle()
+        if idle > bound:
+            model.hint(plan)
+            level = model.minimise(expression, seconds=run.left * 0.6)
+            if level.slots is not None and level.value < idle:
+                plan, idle = level.slots, level.value
+            proven &= level.proven
+        model.model.add(expression <= idle)
+    else:
+        model.model.add(model.breaks({}) <= 0)
+
+    run.say(msg("正在排桌……"))
+    result = Plan(plan, seat(meeting, plan, home=home.tables, penalty=home.penalty), bound, proven)
+    fewest_changes(meeting, model, result, home, run)
+    return result
+
+
+def fewest_changes(
+    meeting: MeetingProblem,
+    model: Model,
+    plan: Plan,
+    home: Home,
+    run: Run,
+) -> None:
+    """Lower the table changes of ``plan`` in place, and tell whether they are proven fewest."""
+
+    def cost(slots: Mapping[str, int], tables: Mapping[str, int]) -> int:
+        return table_changes(meeting, slots, tables) + home.penalty * _reseated(meeting, slots, tables, home)
+
+    best = cost(plan.slots, plan.tables)
+    if best == 0:
+        return
+    if run.left < WORTH_BUILDING:
+        plan.proven = False
+        return
+    path = most_saved(model, plan.slots, seconds=run.share(0.1))
+    if path.slots is not None:
+        tables = seat(meeting, path.slots, home=home.tables, penalty=home.penalty)
+        if cost(path.slots, tables) < best:
+            best, plan.slots, plan.tables = cost(path.slots, tables), path.slots, tables
+    if best > path.bound and run.left < WORTH_BUILDING:
+        plan.proven = False
+    elif best > path.bound:
+        where = {m: (home.slots[m], home.tables[m]) for m in home.slots}
+        seated = with_tables(
+            model,
+            plan.slots,
+            plan.tables,
+            home=where,
+            penalty=home.penalty,
+            seconds=run.share(0.1),
+            bound=path.bound,
+        )
+        if (
+            seated.slots is not None
+            and seated.tables is not None
+            and cost(seated.slots, seated.tables) < best
+        ):
+            best, plan.slots, plan.tables = cost(seated.slots, seated.tables), seated.slots, seated.tables
+        plan.proven = plan.proven and seated.bound >= best
+
+
+def _reduced(weights: Mapping[str, int]) -> dict[str, int]:
+    """Divide weights by what all of them have in common: the solver counts in doubles."""
+    positive = {m: w for m, w in weights.items() if w > 0}
+    common = reduce(math.gcd, positive.values(), 0)
+    return {m: w // common for m, w in positive.items()}
+
+
+def moved(slots: Mapping[str, int], home: Home) -> int:
+    return sum(slots[m] != t for m, t in home.slots.items() if m in slots)
+
+
+def _reseated(
+    meeting: MeetingProblem, slots: Mapping[str, int], tables: Mapping[str, int], home: Home
+) -> int:
+    """Count appointments that stay in their slot but change their table, those with an own table apart."""
+    own = {person.id for person in meeting.participants if person.table is not None}
+    return sum(
+        slots[item.id] == home.slots[item.id] and tables[item.id] != home.tables[item.id]
+        for item in meeting.appointments
+        if item.id in home.slots and item.id in slots and item.a not in own and item.b not in own
+    )

@@ -1,0 +1,155 @@
+"""All appointments with the fewest breaks, then the fewest idle slots: search and proof side by side.
+
+The search improves a timetable that is there from the first moment on; the proof raises the bound from below,
+or finds an optimal timetable itself. Whichever comes first ends it.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from market.i18n import msg
+from market.meetings.timetable.board import slots_of
+from market.meetings.timetable.constraints import Constraint, broken
+from market.meetings.timetable.forced import Forced, forced
+from market.meetings.timetable.kempe import IDLE
+from market.meetings.timetable.problem import MeetingProblem, total_breaks, total_idle
+from market.meetings.timetable.proof import MOST_PLACES, Bound, Found, Impossible, Proof, Word
+from market.meetings.timetable.run import Run
+from market.meetings.timetable.search import SHARE, Search
+
+#: Moves for each appointment that the search makes before a proof is begun: often it needs none.
+_BEFORE = 1_500
+#: Of the time limit, what the levels below are left.
+_RESERVE = 0.15
+_MOST_RESERVE = 10.0
+#: Seconds that one who has but one thread waits for a word of the proof.
+_WAIT = 0.25
+#: Seconds of search that a proof is preceded by at the most.
+_WARM = 3.0
+
+Score = tuple[int, int]
+
+
+class Raced(Struct):
+    """What came of it. ``plan`` is None where no timetable was found; ``impossible`` is proven."""
+
+    plan: dict[str, int] | None
+    breaks_bound: int
+    idle_bound: int
+    impossible: bool = False
+
+    def proven(self, score: Score) -> tuple[bool, bool]:
+        """Tell whether the breaks, and the idle slots too, of a timetable are proven the fewest."""
+        breaks = score[0] <= self.breaks_bound
+        return breaks, breaks and score[1] <= self.idle_bound
+
+
+class _Race:
+    def __init__(
+        self,
+        problem: MeetingProblem,
+        rules: Sequence[Constraint],
+        domains: Sequence[Sequence[int]],
+        search: Search,
+        run: Run,
+    ) -> None:
+        self._problem = problem
+        self._rules = rules
+        self._domains = domains
+        self._search = search
+        self._run = run
+        self._forced: list[Forced] = forced(problem, domains)
+        self._idle_floor = sum(one.idle for one in self._forced)
+        self._told = -1
+        self.result = Raced(None, sum(one.breaks for one in self._forced), 0)
+        self._raise(self.result.breaks_bound)
+        self._score: Score = (2**62, 2**62)
+
+    def go(self) -> Raced:
+        reserve = min(_MOST_RESERVE, self._run.limit * _RESERVE)
+        deadline = self._run.limit - reserve
+        self._take(self._search.plan)
+        self._warm_up(deadline)
+        if self._done:
+            return self.result
+        places = sum(map(len, self._domains))
+        if places > MOST_PLACES:
+            while not self._done and self._run.spent < deadline:
+                self._go_on()
+            return self.result
+        with Proof(
+            self._problem, self._domains, self._forced, known=self.result.plan, hint=self._search.plan
+        ) as proof:
+            alone = self._run.threads < 2
+            while not self._done and not self.result.impossible and self._run.spent < deadline:
+                for word in proof.words(wait=_WAIT if alone and not proof.over else 0.0):
+                    self._hear(word)
+                if alone and not proof.over:
+                    continue
+                if self._go_on():
+                    proof.tell(self.result.plan or {})
+                elif proof.over and self._search.cost <= self._target:
+                    break
+        return self.result
+
+    def _warm_up(self, deadline: float) -> None:
+        end = min(deadline, self._run.spent + _WARM)
+        shares = max(1, _BEFORE * len(self._problem.appointments) // SHARE)
+        for _ in range(shares):
+            if self._done or self._run.spent > end:
+                return
+            self._go_on()
+
+    @property
+    def _done(self) -> bool:
+        return self.result.plan is not None and all(self.result.proven(self._score))
+
+    def _go_on(self) -> bool:
+        """Search a little; return whether a better timetable was found."""
+        return self._search.go_on(target=self._target) and self._take(self._search.plan)
+
+    @property
+    def _target(self) -> float:
+        return self.result.breaks_bound + IDLE * self.result.idle_bound
+
+    def _take(self, plan: Mapping[str, int]) -> bool:
+        """Keep a timetable if it is whole, keeps the rules, and is better than the one there is."""
+        if len(plan) < len(self._problem.appointments):
+            return False
+        score = (total_breaks(self._problem, plan), total_idle(self._problem, plan))
+        if score >= self._score or broken(self._problem, self._rules, plan):
+            return False
+        self.result.plan, self._score = dict(plan), score
+        if score[0] < self._told or self._told < 0:
+            self._told = score[0]
+            self._run.say(
+                msg("空档 {breaks} 次，下界 {bound} 次。", breaks=score[0], bound=self.result.breaks_bound)
+            )
+        return True
+
+    def _hear(self, word: Word) -> None:
+        if isinstance(word, Impossible):
+            self.result.impossible = True
+        elif isinstance(word, Bound):
+            self._raise(word.breaks, word.idle or 0)
+        elif isinstance(word, Found) and self._take(word.plan):
+            breaks, idle = self._score
+            self._search.start_over(slots_of(self._problem, word.plan), breaks + IDLE * idle)
+
+    def _raise(self, breaks: int, idle: int = 0) -> None:
+        result = self.result
+        result.breaks_bound = max(result.breaks_bound, breaks)
+        # every break is an idle slot at least
+        result.idle_bound = max(result.idle_bound, idle, self._idle_floor, result.breaks_bound)
+
+
+def race(
+    problem: MeetingProblem,
+    rules: Sequence[Constraint],
+    domains: Sequence[Sequence[int]],
+    search: Search,
+    run: Run,
+) -> Raced:
+    """Place every appointment, optional ones too; see the module."""
+    return _Race(problem, rules, domains, search, run).go()

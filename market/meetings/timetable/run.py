@@ -1,0 +1,39 @@
+"""One call of the scheduler: its time, its settings, and who hears how far it is."""
+
+from collections.abc import Callable
+from time import perf_counter
+
+from market.i18n import Message
+
+Progress = Callable[[Message], None]
+
+
+class Run:
+    """Seconds are of wall time, counted from the start of the call."""
+
+    def __init__(self, *, time_limit: float, threads: int, seed: int, progress: Progress | None) -> None:
+        self._start = perf_counter()
+        self.limit = time_limit
+        self.threads = threads
+        self.seed = seed
+        self._progress = progress
+
+    @property
+    def spent(self) -> float:
+        return perf_counter() - self._start
+
+    @property
+    def left(self) -> float:
+        return max(0.0, self.limit - self.spent)
+
+    def share(self, part: float) -> float:
+        """Return ``part`` of the whole time, two seconds at least, as far as there is so much left.
+
+        Table changes are the least of the objective and the hardest to prove: they may not hold up
+        a timetable that is otherwise done.
+        """
+        return min(self.left, max(2.0, self.limit * part))
+
+    def say(self, text: Message) -> None:
+        if self._progress is not None:
+            self._progress(text)

@@ -1,0 +1,155 @@
+"""A timetable at once, and a better one with time: construction and annealing on a board.
+
+The compiled loops of ``kempe`` work in shares of some ten thousand moves, between which the caller may look
+at the clock, take in a better plan from elsewhere, and show the best so far.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from market.meetings.timetable import kempe
+from market.meetings.timetable.annealing import anneal
+from market.meetings.timetable.board import Board, Ints, plan_of
+from market.meetings.timetable.filling import fill
+from market.meetings.timetable.kempe import IDLE
+from market.meetings.timetable.problem import MeetingProblem
+
+#: Turns of ejection for each appointment, at the most.
+_EFFORT = 60
+_HOT, _COLD = 0.6, 0.07
+#: Moves of one share.
+SHARE = 20_000
+#: Moves of the first annealing for each appointment; each later one takes twice as many as the one before.
+_FIRST = 300
+_LONGEST = 200_000
+
+
+class Search:
+    """Construction at once (:meth:`build`), then annealing share by share (:meth:`go_on`)."""
+
+    def __init__(
+        self,
+        problem: MeetingProblem,
+        domains: Sequence[Sequence[int]],
+        *,
+        seed: int,
+        home: Mapping[str, int],
+        penalty: int = 0,
+        room: Sequence[int] | None = None,
+    ) -> None:
+        self.problem = problem
+        self.board = Board(problem, domains, home=home, room=room)
+        self._state = np.array([(seed * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) % 2**64 or 1], np.uint64)
+        self._seen = np.zeros(len(problem.appointments) + 1, np.int64)
+        self._best: Ints = self.board.slot.copy()
+        self._penalty = float(penalty)
+        self._most = 1e9 if problem.fairness is None else float(problem.fairness)
+        #: Breaks (with penalties) and idle slots of the best plan, as one figure.
+        self.cost = float("inf")
+        self._schedule: list[tuple[int, float, float]] = []
+        self._length = _FIRST
+        self._since: Ints = self.board.slot.copy()
+
+    @property
+    def plan(self) -> dict[str, int]:
+        """Return the best plan so far (appointment -> slot from 1); it may leave appointments out."""
+        return plan_of(self.problem, self._best)
+
+    def build(self) -> int:
+        """Place as much as possible, first where it lay before; return how many are left out."""
+        board = self.board
+        items = self.problem.appointments
+        if not self.problem.slots:
+            return len(items)
+        degree = np.bincount(board.uses[:, :2].ravel(), minlength=board.people) if items else np.zeros(1)
+        load = degree[board.uses[:, :2]].max(axis=1) if items else np.zeros(0)
+        order = np.lexsort((np.arange(len(items)), -load, board.allowed.sum(axis=1), -board.weight))
+        for m in order.tolist():
+            self._go_home(m)
+        waiting = np.array([m for m in order.tolist() if board.slot[m] < 0], np.int64)
+        left = fill(
+            waiting,
+            board.weight,
+            _EFFORT * len(items),
+            self._state,
+            self._best,
+            self._seen,
+            *kempe.arrays(board),
+        )
+        return int(left)
+
+    def _go_home(self, m: int) -> None:
+        board = self.board
+        t = int(board.home[m])
+        uses = [r for r in board.uses[m].tolist() if r >= 0]
+        if (
+            0 <= t < self.problem.slots
+            and board.allowed[m, t]
+            and all(board.at[r, t] < 0 for r in uses)
+            and board.count[t] < board.room[t]
+            and all(board.quota[p] > 0 for p in uses[:2])
+            and kempe.in_order(m, t, board.slot, *board.before, *board.behind)
+        ):
+            kempe.put(m, t, board.uses, board.at, board.slot, board.count, board.quota)
+
+    def start_over(self, slot: Ints, cost: float) -> None:
+        """Take in a better plan from elsewhere (slots from 0, -1 none) that keeps the same rules."""
+        self._best = slot.copy()
+        self.cost = cost
+        self._schedule = []
+        self.start_from(slot)
+
+    def start_from(self, slot: Ints) -> None:
+        """Put appointments where ``slot`` says and nowhere else."""
+        board = self.board
+        for m in np.flatnonzero(board.slot >= 0).tolist():
+            kempe.take(m, board.uses, board.at, board.slot, board.count, board.quota)
+        for m in np.flatnonzero(slot >= 0).tolist():
+            kempe.put(m, int(slot[m]), board.uses, board.at, board.slot, board.count, board.quota)
+
+    def go_on(self, *, target: float) -> bool:
+        """Anneal for one share; return whether the best plan has become better.
+
+        ``target`` is a cost (breaks + ``IDLE`` x idle slots) that no plan can undercut.
+        """
+        board = self.board
+        movable = np.flatnonzero((board.slot >= 0) & (board.allowed.sum(axis=1) > 1))
+        if not len(movable):
+            self.cost = target
+            return False
+        if not self._schedule:
+            self._plan_next(len(movable))
+        steps, hot, cold = self._schedule.pop(0)
+        cost = anneal(
+            steps,
+            hot,
+            cold,
+            self._most,
+            self._penalty,
+            target,
+            self._state,
+            movable,
+            board.home,
+            self._since,
+            self._seen,
+            *kempe.arrays(board),
+        )
+        if cost < self.cost - IDLE / 2:
+            self.cost = cost
+            self._best = self._since.copy()
+            return True
+        return False
+
+    def _plan_next(self, movable: int) -> None:
+        """Lay out the next annealing, from the best plan so far, as shares with falling temperatures."""
+        if self.cost < float("inf"):
+            self.start_from(self._best)
+        moves = min(self._length, _LONGEST) * movable
+        shares = max(1, -(-moves // SHARE))
+        hot = _HOT if self.cost == float("inf") else _HOT / 2
+        ratio = (_COLD / hot) ** (1 / shares)
+        self._schedule = [
+            (SHARE if shares > 1 else moves, hot * ratio**i, hot * ratio ** (i + 1)) for i in range(shares)
+        ]
+        self._length *= 2
