@@ -13,7 +13,7 @@ from market import clock
 from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Language, Message, msg
 from market.meetings.after_queries import FollowUpRow
 from market.meetings.coverage import (
     LONGEST_TITLE,
@@ -33,8 +33,10 @@ from market.web import fields
 from market.web.addresses import row_number
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest
+from market.web.language import language_of
 from market.web.meetings import own_meeting
 from market.web.pages import redirect
+from market.web.told import plain, words_for
 from market.web.town import OFFICIAL
 from market.web.trade import BARE, KEY, do_once, new_key, show
 
@@ -116,7 +118,7 @@ async def _draw(
     budget: Filled | None = None,
     status: int = 200,
 ) -> Response[str]:
-    report = await _report(meeting_id, viewer)
+    report = await with_names(await _report(meeting_id, viewer), language_of(request))
     today = clock.today()
     figures = report.figures
     asked = request.query_params.get("line", "")
@@ -162,6 +164,16 @@ async def _draw(
 
 async def _report(meeting_id: int, viewer: Viewer) -> Report:
     return await report_of(meeting_id=row_number(meeting_id), town_id=viewer.organisation_id, at=clock.now())
+
+
+async def with_names(report: Report, language: Language) -> Report:
+    """Return the report with names in place of the codes that the engine's advice has."""
+    words = await words_for(language, messages=[lot.change for lot in report.stuck if lot.change])
+    stuck = [
+        msgspec.structs.replace(lot, change=plain(lot.change, words)) if lot.change else lot
+        for lot in report.stuck
+    ]
+    return msgspec.structs.replace(report, stuck=stuck)
 
 
 def talks_of(lines: Sequence[Line]) -> list[list[Line]]:
