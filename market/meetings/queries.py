@@ -6,6 +6,7 @@ import msgspec
 from market.db.session import fetch, fetch_into
 from market.errors import NotFound
 from market.i18n import Message, msg
+from market.meetings import rules
 
 
 class MeetingRow(msgspec.Struct, frozen=True):
@@ -134,6 +135,10 @@ class AppointmentRow(msgspec.Struct, frozen=True):
     reason_zh: str | None
     reason_en: str | None
     note: str
+    #: The town has put it where it is: planning leaves it there.
+    fixed: bool = False
+    #: Why these two meet.
+    why: Message | None = None
     topics: list[TopicRow] = []
 
 
@@ -218,7 +223,8 @@ async def invitations_of(*, meeting_id: int) -> list[InvitationRow]:
 _APPOINTMENT = """SELECT appointment.id, appointment.meeting, appointment.seller, seller.name AS seller_name,
        seller.name_en AS seller_name_en, appointment.buyer, buyer.name AS buyer_name,
        buyer.name_en AS buyer_name_en, appointment.slot, appointment.table_number, appointment.state,
-       appointment.outcome, reason.zh AS reason_zh, reason.en AS reason_en, appointment.note
+       appointment.outcome, reason.zh AS reason_zh, reason.en AS reason_en, appointment.note,
+       appointment.fixed, appointment.why
 FROM appointment JOIN organisation seller ON seller.id = appointment.seller
 JOIN organisation buyer ON buyer.id = appointment.buyer
 LEFT JOIN reason ON reason.code = appointment.reason
@@ -228,13 +234,16 @@ LEFT JOIN reason ON reason.code = appointment.reason
 async def appointments_of_meeting(
     *, meeting_id: int, organisation_id: int | None = None
 ) -> list[AppointmentRow]:
-    """Return the appointments by slot and table; of one organisation where it is given."""
+    """Return the appointments by slot and table; for one organisation its own, once they are published."""
     return await _appointments(
         """WHERE appointment.meeting = $1
-             AND ($2::bigint IS NULL OR $2 IN (appointment.seller, appointment.buyer))
+             AND ($2::bigint IS NULL OR $2 IN (appointment.seller, appointment.buyer) AND EXISTS (
+                   SELECT FROM meeting WHERE meeting.id = $1
+                     AND (meeting.published_at IS NOT NULL OR NOT meeting.state = ANY($3::text[]))))
            ORDER BY appointment.slot NULLS LAST, appointment.table_number, appointment.id""",
         meeting_id,
         organisation_id,
+        sorted(rules.PLANNABLE),
     )
 
 
@@ -256,14 +265,16 @@ async def appointment_of(*, appointment_id: int, organisation_id: int) -> Appoin
 
 
 async def appointments_of(*, organisation_id: int, on_or_after: date) -> list[AppointmentRow]:
-    """Return what the organisation has before it, by day and slot."""
+    """Return what the organisation has before it in published timetables, by day and slot."""
     return await _appointments(
         """JOIN meeting ON meeting.id = appointment.meeting
            WHERE $1 IN (appointment.seller, appointment.buyer) AND meeting.held_on >= $2
              AND appointment.state = 'scheduled' AND meeting.state NOT IN ('cancelled', 'postponed')
+             AND (meeting.published_at IS NOT NULL OR NOT meeting.state = ANY($3::text[]))
            ORDER BY meeting.held_on, appointment.slot, appointment.id""",
         organisation_id,
         on_or_after,
+        sorted(rules.PLANNABLE),
     )
 
 

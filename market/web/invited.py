@@ -168,7 +168,8 @@ async def own_talks(meeting: MeetingRow, viewer: Viewer) -> list[AppointmentRow]
     """Return the viewer's talks, once they are published; somebody who only looks on has none."""
     if not is_shown(meeting):
         return []
-    return await appointments_of_meeting(meeting_id=meeting.id, organisation_id=viewer.organisation_id)
+    talks = await appointments_of_meeting(meeting_id=meeting.id, organisation_id=viewer.organisation_id)
+    return [each for each in talks if each.slot is not None]
 
 
 @post("/meetings/{meeting_id:int}/answer/{answer:str}")

@@ -98,6 +98,12 @@ async def wish(
     return redirect(request, f"/meetings/{meeting.id}/wishes#c-{about}")
 
 
+@get(["/meetings/{meeting_id:int}/wishes/absent", "/meetings/{meeting_id:int}/wishes/{about:int}"])
+async def back(request: WebRequest, meeting_id: FromPath[int]) -> Response[Any]:
+    """Lead who asks for the address of a post, as after a refusal, to the page."""
+    return redirect(request, f"/meetings/{row_number(meeting_id)}/wishes")
+
+
 @post("/meetings/{meeting_id:int}/wishes/absent")
 async def absent(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[Any]:
     """Keep the slots in which one cannot come."""
@@ -117,4 +123,4 @@ async def absent(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int
     return redirect(request, f"/meetings/{meeting.id}/wishes#absent", toast=msg("已保存不能来的时段。"))
 
 
-routes: list[ControllerRouterHandler] = [page, wish, absent]
+routes: list[ControllerRouterHandler] = [page, wish, absent, back]

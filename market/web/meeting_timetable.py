@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.i18n import msg
+from market.i18n import Message, msg
 from market.meetings.queries import (
     InvitationRow,
     MeetingRow,
@@ -86,11 +86,19 @@ async def page(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
 
 
 async def draw(
-    request: WebRequest, meeting: MeetingRow, *, status: int = 200, **further: Any
+    request: WebRequest,
+    meeting: MeetingRow,
+    *,
+    talk: int | None = None,
+    fault: Message | None = None,
+    status: int = 200,
 ) -> Response[str]:
-    """Return the page as the address asks for it."""
+    """Return the page as the address asks for it; ``talk`` is opened, with what is wrong about it."""
     shown = asked_for(request, meeting)
-    talks = await appointments_of_meeting(meeting_id=meeting.id)
+    if talk is not None:
+        shown = msgspec.structs.replace(shown, talk=talk)
+    known = await appointments_of_meeting(meeting_id=meeting.id)
+    talks = [each for each in known if each.state != "cancelled"]
     guests = await invitations_of(meeting_id=meeting.id)
     parties = participants(guests)
     numbers = slots_of_day(meeting, shown.day)
@@ -138,7 +146,12 @@ async def draw(
         names=SHOWN_OUTCOMES,
         MEETING=MEETING,
         APPOINTMENT=APPOINTMENT,
-        **further,
+        fault=fault,
+        waiting=[each for each in talks if each.slot is None],
+        all_slots=[
+            number for number in range(1, meeting.all_slots + 1) if number not in meeting.blocked_slots
+        ],
+        by_side={side: [each for each in parties if each.side == side] for side in ("seller", "buyer")},
     )
 
 

@@ -208,6 +208,21 @@ async def wish(
     return redirect(request, f"/town/meetings/{meeting.id}/wishes/{guest.organisation}#c-{about}")
 
 
+@get(
+    [
+        "/town/meetings/{meeting_id:int}/wishes/{organisation_id:int}/absent",
+        "/town/meetings/{meeting_id:int}/wishes/{organisation_id:int}/{about:int}",
+    ],
+    guards=OFFICIAL,
+)
+async def back(
+    request: WebRequest, meeting_id: FromPath[int], organisation_id: FromPath[int]
+) -> Response[Any]:
+    """Lead who asks for the address of a post, as after a refusal, to the page."""
+    path = f"/town/meetings/{row_number(meeting_id)}/wishes/{row_number(organisation_id)}"
+    return redirect(request, path)
+
+
 @post("/town/meetings/{meeting_id:int}/wishes/{organisation_id:int}/absent", guards=OFFICIAL)
 async def absent(
     request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], organisation_id: FromPath[int]
@@ -230,4 +245,4 @@ async def absent(
     return redirect(request, f"{here}#absent", toast=msg("已保存不能来的时段。"))
 
 
-routes: list[ControllerRouterHandler] = [page, of_one, wish, absent]
+routes: list[ControllerRouterHandler] = [page, of_one, wish, absent, back]

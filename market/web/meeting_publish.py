@@ -1,0 +1,108 @@
+"""Publishing a timetable: what is still open, who will be told what, and the one button."""
+
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+
+from market import clock
+from market.accounts import rules as accounts
+from market.errors import Conflict
+from market.i18n import Message, msg
+from market.meetings.publishing import publish_timetable
+from market.meetings.queries import InvitationRow, MeetingRow, appointments_of_meeting, invitations_of
+from market.meetings.rules import INVITATION, MEETING, PLANNABLE
+from market.meetings.standing import Standing, standing_of
+from market.web.guards import SignedIn, WebRequest
+from market.web.meetings import own_meeting
+from market.web.pages import redirect
+from market.web.town import OFFICIAL
+from market.web.trade import BARE, new_key, show
+
+
+class Told(msgspec.Struct, frozen=True):
+    """Somebody who is told, with the number of its talks."""
+
+    guest: InvitationRow
+    talks: int
+
+
+class Open(msgspec.Struct, frozen=True):
+    """Something that is still open, and where to see to it. ``tail`` follows the meeting's address."""
+
+    text: Message
+    tail: str
+
+
+def still_open(meeting: MeetingRow, standing: Standing) -> list[Open]:
+    """Return what is not settled yet; none of it forbids to publish."""
+    found = []
+    if standing.doomed:
+        found.append(Open(msg("{n} 场洽谈有一方已经不来，最好先重新排桌。", n=standing.doomed), "/timetable"))
+    if standing.unanswered:
+        found.append(Open(msg("{n} 家还没有回复邀请。", n=standing.unanswered), "/invitations"))
+    if standing.without_wishes:
+        words = msg("{n} 家还没有选想见谁；发布以后就不能再选了。", n=standing.without_wishes)
+        if meeting.wishes_by is not None:
+            words = msg("{n} 家还没有选想见谁。", n=standing.without_wishes)
+        found.append(Open(words, "/wishes"))
+    if standing.left_out:
+        found.append(Open(msg("{n} 对没有排进。", n=standing.left_out), "/timetable#left-out"))
+    return found
+
+
+@get("/town/meetings/{meeting_id:int}/publish", guards=OFFICIAL)
+async def page(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[str]:
+    """Show who is told what once the button is pressed, or who was."""
+    meeting = await own_meeting(meeting_id, viewer)
+    standing = await standing_of(meeting_id=meeting.id, town_id=viewer.organisation_id)
+    counted: dict[int, int] = {}
+    for talk in await appointments_of_meeting(meeting_id=meeting.id):
+        if talk.slot is not None:
+            for one in (talk.seller, talk.buyer):
+                counted[one] = counted.get(one, 0) + 1
+    told = [
+        Told(each, counted.get(each.organisation, 0))
+        for each in await invitations_of(meeting_id=meeting.id)
+        if each.state in ("needs_action", "accepted", "tentative", "delegated")
+    ]
+    return show(
+        request,
+        "meetings/step_publish.html",
+        meeting=meeting,
+        standing=standing,
+        told=told,
+        without=[each for each in told if not each.talks and each.guest.side != "guest"],
+        open=still_open(meeting, standing),
+        publishable=meeting.state == "timetabled"
+        and meeting.published_at is None
+        and standing.talks > 0
+        and not meeting.planning,
+        plannable=meeting.state in PLANNABLE,
+        key=new_key(),
+        MEETING=MEETING,
+        INVITATION=INVITATION,
+    )
+
+
+@post("/town/meetings/{meeting_id:int}/publish", guards=OFFICIAL)
+async def publish(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[Any]:
+    """Publish the timetable; pressing twice is harmless."""
+    (await BARE.read(request)).check()
+    meeting = await own_meeting(meeting_id, viewer)
+    try:
+        await publish_timetable(
+            meeting_id=meeting.id,
+            town_id=viewer.organisation_id,
+            actor=accounts.actor(viewer, "official"),
+            at=clock.now(),
+        )
+    except Conflict:
+        if (await own_meeting(meeting_id, viewer)).published_at is None:
+            raise
+    return redirect(request, f"/town/meetings/{meeting.id}", toast=msg("日程已发布，各方都收到了通知。"))
+
+
+routes: list[ControllerRouterHandler] = [page, publish]
