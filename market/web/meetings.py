@@ -232,7 +232,7 @@ async def plan(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
     except Conflict:
         if not (await own_meeting(meeting_id, viewer)).planning:
             raise
-    return redirect(request, f"/town/meetings/{meeting.id}", toast=msg("正在排桌，几秒后自动显示。"))
+    return redirect(request, f"/town/meetings/{meeting.id}/timetable", toast=msg("正在排桌，几秒后自动显示。"))
 
 
 @post("/town/meetings/{meeting_id:int}/move/{move:str}", guards=OFFICIAL)
