@@ -72,7 +72,7 @@ async def remind_of(reminder: RemindPayload, *, at: datetime) -> int:
     rows = await fetch(
         "SELECT town, state, held_on, answer_by FROM meeting WHERE id = $1 FOR SHARE", reminder.meeting_id
     )
-    if not rows or rows[0]["state"] not in rules.PLANNABLE - {"postponed"}:
+    if not rows or rows[0]["state"] not in rules.PLANNABLE - {"draft", "postponed"}:
         return 0
     about = rows[0]["held_on"] if reminder.kind == EVE else rows[0]["answer_by"]
     # a day that is past reminds of nothing, also where no worker ran for a week

@@ -37,8 +37,8 @@ async def calendar_answer(request: WebRequest, meeting: MeetingRow, invited: Inv
         "last-modified": format_datetime(changed, usegmt=True),
     }
     if _is_fresh(request, tag, changed):
-        return Response(b"", status_code=304, headers=headers, media_type="text/calendar; charset=utf-8")
-    return Response(content, headers=headers, media_type="text/calendar; charset=utf-8")
+        return Response(b"", status_code=304, headers=headers, media_type="text/calendar")
+    return Response(content, headers=headers, media_type="text/calendar")
 
 
 def _is_fresh(request: WebRequest, tag: str, changed: datetime) -> bool:
