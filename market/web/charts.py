@@ -53,7 +53,7 @@ def step_line(points: Sequence[Step], title: Message | str, language: Language) 
 def _step_svg(points: Sequence[Step], width: int, language: Language) -> tuple[int, str]:
     height, left, top, bottom = (250 if width > NARROW else 210), 46, 14, 30
     label = formats.tonnes(points[-1][1], language)
-    right = max(64, round(_width(label, 14)) + 18)
+    right = max(64, round(text_width(label, 14)) + 18)
     ticks = _ticks(max(mass for _, mass in points))
     most = ticks[-1] or 1
     days = (points[-1][0] - points[0][0]).days or 1
@@ -244,7 +244,7 @@ def _sankey_svg(flows: dict[tuple[str, str], int], width: int, language: Languag
                 f'<rect class="c-node {kind}" x="{x}" y="{y:.1f}" width="{bar}" '
                 f'height="{max(mass * scale, 1.5):.1f}"/>'
             )
-            name_room = margin - 12 if not one_line else margin - 12 - _width(figure, 13) - 8
+            name_room = margin - 12 if not one_line else margin - 12 - text_width(figure, 13) - 8
             if one_line:
                 words = _cut(name, name_room)
                 parts.append(
@@ -262,8 +262,8 @@ def _sankey_svg(flows: dict[tuple[str, str], int], width: int, language: Languag
 
 def _room(name: str, mass: int, one_line: bool, language: Language) -> int:
     """Return the px that a node's words take up beside the drawing."""
-    figure = _width(formats.tonnes(Gram(mass), language), 13)
-    both = _width(name, 14) + 8 + figure if one_line else max(_width(name, 14), figure)
+    figure = text_width(formats.tonnes(Gram(mass), language), 13)
+    both = text_width(name, 14) + 8 + figure if one_line else max(text_width(name, 14), figure)
     return int(both) + 20
 
 
@@ -274,18 +274,18 @@ def _heights(flows: dict[tuple[str, str], int], side: int) -> dict[str, int]:
     return dict(sorted(sums.items(), key=lambda one: (-one[1], one[0])))
 
 
-def _width(text: str, size: int) -> float:
+def text_width(text: str, size: int) -> float:
     """Estimate the width of ``text`` in px: a Chinese sign is a square, others a bit over half of one."""
     return sum(size if east_asian_width(sign) in "WF" else size * 0.56 for sign in text)
 
 
 def _cut(text: str, room: float, size: int = 14) -> str:
     """Shorten ``text`` to ``room`` px, with an ellipsis."""
-    if _width(text, size) <= room:
+    if text_width(text, size) <= room:
         return text
     kept = ""
     for sign in text:
-        if _width(kept + sign, size) > room - size:
+        if text_width(kept + sign, size) > room - size:
             break
         kept += sign
     return f"{kept.rstrip()}…"

@@ -12,8 +12,11 @@ from typing import TypeVar
 
 from market.meetings.route.problem import Legs, RouteProblem
 
-#: Up to so many stops within reach the optimum is found and proven, in a second or two.
-MOST_EXACT = 12
+#: Up to so many stops within reach the optimum is found and proven, in a second or two: for several buses,
+#: and for one, of which it takes that few of the stops fit into its day.
+MOST_EXACT, MOST_FOR_ONE = 12, 24
+#: Labels after which it is given up.
+MOST_LABELS = 300_000
 
 #: Minutes, metres, and the orders of the buses that reach them.
 Label = tuple[int, int, tuple[tuple[int, ...], ...]]
@@ -21,8 +24,16 @@ _Single = tuple[int, int, tuple[int, ...]]
 L = TypeVar("L", Label, _Single)
 
 
+class TooMany(Exception):
+    """There is more to look at than ``MOST_LABELS``."""
+
+
 class Exact:
-    """All that the buses can do, over the stops ``within`` (places in ``problem.stops``)."""
+    """All that the buses can do, over the stops ``within`` (places in ``problem.stops``).
+
+    Raises:
+        TooMany: that is too much.
+    """
 
     def __init__(self, problem: RouteProblem, legs: Legs, within: Sequence[int]) -> None:
         self.within = tuple(within)
@@ -45,12 +56,14 @@ class Exact:
         return min(found, default=None)
 
     def _by_weight(self) -> Iterator[tuple[int, int]]:
-        sums = [0] * (1 << len(self.within))
-        for mask in range(1, len(sums)):
-            low = mask & -mask
-            sums[mask] = sums[mask ^ low] + self._weights[low.bit_length() - 1]
-        for mask in sorted(range(len(sums)), key=lambda mask: (-sums[mask], mask)):
-            yield mask, sums[mask]
+        """Yield the sets of stops that may be possible, the weightiest first."""
+        masks = [0, *self._single] if self._problem.buses == 1 else range(1 << len(self.within))
+        weights = [
+            (sum(weight for place, weight in enumerate(self._weights) if mask >> place & 1), mask)
+            for mask in masks
+        ]
+        for weight, mask in sorted(weights, key=lambda each: (-each[0], each[1])):
+            yield mask, weight
 
     def _fronts_of(self, mask: int, buses: int) -> list[Label]:
         """Return what ``buses`` can make of exactly the stops in ``mask``: no label worse in both."""
@@ -76,33 +89,41 @@ def _single_tours(problem: RouteProblem, legs: Legs, within: Sequence[int]) -> d
     """Return set of stops -> the tours of one bus over exactly these, none worse than another in both."""
     stops = [problem.stops[index] for index in within]
     nodes = [index + 1 for index in within]
-    reached: dict[int, dict[int, list[_Single]]] = {0: {-1: [(problem.leaves, 0, ())]}}
     closed: dict[int, list[_Single]] = {}
-    # a set's subsets have smaller numbers: when its turn comes it is complete
-    for mask in range(1 << len(stops)):
-        lasts = reached.pop(mask, {})
-        home: list[_Single] = []
-        for last, labels in lasts.items():
-            here = nodes[last] if last >= 0 else 0
-            labels = _front(labels)
-            home += [
-                (now + legs.minutes[here][0], way + legs.metres[here][0], order)
-                for now, way, order in labels
-                if now + legs.minutes[here][0] <= problem.back_by
-            ]
-            for place, stop in enumerate(stops):
-                if mask >> place & 1:
-                    continue
-                minutes, metres = legs.minutes[here][nodes[place]], legs.metres[here][nodes[place]]
-                further = [
-                    (leaves, way + metres, (*order, within[place]))
+    # set of stops -> the last of them -> labels; one more stop in each round
+    layer: dict[int, dict[int, list[_Single]]] = {0: {-1: [(problem.leaves, 0, ())]}}
+    seen = 0
+    while layer:
+        following: dict[int, dict[int, list[_Single]]] = {}
+        for mask, lasts in layer.items():
+            home: list[_Single] = []
+            for last, labels in lasts.items():
+                here = nodes[last] if last >= 0 else 0
+                labels = _front(labels)
+                seen += len(labels)
+                home += [
+                    (now + legs.minutes[here][0], way + legs.metres[here][0], order)
                     for now, way, order in labels
-                    if (leaves := max(now + minutes, stop.opens) + stop.stay) <= stop.closes
+                    if now + legs.minutes[here][0] <= problem.back_by
                 ]
-                if further:
-                    reached.setdefault(mask | 1 << place, {}).setdefault(place, []).extend(further)
-        if mask and home:
-            closed[mask] = _front(home)
+                for place, stop in enumerate(stops):
+                    if mask >> place & 1:
+                        continue
+                    minutes, metres = legs.minutes[here][nodes[place]], legs.metres[here][nodes[place]]
+                    # no detour is shorter than the way home, but for a metre of rounding
+                    latest = min(stop.closes, problem.back_by + 1 - legs.minutes[nodes[place]][0])
+                    further = [
+                        (leaves, way + metres, (*order, within[place]))
+                        for now, way, order in labels
+                        if (leaves := max(now + minutes, stop.opens) + stop.stay) <= latest
+                    ]
+                    if further:
+                        following.setdefault(mask | 1 << place, {}).setdefault(place, []).extend(further)
+            if mask and home:
+                closed[mask] = _front(home)
+            if seen > MOST_LABELS:
+                raise TooMany
+        layer = following
     return closed
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from market.i18n import Message, msg
-from market.meetings.route.exact import MOST_EXACT, Exact
+from market.meetings.route.exact import MOST_EXACT, MOST_FOR_ONE, Exact, TooMany
 from market.meetings.route.problem import (
     LeftOut,
     Legs,
@@ -25,7 +25,7 @@ def plan_route(problem: RouteProblem) -> Route:
     legs = Legs(problem)
     never = {index: why_never(problem, legs, index) for index in range(len(problem.stops))}
     within = tuple(index for index, reason in never.items() if reason is None)
-    exact = Exact(problem, legs, within) if len(within) <= MOST_EXACT else None
+    exact = _exact(problem, legs, within)
     if exact:
         best = exact.best()
         orders: Orders = list(best[2]) if best else []
@@ -52,6 +52,15 @@ def plan_route(problem: RouteProblem) -> Route:
         ends=max((tour.ends for tour in tours), default=problem.leaves),
         metres=sum(tour.metres for tour in tours),
     )
+
+
+def _exact(problem: RouteProblem, legs: Legs, within: Sequence[int]) -> Exact | None:
+    if len(within) > (MOST_FOR_ONE if problem.buses == 1 else MOST_EXACT):
+        return None
+    try:
+        return Exact(problem, legs, within)
+    except TooMany:
+        return None
 
 
 def _dearer(problem: RouteProblem, exact: Exact, index: int, visited: set[int]) -> Message:
