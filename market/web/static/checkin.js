@@ -117,8 +117,11 @@
     });
   }
   function post(batch) {
+    /* a line that is neither dead nor alive is given up after a while; what was sent is known by its key */
+    var patience = new AbortController();
+    setTimeout(function () { patience.abort(); }, 20000);
     return fetch(words.scans, {
-      method: "POST", credentials: "same-origin", redirect: "manual",
+      method: "POST", credentials: "same-origin", redirect: "manual", signal: patience.signal,
       headers: { "content-type": "application/json", accept: "application/json", "x-csrf-token": token() },
       body: JSON.stringify({ sent_at: new Date().toISOString(), scans: batch })
     });
@@ -150,6 +153,8 @@
       isSending = false;
       if (trouble.message === "sign-in") note = words.signin;
       showQueue(note);
+      /* the first call after the network is back often still fails */
+      if (!note && navigator.onLine) setTimeout(send, 2000);
     });
   }
 

@@ -1,0 +1,212 @@
+"""At the door with the network gone: nothing is lost, nothing counts twice."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, Route, expect
+
+from tests.e2e.conftest import Site
+from tests.e2e.people import OFFICIAL, PHONE, Person
+
+CODES = {"赵一": "AAAA222233", "钱二": "BBBB222233", "孙三": "CCCC222233"}
+STRANGE = "ZZZZ999999"
+
+
+@pytest.fixture(scope="module")
+async def meeting(site: Site) -> int:
+    """A meeting of today that is under way, to which three persons are to come."""
+    [row] = await site.rows(
+        """INSERT INTO meeting (town, title, held_on, starts_at, slot_minutes, slots, tables, venue, state,
+                                published_at, created_at)
+           SELECT id, '门口的会', (now() AT TIME ZONE 'Asia/Shanghai')::date, 540, 20, 6, 3, '村部',
+                  'in_progress', now(), now()
+           FROM organisation WHERE kind = 'town' ORDER BY id LIMIT 1 RETURNING id"""
+    )
+    number = int(row["id"])
+    for name, code in CODES.items():
+        await site.rows(
+            """WITH house AS (
+                 INSERT INTO invitation (meeting, organisation, side, state, attendance, reason, created_at)
+                 SELECT $1, id, 'seller', 'accepted', 'expected', '{"text": ""}', now() FROM organisation
+                 WHERE kind IN ('village', 'cooperative')
+                   AND id NOT IN (SELECT organisation FROM invitation WHERE meeting = $1)
+                 ORDER BY id LIMIT 1 RETURNING id)
+               INSERT INTO attendee (invitation, name, code, attendance, created_at)
+               SELECT id, $2, $3, 'expected', now() FROM house""",
+            number,
+            name,
+            code,
+        )
+    return number
+
+
+@pytest.fixture
+async def phone(chromium: Browser, site: Site) -> AsyncIterator[BrowserContext]:
+    """The official's phone, signed in. It is made to fail, so its errors are not gathered."""
+    context = await chromium.new_context(
+        base_url=site.address,
+        viewport={"width": PHONE.width, "height": PHONE.height},
+        has_touch=True,
+        locale="zh-CN",
+        timezone_id="Asia/Shanghai",
+    )
+    context.set_default_timeout(15_000)
+    page = await context.new_page()
+    await Person(page).sign_in(OFFICIAL)
+    await page.close()
+    yield context
+    await context.close()
+
+
+@pytest.fixture
+async def empty(site: Site, meeting: int) -> int:
+    """The meeting with nobody there yet."""
+    await site.rows("DELETE FROM scan")
+    await site.rows("UPDATE attendee SET attendance = 'expected', checked_in_at = NULL, left_at = NULL")
+    await site.rows("UPDATE invitation SET attendance = 'expected' WHERE meeting = $1", meeting)
+    return meeting
+
+
+async def at_the_door(context: BrowserContext, meeting: int) -> Page:
+    page = await context.new_page()
+    await page.goto(f"/town/meetings/{meeting}/checkin")
+    return page
+
+
+async def read(page: Page, code: str) -> None:
+    """Read a badge as a scanner does that types like a keyboard."""
+    await page.locator("#door-q").fill(code)
+    await page.keyboard.press("Enter")
+
+
+async def scans(site: Site) -> dict[str, int]:
+    rows = await site.rows("SELECT code, count(*) AS n FROM scan GROUP BY code")
+    return {row["code"]: row["n"] for row in rows}
+
+
+async def here(site: Site) -> set[str]:
+    rows = await site.rows("SELECT name FROM attendee WHERE attendance = 'checked_in'")
+    return {row["name"] for row in rows}
+
+
+async def test_people_are_checked_in_without_a_network_and_counted_once_when_it_is_back(
+    phone: BrowserContext, site: Site, empty: int
+) -> None:
+    page = await at_the_door(phone, empty)
+    await expect(page.locator("#door")).to_have_attribute("data-kept", "yes")
+    await phone.set_offline(True)
+    await read(page, CODES["赵一"])
+    await expect(page.locator("#door-said")).to_contain_text("赵一")
+    await read(page, f"https://market.example/checkin/{CODES['钱二']}")
+    await read(page, STRANGE)
+    await expect(page.locator("#door-said")).to_contain_text("名单里没有这个码")
+    await expect(page.locator("#door-queue")).to_contain_text("3 条待上传")
+    assert await scans(site) == {}
+
+    # the phone is put away and taken out again: the page and the queue are still there
+    await page.close()
+    page = await at_the_door(phone, empty)
+    await expect(page.locator("#door-queue")).to_contain_text("3 条待上传")
+    row = page.locator(f"[data-code={CODES['赵一']}]")
+    await expect(row.locator("[data-tag]")).to_contain_text("已签到")
+    # a second reading of the same badge is told so, and not kept
+    await read(page, CODES["赵一"])
+    await expect(page.locator("#door-said")).to_contain_text("签到过了")
+    await expect(page.locator("#door-queue")).to_contain_text("3 条待上传")
+
+    # a badge that the phone's own camera opens
+    await page.goto(f"/checkin/{CODES['孙三']}")
+    await expect(page.locator("#door-q")).to_have_value(CODES["孙三"])
+    await page.locator("#door-q").press("Enter")
+    await expect(page.locator("#door-queue")).to_contain_text("4 条待上传")
+    assert await scans(site) == {}
+
+    await phone.set_offline(False)
+    await expect(page.locator("#door-queue")).to_contain_text("都已上传")
+    assert await scans(site) == {**dict.fromkeys(CODES.values(), 1), STRANGE: 1}
+    assert await here(site) == set(CODES)
+    await expect(page.locator("#door-strange")).to_contain_text(STRANGE)
+
+
+async def test_answer_that_never_came_is_asked_for_again_and_counts_once(
+    phone: BrowserContext, site: Site, empty: int
+) -> None:
+    page = await at_the_door(phone, empty)
+
+    async def lose_the_answer(route: Route) -> None:
+        await route.fetch()
+        await route.abort()
+
+    await phone.route("**/scans", lose_the_answer)
+    async with page.expect_event("requestfailed"):
+        await read(page, CODES["赵一"])
+    # the server has it, the phone does not know
+    assert await scans(site) == {CODES["赵一"]: 1}
+    await expect(page.locator("#door-queue")).to_contain_text("1 条待上传")
+    await page.close()
+    await phone.unroute("**/scans")
+    page = await at_the_door(phone, empty)
+    await expect(page.locator("#door-queue")).to_contain_text("都已上传")
+    assert await scans(site) == {CODES["赵一"]: 1}
+    assert await here(site) == {"赵一"}
+
+
+async def test_two_windows_that_send_the_same_queue_send_it_once(
+    phone: BrowserContext, site: Site, empty: int
+) -> None:
+    first, second = await at_the_door(phone, empty), await at_the_door(phone, empty)
+    await phone.set_offline(True)
+    await read(first, CODES["赵一"])
+    await read(second, CODES["钱二"])
+    await phone.set_offline(False)
+    for page in (first, second):
+        await expect(page.locator("#door-queue")).to_contain_text("都已上传")
+    assert await scans(site) == {CODES["赵一"]: 1, CODES["钱二"]: 1}
+
+
+async def test_who_was_signed_out_meanwhile_keeps_the_readings(
+    phone: BrowserContext, site: Site, empty: int
+) -> None:
+    page = await at_the_door(phone, empty)
+    await phone.clear_cookies()
+    await read(page, CODES["赵一"])
+    await expect(page.locator("#door-queue")).to_contain_text("登录已过期")
+    await Person(page).sign_in(OFFICIAL)
+    await page.goto(f"/town/meetings/{empty}/checkin")
+    await expect(page.locator("#door-queue")).to_contain_text("都已上传")
+    assert await here(site) == {"赵一"}
+
+
+async def test_door_works_without_javascript(chromium: Browser, site: Site, empty: int) -> None:
+    context = await chromium.new_context(base_url=site.address, java_script_enabled=False, locale="zh-CN")
+    person = Person(await context.new_page())
+    await person.sign_in(OFFICIAL)
+    await person.go(f"/town/meetings/{empty}/checkin")
+    await person.page.locator("#door-q").fill("赵一")
+    await person.press("查找")
+    await expect(person.page.locator("#door-list li")).to_have_count(1)
+    await person.press("赵一：签到")
+    await expect(person.page.locator("#toasts")).to_contain_text("已签到")
+    assert await here(site) == {"赵一"}
+    assert person.troubles == []
+    await context.close()
+
+
+async def test_board_draws_itself_anew_when_somebody_comes(
+    phone: BrowserContext, site: Site, empty: int
+) -> None:
+    await site.rows(
+        """INSERT INTO appointment (meeting, seller, buyer, slot, table_number, state, created_at)
+           SELECT $1, invitation.organisation, buyer.id, 1, 1, 'scheduled', now()
+           FROM attendee JOIN invitation ON invitation.id = attendee.invitation,
+                (SELECT id FROM organisation WHERE kind = 'retailer' ORDER BY id LIMIT 1) AS buyer
+           WHERE attendee.name = '赵一'""",
+        empty,
+    )
+    board = await phone.new_page()
+    await board.goto(f"/town/meetings/{empty}/board")
+    await expect(board.locator("#board")).to_have_attribute("data-live", "yes")
+    await expect(board.locator(".board-sums")).to_contain_text("到场 0 / 2 家")
+    door = await at_the_door(phone, empty)
+    await read(door, CODES["赵一"])
+    await expect(board.locator(".board-sums")).to_contain_text("到场 1 / 2 家")
