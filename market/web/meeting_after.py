@@ -340,30 +340,38 @@ async def note_budget(request: WebRequest, viewer: SignedIn, meeting_id: FromPat
     return refused or _back(request, meeting.id, "budget", msg("预算已更新。"))
 
 
-@post("/town/meetings/{meeting_id:int}/after/{what:str}/{row_id:int}/remove", guards=OFFICIAL)
-async def remove(
-    request: WebRequest,
-    viewer: SignedIn,
-    meeting_id: FromPath[int],
-    what: FromPath[str],
-    row_id: FromPath[int],
+@post("/town/meetings/{meeting_id:int}/after/coverage/{row_id:int}/remove", guards=OFFICIAL)
+async def drop_coverage(
+    request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], row_id: FromPath[int]
 ) -> Response[bytes]:
-    """Take a report in the media or a line of the budget off; gone already is well, too."""
+    """Take a report in the media off."""
     (await BARE.read(request)).check()
     meeting = await own_meeting(meeting_id, viewer)
-    of_meeting: dict[str, Any] = {
-        "meeting_id": meeting.id,
-        "town_id": viewer.organisation_id,
-        "actor": accounts.actor(viewer, "official"),
-        "at": clock.now(),
-    }
-    if what == "coverage":
-        await remove_coverage(coverage_id=row_number(row_id), **of_meeting)
-    elif what == "budget":
-        await remove_budget_line(line_id=row_number(row_id), **of_meeting)
-    else:
-        raise NotFound(msg("没有这个清单，请从跟进页面选择。"))
-    return _back(request, meeting.id, what, msg("已删除。"))
+    await remove_coverage(
+        coverage_id=row_number(row_id),
+        meeting_id=meeting.id,
+        town_id=viewer.organisation_id,
+        actor=accounts.actor(viewer, "official"),
+        at=clock.now(),
+    )
+    return _back(request, meeting.id, "coverage", msg("已删除。"))
+
+
+@post("/town/meetings/{meeting_id:int}/after/budget/{row_id:int}/remove", guards=OFFICIAL)
+async def drop_budget(
+    request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], row_id: FromPath[int]
+) -> Response[bytes]:
+    """Take a line of the budget off."""
+    (await BARE.read(request)).check()
+    meeting = await own_meeting(meeting_id, viewer)
+    await remove_budget_line(
+        line_id=row_number(row_id),
+        meeting_id=meeting.id,
+        town_id=viewer.organisation_id,
+        actor=accounts.actor(viewer, "official"),
+        at=clock.now(),
+    )
+    return _back(request, meeting.id, "budget", msg("已删除。"))
 
 
 def _back(request: WebRequest, meeting_id: int, part: str, toast: Message) -> Response[bytes]:
@@ -378,5 +386,6 @@ routes: list[ControllerRouterHandler] = [
     answer,
     note_coverage,
     note_budget,
-    remove,
+    drop_coverage,
+    drop_budget,
 ]
