@@ -4,8 +4,6 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from market.accounts.rules import Actor
-from market.audit.operations import record
 from market.db.jobs import enqueue
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
@@ -68,7 +66,7 @@ async def mark_read(*, organisation_id: int, notice_id: int | None, at: datetime
     return len(rows)
 
 
-async def add_channel(*, organisation_id: int, name: str, address: str, actor: Actor, at: datetime) -> int:
+async def add_channel(*, organisation_id: int, name: str, address: str, at: datetime) -> int:
     """Also send the organisation's notices to ``address`` from now on; return the channel's number.
 
     Raises:
@@ -101,12 +99,11 @@ async def add_channel(*, organisation_id: int, name: str, address: str, actor: A
             str(where),
             at,
         )
-        await _noted(organisation_id, "add_channel", where, actor=actor, at=at)
     return number
 
 
-async def remove_channel(*, channel_id: int, organisation_id: int, actor: Actor, at: datetime) -> None:
-    """Send nothing there any more; what was still on its way is dropped.
+async def remove_channel(*, channel_id: int, organisation_id: int) -> rules.Address:
+    """Send nothing there any more; what was still on its way is dropped. Returns where it led.
 
     Raises:
         NotFound: the organisation has no such channel.
@@ -119,8 +116,7 @@ async def remove_channel(*, channel_id: int, organisation_id: int, actor: Actor,
         )
         if not rows:
             raise NotFound(msg("没有找到这个通知渠道。"))
-        where = rules.address_from(rows[0]["address"])
-        await _noted(organisation_id, "remove_channel", where, actor=actor, at=at)
+    return rules.address_from(rows[0]["address"])
 
 
 async def test_channel(*, channel_id: int, organisation_id: int, at: datetime) -> None:
@@ -158,15 +154,3 @@ async def test_channel(*, channel_id: int, organisation_id: int, at: datetime) -
             rules.WAITING,
         )
         await enqueue("notices.send", SendPayload(number))
-
-
-async def _noted(
-    organisation_id: int, action: str, where: rules.Address, *, actor: Actor, at: datetime
-) -> None:
-    await record(
-        subject=f"organisation:{organisation_id}",
-        action=action,
-        actor=actor,
-        at=at,
-        details={"kind": where.kind, "address": where.masked},
-    )

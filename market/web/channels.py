@@ -1,5 +1,6 @@
 """Where else an organisation's notices go: add a channel, test it, take it away."""
 
+from datetime import datetime
 from typing import Any
 
 from litestar import Response, get, post
@@ -9,11 +10,20 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
+from market.audit.operations import record
 from market.errors import Conflict, Invalid
 from market.i18n import msg
 from market.notices.operations import LONGEST_NAME, add_channel, remove_channel, test_channel
 from market.notices.queries import channels_of
-from market.notices.rules import KINDS, LONGEST_ADDRESS, MOST_CHANNELS, OUTGOING_LABELS, TROUBLES
+from market.notices.rules import (
+    KINDS,
+    LONGEST_ADDRESS,
+    MOST_CHANNELS,
+    OUTGOING_LABELS,
+    TROUBLES,
+    Address,
+    address_from,
+)
 from market.settings import settings
 from market.web import fields
 from market.web.addresses import row_number
@@ -65,13 +75,14 @@ async def add(request: WebRequest, viewer: SignedIn) -> Response[Any]:
         values = filled.values
 
         async def deed() -> int:
-            return await add_channel(
+            made = await add_channel(
                 organisation_id=viewer.organisation_id,
                 name=values["name"],
                 address=values["address"],
-                actor=accounts.actor(viewer),
                 at=at,
             )
+            await _noted(viewer, "add_channel", address_from(values["address"]), at=at)
+            return made
 
         await do_once(
             viewer=viewer,
@@ -88,6 +99,17 @@ async def add(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     return redirect(request, _PAGE, toast=msg("已加上，可以发一条测试消息看看。"))
 
 
+async def _noted(viewer: Viewer, action: str, where: Address, *, at: datetime) -> None:
+    """Write into the record that messages of the organisation go elsewhere from now on."""
+    await record(
+        subject=f"organisation:{viewer.organisation_id}",
+        action=action,
+        actor=accounts.actor(viewer),
+        at=at,
+        details={"kind": where.kind, "address": where.masked},
+    )
+
+
 @post(_PAGE + "/{channel_id:int}/test")
 async def test(request: WebRequest, viewer: SignedIn, channel_id: FromPath[int]) -> Response[bytes]:
     """Send a test message there."""
@@ -102,12 +124,15 @@ async def test(request: WebRequest, viewer: SignedIn, channel_id: FromPath[int])
 async def remove(request: WebRequest, viewer: SignedIn, channel_id: FromPath[int]) -> Response[bytes]:
     """Send nothing there any more."""
     (await BARE.read(request)).check()
-    await remove_channel(
-        channel_id=row_number(channel_id),
-        organisation_id=viewer.organisation_id,
-        actor=accounts.actor(viewer),
-        at=clock.now(),
-    )
+    at = clock.now()
+
+    async def deed() -> None:
+        where = await remove_channel(
+            channel_id=row_number(channel_id), organisation_id=viewer.organisation_id
+        )
+        await _noted(viewer, "remove_channel", where, at=at)
+
+    await do_once(viewer=viewer, key=None, name="remove_channel", about={}, deed=deed, at=at)
     return redirect(request, _PAGE, toast=msg("已删去，通知不再发到那里。"))
 
 

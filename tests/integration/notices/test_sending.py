@@ -104,9 +104,7 @@ async def member(factory: Factory) -> Member:
 
 
 async def channel(member: Member, address: str, name: str = "采购部群") -> int:
-    return await add_channel(
-        organisation_id=member.organisation_id, name=name, address=address, actor=member.actor, at=STORY
-    )
+    return await add_channel(organisation_id=member.organisation_id, name=name, address=address, at=STORY)
 
 
 async def tell(member: Member) -> None:
@@ -224,9 +222,7 @@ async def test_mail_without_an_account_says_so(member: Member) -> None:
 async def test_removed_channel_gets_nothing_more(member: Member, receiver: Receiver) -> None:
     number = await channel(member, receiver.address)
     await tell(member)
-    await remove_channel(
-        channel_id=number, organisation_id=member.organisation_id, actor=member.actor, at=STORY
-    )
+    await remove_channel(channel_id=number, organisation_id=member.organisation_id)
     await work_all()
     assert (receiver.got, await outgoing()) == ([], [])
 
@@ -250,9 +246,7 @@ async def test_channels_belong_to_their_organisation(factory: Factory, member: M
     with pytest.raises(NotFound):
         await send_test(channel_id=number, organisation_id=other.organisation_id, at=STORY)
     with pytest.raises(NotFound):
-        await remove_channel(
-            channel_id=number, organisation_id=other.organisation_id, actor=other.actor, at=STORY
-        )
+        await remove_channel(channel_id=number, organisation_id=other.organisation_id)
 
 
 async def test_channels_are_few_and_different(member: Member) -> None:
