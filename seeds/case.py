@@ -205,6 +205,14 @@ class Meeting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pause_minutes: int
     programme_zh: str
     programme_en: str
+    #: Persons on the ground.
+    capacity: int
+    weather_plan_zh: str
+    contact_zh: str
+    contact_phone: str
+    #: Days before the meeting until which invitations are answered and wishes given.
+    answer_days: int
+    wish_days: int
     stops: tuple[Stop, ...]
 
 

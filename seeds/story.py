@@ -13,8 +13,11 @@ from market.deals.queries import payments_of
 from market.matching.operations import run_now
 from market.meetings.commands import NewMeeting, Outcome, TopicResult
 from market.meetings.operations import mark_attendance, move_meeting, record_outcome, respond
-from market.meetings.planning import open_meeting, plan_now
+from market.meetings.planning import open_meeting, plan_now, propose_invitations
+from market.meetings.publishing import publish_timetable
 from market.meetings.queries import AppointmentRow, appointments_of_meeting, invitations_of
+from market.meetings.wish_queries import counterparts_of
+from market.meetings.wishing import set_wish
 from market.units import GRAMS_PER_KG, Gram
 from seeds.case import Case
 from seeds.case import Outcome as Ending
@@ -44,10 +47,11 @@ async def match(loaded: Case, people: People, *, at: datetime) -> int:
 def meeting_of(loaded: Case, *, began: datetime) -> NewMeeting:
     """Return the case's meeting, on its day after the story began."""
     told = loaded.story.meeting
+    held_on = began.astimezone(clock.CHINA).date() + timedelta(days=told.day)
     return NewMeeting(
         title=told.title_zh,
         title_en=told.title_en,
-        held_on=began.astimezone(clock.CHINA).date() + timedelta(days=told.day),
+        held_on=held_on,
         venue=told.venue_zh,
         venue_en=told.venue_en,
         programme=told.programme_zh,
@@ -58,19 +62,27 @@ def meeting_of(loaded: Case, *, began: datetime) -> NewMeeting:
         tables=told.tables,
         half_day_after=told.half_day_after,
         pause_minutes=told.pause_minutes,
+        capacity=told.capacity,
+        weather_plan=told.weather_plan_zh,
+        contact=told.contact_zh,
+        contact_phone=told.contact_phone,
+        answer_by=held_on - timedelta(days=told.answer_days),
+        wishes_by=held_on - timedelta(days=told.wish_days),
+        is_public=True,
     )
 
 
 async def meet(loaded: Case, people: People, *, began: datetime) -> None:
-    """Plan the meeting, hold it, and follow its contracts up to today."""
+    """Invite, hear whom the invited want to meet, hold the meeting, follow its contracts up to today."""
     town_id, official = people.organisations[loaded.story.town], people.actors[loaded.story.town]
     planned = began + timedelta(days=2)
     meeting_id = await open_meeting(
         meeting=meeting_of(loaded, began=began), town_id=town_id, actor=official, at=planned
     )
-    await plan_now(meeting_id=meeting_id, town_id=town_id, actor=official, at=planned)
+    await propose_invitations(meeting_id=meeting_id, town_id=town_id, actor=official, at=planned)
     day = began + timedelta(days=loaded.story.meeting.day)
-    for invitation in await invitations_of(meeting_id=meeting_id):
+    invited = await invitations_of(meeting_id=meeting_id)
+    for invitation in invited:
         if invitation.side != "guest":
             await respond(
                 meeting_id=meeting_id,
@@ -79,6 +91,13 @@ async def meet(loaded: Case, people: People, *, began: datetime) -> None:
                 actor=people.actor_of(invitation.organisation),
                 at=planned + timedelta(days=1),
             )
+    for invitation in invited:
+        if invitation.side != "guest":
+            await _wish(meeting_id, people.actor_of(invitation.organisation), at=planned + timedelta(days=2))
+    wishes_by = day - timedelta(days=loaded.story.meeting.wish_days)
+    await plan_now(meeting_id=meeting_id, town_id=town_id, actor=official, at=wishes_by)
+    await publish_timetable(meeting_id=meeting_id, town_id=town_id, actor=official, at=wishes_by)
+    for invitation in await invitations_of(meeting_id=meeting_id):
         await mark_attendance(
             meeting_id=meeting_id,
             organisation_id=invitation.organisation,
@@ -92,6 +111,27 @@ async def meet(loaded: Case, people: People, *, began: datetime) -> None:
     for appointment in await appointments_of_meeting(meeting_id=meeting_id):
         await _talk(appointment, endings, official=official, town_id=town_id, people=people, at=day)
     await move_meeting(meeting_id=meeting_id, move="close", town_id=town_id, actor=official, at=day)
+
+
+async def _wish(meeting_id: int, actor: Actor, *, at: datetime) -> None:
+    """Say whom somebody wants to meet: what the engine suggests most of all; and one it would rather not."""
+    assert actor.organisation_id is not None
+    others = await counterparts_of(meeting_id, actor.organisation_id)
+    suggested = [each.organisation for each in others if each.worth is not None]
+    levels = dict(zip(suggested, ("must", "want", "want", "may"), strict=False))
+    strangers = [each.organisation for each in others if each.worth is None and not each.common]
+    if strangers and actor.organisation_id % 4 == 0:
+        levels[strangers[-1]] = "never"
+    for about, level in levels.items():
+        await set_wish(
+            meeting_id=meeting_id,
+            organisation_id=actor.organisation_id,
+            about=about,
+            level=level,
+            note="想当面看样、谈账期" if level == "must" and actor.side == "buyer" else "",
+            actor=actor,
+            at=at,
+        )
 
 
 async def _endings(loaded: Case) -> dict[int, Ending]:

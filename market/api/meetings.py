@@ -40,6 +40,7 @@ from market.meetings.commands import (
 )
 from market.meetings.operations import Recorded
 from market.meetings.planning import open_meeting, request_plan
+from market.meetings.publishing import publish_timetable
 from market.meetings.queries import AppointmentRow
 
 Move = Literal["start", "close", "postpone", "cancel", "finish_follow_up"]
@@ -149,7 +150,7 @@ async def one(viewer: SignedIn, language: Reader, meeting_id: PathId) -> Meeting
 
 @read("/meetings/{meeting_id:int}/appointments")
 async def appointments(viewer: SignedIn, meeting_id: PathId) -> list[AppointmentRow]:
-    """The timetable by slot and table: all of it for the town, one's own talks for its guests."""
+    """The timetable by slot and table: all of it for the town, a guest's own talks once published."""
     meeting = await queries.meeting_of(meeting_id=meeting_id, organisation_id=viewer.organisation_id)
     own = None if meeting.town == viewer.organisation_id else viewer.organisation_id
     return await queries.appointments_of_meeting(meeting_id=meeting_id, organisation_id=own)
@@ -188,6 +189,18 @@ async def plan(viewer: SignedIn, meeting_id: PathId, key: IdempotencyKey = None)
         return "planning"
 
     return await do_once(viewer=viewer, key=key, name="meeting_plan", about={"meeting": meeting_id}, do=do)
+
+
+@deed("/meetings/{meeting_id:int}/publish")
+async def publish(viewer: SignedIn, meeting_id: PathId, key: IdempotencyKey = None) -> Moved:
+    """Let the participants see their appointments, and tell everybody who is invited."""
+    by = actor(viewer, "official")
+
+    async def do(at: datetime) -> str:
+        await publish_timetable(meeting_id=meeting_id, town_id=viewer.organisation_id, actor=by, at=at)
+        return "published"
+
+    return await do_once(viewer=viewer, key=key, name="meeting_publish", about={"meeting": meeting_id}, do=do)
 
 
 @deed("/meetings/{meeting_id:int}/answer", body=Answer)
@@ -264,6 +277,7 @@ routes: list[ControllerRouterHandler] = [
     invitations,
     open_one,
     plan,
+    publish,
     respond,
     change,
     one_appointment,

@@ -7,6 +7,7 @@ import pytest
 from fixtures.factories import Factory, Member
 from market import clock
 from market.accounts.rules import SYSTEM
+from market.db.session import execute
 from market.matching.operations import run_now
 from market.meetings.planning import plan_now
 
@@ -105,8 +106,14 @@ async def test_a_meeting_is_opened_planned_answered_and_held(town: Town) -> None
     assert (await official.get("/meetings/1")).json()["planning"] is True
     assert (await town["buyer"].get("/meetings/1")).status_code == 404
     member = town.member("official")
+    assert (await official.post("/meetings/1/publish")).status_code == 409
+    await execute("UPDATE job SET state = 'done' WHERE kind = 'meetings.plan'")
     await plan_now(meeting_id=1, town_id=member.organisation_id, actor=member.actor, at=clock.now())
     [talk] = (await official.get("/meetings/1/appointments")).json()
+    assert (await town["buyer"].get("/meetings/1/appointments")).json() == []
+    assert (await town["buyer"].post("/meetings/1/publish")).status_code == 403
+    assert (await official.post("/meetings/1/publish")).json() == {"state": "published"}
+    assert (await official.post("/meetings/1/publish")).status_code == 409
     assert (await town["buyer"].get("/meetings/1/appointments")).json() == [talk]
     assert len((await official.get("/meetings/1/invitations")).json()) == 2
     own = (await town["buyer"].get("/meetings/1/invitations")).json()
