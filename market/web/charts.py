@@ -246,7 +246,7 @@ def _sankey_svg(flows: dict[tuple[str, str], int], width: int, language: Languag
             )
             name_room = margin - 12 if not one_line else margin - 12 - text_width(figure, 13) - 8
             if one_line:
-                words = _cut(name, name_room)
+                words = cut(name, name_room)
                 parts.append(
                     f'<text class="c-label" x="{at}" y="{centre + line:.1f}" text-anchor="{anchor}">'
                     f'{escape(words)} <tspan class="c-figure">{figure}</tspan></text>'
@@ -279,7 +279,7 @@ def text_width(text: str, size: int) -> float:
     return sum(size if east_asian_width(sign) in "WF" else size * 0.56 for sign in text)
 
 
-def _cut(text: str, room: float, size: int = 14) -> str:
+def cut(text: str, room: float, size: int = 14) -> str:
     """Shorten ``text`` to ``room`` px, with an ellipsis."""
     if text_width(text, size) <= room:
         return text
@@ -292,7 +292,7 @@ def _cut(text: str, room: float, size: int = 14) -> str:
 
 
 def _label(text: str, x: float, y: float, room: float, anchor: str, tone: str) -> str:
-    words = _cut(text, room)
+    words = cut(text, room)
     full = f"<title>{escape(text)}</title>" if words != text else ""
     return f'<text class="{tone}" x="{x:g}" y="{y:.1f}" text-anchor="{anchor}">{full}{escape(words)}</text>'
 

@@ -15,12 +15,18 @@ from markupsafe import Markup, escape
 from market.i18n import Language, msg, translate
 from market.meetings.route.problem import clock
 from market.meetings.tour_queries import FieldRouteRow, RouteStopRow
-from market.web.charts import HALF, NARROW, WIDE, text_width
+from market.web.charts import HALF, NARROW, WIDE, cut, text_width
 
 #: Colours and dashes of the style sheet repeat after so many buses.
 _STYLES = 4
-#: Px: of a station, and between two of them at least.
-_RADIUS, _APART = 11, 58
+#: Px: of a station, of one that no bus calls at, and between two of them at least.
+_RADIUS, _SMALL, _APART = 11, 7, 58
+#: Px that a name may have, by the width of the drawing.
+_ROOM = {WIDE: 150, HALF: 128, NARROW: 96}
+#: How much more upright than level a sheet may be stretched: it is a schematic, and a phone is tall.
+_STRETCH = 1.5
+#: With more stations than this a phone's map leaves the times to the list below it.
+_MOST_TIMED = 9
 _NAME, _TIME = 14, 13
 
 Point = tuple[float, float]
@@ -62,6 +68,10 @@ def _draw(route: FieldRouteRow, width: int, language: Language) -> tuple[int, st
     # where there is little room, those that no bus calls at are left to the list below the map
     stops = route.stops if width == WIDE or len(route.stops) < 10 else route.visited
     stations = [_start(route, language), *_stations(route, stops, language)]
+    for station in stations:
+        station.name = cut(station.name, _ROOM[width], _NAME)
+        if width == NARROW and len(stations) > _MOST_TIMED:
+            station.time = ""
     height = _lay_out(stations, width)
     places = dict(zip((stop.id for stop in stops), stations[1:], strict=True))
     lines, tracks = [], []
@@ -83,7 +93,8 @@ def _draw(route: FieldRouteRow, width: int, language: Language) -> tuple[int, st
             )
         else:
             signs.append(
-                f'<circle class="route-stop {station.style}" cx="{x:.1f}" cy="{y:.1f}" r="{_RADIUS}"/>'
+                f'<circle class="route-stop {station.style}" cx="{x:.1f}" cy="{y:.1f}" '
+                f'r="{_SMALL if station.style == "none" else _RADIUS}"/>'
             )
         if station.sign:
             signs.append(
@@ -98,7 +109,7 @@ def _start(route: FieldRouteRow, language: Language) -> _Station:
     name = route.start_name_en if language == "en" and route.start_name_en else route.start_name
     ends = route.result.plan.ends if route.result.plan else route.back_by
     return _Station(
-        _cut(name),
+        name,
         f"{clock(route.leaves_at)}–{clock(ends)}",
         translate(msg("起"), language),
         "start",
@@ -110,7 +121,7 @@ def _stations(route: FieldRouteRow, stops: Sequence[RouteStopRow], language: Lan
     lean = cos(radians(route.start_lat))
     return [
         _Station(
-            _cut(name_of(stop, language)),
+            name_of(stop, language),
             f"{clock(stop.begins_at)}–{clock(stop.leaves_at)}"
             if stop.begins_at is not None and stop.leaves_at is not None
             else "",
@@ -122,21 +133,18 @@ def _stations(route: FieldRouteRow, stops: Sequence[RouteStopRow], language: Lan
     ]
 
 
-def _cut(name: str) -> str:
-    return name if len(name) <= 12 or text_width(name, _NAME) <= 150 else f"{name[:16].rstrip()}…"
-
-
 def _lay_out(stations: Sequence[_Station], width: int) -> int:
     """Put the stations on the sheet, north up, and apart; return the height."""
     side = min(120, width // 4)
-    room_x, room_y = width - 2 * side, 300 if width > NARROW else 330
+    room_x, room_y = width - 2 * side, 300 + 14 * max(len(stations) - 6, 0)
     xs, ys = [each.at[0] for each in stations], [each.at[1] for each in stations]
     wide, tall = max(xs) - min(xs) or 1e-9, max(ys) - min(ys) or 1e-9
     scale = min(room_x / wide, room_y / tall)
-    height = round(max(tall * scale, min(room_y, 40 * len(stations)))) + 90
+    upright = min(room_y / tall, scale * _STRETCH)
+    height = round(max(tall * upright, 60 + 12 * len(stations))) + 100
     centre_x, centre_y = (max(xs) + min(xs)) / 2, (max(ys) + min(ys)) / 2
     spots = [
-        [width / 2 + (x - centre_x) * scale, height / 2 + (y - centre_y) * scale]
+        [width / 2 + (x - centre_x) * scale, height / 2 + (y - centre_y) * upright]
         for x, y in zip(xs, ys, strict=True)
     ]
     for _ in range(120):
@@ -191,7 +199,7 @@ def _words(
     """Write name and time where they cover least, and note the place as taken."""
     x, y = station.at
     long = max(text_width(station.name, _NAME), text_width(station.time, _TIME)) + 4
-    off, line = _RADIUS + 6, 17
+    off, line = _RADIUS + 6, 17 if station.time else 0
     options = [
         ("start", x + off, y - 2),
         ("end", x - off, y - 2),
@@ -219,11 +227,11 @@ def _words(
     assert best is not None
     anchor, at, base = options[best[1]]
     taken.append(best[2])
-    return (
-        f'<text class="route-name" x="{at:.1f}" y="{base:.1f}" text-anchor="{anchor}">'
-        f"{escape(station.name)}</text>"
-        f'<text class="route-time" x="{at:.1f}" y="{base + line:.1f}" text-anchor="{anchor}">'
-        f"{escape(station.time)}</text>"
+    written = [(f"route-name {station.style}", base, station.name), ("route-time", base + line, station.time)]
+    return "".join(
+        f'<text class="{kind}" x="{at:.1f}" y="{level:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+        for kind, level, words in written
+        if words
     )
 
 

@@ -81,7 +81,7 @@ async def test_one_click_makes_a_planned_tour_with_its_map(scene: Scene) -> None
     page = (await scene.browser.get(scene.page)).text
     assert "已证明最优" in page
     assert page.count('<svg class="chart-') == 3
-    assert set(re.findall(r'class="route-name"[^>]*>([^<]+)<', page)) >= {
+    assert set(re.findall(r'class="route-name[^"]*"[^>]*>([^<]+)<', page)) >= {
         "第1&lt;村&gt;",
         "第2&lt;村&gt;",
     }
