@@ -21,6 +21,7 @@ from market.meetings.wishing import set_wish
 from market.units import GRAMS_PER_KG, Gram
 from seeds.case import Case
 from seeds.case import Outcome as Ending
+from seeds.tour import lead_to_the_fields
 
 #: Days from the deal to the first goods, and from the goods to the money.
 DISPATCH_DAYS = 4
@@ -97,6 +98,7 @@ async def meet(loaded: Case, people: People, *, began: datetime) -> None:
     wishes_by = day - timedelta(days=loaded.story.meeting.wish_days)
     await plan_now(meeting_id=meeting_id, town_id=town_id, actor=official, at=wishes_by)
     await publish_timetable(meeting_id=meeting_id, town_id=town_id, actor=official, at=wishes_by)
+    await lead_to_the_fields(meeting_id=meeting_id, town_id=town_id, actor=official, at=wishes_by)
     for invitation in await invitations_of(meeting_id=meeting_id):
         await mark_attendance(
             meeting_id=meeting_id,
