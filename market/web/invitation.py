@@ -10,8 +10,8 @@ from market import clock
 from market.accounts.operations import count_try
 from market.errors import Conflict, Invalid
 from market.i18n import Message, msg
-from market.meetings.invitation_queries import InviteeRow, LinkGone, about_of, invitee
-from market.meetings.links import INVITATION_PATH, read_token
+from market.meetings.invitation_queries import InviteeRow, LinkGone, about_of, invitee, invitee_of
+from market.meetings.links import INVITATION_PATH, invitation_path, read_token
 from market.meetings.persons import LONGEST_NAME, MOST_PERSONS, attendees_of
 from market.meetings.queries import AppointmentRow, MeetingRow, appointments_of_meeting, meeting_of
 from market.meetings.replying import (
@@ -26,9 +26,10 @@ from market.meetings.replying import (
 from market.meetings.rules import INVITATION, MEETING, PLANNABLE
 from market.transitions import WrongState
 from market.web import fields
+from market.web.addresses import row_number
 from market.web.calendars import calendar_answer, site_address
 from market.web.forms import Filled, Form
-from market.web.guards import Anybody, WebRequest
+from market.web.guards import Anybody, SignedIn, WebRequest
 from market.web.pages import redirect
 from market.web.trade import show
 
@@ -263,4 +264,11 @@ async def feed(request: WebRequest, token: FromPath[str]) -> Response[bytes]:
     return await calendar_answer(request, meeting, invited)
 
 
-routes: list[ControllerRouterHandler] = [page, answer, pass_on, feed]
+@get("/meetings/{meeting_id:int}/persons")
+async def mine(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[bytes]:
+    """Lead somebody who is invited and has signed in to the same page that the link opens."""
+    row = await invitee_of(meeting_id=row_number(meeting_id), organisation_id=viewer.organisation_id)
+    return redirect(request, invitation_path(row.id, row.link_version))
+
+
+routes: list[ControllerRouterHandler] = [page, answer, pass_on, feed, mine]

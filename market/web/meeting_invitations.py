@@ -92,7 +92,8 @@ async def _draw(
 ) -> Response[str]:
     trouble: Invalid | None = None
     try:
-        filters = filters_from_query(InviteeFilters, request.query_params.multi_items())
+        pairs = [pair for pair in request.query_params.multi_items() if pair[0] != "lang"]
+        filters = filters_from_query(InviteeFilters, pairs)
     except Invalid as refused:
         filters, trouble = InviteeFilters(), refused
     page = await invitees_of(meeting_id=meeting.id, filters=filters)

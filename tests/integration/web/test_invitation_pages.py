@@ -210,6 +210,16 @@ async def test_feed_is_read_again_only_when_it_has_changed(day: Gathering, guest
     assert link == f"http://market.test/i/{await day.buyer.token()}"
 
 
+async def test_who_has_signed_in_is_led_to_the_same_page(
+    day: Gathering, factory: Factory, browser_of: SignedInAs
+) -> None:
+    path = f"/meetings/{day.meeting_id}/persons"
+    buyer = await browser_of(day.buyer.member)
+    assert (await buyer.get(path)).headers["location"] == f"/i/{await day.buyer.token()}"
+    stranger = await browser_of(await factory.member(role="buyer"))
+    assert (await stranger.get(path)).status_code == 404
+
+
 # the town's side
 
 
@@ -219,7 +229,8 @@ async def test_list_shows_who_has_not_answered_first_and_filters_live_in_the_add
     await execute(
         "UPDATE invitation SET state = 'accepted', responded_at = now() WHERE id = $1", day.buyer.id
     )
-    page = (await office.get(day.page)).text
+    assert (await office.get(f"{day.page}?lang=en&side=buyer")).status_code == 200
+    page = (await office.get(f"{day.page}?lang=zh")).text
     rows = re.findall(rf'<th scope="row"><a href="{day.page}/(\d+)">', page)
     assert rows == [str(day.seller.id), str(day.buyer.id)]
     assert "今天邀请" in page
