@@ -13,8 +13,7 @@ from market.meetings.checker.claimed import Claim
 from market.meetings.checker.counting import Count, broken_rules, count
 from market.meetings.checker.court import BREAKS, CHANGES, IDLE, WEIGHT, Court, Verdict
 from market.meetings.checker.exact import Answer, Exact, Sum, forced, forced_changes
-from market.meetings.checker.impossible import check_impossible
-from market.meetings.checker.labels import labels
+from market.meetings.checker.impossible import check_impossible, fullest
 from market.meetings.checker.reading import Meeting
 
 
@@ -45,15 +44,8 @@ def check_claims(
 
 def _as_good(court: Court, *, tables: bool = False) -> tuple[Exact, Sum | None]:
     """Return a model of all plans that place as much as the timetable, and its table changes if asked."""
-    meeting, claim = court.meeting, court.claim
-    chosen = None
-    if claim.status == "infeasible":
-        chosen = [label for label in labels(meeting) if label.kind != "keep"]
-    model = Exact(meeting, chosen)
-    if claim.status == "infeasible":
-        required = meeting.required()
-        placed = sum(talk in claim.slots for talk in required)
-        model.model.add(cp_model.LinearExpr.sum([model.placed(talk) for talk in required]) >= placed)
+    impossible = court.claim.status == "infeasible"
+    model = fullest(court) if impossible else Exact(court.meeting)
     return model, model.changes() if tables else None
 
 
@@ -66,7 +58,7 @@ def _check_bound(court: Court) -> None:
     if court.open_if_large(name):
         return
     answer = court.ask_for_all(0.7, breaks=bound - 1)
-    if not answer.never and answer.slots is None:
+    if not answer.never and answer.slots is None and not court.over():
         model, _ = _as_good(court)
         model.model.add(model.micro() >= court.counted.micro)
         breaks = model.breaks()
@@ -120,6 +112,9 @@ def _check_optimal(court: Court) -> None:
         if answer.never or answer.slots is not None:
             if court.judge(name, answer) is False:
                 return
+            continue
+        if court.over():
+            court.judge(name, answer)
             continue
         model, changes = _as_good(court, tables=name == CHANGES)
         micro = model.micro()

@@ -15,7 +15,7 @@ from market.meetings.checker.reading import MICRO, Meeting
 #: A model with more appointments x slots, or appointments x slots x tables, is not built.
 _MOST_PLACES, _MOST_SEATS = 600_000, 250_000
 #: Shorter than this, no question is put.
-LEAST_SECONDS = 0.05
+_LEAST_SECONDS = 0.05
 #: So many appointments of a better plan are told.
 _MOST_TOLD = 12
 
@@ -44,8 +44,12 @@ class Court:
     def left(self) -> float:
         return self._end - perf_counter()
 
+    def over(self) -> bool:
+        """Tell whether no question is worth putting any more."""
+        return self.left() < _LEAST_SECONDS
+
     def ask(self, model: Exact, share: float, *, least: Sum = None) -> Answer:
-        if self.left() < LEAST_SECONDS:
+        if self.over():
             return Answer()
         return model.ask(
             seconds=self.left() * share, threads=self.threads, least=least, near=self.claim.slots
@@ -53,7 +57,7 @@ class Court:
 
     def ask_for_all(self, share: float, *, breaks: int, idle: int | None = None) -> Answer:
         """Put the question as clauses, where it can be: neither plan nor proof is no answer."""
-        if self.left() < LEAST_SECONDS or not fits(self.meeting, self.claim.slots):
+        if self.over() or not fits(self.meeting, self.claim.slots):
             return Answer()
         return ask_for_all(self.meeting, breaks=breaks, idle=idle, seconds=self.left() * share)
 

@@ -6,8 +6,8 @@ from ortools.sat.python import cp_model
 
 from market.i18n import msg
 from market.meetings.checker.claimed import Reason
-from market.meetings.checker.court import LEAST_SECONDS, Court
-from market.meetings.checker.exact import Exact
+from market.meetings.checker.court import Court
+from market.meetings.checker.exact import Answer, Exact, total
 from market.meetings.checker.labels import labels, normal
 
 
@@ -24,7 +24,13 @@ def check_impossible(court: Court) -> None:
         return
     if clash:
         _check_clash(court, [normal(reason) for reason in clash])
-        return
+    else:
+        _check_nothing_named(court)
+    if not court.verdict.wrong:
+        _check_fullest(court)
+
+
+def _check_nothing_named(court: Court) -> None:
     court.verdict.left_open.append(msg("没有写明哪些要求互相冲突。"))
     answer = court.ask(Exact(court.meeting), 0.8)
     if answer.never:
@@ -33,6 +39,40 @@ def check_impossible(court: Court) -> None:
         court.verdict.left_open.append(msg("排不下：时限内没有判定，未核对。"))
     else:
         court.verdict.wrong.append(msg("说是排不下，其实都排得下（{plan}）。", plan=court.plan(answer.slots)))
+
+
+def fullest(court: Court) -> Exact:
+    """Return a model of all plans that leave out no more required appointments than the timetable."""
+    meeting, claim = court.meeting, court.claim
+    model = Exact(meeting, [label for label in labels(meeting) if label.kind != "keep"])
+    required = meeting.required()
+    placed = sum(talk in claim.slots for talk in required)
+    model.model.add(total(model.placed(talk) for talk in required) >= placed)
+    return model
+
+
+def _check_fullest(court: Court) -> None:
+    """Try that no plan places more: more required ones at no loss of weight, or more weight."""
+    name = msg("排上的洽谈")
+    if court.over():
+        court.judge(name, Answer())
+        return
+    model, required = fullest(court), court.meeting.required()
+    placed = sum(talk in court.claim.slots for talk in required)
+    number, micro = total(model.placed(talk) for talk in required), model.micro()
+    model.model.add(micro >= court.counted.micro)
+    model.model.add(number + micro >= placed + court.counted.micro + 1)
+    answer = court.ask(model, 0.7)
+    if answer.slots is None:
+        court.judge(name, answer)
+        return
+    court.verdict.wrong.append(
+        msg(
+            "没有尽量排满：有一个方案排上 {placed} 场（{plan}）。",
+            placed=len(answer.slots),
+            plan=court.plan(answer.slots),
+        )
+    )
 
 
 def _label(reason: Reason) -> str:
@@ -76,7 +116,7 @@ def _smaller(court: Court, size: int) -> list[Reason] | None:
     """
     model = Exact(court.meeting, guarded=True)
     given_up: list[frozenset[int]] = []
-    while court.left() > LEAST_SECONDS:
+    while not court.over():
         few = _fewest(given_up, len(model.labels))
         if len(few) >= size:
             return []

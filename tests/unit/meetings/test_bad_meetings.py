@@ -340,9 +340,12 @@ def test_progress_goes_to_a_terminal_and_ctrl_c_ends_at_once(tmp_path: Path) -> 
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "market", "schedule", str(file), "--out", str(out)]
     try:
-        with subprocess.Popen([*command, "--lang", "en"], stderr=theirs, stdout=subprocess.PIPE) as process:
+        with subprocess.Popen(
+            command, stderr=theirs, stdout=subprocess.PIPE, start_new_session=True
+        ) as process:
             assert read_line(ours) != b""
-            process.send_signal(signal.SIGINT)
+            # A terminal signals the whole group: no process that was started on the way stays behind.
+            os.killpg(process.pid, signal.SIGINT)
             printed, _ = process.communicate(timeout=20)
     finally:
         os.close(ours)

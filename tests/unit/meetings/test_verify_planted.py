@@ -16,8 +16,17 @@ from market.errors import Invalid
 from market.meetings.checker.sheets import BY_PARTICIPANT, BY_SLOT
 from market.meetings.checker.verify import verify_timetable
 from market.meetings.files.results import write_timetable
-from market.meetings.timetable.problem import Appointment, MeetingProblem, Participant
+from market.meetings.timetable.problem import (
+    Appointment,
+    MeetingProblem,
+    Participant,
+    scaled_kept,
+    table_changes,
+    total_breaks,
+    total_idle,
+)
 from market.meetings.timetable.scheduler import schedule
+from tests.unit.meetings import brute
 
 MANY = settings(
     max_examples=120,
@@ -229,6 +238,36 @@ def test_reasons_dropped_or_doubled_are_refused(impossible: Result, drop: bool) 
     for i in range(len(clash)):
         changed = clash[:i] + clash[i + 1 :] if drop else [*clash, clash[i]]
         assert impossible.refused_claim({**impossible.timetable, "clash": changed})
+
+
+def test_partial_timetable_that_leaves_out_more_than_it_must_is_refused(impossible: Result) -> None:
+    """All its figures and tables are right; it is only not the fullest there is."""
+    problem = msgspec.json.decode(impossible.meeting.read_bytes(), type=MeetingProblem)
+    full = schedule(problem, time_limit=20)
+    for i, gone in enumerate(full.appointments):
+        placed = full.appointments[:i] + full.appointments[i + 1 :]
+        slots, tables = ({p.id: getattr(p, part) for p in placed} for part in ("slot", "table"))
+        fewer = msgspec.structs.replace(
+            full,
+            appointments=placed,
+            left_out=(*full.left_out, gone.id),
+            kept_weight=scaled_kept(problem, slots) / 1_000_000,
+            breaks=total_breaks(problem, slots),
+            idle_slots=total_idle(problem, slots),
+            table_changes=table_changes(problem, slots, tables),
+            lower_bound_breaks=0,
+        )
+        write_timetable(impossible.out, problem, fewer, language="zh")
+        try:
+            report = verify_timetable(impossible.meeting, impossible.out)
+        finally:
+            for name, content in impossible.files.items():
+                (impossible.out / name).write_text(content, encoding="utf-8")
+        assert report.wrong != ()
+        if brute.allowed(problem, slots):
+            assert [text.text for text in report.wrong] == [
+                "没有尽量排满：有一个方案排上 {placed} 场（{plan}）。"
+            ]
 
 
 CELL = st.one_of(
