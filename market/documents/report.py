@@ -16,7 +16,7 @@ from market.i18n import translate
 from market.meetings.report import FATES, Count, contract_fen, spoken_fen
 from market.meetings.report_queries import Report
 from market.meetings.rules import FOLLOW_UP_DAYS, FOLLOW_UP_LEVELS, OUTCOMES, SAMPLE, SAMPLE_VERDICTS
-from market.units import Fen, yuan
+from market.units import FEN_PER_YUAN, Fen, yuan
 
 _SIDES = (("buyer", "买方"), ("seller", "卖方"), ("guest", "媒体和来宾"))
 
@@ -40,7 +40,7 @@ class Section(msgspec.Struct, frozen=True):
 
 def exact(fen: int) -> str:
     """Return money to the fen where there are any: a report is held against the books."""
-    return f"{plain(yuan(Fen(fen)), places=2)} 元"
+    return f"{plain(yuan(Fen(fen)), places=2, least=2 if fen % FEN_PER_YUAN else 0)} 元"
 
 
 def _mass(grams: int) -> str:
@@ -216,7 +216,7 @@ def _contracts(report: Report) -> Section:
     if not rows:
         return Section("合同清单", ("还没有双方签字的合同。",))
     head = ("编号", "货", "卖方", "买方", "数量", "金额", "已验收", "已回款")
-    return Section("合同清单", (), Grid(head, rows, (31, 27, 26, 22, 15, 20, 13, 16), (4, 5, 6, 7)))
+    return Section("合同清单", (), Grid(head, rows, (29, 26, 25, 21, 15, 21, 13, 20), (4, 5, 6, 7)))
 
 
 def _intents(report: Report) -> Section:

@@ -54,15 +54,15 @@ async def test_page_counts_apart_and_its_lists_and_papers_say_the_same(after: Af
     (struck,) = await after.record(first, "signed", kg=3_000, price=800)
     await after.sign(first, struck, "seller", "buyer")
     await after.deliver(first, struck, 1_000, taken=400)
-    await after.record(second, "intent", kg=2_000, price=750)
+    await after.record(second, "intent", kg=2_001, price=751)
     await after.record(third, "none", reason="price")
     shown = figures_in((await town.get(page_of(after))).text)
     assert shown == {
-        "意向（合计）": "39,000 元",
+        "意向（合计）": "39,027.51 元",
         "其中已签合同": "24,000 元",
         "其中合同待签字": "0 元",
         "其中合同取消或终止": "0 元",
-        "其中还是意向": "15,000 元",
+        "其中还是意向": "15,027.51 元",
         "合同（双方已签）": "24,000 元",
         "其中出自引擎建议": "24,000 元",
         "发货（买方已验收）": "3,200 元",
