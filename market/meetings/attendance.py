@@ -183,6 +183,26 @@ async def mark_person(
     return target
 
 
+async def check_in_seated(*, meeting_id: int, organisation_id: int, actor: Actor, at: datetime) -> None:
+    """Check in whoever was not, in the caller's transaction."""
+    row = await fetch_row(
+        "SELECT id, attendance FROM invitation WHERE meeting = $1 AND organisation = $2 FOR UPDATE",
+        meeting_id,
+        organisation_id,
+    )
+    if row is None or not rules.ATTENDANCE.find("check_in", state=row["attendance"], by="official"):
+        return
+    await log_move(
+        meeting_id=meeting_id,
+        code=code_of_invitation(row["id"]),
+        attendee_id=None,
+        move="check_in",
+        actor=actor,
+        at=at,
+    )
+    await settle(row["id"])
+
+
 async def settle_all(invitations: Collection[int]) -> None:
     """Settle several organisations, in the one order that keeps two callers from waiting in a ring."""
     for number in sorted(invitations):

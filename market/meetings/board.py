@@ -197,7 +197,12 @@ def _missing(lines: Iterable[TableLine]) -> list[Missed]:
     """Return who is awaited soonest: each once, for the first talk that waits for them."""
     found: dict[int, Missed] = {}
     awaited = sorted(
-        (each for line in lines for each in (line.now, line.waiting, line.next) if each and not each.is_done),
+        (
+            each
+            for line in lines
+            for each in (line.now, line.waiting, line.next)
+            if each and not each.is_done and not each.is_on
+        ),
         key=lambda each: (each.slot, each.table),
     )
     for talk in awaited:

@@ -16,7 +16,7 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.matching.agreement import conclude
 from market.meetings import rules
-from market.meetings.attendance import board_of
+from market.meetings.attendance import board_of, check_in_seated
 from market.meetings.commands import Outcome, TopicResult
 from market.meetings.samples import request_sample
 from market.notices.operations import notify
@@ -316,6 +316,12 @@ async def clock_talk(
             appointment_id,
             at,
         )
+        if move == "start":
+            # who sits at the table is in the house, whatever happened at the door
+            for organisation in sorted((row["seller"], row["buyer"])):
+                await check_in_seated(
+                    meeting_id=row["meeting"], organisation_id=organisation, actor=actor, at=at
+                )
         await record(
             subject=f"appointment:{appointment_id}", action=f"{move}_talk", actor=actor, at=at, details={}
         )

@@ -11,6 +11,7 @@ from market.accounts import rules as accounts
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.meetings.attendance import mark_attendance
+from market.meetings.board import hour_of
 from market.meetings.queries import (
     AppointmentRow,
     MeetingRow,
@@ -48,14 +49,26 @@ async def desk(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
     meeting = await own_meeting(meeting_id, viewer)
     guests = [each for each in await invitations_of(meeting_id=meeting.id) if each.state != "revoked"]
     talks = await appointments_of_meeting(meeting_id=meeting.id)
-    open_only = request.query_params.get("show") != "all"
+    shown = request.query_params.get("show")
+    open_only = shown != "all"
+    hour = hour_of(meeting, clock.now())
+    # those at the tables now and next, and those before them that nobody has recorded yet
+    soon = [
+        each
+        for each in talks
+        if each.state == "scheduled" and (each.slot or 0) <= (hour.next or meeting.all_slots)
+    ]
     held = [each for each in talks if each.state == "held"]
     return show(
         request,
         "meetings/desk.html",
         meeting=meeting,
         guests=guests,
-        talks=[each for each in talks if each.state == "scheduled"] if open_only else talks,
+        talks=soon
+        if shown == "now"
+        else ([each for each in talks if each.state == "scheduled"] if open_only else talks),
+        soon=soon,
+        now_only=shown == "now",
         held=held,
         all_talks=talks,
         open_only=open_only,

@@ -53,8 +53,12 @@ async def talk_form(talk: AppointmentRow, language: Language) -> Form:
 def usual_result(form: Form, talk: AppointmentRow) -> Filled:
     """Return the form with the match's own quantity and price standing in it."""
     values: dict[str, object] = {"key": new_key()}
+    # where no match says what it is about, it is mostly the first thing
+    meant = {topic.id for topic in talk.topics if topic.match is not None} or {
+        topic.id for topic in talk.topics[:1]
+    }
     for topic in talk.topics:
-        values[f"take_{topic.id}"] = topic.match is not None
+        values[f"take_{topic.id}"] = topic.id in meant
         values[f"quantity_{topic.id}"] = _usual_quantity(topic)
         values[f"price_{topic.id}"] = FenPerKg(topic.proposed_price or topic.ask)
     return form.blank(**values)

@@ -225,9 +225,9 @@ async def test_swap_is_checked_and_explained(day: Day) -> None:
     exchange = Change("swap", appointment=day.talks[0], other=day.talks[1])
     await apply(day, exchange)
     assert (await day.places())[day.talks[0]] == (1, 2)
-    # seller 0 talks with buyer 1 in the second slot already
+    # both sides talk to others in the second slot, and both tables are taken
     clash = await preview(day, Change("swap", appointment=day.talks[0], slot=2))
-    assert (len(clash.steps), len(clash.clashes)) == (0, 2)
+    assert (len(clash.steps), len(clash.clashes)) == (0, 3)
     with pytest.raises(Conflict):
         await apply(day, Change("swap", appointment=day.talks[0], slot=2))
     await apply(day, Change("swap", appointment=day.talks[0], slot=4, table=1))
