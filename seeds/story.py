@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from market import clock
-from market.accounts.rules import Actor
+from market.accounts.queries import contacts_of
+from market.accounts.rules import ROLES, Actor
 from market.db.session import fetch
 from market.deals.fulfilment import move_delivery, pay, schedule_delivery
 from market.deals.operations import sign
@@ -13,6 +14,7 @@ from market.deals.queries import payments_of
 from market.matching.operations import run_now
 from market.meetings.commands import NewMeeting, Outcome, TopicResult
 from market.meetings.operations import mark_attendance, move_meeting, record_outcome, respond
+from market.meetings.persons import NewAttendee, set_attendees
 from market.meetings.planning import open_meeting, plan_now, propose_invitations
 from market.meetings.publishing import publish_timetable
 from market.meetings.queries import AppointmentRow, appointments_of_meeting, invitations_of
@@ -92,6 +94,9 @@ async def meet(loaded: Case, people: People, *, began: datetime) -> None:
                 actor=people.actor_of(invitation.organisation),
                 at=planned + timedelta(days=1),
             )
+            await _say_who_comes(
+                meeting_id, people.actor_of(invitation.organisation), at=planned + timedelta(days=1)
+            )
     for invitation in invited:
         if invitation.side != "guest":
             await _wish(meeting_id, people.actor_of(invitation.organisation), at=planned + timedelta(days=2))
@@ -113,6 +118,23 @@ async def meet(loaded: Case, people: People, *, began: datetime) -> None:
     for appointment in await appointments_of_meeting(meeting_id=meeting_id):
         await _talk(appointment, endings, official=official, town_id=town_id, people=people, at=day)
     await move_meeting(meeting_id=meeting_id, move="close", town_id=town_id, actor=official, at=day)
+
+
+async def _say_who_comes(meeting_id: int, actor: Actor, *, at: datetime) -> None:
+    """Name the persons who come: whoever acts for the organisation in the market."""
+    assert actor.organisation_id is not None
+    contacts = await contacts_of(organisation_id=actor.organisation_id)
+    by_phone = {each.phone: each for each in reversed(contacts)}
+    await set_attendees(
+        meeting_id=meeting_id,
+        organisation_id=actor.organisation_id,
+        persons=[
+            NewAttendee(each.name, str(ROLES[each.role]), each.phone)
+            for each in list(reversed(by_phone.values()))[:2]
+        ],
+        actor=actor,
+        at=at,
+    )
 
 
 async def _wish(meeting_id: int, actor: Actor, *, at: datetime) -> None:

@@ -154,7 +154,11 @@ async def set_attendees(
 
 async def _write(invitation_id: int, persons: Sequence[NewAttendee], *, at: datetime) -> None:
     before = await fetch(
-        "SELECT id, name, phone, attendance FROM attendee WHERE invitation = $1 ORDER BY id", invitation_id
+        """SELECT id, name, phone, attendance <> $2 OR EXISTS (
+                    SELECT FROM scan WHERE scan.attendee = attendee.id) AS seen
+           FROM attendee WHERE invitation = $1 ORDER BY id""",
+        invitation_id,
+        rules.ATTENDANCE.start,
     )
     left = {row["id"]: row for row in before}
     kept: dict[int, int] = {}
@@ -168,7 +172,7 @@ async def _write(invitation_id: int, persons: Sequence[NewAttendee], *, at: date
             if same is not None:
                 kept[place] = same
                 del left[same]
-    if here := [row["name"] for row in left.values() if row["attendance"] != rules.ATTENDANCE.start]:
+    if here := [row["name"] for row in left.values() if row["seen"]]:
         raise Conflict(msg("{name} 已经签到，不能从名单里去掉。", name=here[0]))
     await execute("DELETE FROM attendee WHERE id = ANY($1::bigint[])", list(left))
     for place, person in enumerate(persons):
