@@ -72,7 +72,7 @@ def next_step(meeting: MeetingRow, standing: Standing, *, today: date) -> Step |
             f"{page}/plan",
             posts=True,
         )
-    if meeting.published_at is None and meeting.held_on > today:
+    if meeting.published_at is None and meeting.held_on >= today:
         return _before_publishing(meeting, standing, page, today)
     if meeting.held_on > today:
         return _before_the_day(standing, page)
@@ -87,7 +87,7 @@ def next_step(meeting: MeetingRow, standing: Standing, *, today: date) -> Step |
 
 def _before_publishing(meeting: MeetingRow, standing: Standing, page: str, today: date) -> Step:
     last_answer = meeting.answer_by
-    if standing.unanswered and last_answer is not None and last_answer >= today:
+    if standing.unanswered and last_answer is not None and today <= last_answer < meeting.held_on:
         return Step(
             msg("等各方回复邀请"),
             msg("{n} 家还没有回复，最晚 {day}。", n=standing.unanswered, day=last_answer.isoformat()),
@@ -95,7 +95,7 @@ def _before_publishing(meeting: MeetingRow, standing: Standing, page: str, today
             f"{page}/invitations",
         )
     last_wish = meeting.wishes_by
-    if standing.without_wishes and last_wish is not None and last_wish >= today:
+    if standing.without_wishes and last_wish is not None and today <= last_wish < meeting.held_on:
         return Step(
             msg("等各方选想见谁"),
             msg("{n} 家还没有选，最晚 {day}。", n=standing.without_wishes, day=last_wish.isoformat()),

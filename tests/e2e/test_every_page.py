@@ -32,17 +32,19 @@ EXPECTED = {
     "secretary": {
         *("/", "/selling", "/selling/new", "/selling/*", "/selling/*/terms", "/selling/*/why", "/bids"),
         *("/matches", "/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices", "/account"),
+        *("/meetings/*/wishes", "/meetings/*/talks/*"),
     },
     "official": {
         *("/town", "/town/runs", "/town/runs/*", "/town/runs/*/pair", "/town/runs/*/bonus"),
         *("/town/listings/*", "/town/meetings", "/town/meetings/new"),
         *("/town/meetings/*", "/town/meetings/*/desk", "/town/meetings/*/talks/*", "/town/deals", "/deals/*"),
-        *(f"/town/meetings/*/print {what}" for what in ("programme", "timetable", "participants", "tables")),
+        *(f"/town/meetings/*/{step}" for step in ("invitations", "wishes", "timetable", "publish", "papers")),
     },
     "buyer": {
         *("/", "/listings", "/listings/*", "/demands", "/demands/new", "/demands/*", "/demands/*/why"),
         *("/bids", "/matches"),
         *("/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices"),
+        *("/meetings/*/wishes", "/meetings/*/talks/*"),
     },
 }
 

@@ -5,19 +5,23 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
 
-from fixtures.factories import PASSWORD, Factory, Member
+from fixtures.factories import PASSWORD, STORY, Factory, Member
 from market import clock
 from market.accounts.passwords import hash_password
 from market.accounts.rules import token_hash
 from market.app import create_app
 from market.db.session import Engine, execute
+from market.matching.operations import run_now
 from market.web.cookies import Edge
 from market.web.csrf import SESSION
+
+if TYPE_CHECKING:
+    from tests.integration.web.meeting_scene import Scene
 
 
 class Browser:
@@ -126,3 +130,23 @@ async def buyer(factory: Factory, password_hash: str) -> Member:
 @pytest.fixture
 async def seller(factory: Factory, password_hash: str) -> Member:
     return await _with_password(await factory.member(role="secretary"), password_hash)
+
+
+@pytest.fixture
+async def scene(factory: Factory, browser_of: SignedInAs) -> "Scene":
+    """A town with two villages, two chains and the media, matched, and its official's browser."""
+    from tests.integration.web.meeting_scene import Scene  # it knows this module's Browser
+
+    official = await factory.member(role="official", password=PASSWORD)
+    sellers = [
+        await factory.member(role="secretary", town_id=official.organisation_id, password=PASSWORD)
+        for _ in range(2)
+    ]
+    buyers = [await factory.member(role="buyer") for _ in range(2)]
+    await factory.member(role="buyer", kind="media")
+    for seller, kg in zip(sellers, (1_000, 800), strict=True):
+        await factory.listing(seller, kg=kg)
+    for buyer in buyers:
+        await factory.demand(buyer, kg=900)
+    await run_now(town_id=official.organisation_id, actor=official.actor, at=STORY)
+    return Scene(official, sellers, buyers, await browser_of(official))

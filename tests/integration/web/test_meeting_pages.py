@@ -3,86 +3,19 @@
 import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 
-from fixtures.factories import PASSWORD, STORY, Factory, Member
+from fixtures.factories import PASSWORD, Factory, Member
 from market import clock
 from market.db.jobs import Worker
 from market.db.session import execute, fetch, fetch_value
-from market.matching.operations import run_now
 from tests.integration.web.conftest import Browser, SignedInAs, faults
+from tests.integration.web.meeting_scene import Scene, form
 
 Form = dict[str, str]
-
-
-def form(**changes: str) -> Form:
-    """What a usual form sends."""
-    given = {
-        "title": "东岗对接会",
-        "held_on": clock.today().isoformat(),
-        "starts_at": "09:00",
-        "venue": "村部大院",
-        "slot_minutes": "20",
-        "slots": "4",
-        "tables": "3",
-        "half_day_after": "2",
-        "pause_minutes": "60",
-        "most_appointments": "",
-        "invite_media": "1",
-        "programme": "",
-        "key": str(uuid4()),
-    }
-    return {**given, **changes}
-
-
-class Scene:
-    """A town with two villages, two chains and the media, matched, and its official's browser."""
-
-    def __init__(
-        self, official: Member, sellers: list[Member], buyers: list[Member], browser: Browser
-    ) -> None:
-        self.official, self.sellers, self.buyers, self.browser = official, sellers, buyers, browser
-        self.page = ""
-
-    async def open(self, **changes: str) -> None:
-        answer = await self.browser.post("/town/meetings/new", form(**changes))
-        assert answer.status_code == 303, faults(answer)
-        self.page = answer.headers["location"]
-        assert await Worker().work_once() is True
-
-    async def start(self) -> None:
-        await self.open()
-        answer = await self.browser.post(f"{self.page}/move/start")
-        assert answer.headers["location"] == f"{self.page}/desk"
-
-    async def talk(self) -> tuple[str, int]:
-        """Return the page of a talk about a match, and that match's topic."""
-        row = (
-            await fetch(
-                """SELECT topic.appointment, topic.id FROM topic WHERE match IS NOT NULL
-                   ORDER BY topic.id LIMIT 1"""
-            )
-        )[0]
-        return f"{self.page}/talks/{row['appointment']}", row["id"]
-
-
-@pytest.fixture
-async def scene(factory: Factory, browser_of: SignedInAs) -> Scene:
-    official = await factory.member(role="official", password=PASSWORD)
-    sellers = [
-        await factory.member(role="secretary", town_id=official.organisation_id, password=PASSWORD)
-        for _ in range(2)
-    ]
-    buyers = [await factory.member(role="buyer") for _ in range(2)]
-    await factory.member(role="buyer", kind="media")
-    for seller, kg in zip(sellers, (1_000, 800), strict=True):
-        await factory.listing(seller, kg=kg)
-    for buyer in buyers:
-        await factory.demand(buyer, kg=900)
-    await run_now(town_id=official.organisation_id, actor=official.actor, at=STORY)
-    return Scene(official, sellers, buyers, await browser_of(official))
+#: The steps of a meeting that are always open, after its address.
+STEPS = ("wishes", "timetable", "publish", "desk")
 
 
 @pytest.fixture
@@ -164,7 +97,7 @@ async def test_planning_again_is_harmless_and_possible_until_it_begins(scene: Sc
     await scene.open()
     for _ in range(2):
         answer = await scene.browser.post(f"{scene.page}/plan")
-        assert answer.headers["location"] == scene.page
+        assert answer.headers["location"] == f"{scene.page}/timetable"
     assert await fetch_value("SELECT count(*) FROM job WHERE state = 'waiting'") == 1
     assert await Worker().work_once() is True
     await scene.browser.post(f"{scene.page}/move/start")
@@ -194,7 +127,6 @@ async def test_check_in_is_open_while_the_meeting_is_on(scene: Scene) -> None:
     await scene.open()
     guest = scene.sellers[0].organisation_id
     attend = f"{scene.page}/attendance/{guest}/check_in"
-    assert (await scene.browser.post(attend)).status_code == 409
     await scene.browser.post(f"{scene.page}/move/start")
     for _ in range(2):
         answer = await scene.browser.post(attend)
@@ -268,26 +200,16 @@ async def test_result_before_the_meeting_begins_is_refused(scene: Scene) -> None
     assert answer.status_code == 409
 
 
-async def test_papers_are_printed_from_the_timetable(scene: Scene) -> None:
-    await scene.open()
-    tables = await fetch_value("SELECT count(DISTINCT table_number) FROM appointment")
-    sheets = {"programme": 1, "timetable": 1, "participants": 4, "tables": tables, "signin": 1}
-    for what, count in sheets.items():
-        page = await scene.browser.get(f"{scene.page}/print?what={what}")
-        assert (what, page.status_code, page.text.count('<article class="sheet')) == (what, 200, count)
-    assert (await scene.browser.get(f"{scene.page}/print?what=secrets")).status_code == 404
-
-
 async def test_meeting_is_another_towns_neither_to_see_nor_to_move(
     scene: Scene, factory: Factory, browser_of: SignedInAs
 ) -> None:
     await scene.start()
     talk, _ = await scene.talk()
     stranger = await browser_of(await factory.member(role="official", password=PASSWORD))
-    for path in (scene.page, f"{scene.page}/desk", f"{scene.page}/print", talk):
+    for path in (scene.page, *(f"{scene.page}/{each}" for each in STEPS), talk):
         assert (await stranger.get(path)).status_code == 404
     guest = scene.sellers[0].organisation_id
-    for path in ("plan", "move/close", f"attendance/{guest}/check_in"):
+    for path in ("plan", "publish", "move/close", f"wishes/{guest}/absent", f"attendance/{guest}/check_in"):
         assert (await stranger.post(f"{scene.page}/{path}")).status_code == 404
     assert (await stranger.post(talk, {"outcome": "sample"})).status_code == 404
     assert await fetch_value("SELECT state FROM meeting") == "in_progress"
@@ -298,7 +220,8 @@ async def test_meeting_is_another_towns_neither_to_see_nor_to_move(
 async def test_meeting_pages_speak_english(scene: Scene) -> None:
     await scene.start()
     talk, _ = await scene.talk()
-    for path in ("/town/meetings", "/town/meetings/new", scene.page, f"{scene.page}/desk", talk):
+    steps = [f"{scene.page}/{each}" for each in STEPS]
+    for path in ("/town/meetings", "/town/meetings/new", scene.page, *steps, talk):
         page = (await scene.browser.get(f"{path}?lang=en")).text
         words = re.sub(r"<[^>]+>", " ", page[page.index("<main") : page.index("</main>")])
         assert not re.search("会议|洽谈|签到|公斤|吨|邀请", words.replace("东岗对接会", ""))
@@ -307,24 +230,29 @@ async def test_meeting_pages_speak_english(scene: Scene) -> None:
 OpenedAs = Callable[[Member], Awaitable[Browser]]
 
 
-async def test_invited_seller_sees_the_own_day_and_answers(scene: Scene, browser_of: OpenedAs) -> None:
+async def test_invited_seller_answers_and_sees_the_own_day_once_it_is_published(
+    scene: Scene, browser_of: OpenedAs
+) -> None:
     await scene.open(held_on=(clock.today() + timedelta(days=3)).isoformat())
     number = scene.page.rpartition("/")[2]
     seller = await browser_of(scene.sellers[0])
     listed = (await seller.get("/meetings")).text
     assert f'action="/meetings/{number}/answer/accepted"' in listed
-    page = (await seller.get(f"/meetings/{number}")).text
-    own = await fetch_value(
-        "SELECT count(*) FROM appointment WHERE seller = $1", scene.sellers[0].organisation_id
-    )
-    assert page.count('<div class="my-when">') == own > 0
     for _ in range(2):
         answer = await seller.post(f"/meetings/{number}/answer/accepted")
         assert answer.headers["location"] == f"/meetings/{number}"
     states = "SELECT state FROM invitation WHERE organisation = $1"
     assert await fetch_value(states, scene.sellers[0].organisation_id) == "accepted"
     assert (await seller.post(f"/meetings/{number}/answer/never")).status_code == 404
-    assert "已接受" in (await scene.browser.get(scene.page)).text
+    assert "1 家参加，0 家不来。" in (await scene.browser.get(scene.page)).text
+
+    hidden = (await seller.get(f"/meetings/{number}")).text
+    assert ("日程还没有发布" in hidden, hidden.count('<div class="my-when">')) == (True, 0)
+    await scene.publish()
+    own = await fetch_value(
+        "SELECT count(*) FROM appointment WHERE seller = $1", scene.sellers[0].organisation_id
+    )
+    assert (await seller.get(f"/meetings/{number}")).text.count('<div class="my-when">') == own > 0
 
 
 async def test_calendar_file_holds_one_event_for_each_talk(scene: Scene, browser_of: OpenedAs) -> None:

@@ -1,0 +1,115 @@
+"""The timetable before the meeting: laid, changed by hand, published; and a talk as its sides see it."""
+
+from datetime import timedelta
+
+import pytest
+
+from market import clock
+from market.db.session import fetch, fetch_value
+from tests.integration.web.conftest import Browser, SignedInAs
+from tests.integration.web.meeting_scene import Scene
+
+
+@pytest.fixture
+async def laid(scene: Scene) -> Scene:
+    """The scene with a meeting in three days whose timetable is laid."""
+    await scene.open(held_on=(clock.today() + timedelta(days=3)).isoformat())
+    return scene
+
+
+async def first_talk() -> tuple[int, int, int, int]:
+    """Return number, slot, seller and buyer of the first talk."""
+    row = (
+        await fetch(
+            """SELECT id, slot, seller, buyer FROM appointment WHERE slot IS NOT NULL
+               ORDER BY slot, table_number LIMIT 1"""
+        )
+    )[0]
+    return row["id"], row["slot"], row["seller"], row["buyer"]
+
+
+async def test_timetable_shows_what_is_asked_for(laid: Scene) -> None:
+    talk, _, _, buyer = await first_talk()
+    page = f"{laid.page}/timetable"
+    talks = await fetch_value("SELECT count(*) FROM appointment WHERE slot IS NOT NULL")
+    for view in ("slots", "buyer", "seller"):
+        assert (await laid.browser.get(f"{page}?view={view}")).text.count('class="talk scheduled') == talks
+    one = (await laid.browser.get(f"{page}?who={buyer}")).text
+    own = await fetch_value("SELECT count(*) FROM appointment WHERE buyer = $1", buyer)
+    assert one.count(f'href="{page}?who={buyer}&amp;talk=') == own
+    opened = (await laid.browser.get(f"{page}?talk={talk}")).text
+    assert opened.count(f'action="{page}/{talk}/fix"') == 1
+    for odd in ("view=none", "day=99", "who=x", "talk=99999999999999999999", "who=-1"):
+        assert (await laid.browser.get(f"{page}?{odd}")).status_code == 200
+
+
+async def test_talk_is_fixed_moved_taken_out_and_added(laid: Scene) -> None:
+    talk, slot, seller, buyer = await first_talk()
+    page = f"{laid.page}/timetable"
+    for deed, fixed in (("fix", True), ("free", False)):
+        await laid.browser.post(f"{page}/{talk}/{deed}")
+        assert await fetch_value("SELECT fixed FROM appointment WHERE id = $1", talk) is fixed
+    taken = {
+        row["slot"]
+        for row in await fetch("SELECT slot FROM appointment WHERE seller = $1 OR buyer = $2", seller, buyer)
+    }
+    free = next(number for number in range(1, 5) if number not in taken)
+    await laid.browser.post(f"{page}/{talk}/move", {"slot": str(free)})
+    placed = "SELECT slot, fixed, state FROM appointment WHERE id = $1"
+    assert tuple((await fetch(placed, talk))[0]) == (free, True, "scheduled")
+    await laid.browser.post(f"{page}/{talk}/remove")
+    assert tuple((await fetch(placed, talk))[0]) == (None, False, "cancelled")
+    added = {"seller": str(seller), "buyer": str(buyer), "slot": str(slot)}
+    answer = await laid.browser.post(f"{page}/add", added)
+    assert answer.headers["location"] == f"{page}#timetable"
+    assert tuple((await fetch(placed, talk))[0]) == (slot, True, "scheduled")
+
+
+async def test_change_that_clashes_is_told_where_it_was_asked_for(laid: Scene) -> None:
+    talk, slot, seller, buyer = await first_talk()
+    page = f"{laid.page}/timetable"
+    again = await laid.browser.post(f"{page}/add", {"seller": str(seller), "buyer": str(buyer)})
+    assert (again.status_code, "这两家的洽谈已经在日程里。" in again.text) == (409, True)
+    for wrong in ({"slot": ""}, {"slot": "9999"}, {"slot": "x"}, {"slot": "1", "table": "400"}):
+        refused = await laid.browser.post(f"{page}/{talk}/move", wrong)
+        assert (wrong, refused.status_code) == (wrong, 422)
+    assert (await laid.browser.post(f"{page}/{talk}/burn")).status_code == 404
+    assert (await laid.browser.post(f"{page}/99999/fix")).status_code == 404
+    assert await fetch_value("SELECT slot FROM appointment WHERE id = $1", talk) == slot
+
+
+async def test_timetable_is_published_once_and_everybody_is_told(laid: Scene) -> None:
+    page = await laid.browser.get(f"{laid.page}/publish")
+    assert "5 家收到通知，看到自己的日程" in page.text
+    for _ in range(2):
+        await laid.publish()
+    told = "SELECT count(*) FROM notice WHERE kind = 'timetable_published'"
+    assert await fetch_value(told) == 5
+    assert "发布日程" not in (await laid.browser.get(f"{laid.page}/publish")).text
+
+
+async def test_postponed_meeting_cannot_be_published(laid: Scene) -> None:
+    await laid.browser.post(f"{laid.page}/move/postpone")
+    assert (await laid.browser.post(f"{laid.page}/publish")).status_code == 409
+
+
+async def test_talk_shows_both_sides_goods_and_keeps_own_notes(laid: Scene, browser_of: SignedInAs) -> None:
+    talk, _, seller, buyer = await first_talk()
+    path = f"/meetings/{laid.number}/talks/{talk}"
+    sides: dict[int, Browser] = {
+        each.organisation_id: await browser_of(each) for each in (*laid.sellers, *laid.buyers)
+    }
+    assert (await sides[seller].get(path)).status_code == 404  # not published yet
+    await laid.publish()
+    page = (await sides[seller].get(path)).text
+    assert ("我的货" in page, "对方要的" in page, page.count('<table class="facing"')) == (True, True, 1)
+    answer = await sides[seller].post(f"{path}/note", {"text": "问账期"})
+    assert answer.headers["location"] == f"{path}#note"
+    assert "问账期" in (await sides[seller].get(path)).text
+    assert "问账期" not in (await sides[buyer].get(path)).text
+    assert (await sides[seller].post(f"{path}/note", {"text": "长" * 2_001})).status_code == 422
+    other = next(number for number in sides if number not in (seller, buyer))
+    assert (await sides[other].get(path)).status_code == 404
+    assert (await sides[other].post(f"{path}/note", {"text": "偷看"})).status_code == 404
+    await sides[seller].post(f"{path}/note", {"text": " "})
+    assert await fetch_value("SELECT count(*) FROM appointment_note") == 0
