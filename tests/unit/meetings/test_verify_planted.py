@@ -1,5 +1,6 @@
 """One thing of a right result is changed: whatever that makes untrue is refused."""
 
+import ast
 import copy
 import csv
 import io
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from market.errors import Invalid
+from market.meetings.checker import verify
 from market.meetings.checker.sheets import BY_PARTICIPANT, BY_SLOT
 from market.meetings.checker.verify import verify_timetable
 from market.meetings.files.results import write_timetable
@@ -318,3 +320,17 @@ def test_missing_file_is_refused(result: Result) -> None:
             assert name == "timetable.json"
         finally:
             (result.out / name).write_text(content, encoding="utf-8")
+
+
+def test_checker_shares_no_code_with_the_scheduler() -> None:
+    """What it imports of this product are errors, words and itself."""
+    folder = Path(verify.__file__).parent
+    imported = {
+        name
+        for path in folder.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in ([node.module] if isinstance(node, ast.ImportFrom) else [])
+        if name is not None and name.startswith("market")
+    }
+    own = {f"market.meetings.checker.{path.stem}" for path in folder.glob("*.py")}
+    assert imported - own == {"market.errors", "market.i18n"}
