@@ -310,12 +310,18 @@ class Badge(msgspec.Struct, frozen=True):
     town: int
 
 
+_NOBODYS = msg("没有这个胸牌码，请到签到台查。")
+
+
 async def badge_of(*, code: str) -> Badge:
     """Return whose badge carries ``code``.
 
     Raises:
         NotFound: nobody's.
     """
+    printed = as_printed(code)
+    if not (printed.isascii() and printed.isalnum()):
+        raise NotFound(_NOBODYS)
     found = await fetch_into(
         Badge,
         """SELECT attendee.id AS attendee, attendee.name, attendee.title, attendee.attendance,
@@ -326,8 +332,8 @@ async def badge_of(*, code: str) -> Badge:
            JOIN organisation ON organisation.id = invitation.organisation
            JOIN meeting ON meeting.id = invitation.meeting
            WHERE attendee.code = $1 AND invitation.state <> 'revoked'""",
-        as_printed(code),
+        printed,
     )
     if not found:
-        raise NotFound(msg("没有这个胸牌码，请到签到台查。"))
+        raise NotFound(_NOBODYS)
     return found[0]

@@ -342,7 +342,7 @@ def worker() -> Response[bytes]:
     """The script that keeps the door's page on the phone: it may look after every page of a door."""
     return Response(
         assets.manifest()["checkin_worker.js"].plain,
-        media_type="text/javascript; charset=utf-8",
+        media_type="text/javascript",
         headers={"service-worker-allowed": "/", "cache-control": "no-cache"},
     )
 

@@ -185,7 +185,7 @@ async def test_door_works_without_javascript(chromium: Browser, site: Site, empt
     await person.page.locator("#door-q").fill("赵一")
     await person.press("查找")
     await expect(person.page.locator("#door-list li")).to_have_count(1)
-    await person.press("赵一：签到")
+    await person.press("签到 赵一")
     await expect(person.page.locator("#toasts")).to_contain_text("已签到")
     assert await here(site) == {"赵一"}
     assert person.troubles == []
