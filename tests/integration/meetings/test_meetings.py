@@ -260,6 +260,7 @@ async def test_a_meeting_is_seen_by_its_town_and_its_guests(scene: Scene, factor
             actor=other_town.actor,
             at=STORY,
         )
+    await scene.move("start")
     mine = await appointments_of(organisation_id=scene.buyers[0].organisation_id, on_or_after=TODAY)
     assert {each.buyer for each in mine} == {scene.buyers[0].organisation_id}
 
