@@ -6,17 +6,18 @@ back, then the shortest way" is exact: the shortest way may come of a stop reach
 have had to wait anyway.
 """
 
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, cached_property
 from typing import TypeVar
 
 from market.meetings.route.problem import Legs, RouteProblem
 
-#: Up to so many stops within reach the optimum is found and proven, in a second or two: for several buses,
-#: and for one, of which it takes that few of the stops fit into its day.
-MOST_EXACT, MOST_FOR_ONE = 12, 24
-#: Labels after which it is given up.
-MOST_LABELS = 300_000
+#: Up to so many stops within reach every set of them is looked at.
+_MOST_SETS = 12
+#: Up to so many the optimum may still be found and proven: where few of them fit into a bus's day.
+MOST_EXACT = 24
+#: Labels, and choices of a bus's stops, after which it is given up: a second or two.
+MOST_LABELS, MOST_CHOICES = 100_000, 200_000
 
 #: Minutes, metres, and the orders of the buses that reach them.
 Label = tuple[int, int, tuple[tuple[int, ...], ...]]
@@ -25,7 +26,7 @@ L = TypeVar("L", Label, _Single)
 
 
 class TooMany(Exception):
-    """There is more to look at than ``MOST_LABELS``."""
+    """There is more to look at than ``MOST_LABELS`` or ``MOST_CHOICES``."""
 
 
 class Exact:
@@ -43,11 +44,18 @@ class Exact:
         self._fronts = cache(self._fronts_of)
 
     def best(self, *, must: int | None = None) -> Label | None:
-        """Return the best tours, with the stop ``must`` among their stops where it is given."""
+        """Return the best tours, with the stop ``must`` among their stops where it is given.
+
+        Raises:
+            TooMany: that is too much.
+        """
         needed = 0 if must is None else 1 << self.within.index(must)
+        if len(self.within) > _MOST_SETS and self._problem.buses > 1:
+            unions = self._weightiest(needed)
+            return min((self._fronts(mask, self._problem.buses)[0] for mask in unions), default=None)
         found: list[Label] = []
         weight = 0
-        for mask, here in self._by_weight():
+        for here, mask in self._by_weight:
             if found and here < weight:
                 break
             if mask & needed == needed and (front := self._fronts(mask, self._problem.buses)):
@@ -55,15 +63,45 @@ class Exact:
                 found.append(front[0])
         return min(found, default=None)
 
-    def _by_weight(self) -> Iterator[tuple[int, int]]:
-        """Yield the sets of stops that may be possible, the weightiest first."""
-        masks = [0, *self._single] if self._problem.buses == 1 else range(1 << len(self.within))
-        weights = [
-            (sum(weight for place, weight in enumerate(self._weights) if mask >> place & 1), mask)
-            for mask in masks
-        ]
-        for weight, mask in sorted(weights, key=lambda each: (-each[0], each[1])):
-            yield mask, weight
+    @cached_property
+    def _by_weight(self) -> list[tuple[int, int]]:
+        """Weight and set: of all sets of stops where these are few, else of what one bus can do."""
+        is_small = len(self.within) <= _MOST_SETS and self._problem.buses > 1
+        masks = range(1 << len(self.within)) if is_small else [0, *self._single]
+        return sorted(((self._weight(mask), mask) for mask in masks), reverse=True)
+
+    def _weightiest(self, needed: int) -> set[int]:
+        """Return the sets of stops of most weight, with ``needed`` in them, that the buses can share out.
+
+        Branch and bound over the tours of single buses, the weightiest first.
+        """
+        choices = self._by_weight
+        best, steps = -1, 0
+        unions: set[int] = set()
+
+        def choose(first: int, buses: int, taken: int, weight: int) -> None:
+            nonlocal best, steps
+            if taken & needed == needed and weight >= best:
+                if weight > best:
+                    best = weight
+                    unions.clear()
+                unions.add(taken)
+            for place in range(first, len(choices) if buses else 0):
+                further, mask = choices[place]
+                # the buses that are left take no more than this one
+                if weight + buses * further < best:
+                    break
+                steps += 1
+                if steps > MOST_CHOICES:
+                    raise TooMany
+                if not mask & taken:
+                    choose(place + 1, buses - 1, taken | mask, weight + further)
+
+        choose(0, self._problem.buses, 0, 0)
+        return unions
+
+    def _weight(self, mask: int) -> int:
+        return sum(weight for place, weight in enumerate(self._weights) if mask >> place & 1)
 
     def _fronts_of(self, mask: int, buses: int) -> list[Label]:
         """Return what ``buses`` can make of exactly the stops in ``mask``: no label worse in both."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from market.i18n import Message, msg
-from market.meetings.route.exact import MOST_EXACT, MOST_FOR_ONE, Exact, TooMany
+from market.meetings.route.exact import MOST_EXACT, Exact, Label, TooMany
 from market.meetings.route.problem import (
     LeftOut,
     Legs,
@@ -25,12 +25,8 @@ def plan_route(problem: RouteProblem) -> Route:
     legs = Legs(problem)
     never = {index: why_never(problem, legs, index) for index in range(len(problem.stops))}
     within = tuple(index for index, reason in never.items() if reason is None)
-    exact = _exact(problem, legs, within)
-    if exact:
-        best = exact.best()
-        orders: Orders = list(best[2]) if best else []
-    else:
-        orders = search(problem, legs, within)
+    exact, best = _exact(problem, legs, within)
+    orders: Orders = search(problem, legs, within) if exact is None else list(best[2]) if best else []
     tours = sorted(
         (tour for order in orders if (tour := drive(problem, legs, order))),
         key=lambda tour: (-len(tour.visits), tour.ends, tour.metres),
@@ -54,18 +50,23 @@ def plan_route(problem: RouteProblem) -> Route:
     )
 
 
-def _exact(problem: RouteProblem, legs: Legs, within: Sequence[int]) -> Exact | None:
-    if len(within) > (MOST_FOR_ONE if problem.buses == 1 else MOST_EXACT):
-        return None
+def _exact(problem: RouteProblem, legs: Legs, within: Sequence[int]) -> tuple[Exact | None, Label | None]:
+    if len(within) > MOST_EXACT:
+        return None, None
     try:
-        return Exact(problem, legs, within)
+        exact = Exact(problem, legs, within)
+        return exact, exact.best()
     except TooMany:
-        return None
+        return None, None
 
 
 def _dearer(problem: RouteProblem, exact: Exact, index: int, visited: set[int]) -> Message:
     """Say which stops would go if this one came: the best plan with it, proven, lacks them."""
-    best = exact.best(must=index)
+    try:
+        best = exact.best(must=index)
+    except TooMany:
+        # what is proven to weigh most has no room for more
+        return _nowhere(problem)
     with_it = {each for order in best[2] for each in order} if best else {index}
     lost = [problem.stops[each].name for each in sorted(visited - with_it)]
     return msg("时间排不下：要去这里，最好的走法也得舍掉{names}。再加一辆车就能去。", names="、".join(lost))

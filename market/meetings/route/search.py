@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 from ortools.constraint_solver import pywrapcp, routing_enums_pb2
 
-from market.meetings.route.exact import Exact
+from market.meetings.route.exact import Exact, Label, TooMany
 from market.meetings.route.problem import Legs, RouteProblem, drive
 
 #: Stops that are polished together.
@@ -61,12 +61,19 @@ def _neighbours(problem: RouteProblem, legs: Legs, within: Sequence[int], orders
             # a window over what was left out, the weightiest first, so that all of it has its turn
             for first in range(0, max(len(missed), 1), max(room, 1)):
                 part = [*mine, *missed[first : first + room]]
-                best = Exact(replace(problem, buses=buses), legs, sorted(part)).best()
+                best = _best_of(replace(problem, buses=buses), legs, sorted(part))
                 if best:
                     kept = [order for bus, order in enumerate(padded) if bus not in chosen and order]
                     yield [*kept, *best[2]]
                 if not room:
                     break
+
+
+def _best_of(problem: RouteProblem, legs: Legs, part: Sequence[int]) -> Label | None:
+    try:
+        return Exact(problem, legs, part).best()
+    except TooMany:
+        return None
 
 
 def _library(problem: RouteProblem, legs: Legs, within: Sequence[int]) -> Orders:

@@ -2,10 +2,12 @@
 
 from itertools import chain, permutations, product
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from market.meetings.route import exact, router
 from market.meetings.route.exact import Exact
 from market.meetings.route.problem import Legs, Place, RouteProblem, Stop, Tour, drive, why_never
 from market.meetings.route.router import faults, plan_route
@@ -71,6 +73,19 @@ def test_route_holds_what_it_promises(problem: RouteProblem) -> None:
     assert faults(problem, route.tours) == []
     called = [visit.stop for tour in route.tours for visit in tour.visits]
     assert sorted([*called, *(left.stop for left in route.left_out)]) == [stop.id for stop in problem.stops]
+
+
+@settings(TINY)
+@given(problems(most=7))
+def test_branch_and_bound_finds_what_all_sets_do(problem: RouteProblem) -> None:
+    legs = Legs(problem)
+    within = [index for index in range(len(problem.stops)) if why_never(problem, legs, index) is None]
+    all_sets = Exact(problem, legs, within)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(exact, "_MOST_SETS", -1)
+        bounded = Exact(problem, legs, within)
+        for must in (None, *within):
+            assert bounded.best(must=must) == all_sets.best(must=must)
 
 
 @settings(TINY)
@@ -143,12 +158,15 @@ def test_no_stops_need_no_bus() -> None:
     assert (route.tours, route.ends, route.metres, route.left_out) == ((), 8 * 60, 0, ())
 
 
-def test_many_stops_are_planned_alike_each_time_and_the_left_out_fit_nowhere() -> None:
+def test_many_stops_are_planned_alike_each_time_and_the_left_out_fit_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     stops = [
         stop(f"{n}", (n % 7 - 3) * 6 + 1, 480 + n % 5 * 60, 600 + n % 5 * 60, weight=1 + n % 3)
         for n in range(20)
     ]
     problem = asked(*stops, buses=2, back_by=13 * 60)
+    monkeypatch.setattr(router, "MOST_EXACT", 10)
     route = plan_route(problem)
     assert (plan_route(problem), faults(problem, route.tours), route.status) == (route, [], "feasible")
     legs, places = Legs(problem), {each.id: n for n, each in enumerate(stops)}
@@ -160,6 +178,15 @@ def test_many_stops_are_planned_alike_each_time_and_the_left_out_fit_nowhere() -
         for at in range(len(order) + 1)
     ]
     assert (set(tried), len(tried) > 20) == ({None}, True)
+
+
+def test_too_much_to_look_at_is_searched_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = asked(*(stop(f"{n}", n + 1, 480, 1080) for n in range(6)))
+    proven = plan_route(problem)
+    monkeypatch.setattr(exact, "MOST_LABELS", 5)
+    route = plan_route(problem)
+    assert (proven.status, route.status, route.left_out) == ("optimal", "all_visited", ())
+    assert (route.ends, route.metres) >= (proven.ends, proven.metres)
 
 
 def test_planted_faults_are_found() -> None:
