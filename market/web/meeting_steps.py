@@ -192,6 +192,7 @@ def _stages(meeting: MeetingRow, standing: Standing, day: Callable[[date], str])
             msg("{slots} 个时段，{tables} 张桌。", slots=meeting.all_slots, tables=meeting.tables),
             None if begun else _not_told(meeting),
             done=meeting.state != "postponed",
+            tail="/edit" if meeting.state in PLANNABLE else "#facts",
         ),
         stage(
             "invitations",
@@ -205,7 +206,7 @@ def _stages(meeting: MeetingRow, standing: Standing, day: Callable[[date], str])
             msg("互选"),
             msg("{n} 对互相想见，{never} 个“不见”。", n=standing.mutual, never=standing.vetoes),
             msg("{n} 家还没有选。", n=standing.without_wishes)
-            if standing.without_wishes and not begun
+            if standing.without_wishes and not begun and not published
             else None,
             done=begun or published or (standing.parties > 0 and not standing.without_wishes),
         ),

@@ -207,7 +207,7 @@ def facts_of(meeting: MeetingRow, language: Language, *, for_guests: bool = Fals
             msg("时段"),
             told(msg("{n} 个，每个 {minutes} 分钟", n=meeting.all_slots, minutes=meeting.slot_minutes)),
         ),
-        (msg("桌数"), told(msg("{n} 张", n=meeting.tables))),
+        (msg("桌子"), told(msg("{n} 张", n=meeting.tables))),
         (msg("容纳"), told(msg("{n} 人", n=meeting.capacity)) if meeting.capacity else ""),
         (msg("回复截止"), day(meeting.answer_by)),
         (msg("互选截止"), day(meeting.wishes_by)),
@@ -232,7 +232,9 @@ async def plan(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
     except Conflict:
         if not (await own_meeting(meeting_id, viewer)).planning:
             raise
-    return redirect(request, f"/town/meetings/{meeting.id}/timetable", toast=msg("正在排桌，几秒后自动显示。"))
+    return redirect(
+        request, f"/town/meetings/{meeting.id}/timetable", toast=msg("正在排桌，几秒后自动显示。")
+    )
 
 
 @post("/town/meetings/{meeting_id:int}/move/{move:str}", guards=OFFICIAL)
