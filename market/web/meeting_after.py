@@ -137,10 +137,10 @@ async def _draw(
         figures=figures,
         over=report.meeting.state in OVER,
         stages=[
-            (msg("引擎建议"), figures.proposed.grams),
+            (msg("建议"), figures.proposed.grams),
             (msg("意向"), figures.intents.grams),
-            (msg("合同"), figures.contracts.grams),
-            (msg("发货"), figures.delivered.grams),
+            (msg("已签合同"), figures.contracts.grams),
+            (msg("发货（已验收）"), figures.delivered.grams),
         ],
         rounds=rounds_of(report.follow_ups),
         due=due,
