@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from market.meetings.timetable.problem import Appointment, Half, MeetingProblem, Participant, Side
 
-TINY = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+TINY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 _HALVES: list[Half] = ["any", "any", "any", "morning", "afternoon"]
 _SIDES: list[Side] = ["buyer", "seller", "guest"]

@@ -17,7 +17,7 @@ def score(problem: MeetingProblem, timetable: Timetable, *, penalty: int = 0) ->
     return lost, timetable.breaks + moved, timetable.idle_slots, timetable.table_changes
 
 
-@settings(TINY, max_examples=80)
+@settings(TINY, max_examples=60)
 @given(meetings())
 def test_every_level_is_what_exhaustive_search_finds(problem: MeetingProblem) -> None:
     timetable = schedule(problem, time_limit=20)

@@ -31,7 +31,7 @@ from market.meetings.timetable.scheduler import schedule
 from tests.unit.meetings import brute
 
 MANY = settings(
-    max_examples=120,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
