@@ -63,7 +63,7 @@ async def invite(
 ) -> int:
     """Invite an organisation by hand and tell it; return the invitation's number.
 
-    An invitation that was withdrawn is restored, with a new link.
+    An invitation that was withdrawn, or ended unanswered, is restored with a new link.
 
     Raises:
         NotFound: no such meeting of this town, or no such organisation.
@@ -89,7 +89,7 @@ async def invite(
                  side = excluded.side, reason = excluded.reason, source = excluded.source,
                  created_at = excluded.created_at, responded_at = NULL, reminded_at = NULL,
                  reminders = 0, delegated_to = NULL, link_version = invitation.link_version + 1
-                 WHERE invitation.state = 'revoked'
+                 WHERE invitation.state IN ('revoked', 'expired')
                RETURNING id""",
             meeting_id,
             organisation_id,

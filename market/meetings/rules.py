@@ -49,7 +49,7 @@ INVITATION = Lifecycle(
         "revoked",
         by=_OFFICIAL,
     ),
-    Move("restore", {"revoked"}, "needs_action", by=_OFFICIAL),
+    Move("restore", {"revoked", "expired"}, "needs_action", by=_OFFICIAL),
     Move("expire", {"needs_action", "tentative"}, "expired", by=("system",)),
     start="needs_action",
     labels={

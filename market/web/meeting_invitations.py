@@ -315,7 +315,7 @@ async def act(
         try:
             await invite(organisation_id=row.organisation, side=row.side, **by)
         except Conflict:
-            if row.state == "revoked":
+            if row.state in ("revoked", "expired"):
                 raise
         toast = msg("已恢复邀请，链接是新的。")
     elif deed == "renew":

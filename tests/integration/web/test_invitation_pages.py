@@ -312,6 +312,16 @@ async def test_reminder_goes_to_who_has_not_answered_and_not_twice_within_the_ho
     assert await fetch_value("SELECT reminders FROM invitation WHERE id = $1", day.seller.id) == 2
 
 
+async def test_invitation_that_ended_unanswered_is_restored_when_the_meeting_has_a_new_day(
+    day: Gathering, office: Browser, guest: Browser
+) -> None:
+    await execute("UPDATE invitation SET state = 'expired' WHERE id = $1", day.buyer.id)
+    for _ in range(2):
+        assert (await office.post(f"{day.page}/{day.buyer.id}/restore")).status_code == 303
+    assert await day.buyer.state() == "needs_action"
+    assert (await answer(guest, await day.buyer.token(), answer="accepted")).status_code == 303
+
+
 async def test_two_officials_who_remind_at_once_send_one_reminder(
     day: Gathering, browser_of: SignedInAs
 ) -> None:
