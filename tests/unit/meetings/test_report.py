@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from market.meetings.report import FATES, LISTS, Count, Line, Proposal, figures_of, listed
 from market.meetings.rules import OUTCOMES
@@ -205,3 +207,53 @@ def test_every_outcome_has_its_list_under_its_name(outcome: str) -> None:
     label, _ = LISTS[f"outcome_{outcome}"]
     assert label == OUTCOMES[outcome]
     assert len(listed([line(outcome=each) for each in OUTCOMES], f"outcome_{outcome}")) == 1
+
+
+STATES = st.sampled_from([None, "pending", "partly_signed", "active", "completed", "cancelled", "terminated"])
+
+
+@st.composite
+def any_line(draw: st.DrawFn) -> Line:
+    """Anything that the tables can hold: a contract hangs on a held talk only."""
+    state = draw(st.sampled_from(["scheduled", "held", "no_show"]))
+    held = state == "held"
+    deal_state = draw(STATES) if held else None
+    grams = st.integers(1, 10**9)
+    said = held and draw(st.booleans())
+    return line(
+        state=state,
+        outcome=draw(st.sampled_from(sorted(OUTCOMES))) if held else None,
+        match=draw(st.one_of(st.none(), st.integers(1, 10**6))),
+        proposed=draw(grams),
+        worth=draw(st.integers(0, 10**9)),
+        intent_quantity=draw(grams) if said else None,
+        intent_price=draw(st.integers(1, 10**6)) if said else None,
+        deal=1 if deal_state else None,
+        deal_state=deal_state,
+        deal_quantity=draw(grams) if deal_state else 0,
+        deal_price=draw(st.integers(1, 10**6)) if deal_state else 0,
+        delivered=draw(st.integers(0, 10**9)) if deal_state else 0,
+        invoiced=draw(st.integers(0, 10**9)) if deal_state else 0,
+    )
+
+
+@given(st.lists(any_line(), max_size=8))
+def test_whatever_happened_parts_add_up_and_nothing_counts_twice(lines: list[Line]) -> None:
+    figures = figures_of(lines, [])
+    parts = ("intents_signed", "intents_unsigned", "intents_gone", "intents_open")
+    kept = [each for name in parts for each in listed(lines, name)]
+    assert sorted(each.appointment for each in kept) == sorted(
+        each.appointment for each in listed(lines, "intents")
+    )
+    counts = [getattr(figures, name) for name in parts]
+    assert figures.intents == Count(
+        sum(each.number for each in counts),
+        sum(each.grams for each in counts),
+        sum(each.fen for each in counts),
+    )
+    assert figures.contracts.grams == sum(each.deal_quantity for each in lines if each.is_signed)
+    assert figures.contracts.number == figures.intents_signed.number
+    assert figures.held + figures.missed + figures.waiting == figures.talks
+    assert sum(figures.outcomes.values()) == figures.held
+    # another order of the same lines says the same
+    assert figures_of(lines[::-1], []) == figures
