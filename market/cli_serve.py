@@ -29,6 +29,8 @@ from market.settings import settings
 _PORTS = 50
 #: Seconds that the pages may take to answer for the first time.
 _PATIENCE = 60
+#: Seconds that a process which serves pages has to finish its requests when it is told to stop.
+_GRACE = 10
 
 
 def add_serve(commands: Any) -> None:
@@ -97,6 +99,8 @@ def serve(arguments: argparse.Namespace) -> int:
             workers=arguments.workers,
             log_level=LogLevels.warning,
             respawn_failed_workers=True,
+            # a board that somebody watches is a request that does not end by itself
+            workers_kill_timeout=_GRACE,
         ).serve()
     return 0
 

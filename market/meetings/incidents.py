@@ -99,13 +99,14 @@ async def _take_back(step: Step) -> None:
 
 async def _check_undo(meeting: MeetingRow, day: Snapshot, back: tuple[Step, ...], *, at: datetime) -> None:
     hour = hour_of(meeting, at)
-    from_slot = hour.next or meeting.all_slots + 1
+    # a slot that runs is not over: the change may be a minute old
+    since = hour.now or hour.next or meeting.all_slots + 1
     for step in back:
         talk = day.talk(step.id)
         place = (talk.slot, talk.table) if talk and talk.slot is not None else None
         if talk is None or talk.rests or place != step.before:
             raise Conflict(msg("改排以后已有洽谈开始或又变动过，不能撤销；请按现在的情况再改一次。"))
-        if step.after is not None and step.after[0] < from_slot:
+        if step.after is not None and step.after[0] < since:
             raise Conflict(msg("原来的时段已经过了，不能撤销；请按现在的情况再改一次。"))
     moving = {each.id for each in back}
     taken = {
