@@ -1,92 +1,184 @@
-"""Timetables of docking meetings: how good, how fast, how far proven.
+"""Timetables of docking meetings: how good, how fast, how far proven, and how fast mended.
 
-Each day is scheduled with and without stands (own tables of the sellers). The reference of the same
-run is the construction alone, before any improvement: breaks and seconds stand beside ours.
+    python -m benchmarks.meetings [published] [fairs] [mending] [--seconds 60] [--threads 2] [--cp-sat 60]
 
-    python -m benchmarks.meetings [--seconds 30] [--threads 2] [--large]
+``published``: fairs of the sizes and kinds of the literature; ``fairs``: 80, 300 and 1,000 participants;
+``mending``: disruptions on the day. Whole commands are measured, files and start included. References in the
+same run: the first common free slot, and plain CP-SAT with as much time where ``--cp-sat`` gives it any.
 """
 
 import argparse
 import json
 import sys
+import tempfile
 from pathlib import Path
 from random import Random
-from time import perf_counter
+from statistics import median, quantiles
+from time import perf_counter, process_time
+from typing import Any
 
+import msgspec
+
+from benchmarks.kit.run import keep, python, run, table
+from benchmarks.kit.timetables import first_common_slot, plain_cp_sat
 from fixtures.fairs import fair
+from fixtures.published_fairs import published_fairs
+from market.meetings.living.places import Place
+from market.meetings.living.repair import Day
 from market.meetings.timetable.constraints import constraints, domains
-from market.meetings.timetable.construct import Board, construct
-from market.meetings.timetable.problem import MeetingProblem, forced_breaks, total_breaks
-from market.meetings.timetable.scheduler import schedule
+from market.meetings.timetable.forced import forced
+from market.meetings.timetable.problem import MeetingProblem
+from market.meetings.timetable.search import Search
+from market.meetings.timetable.seating import seat
 
-_FOLDER = Path(__file__).parent / "results"
+_COLUMNS = (
+    "meeting", "appointments", "status", "left_out", "breaks", "bound", "forced", "idle", "changes", "proven",
+    "seconds", "cpu_seconds", "peak_mib", "placed_ms", "first_left_out", "first_breaks",
+    "cp_sat", "cp_sat_breaks", "cp_sat_bound", "cp_sat_seconds",
+)  # fmt: skip
 
 
-def _days(*, large: bool) -> dict[str, MeetingProblem]:
-    days = {
-        "25x12, 10 slots": fair(buyers=25, sellers=12, slots=10, appointments=60, tables=21),
-        "25x12, 10 slots, stands": fair(
-            buyers=25, sellers=12, slots=10, appointments=60, tables=21, own_tables=1
-        ),
-        "20x60, 16 slots": fair(buyers=20, sellers=60, slots=16),
-        "20x60, 16 slots, marked": fair(
-            buyers=20, sellers=60, slots=16, fixed=0.05, halves=0.2, precedences=0.1, optional=0.1
-        ),
+def measured(
+    name: str, meeting: MeetingProblem, *, seconds: float, threads: int, cp_sat: float
+) -> dict[str, Any]:
+    """Schedule one meeting by the command, and the same by the references."""
+    suits = domains(meeting, constraints(meeting))
+    begin = perf_counter()
+    search = Search(meeting, suits, seed=0, home={})
+    search.build()
+    placed = perf_counter() - begin
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "meeting.json"
+        path.write_bytes(msgspec.json.encode(meeting))
+        words = ["schedule", str(path), "--out", folder, "--quiet"]
+        spent = run(python("market", *words, "--time-limit", str(seconds), "--threads", str(threads)))
+        found = json.loads((Path(folder) / "timetable.json").read_text(encoding="utf-8"))
+    row: dict[str, Any] = {
+        "meeting": name,
+        "appointments": len(meeting.appointments),
+        "status": found["status"],
+        "left_out": len(found["left_out"]),
+        "breaks": found["breaks"],
+        "bound": found["lower_bound_breaks"],
+        "forced": sum(one.breaks for one in forced(meeting, suits)),
+        "idle": found["idle_slots"],
+        "changes": found["table_changes"],
+        "proven": len(found.get("proven", ())),
+        "seconds": spent.seconds,
+        "cpu_seconds": spent.cpu_seconds,
+        "peak_mib": spent.peak_mib,
+        "placed_ms": placed * 1000,
     }
-    if large:
-        days["60x240, 20 slots"] = fair(buyers=60, sellers=240, slots=20)
-        days["200x800, 24 slots"] = fair(buyers=200, sellers=800, slots=24)
-    return days
+    row |= {f"first_{key}": value for key, value in first_common_slot(meeting).items()}
+    if cp_sat:
+        plain = plain_cp_sat(meeting, seconds=cp_sat, threads=threads)
+        row |= {"cp_sat": plain.pop("status"), **{f"cp_sat_{key}": value for key, value in plain.items()}}
+    print(table([row], _COLUMNS).splitlines()[-1], flush=True)
+    return row
 
 
-def _reference(problem: MeetingProblem) -> dict[str, float]:
-    start = perf_counter()
-    board = Board(problem, domains(problem, constraints(problem)), Random(0))
-    construct(board, home={})
-    plan = board.plan()
-    return {
-        "reference_breaks": total_breaks(problem, plan),
-        "reference_left_out": len(problem.appointments) - len(plan),
-        "reference_seconds": round(perf_counter() - start, 3),
-    }
+def published(options: argparse.Namespace) -> list[dict[str, Any]]:
+    rows = []
+    for name, meeting in published_fairs():
+        row = measured(name, meeting, seconds=options.seconds, threads=options.threads, cp_sat=options.cp_sat)
+        if row["status"] != "infeasible":
+            ten = Path(tempfile.mkdtemp())
+            (ten / "meeting.json").write_bytes(msgspec.json.encode(meeting))
+            words = [
+                "schedule",
+                str(ten / "meeting.json"),
+                "--out",
+                str(ten),
+                "--quiet",
+                "--time-limit",
+                "10",
+            ]
+            run(python("market", *words, "--threads", str(options.threads)))
+            row["breaks_at_10_s"] = json.loads((ten / "timetable.json").read_text())["breaks"]
+        rows.append(row)
+    settled = [r for r in rows if r["status"] == "infeasible" or r["breaks"] == r["bound"]]
+    print(
+        f"\n{len(settled)} of {len(rows)} settled (fewest breaks proven, or impossible); "
+        f"median {median(r['seconds'] for r in rows):.1f} s, most {max(r['seconds'] for r in rows):.1f} s; "
+        f"breaks at 10 s {sum(r.get('breaks_at_10_s', 0) for r in rows)}, "
+        f"in the end {sum(r['breaks'] for r in rows if 'breaks_at_10_s' in r)}, "
+        f"bound {sum(r['bound'] for r in rows if 'breaks_at_10_s' in r)}"
+    )
+    return rows
+
+
+def fairs(options: argparse.Namespace) -> list[dict[str, Any]]:
+    rows = []
+    for buyers, sellers, slots, seconds in ((20, 60, 16, 30), (60, 240, 20, 90), (200, 800, 24, 120)):
+        meeting = fair(buyers=buyers, sellers=sellers, slots=slots, fairness=None)
+        name = f"{buyers} x {sellers} x {slots}"
+        rows.append(measured(name, meeting, seconds=seconds, threads=options.threads, cp_sat=options.cp_sat))
+    return rows
+
+
+def mending(_: argparse.Namespace) -> list[dict[str, Any]]:
+    """A buyer is away for three slots, a hundred times over, each time on the day as it was."""
+    rows = []
+    for buyers, sellers, slots in ((20, 60, 16), (60, 240, 20), (200, 800, 24)):
+        meeting = fair(buyers=buyers, sellers=sellers, slots=slots, fairness=None)
+        search = Search(meeting, domains(meeting, constraints(meeting)), seed=1, home={})
+        search.build()
+        for _share in range(100):
+            search.go_on(target=0.0)
+        tables = seat(meeting, search.plan, home={}, penalty=0)
+        placed = {m: Place(t, tables[m]) for m, t in search.plan.items()}
+        day, random = Day(meeting, placed), Random(5)
+        day.repair(from_slot=1)
+        spent, struck, could, back, moved, told = [], 0, 0, 0, 0, 0
+        for _trial in range(100):
+            who = random.choice(meeting.participants[:buyers])
+            first = random.randrange(4, slots - 5)
+            gone = {first, first + 1, first + 2}
+            begin = process_time()
+            mended = day.repair(from_slot=first, away={who.id: gone})
+            spent.append((process_time() - begin) * 1000)
+            mine = [placed[i.id].slot for i in meeting.appointments if who.id in (i.a, i.b)]
+            hit = sum(t in gone for t in mine)
+            free = set(range(first + 3, slots + 1)) - set(mine) - set(who.unavailable)
+            struck, could = struck + hit, could + min(hit, len(free))
+            back, moved, told = (
+                back + hit - len(mended.called_off),
+                moved + len(mended.moved),
+                told + len(mended.changed),
+            )
+        rows.append(
+            {
+                "meeting": f"{buyers} x {sellers} x {slots}",
+                "struck": struck,
+                "placed again": back,
+                "could at best": could,
+                "moved": moved,
+                "told": told,
+                "p50 ms": median(spent),
+                "p95 ms": quantiles(spent, n=20)[-1],
+                "most ms": max(spent),
+            }
+        )
+    print(table(rows, list(rows[0])))
+    return rows
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=30)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parts = {"published": published, "fairs": fairs, "mending": mending}
+    parser.add_argument("parts", nargs="*", metavar="PART", default=[])
+    parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--large", action="store_true")
+    parser.add_argument("--cp-sat", type=float, default=0)
     options = parser.parse_args()
-    rows: list[dict[str, object]] = []
-    for name, problem in _days(large=options.large).items():
-        reference = _reference(problem)
-        timetable = schedule(problem, time_limit=options.seconds, threads=options.threads)
-        rows.append(
-            {
-                "day": name,
-                "appointments": len(problem.appointments),
-                "status": timetable.status,
-                "left_out": len(timetable.left_out),
-                "breaks": timetable.breaks,
-                "lower_bound": timetable.lower_bound_breaks,
-                "forced": sum(forced_breaks(problem).values()),
-                "idle_slots": timetable.idle_slots,
-                "table_changes": timetable.table_changes,
-                "seconds": timetable.seconds,
-                **reference,
-            }
-        )
-        row = rows[-1]
-        print(
-            f"{name:26} {row['appointments']:>5} appointments  {timetable.status:10} "
-            f"breaks {timetable.breaks:>3} (bound {timetable.lower_bound_breaks}, "
-            f"construction alone {reference['reference_breaks']})  "
-            f"idle {timetable.idle_slots:>3}  changes {timetable.table_changes:>4}  "
-            f"{timetable.seconds:.1f} s",
-            flush=True,
-        )
-    _FOLDER.mkdir(exist_ok=True)
-    (_FOLDER / "meetings.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    unknown = set(options.parts) - set(parts)
+    if unknown:
+        parser.error(f"PART: {', '.join(parts)}")
+    print(table([], _COLUMNS), flush=True)
+    for name in options.parts or parts:
+        keep(f"meetings-{name}", parts[name](options))
     return 0
 
 

@@ -285,6 +285,27 @@ def broken(
     ]
 
 
+def trimmed(problem: MeetingProblem, rules: Iterable[Constraint], slots: Mapping[str, int]) -> dict[str, int]:
+    """Return as much of a plan as keeps ``rules``, taking out the least that is seen to disturb.
+
+    Rules that hold for every part of a plan (a slot's tables, who is away) are taken as kept; what is left to
+    mend is fairness, which less of a plan can break as well as more: who waits the most goes home first.
+    """
+    plan = dict(slots)
+    weight = {item.id: (not item.optional, item.scaled_weight) for item in problem.appointments}
+    held = list(rules)
+    while plan and broken(problem, held, plan):
+        busy = slots_by_participant(problem, plan)
+        who = max(busy, key=lambda p: (breaks_of(busy[p]), -len(busy[p])))
+        mine = [i.id for i in problem.appointments if i.id in plan and who in (i.a, i.b)]
+        del plan[min(mine, key=lambda m: (_breaks_without(busy[who], plan[m]), weight[m]))]
+    return plan
+
+
+def _breaks_without(busy: Sequence[int], slot: int) -> int:
+    return breaks_of([t for t in busy if t != slot])
+
+
 def domains(problem: MeetingProblem, rules: Iterable[Constraint]) -> list[list[int]]:
     """Return the slots that no constraint on its own bars, per appointment."""
     barred = {

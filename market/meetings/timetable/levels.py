@@ -7,6 +7,7 @@ appointments of which some must go, and an earlier timetable to be kept.
 import math
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from itertools import takewhile
 
 from msgspec import Struct
 
@@ -14,6 +15,8 @@ from market.i18n import msg
 from market.meetings.timetable.changes import most_saved, with_tables
 from market.meetings.timetable.constraints import Constraint, broken
 from market.meetings.timetable.problem import (
+    LEVELS,
+    Level,
     MeetingProblem,
     forced_breaks,
     table_changes,
@@ -37,12 +40,17 @@ class Home(Struct, frozen=True):
 
 
 class Plan(Struct):
-    """A plan on its way through the levels. ``proven``: those that are optimal, the ones above them given."""
+    """A plan on its way through the levels, with a bound on its breaks and what of it is proven."""
 
     slots: dict[str, int]
     tables: dict[str, int]
     bound: int
-    proven: bool
+    proven: tuple[Level, ...] = ()
+
+
+def prefix(*proofs: bool) -> tuple[Level, ...]:
+    """Return the levels that are proven: one counts only where all above it are."""
+    return tuple(level for level, _ in zip(LEVELS, takewhile(bool, proofs), strict=False))
 
 
 def levels(
@@ -59,7 +67,7 @@ def levels(
     plan = dict(start)
     valid = not broken(meeting, rules, plan)
     model = Model(meeting, rules, threads=run.threads, seed=run.seed)
-    proven = True
+    weighed = True
 
     for wanted in weights or [{}]:
         scaled = _reduced(wanted)
@@ -76,7 +84,7 @@ def levels(
             if level.slots is not None and (not valid or -level.value > value):
                 plan, valid = level.slots, True
                 value = sum(scaled.get(m, 0) for m in plan)
-            proven &= level.proven
+            weighed &= level.proven
         if scaled:
             model.model.add(kept >= value)
 
@@ -85,12 +93,13 @@ def levels(
     forced = sum(inescapable.values())
     breaks = model.breaks(inescapable) + home.penalty * model.moved(home.slots)
     value = total_breaks(meeting, plan) + home.penalty * moved(plan, home)
+    fewest = True
     if value > forced:
         model.hint(plan)
         level = model.minimise(breaks, seconds=run.left * 0.7, by_cores=True)
         if level.slots is not None and level.value < value:
             plan, value = level.slots, level.value
-        proven &= level.proven
+        fewest = level.proven
         # A bound on breaks plus penalties says nothing of breaks alone.
         bound = forced if home.slots else max(forced, level.bound)
     else:
@@ -99,7 +108,7 @@ def levels(
     model.model.add(breaks <= value)
     run.say(msg("空档 {breaks} 次，下界 {bound} 次。", breaks=total_breaks(meeting, plan), bound=bound))
 
-    idle = total_idle(meeting, plan)
+    idle, least = total_idle(meeting, plan), True
     if idle:
         expression = model.idle()
         if idle > bound:
@@ -107,14 +116,14 @@ def levels(
             level = model.minimise(expression, seconds=run.left * 0.6)
             if level.slots is not None and level.value < idle:
                 plan, idle = level.slots, level.value
-            proven &= level.proven
+            least = level.proven
         model.model.add(expression <= idle)
     else:
         model.model.add(model.breaks({}) <= 0)
 
     run.say(msg("正在排桌……"))
-    result = Plan(plan, seat(meeting, plan, home=home.tables, penalty=home.penalty), bound, proven)
-    fewest_changes(meeting, model, result, home, run)
+    result = Plan(plan, seat(meeting, plan, home=home.tables, penalty=home.penalty), bound)
+    result.proven = prefix(weighed, fewest, least, fewest_changes(meeting, model, result, home, run))
     return result
 
 
@@ -124,43 +133,39 @@ def fewest_changes(
     plan: Plan,
     home: Home,
     run: Run,
-) -> None:
-    """Lower the table changes of ``plan`` in place, and tell whether they are proven fewest."""
+) -> bool:
+    """Lower the table changes of ``plan`` in place; return whether they are proven fewest."""
 
     def cost(slots: Mapping[str, int], tables: Mapping[str, int]) -> int:
         return table_changes(meeting, slots, tables) + home.penalty * _reseated(meeting, slots, tables, home)
 
     best = cost(plan.slots, plan.tables)
     if best == 0:
-        return
+        return True
     if run.left < WORTH_BUILDING:
-        plan.proven = False
-        return
+        return False
     path = most_saved(model, plan.slots, seconds=run.share(0.1))
     if path.slots is not None:
         tables = seat(meeting, path.slots, home=home.tables, penalty=home.penalty)
         if cost(path.slots, tables) < best:
             best, plan.slots, plan.tables = cost(path.slots, tables), path.slots, tables
-    if best > path.bound and run.left < WORTH_BUILDING:
-        plan.proven = False
-    elif best > path.bound:
-        where = {m: (home.slots[m], home.tables[m]) for m in home.slots}
-        seated = with_tables(
-            model,
-            plan.slots,
-            plan.tables,
-            home=where,
-            penalty=home.penalty,
-            seconds=run.share(0.1),
-            bound=path.bound,
-        )
-        if (
-            seated.slots is not None
-            and seated.tables is not None
-            and cost(seated.slots, seated.tables) < best
-        ):
-            best, plan.slots, plan.tables = cost(seated.slots, seated.tables), seated.slots, seated.tables
-        plan.proven = plan.proven and seated.bound >= best
+    if best <= path.bound:
+        return True
+    if run.left < WORTH_BUILDING:
+        return False
+    where = {m: (home.slots[m], home.tables[m]) for m in home.slots}
+    seated = with_tables(
+        model,
+        plan.slots,
+        plan.tables,
+        home=where,
+        penalty=home.penalty,
+        seconds=run.share(0.1),
+        bound=path.bound,
+    )
+    if seated.slots is not None and seated.tables is not None and cost(seated.slots, seated.tables) < best:
+        best, plan.slots, plan.tables = cost(seated.slots, seated.tables), seated.slots, seated.tables
+    return seated.bound >= best
 
 
 def _reduced(weights: Mapping[str, int]) -> dict[str, int]:

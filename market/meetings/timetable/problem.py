@@ -17,6 +17,9 @@ from market.i18n import Message, msg
 Side = Literal["buyer", "seller", "guest"]
 Half = Literal["any", "morning", "afternoon"]
 Status = Literal["optimal", "feasible", "infeasible"]
+#: The levels of the objective, the weightiest first.
+Level = Literal["kept_weight", "breaks", "idle_slots", "table_changes"]
+LEVELS: tuple[Level, ...] = ("kept_weight", "breaks", "idle_slots", "table_changes")
 
 VERSION = 1
 MOST_SLOTS = 1_000
@@ -94,7 +97,8 @@ class Clash(Struct, frozen=True):
 class Timetable(Struct, frozen=True):
     """A plan with its score.
 
-    ``status`` is "optimal" only where the whole lexicographic objective is proven, and "infeasible"
+    ``proven`` names the levels of the objective that are proven, in their order, each with the ones above it
+    held. ``status`` is "optimal" only where all four are, and "infeasible"
     where required appointments had to be left out; ``clash`` then names constraints that cannot be
     kept together, and ``summary`` says so in a sentence. ``lower_bound_breaks`` holds for every
     timetable that keeps at least ``kept_weight``.
@@ -109,6 +113,7 @@ class Timetable(Struct, frozen=True):
     lower_bound_breaks: int
     status: Status
     seconds: float
+    proven: tuple[Level, ...] = ()
     #: With ``keep``: appointments that lie in another slot than before, and what one of them costs.
     moved: int | None = None
     penalty: int | None = None

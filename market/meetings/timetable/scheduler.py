@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from market.i18n import Message, msg
 from market.meetings.timetable.changes import MOST_LINKS, links_of
 from market.meetings.timetable.clash import smallest_clash, summary
-from market.meetings.timetable.constraints import Constraint, constraints, domains
-from market.meetings.timetable.levels import WORTH_BUILDING, Home, Plan, fewest_changes, levels, moved
+from market.meetings.timetable.constraints import Constraint, broken, constraints, domains, trimmed
+from market.meetings.timetable.levels import WORTH_BUILDING, Home, Plan, fewest_changes, levels, moved, prefix
 from market.meetings.timetable.problem import (
+    LEVELS,
     WEIGHT_SCALE,
     Clash,
     MeetingProblem,
@@ -33,6 +34,8 @@ from market.meetings.timetable.seating import least_changes, seat
 #: So many breaks is a moved appointment worth unless told otherwise: change as little as possible.
 DEFAULT_PENALTY = 1_000
 MOST_PENALTY = 1_000_000
+#: Attempts at fewer table changes by the search, before a model is built.
+_POLISHES = 3
 
 
 def schedule(
@@ -71,7 +74,7 @@ def schedule(
     if not home.slots:
         raced = race(meeting, rules, suits, search, run) if _could_be_whole(meeting, suits) else None
         if raced is not None and raced.plan is not None:
-            plan = _seated(meeting, rules, raced, run)
+            plan = _seated(meeting, rules, raced, search, run)
         elif all(not item.optional for item in meeting.appointments):
             possible = False
     if plan is None and possible:
@@ -80,7 +83,7 @@ def schedule(
             _improve(search, meeting, run)
         plan = levels(meeting, rules, search.plan, [wished], home, run, full=True)
     if plan is not None:
-        return _timetable(meeting, plan, home, run, status="optimal" if plan.proven else "feasible")
+        return _timetable(meeting, plan, home, run, status="optimal" if plan.proven == LEVELS else "feasible")
     return _impossible(meeting, rules, search, home, run)
 
 
@@ -114,25 +117,44 @@ def _improve(search: Search, meeting: MeetingProblem, run: Run) -> None:
         search.go_on(target=target)
 
 
-def _seated(meeting: MeetingProblem, rules: Sequence[Constraint], raced: Raced, run: Run) -> Plan:
+def _seated(
+    meeting: MeetingProblem, rules: Sequence[Constraint], raced: Raced, search: Search, run: Run
+) -> Plan:
     """Give a whole plan its tables, and say what of it is proven."""
     assert raced.plan is not None
     run.say(msg("正在排桌……"))
     score = (total_breaks(meeting, raced.plan), total_idle(meeting, raced.plan))
-    tables = seat(meeting, raced.plan, home={}, penalty=0)
-    plan = Plan(raced.plan, tables, raced.breaks_bound, all(raced.proven(score)))
-    if table_changes(meeting, plan.slots, tables) <= least_changes(meeting, score[0]):
-        return plan
+    plan = Plan(raced.plan, seat(meeting, raced.plan, home={}, penalty=0), raced.breaks_bound)
+    plan.proven = prefix(True, *raced.proven(score), _few_changes(meeting, rules, plan, search, run))
+    return plan
+
+
+def _few_changes(
+    meeting: MeetingProblem, rules: Sequence[Constraint], plan: Plan, search: Search, run: Run
+) -> bool:
+    """Lower the table changes of a whole plan in place; return whether they are proven fewest."""
+    score = (total_breaks(meeting, plan.slots), total_idle(meeting, plan.slots))
+    least = least_changes(meeting, score[0])
+    for _ in range(_POLISHES):
+        now = table_changes(meeting, plan.slots, plan.tables)
+        if now <= least:
+            return True
+        if run.left < WORTH_BUILDING:
+            return False
+        slots = search.polished(plan.slots)
+        tables = seat(meeting, slots, home={}, penalty=0)
+        if table_changes(meeting, slots, tables) < now and not broken(meeting, rules, slots):
+            plan.slots, plan.tables = slots, tables
+    if table_changes(meeting, plan.slots, plan.tables) <= least:
+        return True
     if links_of(meeting) > MOST_LINKS or run.left < WORTH_BUILDING:
-        plan.proven = False
-        return plan
+        return False
     model = Model(meeting, rules, threads=run.threads, seed=run.seed)
     for places in model.kept:
         model.model.add_bool_or(places)
     model.model.add(model.breaks({}) <= score[0])
     model.model.add(model.idle() <= score[1])
-    fewest_changes(meeting, model, plan, Home({}, {}, 0), run)
-    return plan
+    return fewest_changes(meeting, model, plan, Home({}, {}, 0), run)
 
 
 def _impossible(
@@ -145,9 +167,10 @@ def _impossible(
     loose = [rule for rule in rules if rule.kind != "keep"]
     demanded = {item.id: 1 for item in meeting.appointments if not item.optional}
     weights = {item.id: item.scaled_weight for item in meeting.appointments}
-    partial = levels(meeting, loose, search.plan, [demanded, weights], home, run, full=False)
+    start = trimmed(meeting, loose, search.plan)
+    partial = levels(meeting, loose, start, [demanded, weights], home, run, full=False)
     if partial is None:
-        partial = Plan({}, {}, 0, False)
+        partial = Plan(start, seat(meeting, start, home=home.tables, penalty=home.penalty), 0)
     return _timetable(
         meeting,
         partial,
@@ -182,6 +205,7 @@ def _timetable(
         lower_bound_breaks=min(plan.bound, total_breaks(meeting, plan.slots)),
         status=status,  # type: ignore[arg-type]
         seconds=round(run.spent, 3),
+        proven=plan.proven if status != "infeasible" else (),
         moved=moved(plan.slots, home) if with_home else None,
         penalty=home.penalty if with_home else None,
         summary=text,

@@ -10,9 +10,10 @@ import numpy as np
 
 from market.meetings.timetable import kempe
 from market.meetings.timetable.annealing import anneal
-from market.meetings.timetable.board import Board, Ints, plan_of
+from market.meetings.timetable.board import Board, Ints, plan_of, slots_of
 from market.meetings.timetable.filling import fill
 from market.meetings.timetable.kempe import IDLE
+from market.meetings.timetable.polishing import polish
 from market.meetings.timetable.problem import MeetingProblem
 
 #: Turns of ejection for each appointment, at the most.
@@ -23,6 +24,9 @@ SHARE = 20_000
 #: Moves of the first annealing for each appointment; each later one takes twice as many as the one before.
 _FIRST = 300
 _LONGEST = 200_000
+#: Moves of one attempt at fewer table changes, for each appointment, and its temperatures.
+_POLISH = 2_000
+_RESTLESS, _STILL = 1.5, 0.15
 
 
 class Search:
@@ -140,6 +144,26 @@ class Search:
             self._best = self._since.copy()
             return True
         return False
+
+    def polished(self, plan: Mapping[str, int]) -> dict[str, int]:
+        """Return a plan with fewer table changes, its breaks and idle slots not weighing more."""
+        board = self.board
+        self.start_from(slots_of(self.problem, plan))
+        movable = np.flatnonzero(board.slot >= 0)
+        best = board.slot.copy()
+        if len(movable):
+            polish(
+                _POLISH * len(movable),
+                _RESTLESS,
+                _STILL,
+                0.0,
+                self._state,
+                movable,
+                best,
+                self._seen,
+                *kempe.arrays(board),
+            )
+        return plan_of(self.problem, best)
 
     def _plan_next(self, movable: int) -> None:
         """Lay out the next annealing, from the best plan so far, as shares with falling temperatures."""
