@@ -192,9 +192,12 @@ async def _read_compute_keep(
 
 
 async def _still(meeting_id: int, facts: Facts, *, at: datetime) -> None:
-    """Hold the market and the meeting still for a moment, and see whether they are as they were read."""
-    await execute("SELECT id FROM meeting WHERE id = $1 FOR UPDATE", meeting_id)
-    await execute("LOCK TABLE match, lot, listing, demand, invitation, wish, absence IN SHARE MODE")
+    """Hold the market still for a moment, and see whether all is as it was read.
+
+    Wishes and answers are not held: one that comes at the same moment counts as having come after.
+    """
+    await execute("SELECT id FROM meeting WHERE id = $1 FOR NO KEY UPDATE", meeting_id)
+    await execute("LOCK TABLE match, lot, listing, demand IN SHARE MODE")
     if _fingerprint(await facts_of(meeting_id, at=at)) != _fingerprint(facts):
         raise _MovedError
 
