@@ -21,7 +21,11 @@ from market.documents.overview import has_changed
 from market.documents.packing import zipped
 from market.documents.papers import KINDS, Numbered, serial_stem
 from market.errors import Conflict, Invalid
+from market.exchange.calendar import calendar
 from market.i18n import Message, msg
+from market.meetings.calendar_entries import entries_of
+from market.meetings.invitation_queries import invitee_of
+from market.meetings.links import invitation_path
 from market.meetings.numbering import Printing, number_papers, papers_of
 from market.meetings.queries import MeetingRow, meeting_of
 
@@ -158,8 +162,29 @@ async def _made(payload: _Payload, meeting: MeetingRow, form: str, given: Sequen
         await execute("UPDATE bundle SET done = $2 WHERE id = $1", payload.bundle_id, int(done))
 
     make = {"pdf": bound_telling, "docx": word_file, "zip": zipped}[form]
-    further = {} if form == "docx" else {"photos": photos}
+    further: dict[str, Any] = {} if form == "docx" else {"photos": photos}
+    if form == "zip":
+        further["calendars"] = await _calendars(fair, papers, payload.origin)
     return await in_process_telling(tell, make, papers, title=meeting.title, origin=payload.origin, **further)
+
+
+async def _calendars(fair: Fair, papers: Sequence[Numbered], origin: str) -> dict[str, bytes]:
+    """Return whose -> calendar, of those whose timetable is printed along."""
+    subjects = {each.draft.subject for each in papers if each.draft.kind == "timetable"}
+    made = {}
+    for guest in fair.guests:
+        if f"organisation:{guest.organisation}" in subjects:
+            entries = await entries_of(
+                meeting=fair.meeting, organisation_id=guest.organisation, at=clock.now()
+            )
+            made[guest.name] = calendar(
+                fair.meeting,
+                entries,
+                invited=await invitee_of(meeting_id=fair.meeting.id, organisation_id=guest.organisation),
+                language="zh",
+                link=origin + invitation_path(guest.invitation, guest.link_version),
+            )
+    return made
 
 
 async def _photos(fair: Fair, papers: Sequence[Numbered]) -> dict[str, bytes]:

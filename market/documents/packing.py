@@ -1,6 +1,7 @@
 """All papers as one archive: a folder's worth of files, each with the name that an office would give it."""
 
 import io
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -10,11 +11,23 @@ from market.documents.binding import bound
 from market.documents.office import word_file
 from market.documents.papers import KINDS, Numbered
 
+#: What a file's name may not hold on one system or another.
+_BARRED = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
+
 
 def zipped(
-    papers: Sequence[Numbered], *, title: str, origin: str, photos: Mapping[str, bytes] | None = None
+    papers: Sequence[Numbered],
+    *,
+    title: str,
+    origin: str,
+    photos: Mapping[str, bytes] | None = None,
+    calendars: Mapping[str, bytes] | None = None,
 ) -> bytes:
-    """Return a ZIP with one PDF for each kind, and one Word file where an office edits the kind."""
+    """Return a ZIP: a PDF of each kind, a Word file where an office edits the kind, and calendars.
+
+    Args:
+        calendars: whose -> the calendar (iCalendar) with that participant's talks.
+    """
     buffer = io.BytesIO()
     done = 0
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -28,6 +41,10 @@ def zipped(
                 archive.writestr(_entry(f"{name}.docx"), written)
             done += len(of_kind)
             tell_parent(done)
+        for number, (whose, content) in enumerate((calendars or {}).items(), 1):
+            # numbered, for two names may be one once what is barred is gone
+            name = f"日历/{number:03d}-{_BARRED.sub('_', whose)[:60]}.ics"
+            archive.writestr(_entry(name), content)
     return buffer.getvalue()
 
 
