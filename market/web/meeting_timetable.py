@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.i18n import Message, msg
+from market.i18n import Message, message_from, msg
 from market.meetings.queries import (
     InvitationRow,
     MeetingRow,
@@ -64,6 +64,20 @@ def asked_for(request: WebRequest, meeting: MeetingRow) -> Shown:
         number("who", MOST_ID),
         number("talk", MOST_ID),
     )
+
+
+class Without(msgspec.Struct, frozen=True):
+    """A seller whose goods do not sell and whom no talk reaches, and why."""
+
+    name: str
+    name_en: str
+    reason: Message
+
+
+def without_talk(meeting: MeetingRow) -> list[Without]:
+    """Return whom the plan leaves without any talk, as it was kept with its proof."""
+    rows = (meeting.timetable or {}).get("without", [])
+    return [Without(each["name"], each.get("name_en") or "", message_from(each["reason"])) for each in rows]
 
 
 def participants(guests: Sequence[InvitationRow]) -> list[InvitationRow]:
@@ -136,6 +150,7 @@ async def draw(
         chosen=next((each for each in talks if each.id == shown.talk), None),
         picking=picking.blank(who=str(who.organisation)) if who else picking.blank(),
         left_out=await left_out_of(meeting_id=meeting.id),
+        without=without_talk(meeting),
         plannable=meeting.state in PLANNABLE and not meeting.planning,
         recordable=meeting.state in ("in_progress", "closed", "followed_up"),
         days=[

@@ -99,6 +99,13 @@ def next_step(
                 msg("去排桌"),
                 page,
             )
+        if meeting.state == "timetabled" and meeting.published_at is None and meeting.held_on >= today:
+            return Step(
+                msg("发布日程"),
+                msg("“{title}”已排好，发布以后各方才看得到自己的日程。", **values),
+                msg("去发布"),
+                f"{page}/publish",
+            )
         if meeting.state == "timetabled" and meeting.held_on > today:
             return Step(
                 msg("等各方回复邀请"),
