@@ -43,6 +43,9 @@ def compute(
     away, closed = away_of(day, effects), closed_of(effects)
     live = [each for each in day.talks if each.state in ("scheduled", "accepted", "held")]
     new = _newcomer(day, change)
+    # whoever sits at a table does sit there, whatever was said before
+    seated = {(number, each.slot) for each in live if each.rests for number in (each.seller, each.buyer)}
+    occupied = {(each.slot, each.table) for each in live if each.rests}
     # a talk of the running slot that cannot be held there is looked for a new place like any other
     placed = {
         str(each.id): Place(each.slot, each.table)
@@ -60,7 +63,13 @@ def compute(
                 str(each.id),
                 each.name,
                 _side(each.side),
-                unavailable=tuple(sorted(slot for slot in away[each.id] if from_slot <= slot <= day.slots)),
+                unavailable=tuple(
+                    sorted(
+                        slot
+                        for slot in away[each.id]
+                        if from_slot <= slot <= day.slots and (each.id, slot) not in seated
+                    )
+                ),
             )
             for each in day.parties
         ),
@@ -80,7 +89,9 @@ def compute(
             *(Appointment(f"{s}-{b}", str(b), str(s), optional=True) for s, b in new),
         ),
     )
-    closures = [Closure(slot, table) for slot, table in sorted(closed, key=str) if slot >= from_slot]
+    closures = [
+        Closure(slot, table) for slot, table in sorted(closed - occupied, key=str) if slot >= from_slot
+    ]
     reasons: dict[str, Message] = {}
     if change.kind == "swap":
         check = check_move(

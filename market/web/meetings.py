@@ -38,7 +38,7 @@ MOVES: dict[str, tuple[Message, str, Message, str]] = {
     "start": (
         msg("开始会议"),
         "primary",
-        msg("开始后可以签到和记录结果，日程不再改动。"),
+        msg("开始后可以签到和记录结果；现场有变动用“改排”。"),
         "in_progress",
     ),
     "close": (msg("结束会议"), "primary", msg("结束后仍可补记结果，但不能再签到。"), "closed"),
