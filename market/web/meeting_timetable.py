@@ -1,6 +1,6 @@
 """The timetable as the official sees it: its proof, who sits where and when, and whom it leaves out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.i18n import Message, message_from, msg
 from market.meetings.queries import (
+    AppointmentRow,
     InvitationRow,
     MeetingRow,
     appointments_of_meeting,
@@ -18,6 +19,7 @@ from market.meetings.queries import (
     left_out_of,
 )
 from market.meetings.rules import APPOINTMENT, MEETING, PLANNABLE
+from market.meetings.wish_queries import absences_of
 from market.web import fields
 from market.web.addresses import MOST_ID
 from market.web.forms import Form
@@ -80,6 +82,19 @@ def without_talk(meeting: MeetingRow) -> list[Without]:
     return [Without(each["name"], each.get("name_en") or "", message_from(each["reason"])) for each in rows]
 
 
+def no_time(
+    talk: AppointmentRow, talks: Sequence[AppointmentRow], absences: Mapping[int, Sequence[int]]
+) -> set[int]:
+    """Return the slots in which one of a talk's two sides cannot have it."""
+    both = (talk.seller, talk.buyer)
+    away = {slot for one in both for slot in absences.get(one, ())}
+    return away | {
+        each.slot
+        for each in talks
+        if each.id != talk.id and each.slot is not None and (each.seller in both or each.buyer in both)
+    }
+
+
 def participants(guests: Sequence[InvitationRow]) -> list[InvitationRow]:
     """Return the sellers and buyers that have not said no."""
     return [
@@ -118,6 +133,7 @@ async def draw(
     numbers = slots_of_day(meeting, shown.day)
     tables, slots = timetable(meeting, talks, numbers=numbers)
     who = next((each for each in parties if each.organisation == shown.who), None)
+    chosen = next((each for each in talks if each.id == shown.talk), None)
     language = language_of(request)
     picking = Form(
         who=fields.choice(
@@ -147,7 +163,8 @@ async def draw(
         views=VIEWS,
         who=who,
         own=[each for each in talks if who and who.organisation in (each.seller, each.buyer)],
-        chosen=next((each for each in talks if each.id == shown.talk), None),
+        chosen=chosen,
+        taken=no_time(chosen, talks, await absences_of(meeting.id)) if chosen else set(),
         picking=picking.blank(who=str(who.organisation)) if who else picking.blank(),
         left_out=await left_out_of(meeting_id=meeting.id),
         without=without_talk(meeting),
