@@ -14,6 +14,7 @@ import io
 import json
 import resource
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter, process_time
@@ -83,8 +84,8 @@ def main() -> int:
     for companies in options.companies:
         for kind in (*KINDS, "all"):
             # a process for each: memory and what Typst keeps are that of this kind alone
-            with get_context("spawn").Pool(1) as pool:
-                row = pool.apply(_measure, (companies, kind))
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                row = pool.submit(_measure, companies, kind).result()
             rows.append(row)
             print(
                 f"{companies:>9}  {kind:10} {row['papers']:>6} {row['pages']:>6} {row['seconds']:>8} "

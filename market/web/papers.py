@@ -140,12 +140,13 @@ async def file(viewer: SignedIn, meeting_id: FromPath[int], file_id: FromPath[in
     return attached(found.content, f"{meeting.title}-{what}", found.form)
 
 
-@get("/town/meetings/{meeting_id:int}/papers/samples/{kind:str}", guards=OFFICIAL)
+@get("/town/meetings/{meeting_id:int}/papers/samples/{name:str}", guards=OFFICIAL)
 async def sample(
-    request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], kind: FromPath[str]
+    request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], name: FromPath[str]
 ) -> Response[bytes]:
     """Show the first papers of a kind as they would be printed, without giving out numbers."""
-    if kind not in KINDS:
+    kind, _, ending = name.partition(".")
+    if kind not in KINDS or ending != "pdf":
         raise NotFound(msg("没有这种会议材料，请从文件中心选择。"))
     meeting = await own_meeting(meeting_id, viewer)
     fair = await fair_of(meeting)

@@ -188,11 +188,11 @@ async def test_sign_that_no_font_has_is_warned_of(scene: Scene) -> None:
 
 async def test_sample_shows_paper_and_gives_no_number_out(scene: Scene) -> None:
     await scene.open()
-    answer = await scene.browser.get(f"{scene.page}/papers/samples/invitation")
+    answer = await scene.browser.get(f"{scene.page}/papers/samples/invitation.pdf")
     assert answer.headers["content-type"] == "application/pdf"
     assert "预览，未编号" in text_of(answer.content)
     assert await fetch_value("SELECT count(*) FROM paper") == 0
-    assert (await scene.browser.get(f"{scene.page}/papers/samples/secrets")).status_code == 404
+    assert (await scene.browser.get(f"{scene.page}/papers/samples/secrets.pdf")).status_code == 404
 
 
 async def test_former_address_of_prints_leads_to_the_papers(scene: Scene) -> None:
@@ -245,7 +245,7 @@ async def test_papers_are_another_towns_neither_to_see_nor_to_make(
     await printed(scene, "badge")
     number = await fetch_value("SELECT id FROM bundle")
     other = await browser_of(await factory.member(role="official", password=PASSWORD))
-    for tail in ("papers", "papers/samples/badge", f"papers/files/{number}", "poster.png", "print"):
+    for tail in ("papers", "papers/samples/badge.pdf", f"papers/files/{number}", "poster.png", "print"):
         assert (await other.get(f"{scene.page}/{tail}")).status_code == 404
     assert (await other.post(f"{scene.page}/papers", order("badge"))).status_code == 404
     buyer = await browser_of(scene.buyers[0])
