@@ -1,8 +1,8 @@
 """Why a meeting cannot be laid: a smallest set of labelled constraints that clash.
 
-First a set that clashes and of which none can be spared (deletion), then one with the fewest members
-by implicit hitting sets: Ignatiev, Previti, Liffiton and Marques-Silva, "Smallest MUS extraction with
-minimal hitting set dualization" (CP 2015).
+First a set that clashes and of which none can be spared (by counting, or else by deletion), then one with
+the fewest members by implicit hitting sets: Ignatiev, Previti, Liffiton and Marques-Silva, "Smallest MUS
+extraction with minimal hitting set dualization" (CP 2015).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,21 +11,30 @@ from ortools.sat.python import cp_model
 
 from market.i18n import Message, msg
 from market.meetings.timetable.constraints import Constraint
-from market.meetings.timetable.problem import MeetingProblem
+from market.meetings.timetable.overfull import counted_clash
+from market.meetings.timetable.problem import MeetingProblem, forced_breaks, free_runs
 from market.meetings.timetable.prove import Model
 
 #: The literals of one question to the solver are decided within this many seconds or count as unknown.
 _QUESTION = 10.0
+#: Above so many places of appointments the model is not built where counting has named a clash.
+_MOST_PLACES = 6_000
 
 
 class _Oracle:
     """Answers whether some of the constraints can be kept together."""
 
-    def __init__(self, problem: MeetingProblem, rules: Sequence[Constraint], seed: int) -> None:
+    def __init__(
+        self, problem: MeetingProblem, rules: Sequence[Constraint], seed: int, left: Callable[[], float]
+    ) -> None:
+        self._left = left
         self._rules = rules
         self._model = Model(problem, rules, threads=1, seed=seed, labelled=True)
         self._index = {v.index: i for i, v in enumerate(self._model.literals)}
-        self._model.solver.parameters.max_time_in_seconds = _QUESTION
+
+    def _ask(self) -> cp_model.CpSolverStatus:
+        self._model.solver.parameters.max_time_in_seconds = max(0.1, min(_QUESTION, self._left()))
+        return self._model.solver.solve(self._model.model)
 
     def clashing(self, chosen: Iterable[int]) -> set[int] | None:
         """Return those of ``chosen`` that already clash, or None if all can be kept (or nobody knows)."""
@@ -33,7 +42,7 @@ class _Oracle:
         cp.clear_objective()  # type: ignore[no-untyped-call]
         cp.clear_assumptions()
         cp.add_assumptions([self._model.literals[i] for i in chosen])
-        if self._model.solver.solve(cp) != cp_model.INFEASIBLE:
+        if self._ask() != cp_model.INFEASIBLE:
             return None
         core = self._model.solver.sufficient_assumptions_for_infeasibility()
         return {self._index[v] for v in core}
@@ -44,26 +53,39 @@ class _Oracle:
         cp.clear_assumptions()
         cp.add_assumptions([self._model.literals[i] for i in chosen])
         cp.maximize(sum(self._model.literals))
-        status = self._model.solver.solve(cp)
+        status = self._ask()
         if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             return None
         return {i for i, v in enumerate(self._model.literals) if not self._model.solver.boolean_value(v)}
 
 
 def smallest_clash(
-    problem: MeetingProblem, rules: Sequence[Constraint], *, seed: int, go_on: Callable[[], bool]
+    problem: MeetingProblem, rules: Sequence[Constraint], *, seed: int, left: Callable[[], float]
 ) -> tuple[list[Constraint], bool]:
-    """Return constraints that clash, in table order, and whether no smaller set does.
+    """Return constraints that clash, none of which can be spared, and whether no smaller set does.
 
-    ``go_on`` is asked between questions to the solver. The set is empty where no clash was proven.
+    ``left`` tells the seconds that are left. The set is in table order; empty: none was found in time.
     """
-    oracle = _Oracle(problem, rules, seed)
-    core = oracle.clashing(range(len(rules)))
+    counted = counted_clash(problem, rules)
+    if counted and len(problem.appointments) * problem.slots > _MOST_PLACES:
+        return counted, False
+
+    def go_on() -> bool:
+        return left() > 0
+
+    oracle = _Oracle(problem, rules, seed, left)
+    place = {id(rule): i for i, rule in enumerate(rules)}
+    core: set[int] | None = {place[id(rule)] for rule in counted} or oracle.clashing(range(len(rules)))
     if core is None:
         return [], False
     # Wide constraints go last: what remains should speak of as few parties as possible.
     for i in sorted(core, key=lambda i: (rules[i].kind == "keep", -len(rules[i].rows))):
-        if i in core and go_on():
+        if counted:
+            break
+        if not go_on():
+            # one of them might be spared: better say nothing than too much
+            return [], False
+        if i in core:
             smaller = oracle.clashing(sorted(core - {i}))
             if smaller is not None:
                 core = smaller
@@ -95,6 +117,7 @@ def _hitting(sets: Sequence[set[int]], size: int, seed: int) -> set[int]:
         cp.add_bool_or([chosen[i] for i in sorted(members)])
     cp.minimize(sum(chosen))
     solver = cp_model.CpSolver()
+    solver.parameters.catch_sigint_signal = False
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = seed % 2_147_483_647
     solver.solve(cp)
@@ -119,6 +142,21 @@ def summary(problem: MeetingProblem, clash: Sequence[Constraint]) -> Message:
                 free=free,
                 booked=booked,
             )
+    if (
+        kinds == {"fairness", "one_at_a_time", "unavailable"}
+        and len({r.participants for r in others if r.participants}) == 1
+    ):
+        who = next(r.participants[0] for r in others if r.participants)
+        person = next(p for p in problem.participants if p.id == who)
+        return msg(
+            "{who}的空闲时段断成 {runs} 段，{booked} 场洽谈至少有 {breaks} 次空档，"
+            "而任何两家最多相差 {most} 次",
+            who=person.title,
+            runs=len(free_runs(problem, person)),
+            booked=sum(not item.optional and who in (item.a, item.b) for item in problem.appointments),
+            breaks=forced_breaks(problem)[who],
+            most=problem.fairness or 0,
+        )
     if kinds == {"max_appointments"} and len(others) == 1:
         person = next(p for p in problem.participants if (p.id,) == others[0].participants)
         booked = sum(not item.optional and person.id in (item.a, item.b) for item in problem.appointments)

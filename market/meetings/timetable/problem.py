@@ -281,6 +281,20 @@ def scaled_kept(problem: MeetingProblem, kept: Iterable[str]) -> int:
     return sum(item.scaled_weight for item in problem.appointments if item.id in ids)
 
 
+def free_runs(problem: MeetingProblem, person: Participant) -> list[int]:
+    """Return the lengths of the runs of slots in which a participant is there."""
+    away = set(person.unavailable)
+    runs: list[int] = []
+    length = 0
+    for slot in range(1, problem.slots + 2):
+        if slot <= problem.slots and slot not in away:
+            length += 1
+        elif length:
+            runs.append(length)
+            length = 0
+    return runs
+
+
 def forced_breaks(problem: MeetingProblem) -> dict[str, int]:
     """Return a bound on each participant's breaks from its calendar alone.
 
@@ -290,17 +304,8 @@ def forced_breaks(problem: MeetingProblem) -> dict[str, int]:
     must = Counter(who for item in problem.appointments if not item.optional for who in (item.a, item.b))
     forced: dict[str, int] = {}
     for person in problem.participants:
-        away = set(person.unavailable)
-        runs: list[int] = []
-        length = 0
-        for slot in range(1, problem.slots + 2):
-            if slot <= problem.slots and slot not in away:
-                length += 1
-            elif length:
-                runs.append(length)
-                length = 0
         need, used = must[person.id], 0
-        for run in sorted(runs, reverse=True):
+        for run in sorted(free_runs(problem, person), reverse=True):
             if need <= 0:
                 break
             need -= run

@@ -53,6 +53,8 @@ class Model:
         self.rules = list(rules)
         self.model = cp_model.CpModel()
         self.solver = cp_model.CpSolver()
+        # Ctrl-C is for whoever called
+        self.solver.parameters.catch_sigint_signal = False
         self.solver.parameters.num_workers = threads
         self.solver.parameters.random_seed = seed % 2_147_483_647
         self.solver.parameters.symmetry_level = 1

@@ -34,6 +34,10 @@ from market.meetings.timetable.seating import least_changes, seat
 #: So many breaks is a moved appointment worth unless told otherwise: change as little as possible.
 DEFAULT_PENALTY = 1_000
 MOST_PENALTY = 1_000_000
+#: Seconds for finding out what clashes, however little is left.
+_LEAST_FOR_REASONS = 2.0
+#: Above so many places of appointments a constraint model takes too long to build.
+_MOST_PLACES = 12_000
 #: Attempts at fewer table changes by the search, before a model is built.
 _POLISHES = 3
 
@@ -77,7 +81,10 @@ def schedule(
             plan = _seated(meeting, rules, raced, search, run)
         elif all(not item.optional for item in meeting.appointments):
             possible = False
-    if plan is None and possible:
+    small = len(meeting.appointments) * meeting.slots <= _MOST_PLACES
+    if plan is None and possible and not small:
+        plan = _as_found(meeting, rules, search, home, run)
+    elif plan is None and possible:
         wished = {item.id: item.scaled_weight for item in meeting.appointments if item.optional}
         if home.slots:
             _improve(search, meeting, run)
@@ -87,8 +94,22 @@ def schedule(
     return _impossible(meeting, rules, search, home, run)
 
 
+def _as_found(
+    meeting: MeetingProblem, rules: Sequence[Constraint], search: Search, home: Home, run: Run
+) -> Plan | None:
+    """Take what the search has found, unproven; None where it leaves out what must take place."""
+    _improve(search, meeting, run)
+    slots = trimmed(meeting, [rule for rule in rules if rule.kind != "keep"], search.plan)
+    if any(item.id not in slots and not item.optional for item in meeting.appointments):
+        return None
+    return Plan(slots, seat(meeting, slots, home=home.tables, penalty=home.penalty), 0)
+
+
 def _could_be_whole(meeting: MeetingProblem, suits: Sequence[Sequence[int]]) -> bool:
-    """Tell whether nothing that is plain to see keeps an appointment out."""
+    """Tell whether every appointment is worth its place, and nothing that is plain to see keeps one out."""
+    if any(item.optional and not item.scaled_weight for item in meeting.appointments):
+        # left out at no loss, it may spare a break
+        return False
     booked: dict[str, int] = {}
     for item in meeting.appointments:
         for who in (item.a, item.b):
@@ -162,13 +183,16 @@ def _impossible(
 ) -> Timetable:
     """Name what clashes, and lay as much as possible."""
     run.say(msg("必须安排的洽谈排不下，正在找原因……"))
-    deadline = run.spent + max(5.0, run.left * 0.5)
-    clashing, _ = smallest_clash(meeting, rules, seed=run.seed, go_on=lambda: run.spent < deadline)
+    deadline = run.spent + max(_LEAST_FOR_REASONS, run.left * 0.5)
+    clashing, _ = smallest_clash(meeting, rules, seed=run.seed, left=lambda: deadline - run.spent)
     loose = [rule for rule in rules if rule.kind != "keep"]
     demanded = {item.id: 1 for item in meeting.appointments if not item.optional}
     weights = {item.id: item.scaled_weight for item in meeting.appointments}
+    _improve(search, meeting, run)
     start = trimmed(meeting, loose, search.plan)
-    partial = levels(meeting, loose, start, [demanded, weights], home, run, full=False)
+    partial = None
+    if len(meeting.appointments) * meeting.slots <= _MOST_PLACES:
+        partial = levels(meeting, loose, start, [demanded, weights], home, run, full=False)
     if partial is None:
         partial = Plan(start, seat(meeting, start, home=home.tables, penalty=home.penalty), 0)
     return _timetable(

@@ -76,7 +76,7 @@ def test_timetable_equals_exhaustive_search(problem: MeetingProblem) -> None:
 @given(meetings(optional=False))
 def test_clash_is_a_smallest_set(problem: MeetingProblem) -> None:
     rules = constraints(problem)
-    clash, smallest = smallest_clash(problem, rules, seed=0, go_on=lambda: True)
+    clash, smallest = smallest_clash(problem, rules, seed=0, left=lambda: 60.0)
 
     def possible(chosen: list[int]) -> bool:
         model = Model(problem, rules, threads=1, seed=0, labelled=True)
