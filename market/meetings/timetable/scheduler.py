@@ -11,6 +11,7 @@ from market.meetings.timetable.changes import MOST_LINKS, links_of
 from market.meetings.timetable.clash import smallest_clash, summary
 from market.meetings.timetable.constraints import Constraint, broken, constraints, domains, trimmed
 from market.meetings.timetable.levels import WORTH_BUILDING, Home, Plan, fewest_changes, levels, moved, prefix
+from market.meetings.timetable.overfull import counted_clash
 from market.meetings.timetable.problem import (
     LEVELS,
     WEIGHT_SCALE,
@@ -74,8 +75,8 @@ def schedule(
     search = Search(meeting, suits, seed=seed, home=home.slots, penalty=home.penalty)
     search.build()
     plan: Plan | None = None
-    possible = True
-    if not home.slots:
+    possible = not counted_clash(meeting, rules)
+    if possible and not home.slots:
         raced = race(meeting, rules, suits, search, run) if _could_be_whole(meeting, suits) else None
         if raced is not None and raced.plan is not None:
             plan = _seated(meeting, rules, raced, search, run)
