@@ -1,0 +1,88 @@
+"""Whatever happens: what has begun stays, nobody is at two tables, a step is a change of somebody's day."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from market.meetings.day_plan import Step, compute
+from market.meetings.disruptions import Change, DayTalk, Party, Snapshot, away_of, closed_of, effects_of
+
+SLOTS, TABLES = 5, 2
+SELLERS, BUYERS = (1, 2, 3), (11, 12, 13)
+
+
+@st.composite
+def days(draw: st.DrawFn) -> Snapshot:
+    """A small day without clashes, some talks of its first slots held or begun, some without a place."""
+    talks, taken = [], set[tuple[str, int, int]]()
+    pairs = draw(
+        st.lists(st.tuples(st.sampled_from(SELLERS), st.sampled_from(BUYERS)), unique=True, max_size=9)
+    )
+    for number, (seller, buyer) in enumerate(pairs, 1):
+        slot, table = draw(st.integers(1, SLOTS)), draw(st.integers(1, TABLES))
+        claims = {("seller", seller, slot), ("buyer", buyer, slot), ("table", table, slot)}
+        if claims & taken:
+            talks.append(DayTalk(number, seller, buyer, None, None, "accepted"))
+            continue
+        taken |= claims
+        rests = slot <= 2 and draw(st.booleans())
+        state = draw(st.sampled_from(["held", "scheduled"])) if rests else "scheduled"
+        fixed = draw(st.booleans())
+        talks.append(DayTalk(number, seller, buyer, slot, table, state, fixed, rests))
+    parties = [Party(each, str(each), "", "seller", "expected") for each in SELLERS]
+    parties += [Party(each, str(each), "", "buyer", "expected") for each in BUYERS]
+    return Snapshot(1, SLOTS, TABLES, None, (), tuple(parties), tuple(talks))
+
+
+someone = st.sampled_from([*SELLERS, *BUYERS])
+changes = st.one_of(
+    st.builds(Change, st.just("late"), someone, until=st.integers(3, SLOTS)),
+    st.builds(Change, st.just("absent"), someone),
+    st.builds(Change, st.just("table_broken"), table=st.integers(1, TABLES)),
+    st.builds(Change, st.just("slot_lost"), slot=st.integers(3, SLOTS)),
+)
+
+
+def after(day: Snapshot, steps: tuple[Step, ...]) -> dict[int, tuple[int, int] | None]:
+    places = {each.id: (each.slot, each.table) if each.slot else None for each in day.talks}
+    for step in steps:
+        assert step.id is not None
+        assert places[step.id] == step.before != step.after
+        places[step.id] = step.after
+    return places  # type: ignore[return-value]
+
+
+@settings(deadline=None, max_examples=150)
+@given(days(), changes)
+def test_mended_day_has_no_clash_keeps_what_has_begun_and_uses_nothing_that_is_lost(
+    day: Snapshot, change: Change
+) -> None:
+    running, from_slot = 2, 3
+    steps, clashes = compute(day, change, from_slot, running)
+    assert clashes == ()
+    places = after(day, steps)
+    claims = []
+    for talk in day.talks:
+        place = places[talk.id]
+        if place:
+            claims += [(talk.seller, place[0]), (talk.buyer, place[0]), (f"table {place[1]}", place[0])]
+    assert len(set(claims)) == len(claims)
+    effects = [effects_of(change, day, since=running)]
+    away, closed = away_of(day, effects), closed_of(effects)
+    for talk in day.talks:
+        before = (talk.slot, talk.table) if talk.slot else None
+        place = places[talk.id]
+        if talk.rests or (talk.slot and talk.slot < running):
+            assert place == before
+        if place != before and place:
+            assert place[0] >= from_slot
+            assert place[0] not in away[talk.seller] | away[talk.buyer]
+            assert not {place, (place[0], None)} & closed
+
+
+@settings(deadline=None, max_examples=50)
+@given(days())
+def test_nothing_happens_to_anybody_where_nothing_is_lost(day: Snapshot) -> None:
+    # a table that nobody uses and nobody needs
+    spare = Snapshot(1, SLOTS, TABLES + 1, None, (), day.parties, tuple(t for t in day.talks if t.slot))
+    steps, _ = compute(spare, Change("table_broken", table=TABLES + 1), 3, 2)
+    assert steps == ()
