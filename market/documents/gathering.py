@@ -11,7 +11,7 @@ from market.i18n import msg
 from market.meetings.persons import AttendeeRow, attendees_of
 from market.meetings.queries import AppointmentRow, MeetingRow, appointments_of_meeting
 
-#: Invitations whose holders do not come.
+#: Invitations whose holders do not come, unless they were seen at the door.
 _AWAY = ["revoked", "declined", "delegated", "expired"]
 
 
@@ -110,7 +110,8 @@ async def fair_of(meeting: MeetingRow) -> Fair:
                   organisation.name, invitation.side, organisation.uscc, organisation.address,
                   invitation.created_at AS invited_at
            FROM invitation JOIN organisation ON organisation.id = invitation.organisation
-           WHERE invitation.meeting = $1 AND NOT invitation.state = ANY($2::text[])
+           WHERE invitation.meeting = $1
+             AND (NOT invitation.state = ANY($2::text[]) OR invitation.attendance IN ('checked_in', 'left'))
            ORDER BY array_position(ARRAY['buyer', 'seller', 'guest'], invitation.side), organisation.id""",
         meeting.id,
         _AWAY,
