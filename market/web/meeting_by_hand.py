@@ -73,6 +73,8 @@ async def add(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
     meeting = await own_meeting(meeting_id, viewer)
     filled = await ADD.read(request)
     try:
+        if {"seller", "buyer"} & filled.errors.keys():
+            raise Invalid(msg("请选一家供货方和一家采购商，都要在邀请名单里。"))
         filled.check()
     except Invalid as refused:
         return await refused_page(request, meeting, refused, talk=None)
