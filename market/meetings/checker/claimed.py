@@ -50,8 +50,11 @@ class Claim(Struct):
     moved: int | None = None
     penalty: int | None = None
     clash: list[Reason] | None = None
+    proven: list[str] | None = None
 
 
+#: The levels of the objective by the names that ``proven`` uses, in their order.
+LEVELS = ["kept_weight", "breaks", "idle_slots", "table_changes"]
 _FIGURE = Field(whole(0, 10**9))
 _TIMETABLE: Shape = {
     "version": Field(whole(VERSION, VERSION)),
@@ -68,6 +71,7 @@ _TIMETABLE: Shape = {
     "penalty": Field(whole(1, 10**9), None),
     "summary": Field(phrase, None),
     "clash": Field(listed, None),
+    "proven": Field(listed, None, each=one_of(*LEVELS)),
 }
 _PLACED: Shape = {"id": Field(text), "slot": Field(whole(1, 10**15)), "table": Field(whole(1, 10**15))}
 _REASON: Shape = {
@@ -112,10 +116,27 @@ def read_claim(raw: dict[str, Any], meeting: Meeting) -> tuple[Claim, list[Messa
         for name in ("clash", "summary"):
             if name in raw:
                 faults[f"$.{name}"] = msg("没有说排不下，却写了 {name}。", name=name)
+    claim.proven = top.get("proven")
+    if claim.proven is not None:
+        faults |= _unproven(claim)
     if (claim.moved is None) != (claim.penalty is None):
         faults["$.moved"] = msg("moved 与 penalty 应同时写出。")
     told = [msg("timetable.json {path}：{text}", path=path, text=text) for path, text in faults.items()]
     return claim, told + wrong
+
+
+def _unproven(claim: Claim) -> Faults:
+    """Hold the levels that are said to be proven against one another, the status, and the bound."""
+    faults, proven = Faults(), claim.proven or []
+    if proven != LEVELS[: len(proven)]:
+        faults["$.proven"] = msg("proven 应从 kept_weight 起依次写出。")
+    elif (claim.status == "optimal") != (len(proven) == len(LEVELS)):
+        faults["$.proven"] = msg("status 是 optimal 时，proven 应写全四级；写全了，status 就是 optimal。")
+    elif claim.status == "infeasible" and proven:
+        faults["$.proven"] = msg("排不下时没有可证明的级别。")
+    elif "breaks" in proven and claim.penalty is None and claim.bound != claim.breaks:
+        faults["$.proven"] = msg("说空档已证明最少，lower_bound_breaks 却不等于 breaks。")
+    return faults
 
 
 def _place(claim: Claim, meeting: Meeting, wrong: list[Message], talk: str, slot: int, table: int) -> None:

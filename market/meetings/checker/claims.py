@@ -5,6 +5,7 @@ Each claim is tried against models of the checker's own, within a time limit. It
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from ortools.sat.python import cp_model
 
@@ -39,6 +40,8 @@ def check_claims(
         _check_optimal(court)
     else:
         _check_bound(court)
+        if claim.proven:
+            _check_optimal(court, levels=len(claim.proven))
     return court.verdict
 
 
@@ -92,13 +95,13 @@ def _forced(meeting: Meeting, claim: Claim) -> tuple[int, int]:
     return sum(breaks for breaks, _ in pairs), sum(idle for _, idle in pairs)
 
 
-def _check_optimal(court: Court) -> None:
-    """Try the objective level by level, each with the levels above it held as the timetable has them."""
+def _check_optimal(court: Court, *, levels: int = 4) -> None:
+    """Try the first ``levels`` of the objective, each with those above it held as the timetable has them."""
     if court.claim.penalty is not None:
         _check_kept_close(court)
         return
     counted, forced_ones = court.counted, _forced(court.meeting, court.claim)
-    for name, share, at_best in _levels(court, counted, forced_ones):
+    for name, share, at_best in islice(_levels(court, counted, forced_ones), levels):
         if at_best:
             court.verdict.checked.append(msg("{what}：另一个模型证明没有更好的。", what=name))
             continue

@@ -35,6 +35,8 @@ def timetable_json(timetable: Timetable, language: Language) -> str:
         "table_changes": timetable.table_changes,
         "seconds": timetable.seconds,
     }
+    if timetable.status != "infeasible":
+        form["proven"] = list(timetable.proven)
     if timetable.penalty is not None:
         form |= {"moved": timetable.moved, "penalty": timetable.penalty}
     if timetable.status == "infeasible":

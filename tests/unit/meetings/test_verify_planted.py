@@ -213,7 +213,7 @@ def test_missing_and_unknown_fields_are_refused(result: Result, impossible: Resu
             if not right.refused_claim({k: v for k, v in right.timetable.items() if k != field})
         }
         # Not of the format's own: what the timetable does not say cannot be untrue.
-        assert told == {"kept_weight"} | (set(right.timetable) & {"summary", "clash"})
+        assert told == {"kept_weight"} | (set(right.timetable) & {"summary", "clash", "proven"})
         assert right.refused_claim({**right.timetable, "note": "x"})
         for i, entry in enumerate(right.timetable["appointments"]):
             for field in entry:
@@ -334,3 +334,27 @@ def test_checker_shares_no_code_with_the_scheduler() -> None:
     }
     own = {f"market.meetings.checker.{path.stem}" for path in folder.glob("*.py")}
     assert imported - own == {"market.errors", "market.i18n"}
+
+
+@pytest.mark.parametrize(
+    "proven",
+    [
+        [],
+        ["kept_weight"],
+        ["breaks", "kept_weight", "idle_slots", "table_changes"],
+        ["kept_weight", "breaks", "idle_slots", "table_changes", "table_changes"],
+        ["kept_weight", "kept_weight"],
+        ["beauty"],
+        "kept_weight",
+    ],
+)
+def test_levels_that_an_optimum_does_not_have_are_refused(result: Result, proven: object) -> None:
+    assert result.timetable["status"] == "optimal"
+    assert result.refused_claim({**result.timetable, "proven": proven})
+
+
+def test_a_level_that_is_not_the_best_is_refused(result: Result) -> None:
+    """Feasible, but its table changes are said to be the fewest: that is what optimal means."""
+    timetable = {**result.timetable, "status": "feasible"}
+    assert result.refused_claim(timetable)
+    assert not result.refused_claim({**timetable, "proven": ["kept_weight", "breaks"]})
