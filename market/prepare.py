@@ -2,7 +2,6 @@
 
 import importlib
 import pkgutil
-from itertools import chain
 from pathlib import Path
 
 import market.matching
