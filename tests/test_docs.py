@@ -13,6 +13,7 @@ import pytest
 import market
 from market.cli import COMMANDS, main
 from market.i18n import translate
+from market.meetings.timetable.problem import LEVELS
 from market.settings import described
 from market.transitions import Lifecycle
 from market.web.routes import routes
@@ -131,6 +132,18 @@ def test_tree_draws_every_room_and_nothing_else() -> None:
     folders = {f"{path.name}/" for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
     folders -= {"var/", "build/", "__pycache__/"}
     assert tree() - {".ci/"} == rooms | modules | folders
+
+
+def test_tree_of_meetings_draws_every_folder_and_every_module_of_the_timetable() -> None:
+    drawn = re.search(r"```tree\nmarket/meetings/\n(.*?)```", ARCHITECTURE, re.DOTALL)
+    assert drawn is not None
+    meetings = ROOT / "market" / "meetings"
+    assert set(re.findall(r"^  (\w+)/", drawn.group(1), re.MULTILINE)) == {
+        path.parent.name for path in meetings.glob("*/__init__.py")
+    }
+    timetable = drawn.group(1).partition("  living/")[0]
+    modules = {path.stem for path in (meetings / "timetable").glob("*.py")} - {"__init__"}
+    assert modules - set(re.findall(r"\w+", timetable)) == set()
 
 
 @pytest.mark.parametrize("kind", ["run", "test"])
@@ -265,5 +278,6 @@ def test_matching_guide_shows_what_the_command_writes(matched: Path) -> None:
 def test_example_meeting_is_scheduled_and_checked(tmp_path: Path) -> None:
     meeting = str(EXAMPLES / "MEETING.json")
     assert main(["schedule", meeting, "--out", str(tmp_path), "--threads", "1", "--quiet"]) == 0
-    assert json.loads((tmp_path / "timetable.json").read_text())["status"] == "optimal"
+    written = json.loads((tmp_path / "timetable.json").read_text())
+    assert (written["status"], tuple(written["proven"])) == ("optimal", LEVELS)
     assert main(["verify-timetable", meeting, str(tmp_path), "--quiet"]) == 0
