@@ -144,7 +144,7 @@ def fewest_changes(
         return True
     if run.left < WORTH_BUILDING:
         return False
-    path = most_saved(model, plan.slots, seconds=run.share(0.1))
+    path = most_saved(model, plan.slots, seconds=run.minor(0.3))
     if path.slots is not None:
         tables = seat(meeting, path.slots, home=home.tables, penalty=home.penalty)
         if cost(path.slots, tables) < best:
@@ -160,7 +160,7 @@ def fewest_changes(
         plan.tables,
         home=where,
         penalty=home.penalty,
-        seconds=run.share(0.1),
+        seconds=run.minor(0.3),
         bound=path.bound,
     )
     if seated.slots is not None and seated.tables is not None and cost(seated.slots, seated.tables) < best:

@@ -82,7 +82,11 @@ class _Race:
             self._problem, self._domains, self._forced, known=self.result.plan, hint=self._search.plan
         ) as proof:
             alone = self._run.threads < 2
+            settled = False
             while not self._done and not self.result.impossible and self._run.spent < deadline:
+                if not settled and self._breaks_proven:
+                    settled = True
+                    deadline = min(deadline, self._run.spent + self._run.minor(1.0))
                 for word in proof.words(wait=_WAIT if alone and not proof.over else 0.0):
                     self._hear(word)
                 if alone and not proof.over:
@@ -100,6 +104,10 @@ class _Race:
             if self._done or self._run.spent > end:
                 return
             self._go_on()
+
+    @property
+    def _breaks_proven(self) -> bool:
+        return self.result.plan is not None and self.result.proven(self._score)[0]
 
     @property
     def _done(self) -> bool:

@@ -26,13 +26,13 @@ class Run:
     def left(self) -> float:
         return max(0.0, self.limit - self.spent)
 
-    def share(self, part: float) -> float:
-        """Return ``part`` of the whole time, two seconds at least, as far as there is so much left.
+    def minor(self, part: float) -> float:
+        """Return the seconds for a lesser level: ``part`` of what has been spent, a sixtieth of all at least.
 
-        Table changes are the least of the objective and the hardest to prove: they may not hold up
-        a timetable that is otherwise done.
+        Idle slots and table changes are the least of the objective and the hardest to prove: they may not
+        hold up a timetable that is otherwise done.
         """
-        return min(self.left, max(2.0, self.limit * part))
+        return min(self.left, max(self.limit / 60, part * self.spent))
 
     def say(self, text: Message) -> None:
         if self._progress is not None:
