@@ -23,6 +23,8 @@ _BEFORE = 1_500
 #: Of the time limit, what the levels below are left.
 _RESERVE = 0.15
 _MOST_RESERVE = 10.0
+#: Shares after which the search's pace is known.
+_PACE = 40
 #: Seconds that one who has but one thread waits for a word of the proof.
 _WAIT = 0.25
 #: Seconds of search that a proof is preceded by at the most.
@@ -75,8 +77,7 @@ class _Race:
             return self.result
         places = sum(map(len, self._domains))
         if places > MOST_PLACES:
-            while not self._done and self._run.spent < deadline:
-                self._go_on()
+            self._search_alone(deadline)
             return self.result
         with Proof(
             self._problem, self._domains, self._forced, known=self.result.plan, hint=self._search.plan
@@ -96,6 +97,17 @@ class _Race:
                 elif proof.over and self._search.cost <= self._target:
                     break
         return self.result
+
+    def _search_alone(self, deadline: float) -> None:
+        """Anneal once, as slowly as the time permits: that ends lower than many a quick turn."""
+        begin, moves = self._run.spent, 0
+        while moves < _PACE * SHARE and not self._done and self._run.spent < deadline:
+            self._go_on()
+            moves += SHARE
+        pace = moves / max(1e-3, self._run.spent - begin)
+        self._search.anneal_for(int(pace * (deadline - self._run.spent)))
+        while not self._done and self._run.spent < deadline:
+            self._go_on()
 
     def _warm_up(self, deadline: float) -> None:
         end = min(deadline, self._run.spent + _WARM)

@@ -18,7 +18,7 @@ from market.meetings.timetable.problem import MeetingProblem
 
 #: Turns of ejection for each appointment, at the most.
 _EFFORT = 60
-_HOT, _COLD = 0.6, 0.07
+_HOT, _COLD = 0.6, 0.1
 #: Moves of one share.
 SHARE = 20_000
 #: Moves of the first annealing for each appointment; each later one takes twice as many as the one before.
@@ -144,6 +144,11 @@ class Search:
             self._best = self._since.copy()
             return True
         return False
+
+    def anneal_for(self, moves: int) -> None:
+        """Let the next annealing, which begins at once, take so many moves."""
+        self._schedule = []
+        self._length = max(1, moves // max(1, int((self.board.slot >= 0).sum())))
 
     def polished(self, plan: Mapping[str, int]) -> dict[str, int]:
         """Return a plan with fewer table changes, its breaks and idle slots not weighing more."""
