@@ -18,6 +18,7 @@ from market.meetings.checker.verify import verify_timetable
 from market.meetings.files.reading import read_meeting, read_timetable
 from market.meetings.files.results import try_folder, write_timetable
 from market.meetings.timetable.problem import Timetable
+from market.meetings.timetable.proof_words import proof_words
 from market.meetings.timetable.scheduler import DEFAULT_PENALTY, MOST_PENALTY, schedule
 
 DONE, FAULTY, BAD_INPUT, IMPOSSIBLE = 0, 1, 2, 4
@@ -183,20 +184,20 @@ def _explain(timetable: Timetable, lang: Language) -> None:
 
 
 def _result(timetable: Timetable) -> Message:
-    proof = (
-        msg("已证明最优")
-        if timetable.status == "optimal"
-        else msg("可行，空档下界 {bound}", bound=timetable.lower_bound_breaks)
-    )
     return msg(
         "排上 {placed} 场，未排 {left} 场；空档 {breaks} 次，空等 {idle} 个时段，"
-        "换桌 {changes} 次；{proof}；用时 {seconds} 秒。",
+        "换桌 {changes} 次；用时 {seconds} 秒。{proof}",
         placed=len(timetable.appointments),
         left=len(timetable.left_out),
         breaks=timetable.breaks,
         idle=timetable.idle_slots,
         changes=timetable.table_changes,
-        proof=proof,
+        proof=proof_words(
+            proven=timetable.proven,
+            breaks=timetable.breaks,
+            bound=timetable.lower_bound_breaks,
+            moved=bool(timetable.moved),
+        ),
         seconds=f"{timetable.seconds:.1f}",
     )
 

@@ -32,6 +32,9 @@ from market.meetings import operations, queries
 from market.meetings.commands import (
     END_OF_DAY,
     LONGEST_TITLE,
+    MOST_DAYS,
+    MOST_MUSTS,
+    MOST_PERSONS,
     MOST_SLOTS,
     MOST_TABLES,
     NewMeeting,
@@ -46,9 +49,18 @@ from market.meetings.queries import AppointmentRow
 Move = Literal["start", "close", "postpone", "cancel", "finish_follow_up"]
 _Title = Annotated[str, Meta(max_length=LONGEST_TITLE, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
+_Quota = Annotated[int, Meta(ge=1, le=MOST_SLOTS * MOST_DAYS)]
+_Slot = Annotated[int, Meta(ge=1, le=MOST_SLOTS * MOST_DAYS)]
+
 
 class MeetingToOpen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`starts_at` in minutes after midnight; `half_day_after`: slots before the noon pause, null for none."""
+    """`starts_at` in minutes after midnight; `half_day_after`: slots before the noon pause, null for none.
+
+    `slots` are those of one day; `blocked_slots`, without talks, are numbered on through all `days`. The
+    quotas `most_appointments`, `most_of_sellers`, `most_of_buyers` count one participant's talks,
+    `most_musts` the wishes that it may call a must; `fairness` is the most that two participants' breaks
+    may differ. Null: no limit. `is_public` opens a page where anybody may register.
+    """
 
     title: _Title
     held_on: date
@@ -63,8 +75,21 @@ class MeetingToOpen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tables: Annotated[int, Meta(ge=1, le=MOST_TABLES)] = 20
     half_day_after: Annotated[int, Meta(ge=1, le=MOST_SLOTS)] | None = None
     pause_minutes: Annotated[int, Meta(ge=0, le=240)] = 60
-    most_appointments: Annotated[int, Meta(ge=1, le=MOST_SLOTS)] | None = None
+    most_appointments: _Quota | None = None
     invite_media: bool = True
+    days: Annotated[int, Meta(ge=1, le=MOST_DAYS)] = 1
+    blocked_slots: Annotated[tuple[_Slot, ...], Meta(max_length=MOST_SLOTS * MOST_DAYS)] = ()
+    most_of_sellers: _Quota | None = None
+    most_of_buyers: _Quota | None = None
+    most_musts: Annotated[int, Meta(ge=0, le=MOST_MUSTS)] = 3
+    fairness: Annotated[int, Meta(ge=0, le=MOST_SLOTS)] | None = 2
+    capacity: Annotated[int, Meta(ge=1, le=MOST_PERSONS)] | None = None
+    weather_plan: Prose = ""
+    contact: Line = ""
+    contact_phone: Line = ""
+    answer_by: date | None = None
+    wishes_by: date | None = None
+    is_public: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,7 +114,9 @@ class OutcomeToRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MeetingView(msgspec.Struct, frozen=True):
-    """`starts_at` in minutes after midnight; `timetable` holds the scheduler's figures."""
+    """Fields as in `MeetingToOpen`. `timetable` holds the scheduler's figures; its `proven` names the levels of
+    the objective that are proven, in their order. `published_at`: since when participants see their talks.
+    """
 
     id: int
     town: int
@@ -114,6 +141,21 @@ class MeetingView(msgspec.Struct, frozen=True):
     trouble: str | None
     planning: bool
     created_at: datetime
+    days: int
+    blocked_slots: list[int]
+    most_appointments: int | None
+    most_of_sellers: int | None
+    most_of_buyers: int | None
+    most_musts: int
+    fairness: int | None
+    capacity: int | None
+    weather_plan: str
+    contact: str
+    contact_phone: str
+    answer_by: date | None
+    wishes_by: date | None
+    is_public: bool
+    published_at: datetime | None
 
 
 class InvitationView(msgspec.Struct, frozen=True):

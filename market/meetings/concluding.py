@@ -8,12 +8,10 @@ from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.db.replay import once
 from market.db.session import execute, fetch
-from market.deals.operations import NewDeal, make_deal
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
-from market.matching import lifecycle
-from market.matching.agreement import conclude
-from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, kg
+from market.meetings.striking import strike
+from market.units import MOST_FEN_PER_KG, FenPerKg, Gram
 
 #: Outcomes that leave something to sign later.
 OPEN_OUTCOMES = frozenset({"sample", "intent", "quote"})
@@ -83,16 +81,9 @@ async def _conclude(
     at: datetime,
 ) -> Concluded:
     rows = await fetch(
-        """SELECT topic.*, appointment.outcome, appointment.buyer, appointment.id AS appointment_id,
-                  match.state AS match_state,
-                  greatest(listing.available_from, coalesce(demand.deliver_from, listing.available_from))
-                    AS first,
-                  least(listing.available_to, coalesce(demand.deliver_to, listing.available_to)) AS last,
-                  demand.open AS wanted
+        """SELECT topic.deal, appointment.outcome, appointment.id AS appointment_id
            FROM topic JOIN appointment ON appointment.id = topic.appointment
            JOIN meeting ON meeting.id = appointment.meeting
-           JOIN listing ON listing.id = topic.listing
-           LEFT JOIN demand ON demand.id = topic.demand LEFT JOIN match ON match.id = topic.match
            WHERE topic.id = $1 AND appointment.state = 'held'
              AND $2 IN (appointment.seller, appointment.buyer, meeting.town)
            FOR UPDATE OF topic""",
@@ -106,31 +97,7 @@ async def _conclude(
         raise Conflict(msg("这一项已经有合同了，请到合同页面办理。"))
     if row["outcome"] not in OPEN_OUTCOMES:
         raise Conflict(msg("这场洽谈没有留下意向，不能据此订合同；可以在货源页面出价。"))
-    if row["match"] is not None and row["match_state"] in lifecycle.OPEN:
-        deal_id = await conclude(
-            match_id=row["match"], quantity=quantity, price=price, topic_id=topic_id, actor=actor, at=at
-        )
-    else:
-        wanted = row["wanted"]
-        if wanted is not None and wanted < quantity:
-            raise Conflict(
-                msg("对方这条采购需求只剩 {left} 公斤，请减少数量。", left=f"{kg(Gram(wanted)):,f}")
-            )
-        deal_id = await make_deal(
-            deal=NewDeal(
-                listing_id=row["listing"],
-                demand_id=row["demand"],
-                buyer_id=row["buyer"],
-                quantity=quantity,
-                price=price,
-                source="appointment",
-                source_id=topic_id,
-                deliver_from=row["first"],
-                deliver_to=max(row["first"], row["last"]),
-            ),
-            actor=actor,
-            at=at,
-        )
+    deal_id = await strike(topic_id=topic_id, quantity=quantity, price=price, actor=actor, at=at)
     await execute("UPDATE topic SET deal = $2 WHERE id = $1", topic_id, deal_id)
     await record(
         subject=f"appointment:{row['appointment_id']}",

@@ -57,6 +57,7 @@ async def _proof(plan: Plan, count: int) -> dict[str, object]:
         "lower_bound_breaks": timetable.lower_bound_breaks,
         "idle_slots": timetable.idle_slots,
         "table_changes": timetable.table_changes,
+        "proven": timetable.proven,
         "moved": timetable.moved,
         "appointments": count,
         "worth": plan.choice.worth,

@@ -209,6 +209,7 @@ def _at_their_tables(facts: Facts, problem: MeetingProblem, timetable: Timetable
             tables[other] = tables[each.id]
         tables[each.id] = firm.table
     changes = table_changes(problem, slots, tables)
+    walk_more = changes > timetable.table_changes
     return msgspec.structs.replace(
         timetable,
         appointments=tuple(
@@ -216,9 +217,8 @@ def _at_their_tables(facts: Facts, problem: MeetingProblem, timetable: Timetable
         ),
         table_changes=changes,
         # who was put at a table by hand may walk more than the proof knows of
-        status="feasible"
-        if timetable.status == "optimal" and changes > timetable.table_changes
-        else timetable.status,
+        status="feasible" if timetable.status == "optimal" and walk_more else timetable.status,
+        proven=tuple(level for level in timetable.proven if level != "table_changes" or not walk_more),
     )
 
 

@@ -197,7 +197,7 @@ async def _still(meeting_id: int, facts: Facts, *, at: datetime) -> None:
     Wishes and answers are not held: one that comes at the same moment counts as having come after.
     """
     await execute("SELECT id FROM meeting WHERE id = $1 FOR NO KEY UPDATE", meeting_id)
-    await execute("LOCK TABLE match, lot, listing, demand IN SHARE MODE")
+    await execute("LOCK TABLE match, lot, listing, demand, refusal IN SHARE MODE")
     if _fingerprint(await facts_of(meeting_id, at=at)) != _fingerprint(facts):
         raise _MovedError
 

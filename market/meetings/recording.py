@@ -11,16 +11,15 @@ from market.audit.operations import record
 from market.db.replay import once
 from market.db.session import execute, fetch, fetch_into, fetch_value, transaction
 from market.db.signals import signal
-from market.deals.operations import NewDeal, make_deal
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
-from market.matching.agreement import conclude
 from market.meetings import rules
 from market.meetings.attendance import board_of, check_in_seated
 from market.meetings.commands import Outcome, TopicResult
 from market.meetings.samples import request_sample
+from market.meetings.striking import strike
 from market.notices.operations import notify
-from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, kg
+from market.units import MOST_FEN_PER_KG, FenPerKg, Gram
 
 
 class _RecordOutcome(msgspec.Struct, frozen=True):
@@ -112,7 +111,13 @@ async def _record(
     for result in outcome.topics:
         deal_id = None
         if outcome.outcome == "signed":
-            deal_id = await _strike(row, topics[result.topic_id], result, actor=actor, at=at)
+            deal_id = await strike(
+                topic_id=result.topic_id,
+                quantity=Gram(result.quantity),
+                price=FenPerKg(result.price),
+                actor=actor,
+                at=at,
+            )
             deals.append(deal_id)
         await execute(
             "UPDATE topic SET intent_quantity = $2, intent_price = $3, deal = $4 WHERE id = $1",
@@ -346,46 +351,3 @@ def _check(outcome: Outcome, topics: dict[int, Record]) -> None:
         problems["topics"] = msg("这场洽谈没有这一项，请刷新页面重新填写。")
     if problems:
         raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
-
-
-async def _strike(
-    appointment: Record, topic: Record, result: TopicResult, *, actor: Actor, at: datetime
-) -> int:
-    """Make the deal of one topic, on its match where that is still open."""
-    quantity, price = Gram(result.quantity), FenPerKg(result.price)
-    if topic["match"] is not None:
-        return await conclude(
-            match_id=topic["match"],
-            quantity=quantity,
-            price=price,
-            topic_id=topic["id"],
-            actor=actor,
-            at=at,
-        )
-    terms = await fetch(
-        """SELECT greatest(listing.available_from, coalesce(demand.deliver_from, listing.available_from))
-                    AS first,
-                  least(listing.available_to, coalesce(demand.deliver_to, listing.available_to)) AS last,
-                  demand.open
-           FROM listing LEFT JOIN demand ON demand.id = $2 WHERE listing.id = $1""",
-        topic["listing"],
-        topic["demand"],
-    )
-    first, last, wanted = terms[0]["first"], terms[0]["last"], terms[0]["open"]
-    if wanted is not None and wanted < quantity:
-        raise Conflict(msg("对方这条采购需求只剩 {left} 公斤，请减少数量。", left=f"{kg(Gram(wanted)):,f}"))
-    return await make_deal(
-        deal=NewDeal(
-            listing_id=topic["listing"],
-            demand_id=topic["demand"],
-            buyer_id=appointment["buyer"],
-            quantity=quantity,
-            price=price,
-            source="appointment",
-            source_id=topic["id"],
-            deliver_from=first,
-            deliver_to=max(first, last),
-        ),
-        actor=actor,
-        at=at,
-    )

@@ -27,6 +27,7 @@ from market.meetings.queries import (
     meetings_of,
 )
 from market.meetings.rules import APPOINTMENT, INVITATION, MEETING, OUTCOMES, PLANNABLE
+from market.meetings.tour_queries import route_of
 from market.meetings.wish_queries import counterparts_of
 from market.transitions import WrongState
 from market.web.addresses import row_number
@@ -107,6 +108,7 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
     talks = await own_talks(meeting, viewer)
     language = language_of(request)
     now, following = now_and_next(meeting, talks, at=clock.now())
+    tour = await route_of(meeting.id)
     return show(
         request,
         "invited/show.html",
@@ -118,6 +120,7 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
         next=following,
         notes=await notes_of(meeting_id=meeting.id, organisation_id=viewer.organisation_id),
         wishing=await _wishing(meeting, invitation),
+        tour=tour if tour is not None and tour.is_told else None,
         days=days_told(meeting, language),
         facts=facts_of(meeting, language, for_guests=True),
         answers=ANSWERS,

@@ -19,6 +19,8 @@ from market.meetings.queries import (
     left_out_of,
 )
 from market.meetings.rules import APPOINTMENT, MEETING, PLANNABLE
+from market.meetings.timetable.problem import LEVELS
+from market.meetings.timetable.proof_words import proof_words
 from market.meetings.wish_queries import absences_of
 from market.web import fields
 from market.web.addresses import MOST_ID
@@ -80,6 +82,21 @@ def without_talk(meeting: MeetingRow) -> list[Without]:
     """Return whom the plan leaves without any talk, as it was kept with its proof."""
     rows = (meeting.timetable or {}).get("without", [])
     return [Without(each["name"], each.get("name_en") or "", message_from(each["reason"])) for each in rows]
+
+
+def proof_told(meeting: MeetingRow) -> Message | None:
+    """Return what of the timetable is proven; None where there is none."""
+    kept = meeting.timetable
+    if kept is None:
+        return None
+    # timetables of before levels were kept: optimal meant all of them
+    known = LEVELS if kept["status"] == "optimal" else ()
+    return proof_words(
+        proven=kept.get("proven", known),
+        breaks=kept["breaks"],
+        bound=kept["lower_bound_breaks"],
+        moved=bool(kept.get("moved")),
+    )
 
 
 def no_time(
@@ -168,6 +185,7 @@ async def draw(
         picking=picking.blank(who=str(who.organisation)) if who else picking.blank(),
         left_out=await left_out_of(meeting_id=meeting.id),
         without=without_talk(meeting),
+        proof=proof_told(meeting),
         plannable=meeting.state in PLANNABLE and not meeting.planning,
         recordable=meeting.state in ("in_progress", "closed", "followed_up"),
         days=[

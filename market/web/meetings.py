@@ -42,7 +42,12 @@ MOVES: dict[str, tuple[Message, str, Message, str]] = {
         "in_progress",
     ),
     "close": (msg("结束会议"), "primary", msg("结束后仍可补记结果，但不能再签到。"), "closed"),
-    "finish_follow_up": (msg("跟进完成"), "primary", msg("这场对接会的合同都已跟进到底。"), "followed_up"),
+    "finish_follow_up": (
+        msg("跟进完成"),
+        "primary",
+        msg("跟进告一段落；以后的回访、交货和回款照样记下。"),
+        "followed_up",
+    ),
     "postpone": (msg("延期"), "secondary", msg("通知所有受邀方：会议延期；重新排桌后恢复。"), "postponed"),
     "cancel": (msg("取消会议"), "danger", msg("通知所有受邀方：会议取消，不能恢复。"), "cancelled"),
 }
