@@ -114,8 +114,8 @@ class OutcomeToRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MeetingView(msgspec.Struct, frozen=True):
-    """Fields as in `MeetingToOpen`. `timetable` holds the scheduler's figures; its `proven` names the levels of
-    the objective that are proven, in their order. `published_at`: since when participants see their talks.
+    """Fields as in `MeetingToOpen`. `timetable` holds the scheduler's figures; its `proven` names the levels
+    of the objective that are proven, in order. `published_at`: since when participants see their talks.
     """
 
     id: int
