@@ -56,7 +56,8 @@ async def ensure_template(
     """Make the template ``name`` unless another worker has; ``fill`` runs with its pool started."""
     with (home / f"{name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if lock.tell() == 0:
+        # asked of the file itself: the position is that of the opening, before another worker was done
+        if os.fstat(lock.fileno()).st_size == 0:
             address = await create_database(server, name, template=template)
             async with started_pool(limits(home), address=address):
                 await fill()
