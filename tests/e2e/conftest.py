@@ -20,6 +20,9 @@ from market.db.embedded import Server
 from tests import databases
 from tests.e2e.people import DESK, Person, Screen
 
+# the acts of a story say what they find as tests do
+pytest.register_assert_rewrite("tests.e2e.meeting")
+
 #: Seconds that a server may take to open.
 _PATIENCE = 60
 
@@ -60,7 +63,7 @@ async def _demo_template(server: Server, home: Path, stage: str) -> str:
     empty = await databases.ensure_empty_template(server, home)
     with (home / f"{name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if lock.tell() == 0:
+        if os.fstat(lock.fileno()).st_size == 0:
             database = await databases.create_database(server, name, template=empty)
             await asyncio.to_thread(
                 subprocess.run,
