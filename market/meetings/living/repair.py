@@ -50,12 +50,15 @@ class Day:
 
     def _limit_each(self) -> None:
         suits, noon = self._board.allowed, self.problem.half_day_after or 0
+        own = {person.id: person.table for person in self.problem.participants}
         for m, item in enumerate(self.problem.appointments):
             if item.half == "morning":
                 suits[m, noon:] = 0
             elif item.half == "afternoon":
                 suits[m, :noon] = 0
-            if item.id in item.after:
+            both = {own[item.a], own[item.b]} - {None}
+            if item.id in item.after or len(both) > 1:
+                # after itself, or at two tables at once
                 suits[m] = 0
             if item.slot is not None:
                 suits[m, : item.slot - 1] = 0

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from market.meetings.timetable.problem import MeetingProblem
@@ -97,6 +98,30 @@ def plan_of(problem: MeetingProblem, slot: Ints) -> dict[str, int]:
 def slots_of(problem: MeetingProblem, plan: Mapping[str, int]) -> Ints:
     """Return the slots (from 0, -1 none) of a plan: the inverse of :func:`plan_of`."""
     return np.array([plan.get(item.id, 0) - 1 for item in problem.appointments], np.int64)
+
+
+class Tally(Struct, frozen=True):
+    """What the days of a plan come to. ``fair``: the breaks of any two differ by no more than they may."""
+
+    breaks: int
+    idle: int
+    fair: bool
+
+
+def tally(problem: MeetingProblem, uses: Ints, slot: Ints) -> Tally:
+    """Count the breaks and idle slots of a plan (slots from 0, -1 none) at once for everybody."""
+    placed = np.flatnonzero(slot >= 0)
+    busy = np.zeros((len(problem.participants), problem.slots + 1), np.int64)
+    for side in range(2):
+        busy[uses[placed, side], slot[placed]] = 1
+    runs = (np.diff(busy, axis=1, prepend=0) > 0).sum(axis=1)
+    breaks = np.maximum(runs - 1, 0)
+    first = busy.argmax(axis=1)
+    last = problem.slots - busy[:, ::-1].argmax(axis=1)
+    idle = np.where(runs > 0, last - first + 1 - busy.sum(axis=1), 0)
+    most = problem.fairness
+    fair = most is None or not len(breaks) or int(breaks.max() - breaks.min()) <= most
+    return Tally(int(breaks.sum()), int(idle.sum()), fair)
 
 
 def _shared_tables(problem: MeetingProblem) -> dict[str, int]:

@@ -13,12 +13,12 @@ slots from 1:
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-
-from msgspec import Struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 
 from market.i18n import Message, msg
 from market.meetings.timetable.problem import (
+    Appointment,
     Clash,
     MeetingProblem,
     breaks_of,
@@ -29,14 +29,30 @@ Atom = tuple[str, int, int]
 Row = tuple[tuple[tuple[int, Atom], ...], int]
 
 
-class Constraint(Struct, frozen=True):
-    """``rows`` that must hold, under a label that an official understands."""
+class Constraint:
+    """``rows`` that must hold, under a label that an official understands.
 
-    kind: str
-    text: Message
-    rows: tuple[Row, ...]
-    participants: tuple[str, ...] = ()
-    appointments: tuple[str, ...] = ()
+    The rows are written when they are first asked for: a thousand participants have hundreds of thousands,
+    and a search that keeps the rules by itself needs none of them.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        text: Message,
+        rows: Callable[[], Iterable[Row]],
+        participants: tuple[str, ...] = (),
+        appointments: tuple[str, ...] = (),
+    ) -> None:
+        self.kind = kind
+        self.text = text
+        self.participants = participants
+        self.appointments = appointments
+        self._write = rows
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        return tuple(self._write())
 
     @property
     def label(self) -> Clash:
@@ -74,10 +90,14 @@ def constraints(problem: MeetingProblem) -> list[Constraint]:
     return [rule for make in _MAKERS for rule in make(problem)]
 
 
-def _pair(problem: MeetingProblem, appointment: int) -> Message:
-    names = {person.id: person.name for person in problem.participants}
-    item = problem.appointments[appointment]
-    return msg("“{a}”与“{b}”的洽谈（{id}）", a=names[item.a], b=names[item.b], id=item.id)
+class _Pairs:
+    """Names of appointments for labels."""
+
+    def __init__(self, problem: MeetingProblem) -> None:
+        self._names = {person.id: person.name for person in problem.participants}
+
+    def __call__(self, item: Appointment) -> Message:
+        return msg("“{a}”与“{b}”的洽谈（{id}）", a=self._names[item.a], b=self._names[item.b], id=item.id)
 
 
 def _by_participant(problem: MeetingProblem) -> list[list[int]]:
@@ -102,12 +122,16 @@ def _slots(problem: MeetingProblem) -> range:
     return range(1, problem.slots + 1)
 
 
+def _kept(problem: MeetingProblem, m: int) -> list[Row]:
+    return [(tuple((-1, at(m, t)) for t in _slots(problem)), -1)]
+
+
 def _keep(problem: MeetingProblem) -> Iterable[Constraint]:
+    pair = _Pairs(problem)
     for m, item in enumerate(problem.appointments):
         if not item.optional:
-            row = tuple((-1, at(m, t)) for t in _slots(problem))
-            text = msg("{pair}必须安排", pair=_pair(problem, m))
-            yield Constraint("keep", text, ((row, -1),), (item.a, item.b), (item.id,))
+            text = msg("{pair}必须安排", pair=pair(item))
+            yield Constraint("keep", text, partial(_kept, problem, m), (item.a, item.b), (item.id,))
 
 
 def _windows(problem: MeetingProblem, away: Iterable[int] = ()) -> Iterable[list[int]]:
@@ -118,85 +142,100 @@ def _windows(problem: MeetingProblem, away: Iterable[int] = ()) -> Iterable[list
         yield [t for t in range(low, high + 1) if t not in absent]
 
 
-def _one_at_a_time(problem: MeetingProblem) -> Iterable[Constraint]:
+def _few_at_once(
+    problem: MeetingProblem, mine: Sequence[int], each: int, aways: Sequence[Sequence[int]] = ((),)
+) -> list[Row]:
     # The sums over windows follow from the rows per slot; they spare the solver a pigeonhole proof.
+    rows = [_at_most((at(m, t) for m in mine), each) for t in _slots(problem)]
+    for away in aways:
+        rows += _fit(mine, _windows(problem, away), each)
+    return rows
+
+
+def _one_at_a_time(problem: MeetingProblem) -> Iterable[Constraint]:
     for person, mine in zip(problem.participants, _by_participant(problem), strict=True):
         if len(mine) > 1:
-            rows = [_at_most((at(m, t) for m in mine), 1) for t in _slots(problem)]
-            for away in ((), person.unavailable):
-                rows += _fit(mine, _windows(problem, away), 1)
+            rows = partial(_few_at_once, problem, mine, 1, ((), person.unavailable))
             text = msg(
                 "{who}同一时段只能谈一场（全场共 {slots} 个时段）", who=person.title, slots=problem.slots
             )
-            yield Constraint("one_at_a_time", text, tuple(rows), (person.id,))
+            yield Constraint("one_at_a_time", text, rows, (person.id,))
+
+
+def _absent(mine: Sequence[int], slots: Iterable[int]) -> tuple[Row, ...]:
+    return _never(at(m, t) for m in mine for t in sorted(set(slots)))
 
 
 def _unavailable(problem: MeetingProblem) -> Iterable[Constraint]:
     for person, mine in zip(problem.participants, _by_participant(problem), strict=True):
         if mine and person.unavailable:
-            rows = _never(at(m, t) for m in mine for t in sorted(set(person.unavailable)))
             text = msg("{who}在第 {slots} 时段没有空", who=person.title, slots=listed(person.unavailable))
-            yield Constraint("unavailable", text, rows, (person.id,))
+            yield Constraint("unavailable", text, partial(_absent, mine, person.unavailable), (person.id,))
+
+
+def _in_all(problem: MeetingProblem, mine: Sequence[int], most: int) -> list[Row]:
+    return [_at_most((at(m, t) for m in mine for t in _slots(problem)), most)]
 
 
 def _most(problem: MeetingProblem) -> Iterable[Constraint]:
     for person, mine in zip(problem.participants, _by_participant(problem), strict=True):
         most = person.max_appointments
         if most is not None and len(mine) > most:
-            row = _at_most((at(m, t) for m in mine for t in _slots(problem)), most)
             text = msg("{who}最多谈 {most} 场", who=person.title, most=most)
-            yield Constraint("max_appointments", text, (row,), (person.id,))
+            yield Constraint("max_appointments", text, partial(_in_all, problem, mine, most), (person.id,))
 
 
 def _tables(problem: MeetingProblem) -> Iterable[Constraint]:
     everyone = range(len(problem.appointments))
     if len(everyone) > problem.tables:
-        rows = [_at_most((at(m, t) for m in everyone), problem.tables) for t in _slots(problem)]
-        rows += _fit(everyone, _windows(problem), problem.tables)
         text = msg("每个时段只有 {tables} 张洽谈桌", tables=problem.tables)
-        yield Constraint("tables", text, tuple(rows))
+        yield Constraint("tables", text, partial(_few_at_once, problem, everyone, problem.tables))
 
 
 def _half(problem: MeetingProblem) -> Iterable[Constraint]:
     noon = problem.half_day_after or 0
+    pair = _Pairs(problem)
     for m, item in enumerate(problem.appointments):
         if item.half == "morning":
-            rows = _never(at(m, t) for t in _slots(problem) if t > noon)
-            text = msg("{pair}须在上午", pair=_pair(problem, m))
+            rows = partial(_absent, (m,), range(noon + 1, problem.slots + 1))
+            text = msg("{pair}须在上午", pair=pair(item))
             yield Constraint("half", text, rows, (item.a, item.b), (item.id,))
         elif item.half == "afternoon":
-            rows = _never(at(m, t) for t in _slots(problem) if t <= noon)
-            text = msg("{pair}须在下午", pair=_pair(problem, m))
+            text = msg("{pair}须在下午", pair=pair(item))
+            rows = partial(_absent, (m,), range(1, noon + 1))
             yield Constraint("half", text, rows, (item.a, item.b), (item.id,))
 
 
 def _fixed(problem: MeetingProblem) -> Iterable[Constraint]:
+    pair = _Pairs(problem)
     for m, item in enumerate(problem.appointments):
         if item.slot is not None:
-            rows = _never(at(m, t) for t in _slots(problem) if t != item.slot)
-            text = msg("{pair}定在第 {slot} 时段", pair=_pair(problem, m), slot=item.slot)
+            rows = partial(_absent, (m,), [t for t in _slots(problem) if t != item.slot])
+            text = msg("{pair}定在第 {slot} 时段", pair=pair(item), slot=item.slot)
             yield Constraint("slot", text, rows, (item.a, item.b), (item.id,))
 
 
+# One that is left out costs its weight and nothing else: who comes after it may come at any time.
+def _in_turn(problem: MeetingProblem, q: int, m: int) -> Iterable[Row]:
+    """Say that q lies in an earlier slot than m, where both take place."""
+    if q == m:
+        return _never(at(m, t) for t in _slots(problem))
+    return [
+        _at_most(
+            [at(m, u) for u in _slots(problem) if u <= t] + [at(q, u) for u in _slots(problem) if u >= t], 1
+        )
+        for t in _slots(problem)
+    ]
+
+
 def _after(problem: MeetingProblem) -> Iterable[Constraint]:
-    # Between appointments that both take place: one left out costs its weight and nothing else.
+    pair = _Pairs(problem)
     index = {item.id: m for m, item in enumerate(problem.appointments)}
     for m, item in enumerate(problem.appointments):
         for before in dict.fromkeys(item.after):
             q = index[before]
-            rows = (
-                _never(at(m, t) for t in _slots(problem))
-                if q == m
-                else tuple(
-                    _at_most(
-                        [at(m, u) for u in _slots(problem) if u <= t]
-                        + [at(q, u) for u in _slots(problem) if u >= t],
-                        1,
-                    )
-                    for t in _slots(problem)
-                )
-            )
-            text = msg("{pair}须排在{other}之后", pair=_pair(problem, m), other=_pair(problem, q))
+            text = msg("{pair}须排在{other}之后", pair=pair(item), other=pair(problem.appointments[q]))
+            rows = partial(_in_turn, problem, q, m)
             yield Constraint("after", text, rows, (item.a, item.b), (item.id, before))
 
 
@@ -215,7 +254,7 @@ def _own_tables(problem: MeetingProblem) -> Iterable[Constraint]:
                 b=people[item.b].title,
                 two=second,
             )
-            rows = _never(at(m, t) for t in _slots(problem))
+            rows = partial(_absent, (m,), _slots(problem))
             yield Constraint("own_table", text, rows, (item.a, item.b), (item.id,))
             continue
         for who, table in ((item.a, first), (item.b, second)):
@@ -226,22 +265,26 @@ def _own_tables(problem: MeetingProblem) -> Iterable[Constraint]:
             at_table[table].append(m)
     for table, here in sorted(at_table.items()):
         if len(owners[table]) > 1:
-            shared = [_at_most((at(m, t) for m in here), 1) for t in _slots(problem)]
-            shared += _fit(here, _windows(problem), 1)
             text = msg("{table} 号桌由几家合用，同一时段只能谈一场", table=table)
-            yield Constraint("shared_table", text, tuple(shared), tuple(sorted(owners[table])))
+            yield Constraint(
+                "shared_table",
+                text,
+                partial(_few_at_once, problem, here, 1),
+                tuple(sorted(owners[table])),
+            )
 
 
-def _fairness(problem: MeetingProblem) -> Iterable[Constraint]:
-    if problem.fairness is None or not problem.appointments:
-        return
-    rows: list[Row] = []
+def _even(problem: MeetingProblem, most: int) -> Iterator[Row]:
     for p in range(len(problem.participants)):
         breaks: list[tuple[int, Atom]] = [(1, ("begin", p, t)) for t in _slots(problem)]
         breaks.append((-1, ("some", p, 0)))
-        rows.append(((*breaks, (-1, ("least", 0, 0))), problem.fairness))
-    text = msg("任何两家的空档次数最多相差 {most} 次", most=problem.fairness)
-    yield Constraint("fairness", text, tuple(rows))
+        yield ((*breaks, (-1, ("least", 0, 0))), most)
+
+
+def _fairness(problem: MeetingProblem) -> Iterable[Constraint]:
+    if problem.fairness is not None and problem.appointments:
+        text = msg("任何两家的空档次数最多相差 {most} 次", most=problem.fairness)
+        yield Constraint("fairness", text, partial(_even, problem, problem.fairness))
 
 
 _MAKERS: tuple[Callable[[MeetingProblem], Iterable[Constraint]], ...] = (
@@ -306,11 +349,16 @@ def _breaks_without(busy: Sequence[int], slot: int) -> int:
     return breaks_of([t for t in busy if t != slot])
 
 
+#: Rules that may bar an appointment from a slot by themselves.
+_BARRING = frozenset({"unavailable", "half", "slot", "after", "own_table"})
+
+
 def domains(problem: MeetingProblem, rules: Iterable[Constraint]) -> list[list[int]]:
     """Return the slots that no constraint on its own bars, per appointment."""
     barred = {
         terms[0][1]
         for rule in rules
+        if rule.kind in _BARRING
         for terms, bound in rule.rows
         if bound == 0 and len(terms) == 1 and terms[0][0] > 0
     }

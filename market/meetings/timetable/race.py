@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from market.i18n import msg
-from market.meetings.timetable.board import slots_of
-from market.meetings.timetable.constraints import Constraint, broken
+from market.meetings.timetable.board import slots_of, tally
 from market.meetings.timetable.forced import Forced, forced
 from market.meetings.timetable.kempe import IDLE
-from market.meetings.timetable.problem import MeetingProblem, total_breaks, total_idle
+from market.meetings.timetable.problem import MeetingProblem
 from market.meetings.timetable.proof import MOST_PLACES, Bound, Found, Impossible, Proof, Word
 from market.meetings.timetable.run import Run
 from market.meetings.timetable.search import SHARE, Search
@@ -51,13 +50,11 @@ class _Race:
     def __init__(
         self,
         problem: MeetingProblem,
-        rules: Sequence[Constraint],
         domains: Sequence[Sequence[int]],
         search: Search,
         run: Run,
     ) -> None:
         self._problem = problem
-        self._rules = rules
         self._domains = domains
         self._search = search
         self._run = run
@@ -134,11 +131,15 @@ class _Race:
         return self.result.breaks_bound + IDLE * self.result.idle_bound
 
     def _take(self, plan: Mapping[str, int]) -> bool:
-        """Keep a timetable if it is whole, keeps the rules, and is better than the one there is."""
+        """Keep a timetable if it is whole, fair, and better than the one there is.
+
+        The other rules are kept by whoever made it.
+        """
         if len(plan) < len(self._problem.appointments):
             return False
-        score = (total_breaks(self._problem, plan), total_idle(self._problem, plan))
-        if score >= self._score or broken(self._problem, self._rules, plan):
+        days = tally(self._problem, self._search.board.uses, slots_of(self._problem, plan))
+        score = (days.breaks, days.idle)
+        if score >= self._score or not days.fair:
             return False
         self.result.plan, self._score = dict(plan), score
         if score[0] < self._told or self._told < 0:
@@ -166,10 +167,9 @@ class _Race:
 
 def race(
     problem: MeetingProblem,
-    rules: Sequence[Constraint],
     domains: Sequence[Sequence[int]],
     search: Search,
     run: Run,
 ) -> Raced:
     """Place every appointment, optional ones too; see the module."""
-    return _Race(problem, rules, domains, search, run).go()
+    return _Race(problem, domains, search, run).go()

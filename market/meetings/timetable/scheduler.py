@@ -7,9 +7,9 @@ appointment), idle slots, table changes. "optimal" is said only when every level
 from collections.abc import Sequence
 
 from market.i18n import Message, msg
-from market.meetings.timetable.changes import MOST_LINKS, links_of
+from market.meetings.timetable.board import slots_of, tally
 from market.meetings.timetable.clash import smallest_clash, summary
-from market.meetings.timetable.constraints import Constraint, broken, constraints, domains, trimmed
+from market.meetings.timetable.constraints import Constraint, constraints, domains, trimmed
 from market.meetings.timetable.levels import WORTH_BUILDING, Home, Plan, fewest_changes, levels, moved, prefix
 from market.meetings.timetable.overfull import counted_clash
 from market.meetings.timetable.problem import (
@@ -39,6 +39,8 @@ MOST_PENALTY = 1_000_000
 _LEAST_FOR_REASONS = 2.0
 #: Above so many places of appointments a constraint model takes too long to build.
 _MOST_PLACES = 12_000
+#: Above so many, the fewest table changes are never proven in time.
+_MOST_SEATED = 1_500
 #: Attempts at fewer table changes by the search, before a model is built.
 _POLISHES = 3
 
@@ -58,7 +60,7 @@ def schedule(
     Args:
         time_limit: seconds of wall time, of which building a model may take a little more.
         threads: with two or more, search and proof go side by side. One gives the same timetable for the
-            same seed, as long as time does not run out.
+            same seed wherever all levels are proven; what is only improved goes by the clock.
         keep: an earlier timetable, from which to move as little as possible.
         penalty: how many breaks a moved appointment is worth.
         progress: hears what stage the work has come to.
@@ -77,7 +79,7 @@ def schedule(
     plan: Plan | None = None
     possible = not counted_clash(meeting, rules)
     if possible and not home.slots:
-        raced = race(meeting, rules, suits, search, run) if _could_be_whole(meeting, suits) else None
+        raced = race(meeting, suits, search, run) if _could_be_whole(meeting, suits) else None
         if raced is not None and raced.plan is not None:
             plan = _seated(meeting, rules, raced, search, run)
         elif all(not item.optional for item in meeting.appointments):
@@ -157,19 +159,21 @@ def _few_changes(
     """Lower the table changes of a whole plan in place; return whether they are proven fewest."""
     score = (total_breaks(meeting, plan.slots), total_idle(meeting, plan.slots))
     least = least_changes(meeting, score[0])
+    enough = run.spent + run.minor(0.3)
     for _ in range(_POLISHES):
         now = table_changes(meeting, plan.slots, plan.tables)
         if now <= least:
             return True
-        if run.left < WORTH_BUILDING:
-            return False
+        if run.left < WORTH_BUILDING or run.spent > enough:
+            break
         slots = search.polished(plan.slots)
         tables = seat(meeting, slots, home={}, penalty=0)
-        if table_changes(meeting, slots, tables) < now and not broken(meeting, rules, slots):
+        fair = tally(meeting, search.board.uses, slots_of(meeting, slots)).fair
+        if fair and table_changes(meeting, slots, tables) < now:
             plan.slots, plan.tables = slots, tables
     if table_changes(meeting, plan.slots, plan.tables) <= least:
         return True
-    if links_of(meeting) > MOST_LINKS or run.left < WORTH_BUILDING:
+    if len(meeting.appointments) * meeting.slots > _MOST_SEATED or run.left < WORTH_BUILDING:
         return False
     model = Model(meeting, rules, threads=run.threads, seed=run.seed)
     for places in model.kept:

@@ -27,6 +27,7 @@ _LONGEST = 200_000
 #: Moves of one attempt at fewer table changes, for each appointment, and its temperatures.
 _POLISH = 2_000
 _RESTLESS, _STILL = 1.5, 0.15
+_LONGEST_POLISH = 300_000
 
 
 class Search:
@@ -158,7 +159,7 @@ class Search:
         best = board.slot.copy()
         if len(movable):
             polish(
-                _POLISH * len(movable),
+                min(_POLISH * len(movable), _LONGEST_POLISH),
                 _RESTLESS,
                 _STILL,
                 0.0,
