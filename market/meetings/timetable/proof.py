@@ -17,7 +17,7 @@ from market.meetings.timetable.encoding import Clauses, Counter, Encoding
 from market.meetings.timetable.forced import Forced
 from market.meetings.timetable.problem import MeetingProblem, total_breaks, total_idle
 
-_SOLVER = "cadical195"
+_SOLVER = "cadical300"
 #: Above so many possible places of appointments the clauses would not fit into memory.
 MOST_PLACES = 40_000
 
