@@ -8,6 +8,7 @@ from market.bids.operations import expire_bids
 from market.db.jobs import Run, enqueue, forget_finished, job
 from market.db.session import transaction
 from market.demand.operations import close_overdue
+from market.documents.operations import forget_bundles
 from market.matching.agreement import expire_matches
 from market.matching.run_jobs import fail_abandoned
 from market.meetings.following import round_after_meetings
@@ -39,5 +40,6 @@ async def round_of_upkeep(_: Run) -> None:
     await round_after_meetings(at=at)
     await forget_expired(at=at)
     await forget_sent(at=at)
+    await forget_bundles(at=at)
     await forget_finished()
     await enqueue("upkeep", {}, key="hourly", run_at=at + PERIOD)

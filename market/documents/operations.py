@@ -94,7 +94,6 @@ async def print_papers(
             _Given(row.kind, row.subject, row.serial, row.edition)
             for row in (numbers[each.kind, each.subject] for each in drafts)
         ]
-        await execute("DELETE FROM bundle WHERE meeting = $1 AND created_at < $2", meeting.id, at - KEPT)
         bundle_id: int = await fetch_value(
             """INSERT INTO bundle (meeting, form, kinds, papers, total, done, created_by, created_at)
                VALUES ($1, $2, $3, $4, $5, 0, $6, $7) RETURNING id""",
@@ -108,6 +107,11 @@ async def print_papers(
         )
         await enqueue("documents.bind", _Payload(bundle_id, meeting.town, origin))
     return bundle_id
+
+
+async def forget_bundles(*, at: datetime) -> None:
+    """Delete the files that have waited long enough to be fetched; the numbers on their papers stay."""
+    await execute("DELETE FROM bundle WHERE created_at < $1", at - KEPT)
 
 
 def _check(wanted: Wanted) -> None:

@@ -13,7 +13,9 @@ from pypdf import PdfReader
 from fixtures.factories import PASSWORD, STORY, Factory
 from market.db.jobs import Worker
 from market.db.session import execute, fetch, fetch_value
+from market.documents.operations import KEPT
 from market.matching.operations import run_now
+from market.upkeep import PERIOD, schedule_upkeep
 from tests.integration.web.conftest import Browser, SignedInAs
 from tests.integration.web.meeting_scene import Scene
 
@@ -158,6 +160,23 @@ async def test_file_in_the_making_is_told_and_asked_for_again(scene: Scene) -> N
     page = (await scene.browser.get(f"{scene.page}/papers")).text
     assert 'hx-trigger="every 1s"' not in page
     assert f"/papers/files/{number}" in page
+
+
+async def test_file_is_deleted_after_a_day_without_another_printing(scene: Scene) -> None:
+    await scene.open()
+    for kind in ("badge", "table_card"):
+        await printed(scene, kind)
+    numbers = await fetch("SELECT serial, edition FROM paper ORDER BY id")
+    old, young = [row["id"] for row in await fetch("SELECT id FROM bundle ORDER BY id")]
+    await execute("UPDATE bundle SET created_at = created_at - $2::interval WHERE id = $1", old, KEPT)
+    await execute(
+        "UPDATE bundle SET created_at = created_at - $2::interval WHERE id = $1", young, KEPT - PERIOD
+    )
+    await schedule_upkeep()
+    await work()
+    assert [row["id"] for row in await fetch("SELECT id FROM bundle")] == [young]
+    assert (await scene.browser.get(f"{scene.page}/papers/files/{old}")).status_code == 404
+    assert await fetch("SELECT serial, edition FROM paper ORDER BY id") == numbers
 
 
 @pytest.mark.parametrize(
