@@ -137,7 +137,7 @@ async def invitee_of_town(*, invitation_id: int, meeting_id: int, town_id: int) 
 
 
 async def invitees_of(*, meeting_id: int, filters: InviteeFilters) -> Page[InviteeRow]:
-    """Return one page of a meeting's invitations: who has not answered first, the longest waiting first.
+    """Return one page of a meeting's invitations: who has not answered first, the longest waiting (in days) first.
 
     Revoked ones are listed only where the filter asks for them.
     """
@@ -151,7 +151,8 @@ async def invitees_of(*, meeting_id: int, filters: InviteeFilters) -> Page[Invit
         _INVITEE
         + _WHERE
         + """ORDER BY invitation.state <> 'needs_action',
-                      CASE WHEN invitation.state = 'needs_action' THEN invitation.created_at END,
+                      CASE WHEN invitation.state = 'needs_action'
+                           THEN (invitation.created_at AT TIME ZONE 'Asia/Shanghai')::date END,
                       array_position(ARRAY['buyer', 'seller', 'guest'], invitation.side), invitation.id
              LIMIT $5 OFFSET $6""",
         *values,

@@ -141,6 +141,8 @@ def now_and_next(
     meeting: MeetingRow, talks: Sequence[AppointmentRow], *, at: datetime
 ) -> tuple[AppointmentRow | None, AppointmentRow | None]:
     """Return the talk that is on and the one after it, on a day of the meeting; None where there is none."""
+    if meeting.state not in ("timetabled", "in_progress"):
+        return None, None
     local = at.astimezone(clock.CHINA)
     minute = local.hour * 60 + local.minute
     now = None

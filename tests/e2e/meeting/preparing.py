@@ -86,6 +86,8 @@ async def official_sees_whom_the_system_proposes_and_adds_one(cast: Cast, site: 
     )
     await expect(page.locator("#list h2")).to_contain_text(f"{len(proposed)} 家")
     assert {VILLAGE, CHAIN} <= {row["name"] for row in proposed}
+    # who is to talk stands above who comes to look
+    await expect(page.locator("#list tbody tr").first).to_contain_text("买方 · 与")
     await invitation_of(official, VILLAGE)
     await expect(page.locator("dl", has_text="为什么请")).to_contain_text("没有回复")
 

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 
+import msgspec
 import pytest
 
 from market.clock import CHINA
@@ -54,3 +55,10 @@ def test_now_and_next_follow_the_clock_in_china(
     at = datetime(2026, 12, day, hour, minute, tzinfo=CHINA)
     found = now_and_next(HELD, TALKS, at=at)
     assert tuple(each and each.id for each in found) == (now, following)
+
+
+@pytest.mark.parametrize("state", ["closed", "cancelled", "postponed"])
+def test_nothing_is_on_or_next_at_a_meeting_that_is_not_held(state: str) -> None:
+    at = datetime(2026, 12, 1, 9, 25, tzinfo=CHINA)
+    over = msgspec.structs.replace(HELD, state=state)
+    assert now_and_next(over, TALKS, at=at) == (None, None)
