@@ -137,7 +137,7 @@ async def invitee_of_town(*, invitation_id: int, meeting_id: int, town_id: int) 
 
 
 async def invitees_of(*, meeting_id: int, filters: InviteeFilters) -> Page[InviteeRow]:
-    """Return one page of a meeting's invitations: who has not answered first, the longest waiting (in days) first.
+    """Return one page of a meeting's invitations: who has not answered first, by days of waiting.
 
     Revoked ones are listed only where the filter asks for them.
     """
