@@ -32,7 +32,7 @@ EXPECTED = {
     "secretary": {
         *("/", "/selling", "/selling/new", "/selling/*", "/selling/*/terms", "/selling/*/why", "/bids"),
         *("/matches", "/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices", "/account"),
-        *("/meetings/*/wishes", "/meetings/*/talks/*"),
+        *("/meetings/*/wishes", "/meetings/*/talks/*", "/meetings/*/after", "/meetings/*/tour"),
     },
     "official": {
         *("/town", "/town/runs", "/town/runs/*", "/town/runs/*/pair", "/town/runs/*/bonus"),
@@ -44,7 +44,7 @@ EXPECTED = {
         *("/", "/listings", "/listings/*", "/demands", "/demands/new", "/demands/*", "/demands/*/why"),
         *("/bids", "/matches"),
         *("/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices"),
-        *("/meetings/*/wishes", "/meetings/*/talks/*"),
+        *("/meetings/*/wishes", "/meetings/*/talks/*", "/meetings/*/after", "/meetings/*/tour"),
     },
 }
 
