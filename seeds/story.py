@@ -12,9 +12,10 @@ from market.deals.fulfilment import move_delivery, pay, schedule_delivery
 from market.deals.operations import sign
 from market.deals.queries import payments_of
 from market.matching.operations import run_now
+from market.meetings.attendance import mark_person
 from market.meetings.commands import NewMeeting, Outcome, TopicResult
 from market.meetings.operations import mark_attendance, move_meeting, record_outcome, respond
-from market.meetings.persons import NewAttendee, set_attendees
+from market.meetings.persons import NewAttendee, attendees_of, set_attendees
 from market.meetings.planning import open_meeting, plan_now, propose_invitations
 from market.meetings.publishing import publish_timetable
 from market.meetings.queries import AppointmentRow, appointments_of_meeting, invitations_of
@@ -104,20 +105,37 @@ async def meet(loaded: Case, people: People, *, began: datetime) -> None:
     await plan_now(meeting_id=meeting_id, town_id=town_id, actor=official, at=wishes_by)
     await publish_timetable(meeting_id=meeting_id, town_id=town_id, actor=official, at=wishes_by)
     await lead_to_the_fields(meeting_id=meeting_id, town_id=town_id, actor=official, at=wishes_by)
-    for invitation in await invitations_of(meeting_id=meeting_id):
-        await mark_attendance(
-            meeting_id=meeting_id,
-            organisation_id=invitation.organisation,
-            move="check_in",
-            town_id=town_id,
-            actor=official,
-            at=day,
-        )
+    await _arrive(meeting_id, official=official, town_id=town_id, at=day)
     await move_meeting(meeting_id=meeting_id, move="start", town_id=town_id, actor=official, at=day)
     endings = await _endings(loaded)
     for appointment in await appointments_of_meeting(meeting_id=meeting_id):
         await _talk(appointment, endings, official=official, town_id=town_id, people=people, at=day)
     await move_meeting(meeting_id=meeting_id, move="close", town_id=town_id, actor=official, at=day)
+
+
+async def _arrive(meeting_id: int, *, official: Actor, town_id: int, at: datetime) -> None:
+    """Everybody comes: persons by their badges, whoever named none as an organisation."""
+    named = await attendees_of(meeting_id=meeting_id)
+    for person in named:
+        await mark_person(
+            attendee_id=person.id,
+            meeting_id=meeting_id,
+            move="check_in",
+            town_id=town_id,
+            actor=official,
+            at=at,
+        )
+    counted = {person.organisation for person in named}
+    for invitation in await invitations_of(meeting_id=meeting_id):
+        if invitation.organisation not in counted:
+            await mark_attendance(
+                meeting_id=meeting_id,
+                organisation_id=invitation.organisation,
+                move="check_in",
+                town_id=town_id,
+                actor=official,
+                at=at,
+            )
 
 
 async def _say_who_comes(meeting_id: int, actor: Actor, *, at: datetime) -> None:
