@@ -155,8 +155,6 @@ def still_true(result: Result, field: str, value: object) -> bool:
         return isinstance(value, str) and value.strip() != ""
     if field == "kept_weight":
         return type(value) in (int, float) and abs(float(str(value)) - now) < 1e-6
-    if field == "status" and now == "optimal":
-        return value in ("optimal", "feasible")
     if field == "lower_bound_breaks" and result.timetable["status"] != "optimal":
         return type(value) is int and 0 <= value <= now
     return type(now) is type(value) and now == value
