@@ -1,0 +1,93 @@
+"""A walk over every page that a person can come to by links, at both widths and in both languages.
+
+It begins at home and opens one page of each kind: ``/deals/3`` stands for all deals. The story has
+been told to its end, so that every page has something to show.
+"""
+
+import re
+from urllib.parse import urlsplit
+
+from tests.e2e.conftest import Open
+from tests.e2e.people import (
+    DESK,
+    PHONE,
+    Person,
+    faults_of_access,
+    faults_of_layout,
+    words_left_in_chinese,
+)
+
+#: Files, not pages; and what takes the walk out of the role it is in.
+_NO_PAGE = re.compile(
+    r"\.(csv|json|ics|xlsx|docx|pdf|zip|svg|png|webp|jpg)$|^/(api|assets)/|/files/|/image|/thumb"
+)
+#: Pages that have to be reached; the walk finds more.
+EXPECTED = {
+    "guest": {"/", "/sign-in", "/listings", "/listings/*"},
+    "secretary": {
+        *("/", "/selling", "/selling/new", "/selling/*", "/selling/*/terms", "/selling/*/why", "/bids"),
+        *("/matches", "/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices", "/account"),
+        *("/meetings/*/wishes", "/meetings/*/talks/*", "/meetings/*/after", "/meetings/*/tour"),
+    },
+    "official": {
+        *("/town", "/town/runs", "/town/runs/*", "/town/runs/*/pair", "/town/runs/*/bonus"),
+        *("/town/listings/*", "/town/meetings", "/town/meetings/new"),
+        *("/town/meetings/*", "/town/meetings/*/desk", "/town/meetings/*/talks/*", "/town/deals", "/deals/*"),
+        *(f"/town/meetings/*/{step}" for step in ("invitations", "wishes", "timetable", "publish", "papers")),
+    },
+    "buyer": {
+        *("/", "/listings", "/listings/*", "/demands", "/demands/new", "/demands/*", "/demands/*/why"),
+        *("/bids", "/matches"),
+        *("/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices"),
+        *("/meetings/*/wishes", "/meetings/*/talks/*", "/meetings/*/after", "/meetings/*/tour"),
+    },
+}
+
+
+def kind_of(path: str) -> str:
+    """Return what a page is one of: numbers are left out, and of the query all but the paper's name."""
+    parts = urlsplit(path)
+    paper = re.search(r"what=(\w+)", parts.query)
+    return re.sub(r"/\d+", "/*", parts.path) + (f" {paper[1]}" if paper else "")
+
+
+async def links_of(person: Person) -> list[str]:
+    """Return the addresses on this site that the page leads to."""
+    found: list[str] = await person.page.locator("a[href^='/']").evaluate_all(
+        "(links) => links.map((link) => link.getAttribute('href').split('#')[0])"
+    )
+    return [path for path in found if not _NO_PAGE.search(urlsplit(path).path) and "lang=" not in path]
+
+
+async def faults_of(person: Person, path: str) -> tuple[list[str], list[str]]:
+    """Look at one page in every way; return what is wrong, and where it leads."""
+    await person.go(path)
+    links = await links_of(person)
+    faults = await faults_of_access(person.page) + await faults_of_layout(person.page)
+    await person.resize(PHONE)
+    faults += await faults_of_access(person.page) + await faults_of_layout(person.page)
+    await person.go(f"{path}{'&' if '?' in path else '?'}lang=en")
+    faults += await faults_of_layout(person.page)
+    await person.resize(DESK)
+    faults += await faults_of_layout(person.page) + await words_left_in_chinese(person.page)
+    await person.page.context.clear_cookies(name="lang")
+    return faults, links
+
+
+async def walk(open_browser: Open, role: str, phone: str | None) -> None:
+    """Look at one page of each kind that ``role`` comes to; fail with what is wrong, or was not reached."""
+    person = await open_browser()
+    if phone:
+        await person.sign_in(phone)
+    waiting, seen, faults = ["/"], {"/"}, {}
+    while waiting:
+        path = waiting.pop(0)
+        found, links = await faults_of(person, path)
+        if found:
+            faults[path] = found
+        for link in links:
+            if kind_of(link) not in seen:
+                seen.add(kind_of(link))
+                waiting.append(link)
+    assert faults == {}
+    assert EXPECTED[role] - seen == set()
