@@ -83,10 +83,6 @@ class Board:
         self.behind = _packed(later)
         self.weight = _weights(problem)
 
-    def plan(self) -> dict[str, int]:
-        """Return appointment -> slot (from 1) of what is placed."""
-        return plan_of(self.problem, self.slot)
-
 
 def plan_of(problem: MeetingProblem, slot: Ints) -> dict[str, int]:
     """Return appointment -> slot (from 1) where ``slot`` (from 0, -1 none) places one."""

@@ -31,7 +31,7 @@ _BREAK, _IDLE = 6.0, 3.0
 
 
 @compiled(f"int64(int64, int64, {TWO}, {TWO})")
-def _other_end(m: int, t: int, uses: Table, at: Table) -> int:
+def _joints(m: int, t: int, uses: Table, at: Table) -> int:
     """Return how many appointments of slot ``t`` share a participant with ``m``."""
     return int(at[uses[m, 0], t] >= 0) + int(at[uses[m, 1], t] >= 0)
 
@@ -54,7 +54,7 @@ def saved(t: int, uses: Table, at: Table, seen: Ints) -> int:
                 m = at[p, t + side]
                 if m < 0 or seen[m] == mark:
                     continue
-                if cycles == 0 and _other_end(m, t + 1 - side, uses, at) == 2:
+                if cycles == 0 and _joints(m, t + 1 - side, uses, at) == 2:
                     continue
                 length = 0
                 here = side

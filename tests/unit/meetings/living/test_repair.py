@@ -1,6 +1,5 @@
 """A timetable mended on the day: what holds whatever happens, and single disruptions told in full."""
 
-from itertools import pairwise
 from random import Random
 
 from hypothesis import given
@@ -13,7 +12,7 @@ from market.meetings.timetable.constraints import constraints, domains
 from market.meetings.timetable.problem import Appointment, MeetingProblem, Participant
 from market.meetings.timetable.scheduler import schedule
 from market.meetings.timetable.search import Search
-from market.meetings.timetable.seating import own_tables, seat
+from market.meetings.timetable.seating import seat
 from tests.unit.meetings.drawn import TINY, meetings
 
 
@@ -202,10 +201,3 @@ def test_nine_tenths_of_what_can_be_placed_again_is() -> None:
         free = {t for t in range(first + 3, 17) if t not in mine and t not in who.unavailable}
         hit, could, lost = hit + struck, could + min(struck, len(free)), lost + len(mended.called_off)
     assert hit - lost >= 0.9 * could
-
-
-def test_a_table_of_ones_own_is_where_every_talk_of_its_owner_is() -> None:
-    """What the mended day's tables rest on."""
-    meeting = pair_up(("b1", "s1"), ("b2", "s1"), slots=2, tables=2, s1=2)
-    assert own_tables(meeting) == {"b1-s1": 2, "b2-s1": 2}
-    assert all(one.id < two.id for one, two in pairwise(meeting.participants))
