@@ -33,13 +33,28 @@ def compiled(signature: str) -> Callable[[Function], Function]:
 
     One signature with contiguous arrays: a call with anything else is an error instead of a second
     compilation of some seconds. Where no folder can keep the machine code it is made at every start.
+    Division follows NumPy: by zero it is undefined, and not an error.
     """
+    return _compiled(signature)
 
+
+def inlined(signature: str) -> Callable[[Function], Function]:
+    """Compile a step of a loop, into whatever compiled function calls it; it must not make arrays.
+
+    Without arrays of its own it counts no references: over arrays that are passed from step to step this
+    counting takes longer than the steps do.
+    """
+    return _compiled(signature, forceinline=True, _nrt=False)
+
+
+def _compiled(signature: str, **options: Any) -> Callable[[Function], Function]:
     def compile_(function: Function) -> Function:
         with _lightly():
             try:
-                return cast(Function, numba.njit(signature, cache=True, nogil=True)(function))
+                made = numba.njit(signature, cache=True, nogil=True, error_model="numpy", **options)
+                return cast(Function, made(function))
             except RuntimeError:
-                return cast(Function, numba.njit(signature, nogil=True)(function))
+                made = numba.njit(signature, nogil=True, error_model="numpy", **options)
+                return cast(Function, made(function))
 
     return compile_

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
+from tests.e2e.cable import Cable
 from tests.e2e.conftest import Site
 from tests.e2e.people import OFFICIAL, PHONE, Person
 
@@ -41,10 +42,19 @@ async def meeting(site: Site) -> int:
 
 
 @pytest.fixture
-async def phone(chromium: Browser, site: Site) -> AsyncIterator[BrowserContext]:
+async def cable(site: Site) -> AsyncIterator[Cable]:
+    """What joins the phone to the server."""
+    cable = Cable(site.address)
+    await cable.plug()
+    yield cable
+    await cable.pull()
+
+
+@pytest.fixture
+async def phone(chromium: Browser, cable: Cable) -> AsyncIterator[BrowserContext]:
     """The official's phone, signed in. It is made to fail, so its errors are not gathered."""
     context = await chromium.new_context(
-        base_url=site.address,
+        base_url=cable.address,
         viewport={"width": PHONE.width, "height": PHONE.height},
         has_touch=True,
         locale="zh-CN",
@@ -73,6 +83,16 @@ async def at_the_door(context: BrowserContext, meeting: int) -> Page:
     return page
 
 
+async def lose_the_network(phone: BrowserContext, cable: Cable) -> None:
+    await cable.pull()
+    await phone.set_offline(True)
+
+
+async def find_the_network(phone: BrowserContext, cable: Cable) -> None:
+    await cable.plug()
+    await phone.set_offline(False)
+
+
 async def read(page: Page, code: str) -> None:
     """Read a badge as a scanner does that types like a keyboard."""
     await page.locator("#door-q").fill(code)
@@ -90,11 +110,11 @@ async def here(site: Site) -> set[str]:
 
 
 async def test_people_are_checked_in_without_a_network_and_counted_once_when_it_is_back(
-    phone: BrowserContext, site: Site, empty: int
+    phone: BrowserContext, cable: Cable, site: Site, empty: int
 ) -> None:
     page = await at_the_door(phone, empty)
     await expect(page.locator("#door")).to_have_attribute("data-kept", "yes")
-    await phone.set_offline(True)
+    await lose_the_network(phone, cable)
     await read(page, CODES["赵一"])
     await expect(page.locator("#door-said")).to_contain_text("赵一")
     await read(page, f"https://market.example/checkin/{CODES['钱二']}")
@@ -121,7 +141,7 @@ async def test_people_are_checked_in_without_a_network_and_counted_once_when_it_
     await expect(page.locator("#door-queue")).to_contain_text("4 条待上传")
     assert await scans(site) == {}
 
-    await phone.set_offline(False)
+    await find_the_network(phone, cable)
     await expect(page.locator("#door-queue")).to_contain_text("都已上传")
     assert await scans(site) == {**dict.fromkeys(CODES.values(), 1), STRANGE: 1}
     assert await here(site) == set(CODES)
@@ -152,13 +172,13 @@ async def test_answer_that_never_came_is_asked_for_again_and_counts_once(
 
 
 async def test_two_windows_that_send_the_same_queue_send_it_once(
-    phone: BrowserContext, site: Site, empty: int
+    phone: BrowserContext, cable: Cable, site: Site, empty: int
 ) -> None:
     first, second = await at_the_door(phone, empty), await at_the_door(phone, empty)
-    await phone.set_offline(True)
+    await lose_the_network(phone, cable)
     await read(first, CODES["赵一"])
     await read(second, CODES["钱二"])
-    await phone.set_offline(False)
+    await find_the_network(phone, cable)
     for page in (first, second):
         await expect(page.locator("#door-queue")).to_contain_text("都已上传")
     assert await scans(site) == {CODES["赵一"]: 1, CODES["钱二"]: 1}

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from market.compiled import compiled
+from market.compiled import compiled, inlined
+from market.meetings.timetable.days import WORD, cost_of, drawn_edge, drawn_slot, packed
 from market.meetings.timetable.kempe import (
     BOARD,
     ONE,
@@ -18,7 +19,6 @@ from market.meetings.timetable.kempe import (
     chance,
     draw,
     fits,
-    strain,
     swap,
 )
 
@@ -26,7 +26,7 @@ from market.meetings.timetable.kempe import (
 _SORE = ", ".join(["float64[::1]", ONE, ONE, ONE])
 
 
-@compiled(f"void(int64, float64, {_SORE})")
+@inlined(f"void(int64, float64, {_SORE})")
 def note(p: int, cost: float, strains: Any, sore: Ints, place: Ints, sores: Ints) -> None:
     """Keep the strain of ``p``, and whether it has any; ``sores[0]`` counts those who have."""
     strains[p] = cost
@@ -42,7 +42,9 @@ def note(p: int, cost: float, strains: Any, sore: Ints, place: Ints, sores: Ints
         place[p] = -1
 
 
-@compiled(f"float64(int64, int64, int64, float64, float64, {ONE}, {ONE}, float64[::1], {TWO}, {TWO}, {ONE})")
+@inlined(
+    f"float64(int64, int64, int64, float64, float64, {ONE}, {ONE}, float64[::1], {TWO}, {TWO}, {TWO}, {ONE})"
+)
 def effect(
     n: int,
     here: int,
@@ -52,6 +54,7 @@ def effect(
     members: Ints,
     home: Ints,
     strains: Any,
+    busy: Table,
     uses: Table,
     at: Table,
     slot: Ints,
@@ -65,7 +68,7 @@ def effect(
             r = uses[q, j]
             # busy in one of the two slots only: an end of the chain
             if at[r, there] < 0:
-                change += strain(r, here, other, at, most) - strains[r]
+                change += cost_of(r, here, other, busy, most) - strains[r]
         if penalty > 0 and home[q] >= 0:
             if there == home[q]:
                 change -= penalty
@@ -74,7 +77,7 @@ def effect(
     return change
 
 
-@compiled(f"void(int64, int64, int64, float64, {ONE}, {_SORE}, {TWO}, {TWO}, {ONE}, {ONE})")
+@inlined(f"void(int64, int64, int64, float64, {ONE}, {_SORE}, {TWO}, {TWO}, {TWO}, {ONE}, {ONE})")
 def follow(
     n: int,
     here: int,
@@ -85,6 +88,7 @@ def follow(
     sore: Ints,
     place: Ints,
     sores: Ints,
+    busy: Table,
     uses: Table,
     at: Table,
     slot: Ints,
@@ -98,29 +102,18 @@ def follow(
         for j in range(2):
             r = uses[q, j]
             if at[r, was] < 0:
-                note(r, strain(r, -1, -1, at, most), strains, sore, place, sores)
+                busy[r, here // WORD] ^= 1 << (here % WORD)
+                busy[r, other // WORD] ^= 1 << (other % WORD)
+                note(r, cost_of(r, -1, -1, busy, most), strains, sore, place, sores)
 
 
-@compiled(f"int64(int64, int64, {STATE}, {TWO}, {TWO})")
-def neighbouring(p: int, m: int, state: State, allowed: Table, at: Table) -> int:
+@inlined(f"int64(int64, int64, int64, {STATE}, {TWO}, {TWO})")
+def drawn(p: int, m: int, here: int, state: State, suits: Table, busy: Table) -> int:
     """Draw a slot for ``m``, mostly one that touches what its party ``p`` already has; -1: none suits."""
-    slots = at.shape[1]
-    other, options = -1, 0
-    if draw(state, 10) < 6:
-        for t in range(slots):
-            touches = (t > 0 and at[p, t - 1] >= 0) or (t + 1 < slots and at[p, t + 1] >= 0)
-            if allowed[m, t] and at[p, t] < 0 and touches:
-                options += 1
-                if draw(state, options) == 0:
-                    other = t
+    other = drawn_slot(state, p, m, suits, busy, True) if draw(state, 10) < 6 else -1
     if other < 0:
-        options = 0
-        for t in range(slots):
-            if allowed[m, t] and at[p, t] != m:
-                options += 1
-                if draw(state, options) == 0:
-                    other = t
-    return other
+        other = drawn_slot(state, p, m, suits, busy, False)
+    return -1 if other == here else other
 
 
 @compiled(
@@ -170,9 +163,11 @@ def anneal(
     sore = np.empty(people, np.int64)
     place = np.full(people, -1, np.int64)
     sores = np.zeros(1, np.int64)
+    busy = packed(at + 1)
+    suits = packed(allowed)
     cost = 0.0
     for p in range(people):
-        note(p, strain(p, -1, -1, at, most), strains, sore, place, sores)
+        note(p, cost_of(p, -1, -1, busy, most), strains, sore, place, sores)
         cost += strains[p]
     for m in range(items):
         best[m] = slot[m]
@@ -186,32 +181,30 @@ def anneal(
                 break
             temperature = hot * (cold / hot) ** (step / steps)
         if sores[0] and step & 1:
-            # half of the moves begin where there is something to gain
+            # half of the moves begin where there is something to gain: at the edge of a run
             p = int(sore[draw(state, sores[0])])
-            m = -1
-            start = draw(state, slots)
-            for k in range(slots):
-                if m < 0:
-                    m = int(at[p, (start + k) % slots])
+            m = int(at[p, drawn_edge(state, p, busy)])
         else:
             m = int(movable[draw(state, movable.shape[0])])
             p = int(uses[m, draw(state, 2)])
         if m < 0 or slot[m] < 0:
             continue
         here = slot[m]
-        other = neighbouring(p, m, state, allowed, at)
+        other = drawn(p, m, here, state, suits, busy)
         if other < 0:
             continue
         n = chain(m, other, uses, allowed, at, slot, members, seen, b, before, c, behind)
         if n < 0:
             continue
-        change = effect(n, here, other, most, penalty, members, home, strains, uses, at, slot)
+        change = effect(n, here, other, most, penalty, members, home, strains, busy, uses, at, slot)
         if fits(here, other, members, slot, count, room, n):
             if change <= 0 or chance(state) < np.exp(-change / temperature):
-                follow(n, here, other, most, members, strains, sore, place, sores, uses, at, slot, count)
+                follow(
+                    n, here, other, most, members, strains, sore, place, sores, busy, uses, at, slot, count
+                )
                 cost += change
         elif change < 3 * temperature + 1:
-            follow(n, here, other, most, members, strains, sore, place, sores, uses, at, slot, count)
+            follow(n, here, other, most, members, strains, sore, place, sores, busy, uses, at, slot, count)
             full = other if count[other] > room[other] else here
             settled = False
             if count[full] == room[full] + 1:
@@ -230,14 +223,18 @@ def anneal(
                         gain += 1 if slot[others[i]] == full else -1
                     if gain != 1:
                         continue
-                    more = effect(k, full, t, most, penalty, others, home, strains, uses, at, slot)
+                    more = effect(k, full, t, most, penalty, others, home, strains, busy, uses, at, slot)
                     if change + more <= 0 or chance(state) < np.exp(-(change + more) / temperature):
-                        follow(k, full, t, most, others, strains, sore, place, sores, uses, at, slot, count)
+                        follow(
+                            k, full, t, most, others, strains, sore, place, sores, busy, uses, at, slot, count
+                        )
                         cost += change + more
                         settled = True
                         break
             if not settled:
-                follow(n, here, other, most, members, strains, sore, place, sores, uses, at, slot, count)
+                follow(
+                    n, here, other, most, members, strains, sore, place, sores, busy, uses, at, slot, count
+                )
         if cost < least - 1e-9:
             least = cost
             best[:] = slot

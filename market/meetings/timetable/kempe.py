@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from market.compiled import compiled
+from market.compiled import inlined
 
 Ints = NDArray[np.int64]
 Table = NDArray[np.int64]
@@ -35,7 +35,7 @@ IDLE = 1 / 256
 UNFAIR = 4.0
 
 
-@compiled(f"int64({STATE}, int64)")
+@inlined(f"int64({STATE}, int64)")
 def draw(state: State, most: int) -> int:
     """Return a number from 0 to ``most`` - 1."""
     x = state[0]
@@ -46,13 +46,13 @@ def draw(state: State, most: int) -> int:
     return int(((x * np.uint64(2685821657736338717)) >> np.uint64(33)) % np.uint64(most))
 
 
-@compiled(f"float64({STATE})")
+@inlined(f"float64({STATE})")
 def chance(state: State) -> float:
     """Return a number from 0 to 1."""
     return float(draw(state, 1 << 30)) / float(1 << 30)
 
 
-@compiled(f"float64(int64, int64, int64, {TWO}, float64)")
+@inlined(f"float64(int64, int64, int64, {TWO}, float64)")
 def strain(p: int, one: int, two: int, at: Table, most: float) -> float:
     """Return what the day of ``p`` costs with its slots ``one`` and ``two`` turned over (-1: left alone).
 
@@ -79,7 +79,7 @@ def strain(p: int, one: int, two: int, at: Table, most: float) -> float:
     return cost
 
 
-@compiled(f"void(int64, int64, {TWO}, {TWO}, {ONE}, {ONE}, {ONE})")
+@inlined(f"void(int64, int64, {TWO}, {TWO}, {ONE}, {ONE}, {ONE})")
 def put(m: int, t: int, uses: Table, at: Table, slot: Ints, count: Ints, quota: Ints) -> None:
     """Place ``m`` in slot ``t``."""
     for i in range(uses.shape[1]):
@@ -92,7 +92,7 @@ def put(m: int, t: int, uses: Table, at: Table, slot: Ints, count: Ints, quota: 
     slot[m] = t
 
 
-@compiled(f"void(int64, {TWO}, {TWO}, {ONE}, {ONE}, {ONE})")
+@inlined(f"void(int64, {TWO}, {TWO}, {ONE}, {ONE}, {ONE})")
 def take(m: int, uses: Table, at: Table, slot: Ints, count: Ints, quota: Ints) -> None:
     """Take ``m`` out of its slot."""
     t = slot[m]
@@ -106,7 +106,7 @@ def take(m: int, uses: Table, at: Table, slot: Ints, count: Ints, quota: Ints) -
     slot[m] = -1
 
 
-@compiled(f"boolean(int64, int64, {ONE}, {ORDER})")
+@inlined(f"boolean(int64, int64, {ONE}, {ORDER})")
 def in_order(m: int, t: int, slot: Ints, b: Ints, before: Ints, c: Ints, behind: Ints) -> bool:
     """Tell whether ``m`` in slot ``t`` agrees with the order of the placed ones."""
     for i in range(b[m], b[m + 1]):
@@ -119,7 +119,7 @@ def in_order(m: int, t: int, slot: Ints, b: Ints, before: Ints, c: Ints, behind:
     return True
 
 
-@compiled(f"int64(int64, int64, {TWO}, {TWO}, {TWO}, {ONE}, {ONE}, {ONE}, {ORDER})")
+@inlined(f"int64(int64, int64, {TWO}, {TWO}, {TWO}, {ONE}, {ONE}, {ONE}, {ORDER})")
 def chain(
     m: int,
     other: int,
@@ -180,7 +180,7 @@ def chain(
     return n
 
 
-@compiled(f"void(int64, int64, int64, {ONE}, {TWO}, {TWO}, {ONE}, {ONE})")
+@inlined(f"void(int64, int64, int64, {ONE}, {TWO}, {TWO}, {ONE}, {ONE})")
 def swap(n: int, one: int, two: int, members: Ints, uses: Table, at: Table, slot: Ints, count: Ints) -> None:
     """Let the first ``n`` of ``members`` exchange slots ``one`` and ``two``."""
     for i in range(n):
@@ -202,7 +202,7 @@ def swap(n: int, one: int, two: int, members: Ints, uses: Table, at: Table, slot
                 at[r, t] = m
 
 
-@compiled(f"boolean(int64, int64, {ONE}, {ONE}, {ONE}, {ONE}, int64)")
+@inlined(f"boolean(int64, int64, {ONE}, {ONE}, {ONE}, {ONE}, int64)")
 def fits(one: int, two: int, members: Ints, slot: Ints, count: Ints, room: Ints, n: int) -> bool:
     """Tell whether both slots have room for what a swap brings them."""
     gain = 0

@@ -19,6 +19,8 @@ from market.meetings.timetable.problem import MeetingProblem
 #: Turns of ejection for each appointment, at the most.
 _EFFORT = 60
 _HOT, _COLD = 0.6, 0.1
+#: Temperatures of one long annealing that nothing follows: it begins where most of the gain is still to come.
+_LONG_HOT, _LONG_COLD = 0.22, 0.125
 #: Moves of one share.
 SHARE = 20_000
 #: Moves of the first annealing for each appointment; each later one takes twice as many as the one before.
@@ -147,9 +149,10 @@ class Search:
         return False
 
     def anneal_for(self, moves: int) -> None:
-        """Let the next annealing, which begins at once, take so many moves."""
-        self._schedule = []
-        self._length = max(1, moves // max(1, int((self.board.slot >= 0).sum())))
+        """Begin one annealing of so many moves, in place of whatever was under way."""
+        if self.cost < float("inf"):
+            self.start_from(self._best)
+        self._schedule = _falling(moves, _LONG_HOT, _LONG_COLD)
 
     def polished(self, plan: Mapping[str, int]) -> dict[str, int]:
         """Return a plan with fewer table changes, its breaks and idle slots not weighing more."""
@@ -175,11 +178,13 @@ class Search:
         """Lay out the next annealing, from the best plan so far, as shares with falling temperatures."""
         if self.cost < float("inf"):
             self.start_from(self._best)
-        moves = min(self._length, _LONGEST) * movable
-        shares = max(1, -(-moves // SHARE))
         hot = _HOT if self.cost == float("inf") else _HOT / 2
-        ratio = (_COLD / hot) ** (1 / shares)
-        self._schedule = [
-            (SHARE if shares > 1 else moves, hot * ratio**i, hot * ratio ** (i + 1)) for i in range(shares)
-        ]
+        self._schedule = _falling(min(self._length, _LONGEST) * movable, hot, _COLD)
         self._length *= 2
+
+
+def _falling(moves: int, hot: float, cold: float) -> list[tuple[int, float, float]]:
+    """Return shares of an annealing: moves, and the temperatures at the share's begin and end."""
+    shares = max(1, -(-moves // SHARE))
+    ratio = (cold / hot) ** (1 / shares)
+    return [(SHARE if shares > 1 else moves, hot * ratio**i, hot * ratio ** (i + 1)) for i in range(shares)]
