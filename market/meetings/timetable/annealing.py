@@ -110,7 +110,7 @@ def follow(
 @inlined(f"int64(int64, int64, int64, {STATE}, {TWO}, {TWO})")
 def drawn(p: int, m: int, here: int, state: State, suits: Table, busy: Table) -> int:
     """Draw a slot for ``m``, mostly one that touches what its party ``p`` already has; -1: none suits."""
-    other = drawn_slot(state, p, m, suits, busy, True) if draw(state, 10) < 6 else -1
+    other = drawn_slot(state, p, m, suits, busy, True) if draw(state, 10) < 9 else -1
     if other < 0:
         other = drawn_slot(state, p, m, suits, busy, False)
     return -1 if other == here else other

@@ -80,6 +80,12 @@ def _waiting(p: int, one: int, two: int, at: Table) -> float:
     return float(_BREAK * breaks + _IDLE * 256.0 * (cost - breaks))
 
 
+@compiled(f"int64(int64, int64, int64, {TWO})")
+def _breaks(p: int, one: int, two: int, at: Table) -> int:
+    """Return the breaks of ``p`` with two of its slots turned over."""
+    return int(strain(p, one, two, at, 1e9) + 1e-9)
+
+
 @compiled(f"float64(int64, float64, float64, float64, {STATE}, {ONE}, {ONE}, {ONE}, {BOARD}, {ORDER})")
 def polish(
     steps: int,
@@ -113,9 +119,11 @@ def polish(
     for t in range(slots):
         gains[t] = saved(t, uses, at, seen)
         kept += gains[t]
-    wait = 0.0
+    wait, breaks = 0.0, 0
     for p in range(people):
         wait += _waiting(p, -1, -1, at)
+        breaks += _breaks(p, -1, -1, at)
+    fewest = breaks
     if limit <= 0:
         limit = wait
     most = kept if wait <= limit + 1e-6 else -1.0
@@ -131,7 +139,7 @@ def polish(
         n = chain(m, other, uses, allowed, at, slot, members, seen, b, before, c, behind)
         if n < 0 or not fits(here, other, members, slot, count, room, n):
             continue
-        change = 0.0
+        change, broken = 0.0, 0
         for i in range(n):
             q = members[i]
             there = other if slot[q] == here else here
@@ -139,6 +147,7 @@ def polish(
                 r = uses[q, j]
                 if at[r, there] < 0:
                     change += _waiting(r, here, other, at) - _waiting(r, -1, -1, at)
+                    broken += _breaks(r, here, other, at) - _breaks(r, -1, -1, at)
         if change > 8.0 * temperature:
             continue
         near[0], near[1], near[2], near[3] = here - 1, here, other - 1, other
@@ -154,11 +163,12 @@ def polish(
         total = change - more
         if total <= 0 or chance(state) < np.exp(-total / temperature):
             wait += change
+            breaks += broken
             kept += more
             for i in range(4):
                 if 0 <= near[i] < slots:
                     gains[near[i]] = saved(near[i], uses, at, seen)
-            if wait <= limit + 1e-6 and kept > most:
+            if wait <= limit + 1e-6 and breaks <= fewest and kept > most:
                 most = kept
                 best[:] = slot
         else:

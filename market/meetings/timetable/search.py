@@ -20,7 +20,7 @@ from market.meetings.timetable.problem import MeetingProblem
 _EFFORT = 60
 _HOT, _COLD = 0.6, 0.1
 #: Temperatures of one long annealing that nothing follows: it begins where most of the gain is still to come.
-_LONG_HOT, _LONG_COLD = 0.22, 0.125
+_LONG_HOT, _LONG_COLD = 0.18, 0.11
 #: Moves of one share.
 SHARE = 20_000
 #: Moves of the first annealing for each appointment; each later one takes twice as many as the one before.
