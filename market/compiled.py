@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 Function = Callable[..., Any]
@@ -42,19 +43,19 @@ def inlined(signature: str) -> Callable[[Function], Function]:
     """Compile a step of a loop, into whatever compiled function calls it; it must not make arrays.
 
     Without arrays of its own it counts no references: over arrays that are passed from step to step this
-    counting takes longer than the steps do.
+    counting takes longer than the steps do. ``_nrt`` is Numba's own name for it, and in no manual of theirs.
     """
     return _compiled(signature, forceinline=True, _nrt=False)
 
 
 def _compiled(signature: str, **options: Any) -> Callable[[Function], Function]:
+    made = partial(numba.njit, signature, nogil=True, error_model="numpy", **options)
+
     def compile_(function: Function) -> Function:
         with _lightly():
             try:
-                made = numba.njit(signature, cache=True, nogil=True, error_model="numpy", **options)
-                return cast(Function, made(function))
+                return cast(Function, made(cache=True)(function))
             except RuntimeError:
-                made = numba.njit(signature, nogil=True, error_model="numpy", **options)
-                return cast(Function, made(function))
+                return cast(Function, made()(function))
 
     return compile_

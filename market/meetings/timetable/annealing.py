@@ -181,7 +181,8 @@ def anneal(
                 break
             temperature = hot * (cold / hot) ** (step / steps)
         if sores[0] and step & 1:
-            # half of the moves begin where there is something to gain: at the edge of a run
+            # half of the moves begin where there is something to gain: at the edge of a run, which whoever
+            # has any strain has
             p = int(sore[draw(state, sores[0])])
             m = int(at[p, drawn_edge(state, p, busy)])
         else:

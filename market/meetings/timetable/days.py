@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from market.compiled import compiled, inlined
-from market.meetings.timetable.kempe import IDLE, STATE, TWO, UNFAIR, State, Table, draw
+from market.meetings.timetable.kempe import STATE, TWO, State, Table, draw, weighed
 
 WORD = 62
 _FULL = (1 << WORD) - 1
@@ -54,10 +54,7 @@ def packed(marks: Table) -> Any:
 
 @inlined(f"float64(int64, int64, int64, {TWO}, float64)")
 def cost_of(p: int, one: int, two: int, busy: Table, most: float) -> float:
-    """Return what the day of ``p`` costs with its slots ``one`` and ``two`` turned over (-1: left alone).
-
-    A break costs 1, an idle slot ``IDLE``; each break beyond ``most`` ``UNFAIR`` more.
-    """
+    """Return what the day of ``p`` costs with two of its slots turned over: ``strain``, on bits."""
     runs, held, first, end, carry = 0, 0, -1, -1, 0
     for w in range(busy.shape[1]):
         x = busy[p, w]
@@ -74,11 +71,7 @@ def cost_of(p: int, one: int, two: int, busy: Table, most: float) -> float:
         carry = x >> (WORD - 1)
     if held == 0:
         return 0.0
-    breaks = runs - 1
-    cost = breaks + IDLE * (end - first + 1 - held)
-    if breaks > most:
-        cost += UNFAIR * (breaks - most)
-    return cost
+    return float(weighed(runs - 1, end - first + 1 - held, most))
 
 
 @inlined(f"int64(int64, int64, {TWO})")

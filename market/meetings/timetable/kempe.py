@@ -52,12 +52,18 @@ def chance(state: State) -> float:
     return float(draw(state, 1 << 30)) / float(1 << 30)
 
 
+@inlined("float64(int64, int64, float64)")
+def weighed(breaks: int, idle: int, most: float) -> float:
+    """Return what a day costs: a break 1, an idle slot ``IDLE``, a break beyond ``most`` ``UNFAIR`` more."""
+    cost = breaks + IDLE * idle
+    if breaks > most:
+        cost += UNFAIR * (breaks - most)
+    return float(cost)
+
+
 @inlined(f"float64(int64, int64, int64, {TWO}, float64)")
 def strain(p: int, one: int, two: int, at: Table, most: float) -> float:
-    """Return what the day of ``p`` costs with its slots ``one`` and ``two`` turned over (-1: left alone).
-
-    A break costs 1, an idle slot ``IDLE``; each break beyond ``most`` ``UNFAIR`` more.
-    """
+    """Return what the day of ``p`` costs with its slots ``one`` and ``two`` turned over (-1: left alone)."""
     first, last, busy, runs = -1, -2, 0, 0
     for t in range(at.shape[1]):
         here = at[p, t] >= 0
@@ -72,11 +78,7 @@ def strain(p: int, one: int, two: int, at: Table, most: float) -> float:
             busy += 1
     if busy == 0:
         return 0.0
-    breaks = runs - 1
-    cost = breaks + IDLE * (last - first + 1 - busy)
-    if breaks > most:
-        cost += UNFAIR * (breaks - most)
-    return cost
+    return float(weighed(runs - 1, last - first + 1 - busy, most))
 
 
 @inlined(f"void(int64, int64, {TWO}, {TWO}, {ONE}, {ONE}, {ONE})")

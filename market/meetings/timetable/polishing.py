@@ -8,9 +8,10 @@ it is comes later.
 
 import numpy as np
 
-from market.compiled import compiled
+from market.compiled import compiled, inlined
 from market.meetings.timetable.kempe import (
     BOARD,
+    IDLE,
     ONE,
     ORDER,
     STATE,
@@ -72,26 +73,23 @@ def saved(t: int, uses: Table, at: Table, seen: Ints) -> int:
     return total
 
 
-@compiled(f"float64(int64, int64, int64, {TWO})")
-def _waiting(p: int, one: int, two: int, at: Table) -> float:
-    """Return what the breaks and idle slots of ``p`` weigh with two of its slots turned over."""
-    cost = strain(p, one, two, at, 1e9)
-    breaks = np.floor(cost + 1e-9)
-    return float(_BREAK * breaks + _IDLE * 256.0 * (cost - breaks))
+@inlined("int64(float64)")
+def _breaks(cost: float) -> int:
+    """Return the breaks in what a day costs without fairness."""
+    return int(cost + 1e-9)
 
 
-@compiled(f"int64(int64, int64, int64, {TWO})")
-def _breaks(p: int, one: int, two: int, at: Table) -> int:
-    """Return the breaks of ``p`` with two of its slots turned over."""
-    return int(strain(p, one, two, at, 1e9) + 1e-9)
+@inlined("float64(float64)")
+def _waiting(cost: float) -> float:
+    """Return what the breaks and idle slots of a day weigh here."""
+    return float(_BREAK * _breaks(cost) + _IDLE * (cost - _breaks(cost)) / IDLE)
 
 
-@compiled(f"float64(int64, float64, float64, float64, {STATE}, {ONE}, {ONE}, {ONE}, {BOARD}, {ORDER})")
+@compiled(f"float64(int64, float64, float64, {STATE}, {ONE}, {ONE}, {ONE}, {BOARD}, {ORDER})")
 def polish(
     steps: int,
     hot: float,
     cold: float,
-    limit: float,
     state: State,
     movable: Ints,
     best: Ints,
@@ -108,9 +106,9 @@ def polish(
     c: Ints,
     behind: Ints,
 ) -> float:
-    """Try ``steps`` chains; return the most changes saved at breaks and idle slots of ``limit`` or less.
+    """Try ``steps`` chains; return the most changes saved with breaks and idle slots no worse than now.
 
-    ``best`` ends as the slots of that; ``limit`` 0 stands for what they weigh at the start.
+    ``best`` ends as the slots of that.
     """
     items, slots, people = uses.shape[0], at.shape[1], quota.shape[0]
     members = np.empty(items + 1, np.int64)
@@ -121,12 +119,10 @@ def polish(
         kept += gains[t]
     wait, breaks = 0.0, 0
     for p in range(people):
-        wait += _waiting(p, -1, -1, at)
-        breaks += _breaks(p, -1, -1, at)
-    fewest = breaks
-    if limit <= 0:
-        limit = wait
-    most = kept if wait <= limit + 1e-6 else -1.0
+        day = strain(p, -1, -1, at, 1e9)
+        wait += _waiting(day)
+        breaks += _breaks(day)
+    limit, fewest, most = wait, breaks, kept
     best[:] = slot
     near = np.empty(4, np.int64)
     for step in range(steps):
@@ -146,8 +142,9 @@ def polish(
             for j in range(2):
                 r = uses[q, j]
                 if at[r, there] < 0:
-                    change += _waiting(r, here, other, at) - _waiting(r, -1, -1, at)
-                    broken += _breaks(r, here, other, at) - _breaks(r, -1, -1, at)
+                    then, now = strain(r, here, other, at, 1e9), strain(r, -1, -1, at, 1e9)
+                    change += _waiting(then) - _waiting(now)
+                    broken += _breaks(then) - _breaks(now)
         if change > 8.0 * temperature:
             continue
         near[0], near[1], near[2], near[3] = here - 1, here, other - 1, other

@@ -155,7 +155,7 @@ class Search:
         self._schedule = _falling(moves, _LONG_HOT, _LONG_COLD)
 
     def polished(self, plan: Mapping[str, int]) -> dict[str, int]:
-        """Return a plan with fewer table changes, its breaks and idle slots not weighing more."""
+        """Return a plan with fewer table changes, and no more breaks; fewer breaks may cost idle slots."""
         board = self.board
         self.start_from(slots_of(self.problem, plan))
         movable = np.flatnonzero(board.slot >= 0)
@@ -165,7 +165,6 @@ class Search:
                 min(_POLISH * len(movable), _LONGEST_POLISH),
                 _RESTLESS,
                 _STILL,
-                0.0,
                 self._state,
                 movable,
                 best,
