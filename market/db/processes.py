@@ -2,6 +2,9 @@
 
 A process for each call: what the solvers hold of memory goes with it. It is ended as soon as nobody waits
 for it any more, be it that the waiting task was called off or that the whole parent has died.
+
+Each is a fork of one server process that has loaded what is long in loading (:func:`keep_ready`): solvers
+take seconds to import, and that once only.
 """
 
 import asyncio
@@ -15,7 +18,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any, ParamSpec, TypeVar, cast
 
 from market.db.session import DB, started_pool
@@ -27,6 +32,10 @@ Tell = Callable[[Any], Awaitable[None]]
 #: Seconds between two words of a computation about how far it has come.
 TELL_EVERY = 1.0
 
+#: A fork of this process would do neither: it has threads and open sockets. A server of forks has none.
+_context = multiprocessing.get_context("forkserver")
+_ready: list[str] = []
+
 #: In a computing process: the way to its parent.
 _parent: Connection | None = None
 _told_at = 0.0
@@ -34,6 +43,17 @@ _told_at = 0.0
 
 class ProcessDied(RuntimeError):
     """The computing process ended without a result: killed, or out of memory."""
+
+
+def keep_ready(*modules: str) -> None:
+    """Have ``modules`` loaded before a computation asks for them. Call it while modules are imported."""
+    _ready.extend(module for module in modules if module not in _ready)
+    _context.set_forkserver_preload(_ready)
+
+
+def get_ready() -> None:
+    """Start the server of forks, whose loading goes on while this returns at once."""
+    forkserver.ensure_running()
 
 
 async def in_process(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -77,14 +97,10 @@ def _connected(address: dict[str, Any], function: Callable[[], Coroutine[Any, An
 
 
 async def _computed(tell: Tell | None, function: Callable[[], Any]) -> Any:
-    # spawn, not fork: the parent has threads and open sockets
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_compute, args=(there,))
-    process.start()
-    there.close()
+    here, there = _context.Pipe()
+    process = _context.Process(target=_compute, args=(there,))
     loop = asyncio.get_running_loop()
-    # what goes over the link may be large: its making and reading is a thread's
+    # a start may have to wait for the loading, and what goes over the link may be large: a thread's work
     thread = ThreadPoolExecutor(max_workers=1)
 
     async def through(step: Callable[..., Any], *args: Any) -> Any:
@@ -94,7 +110,10 @@ async def _computed(tell: Tell | None, function: Callable[[], Any]) -> Any:
             await loop.run_in_executor(thread, process.join)
             raise ProcessDied(f"the computing process ended with {process.exitcode}") from None
 
+    started = False
     try:
+        await through(_start, process, there)
+        started = True
         await through(here.send, function)
         while True:
             kind, word = await through(_newest, here)
@@ -105,7 +124,8 @@ async def _computed(tell: Tell | None, function: Callable[[], Any]) -> Any:
             if tell is not None:
                 await tell(word)
     finally:
-        process.kill()  # which also ends the thread's waiting, if it waits
+        if started:
+            process.kill()  # which also ends the thread's waiting, if it waits
         thread.submit(_bury, process, here)
         thread.shutdown(wait=False)
 
@@ -117,8 +137,15 @@ def _newest(link: Connection) -> tuple[str, Any]:
     return said
 
 
-def _bury(process: multiprocessing.process.BaseProcess, link: Connection) -> None:
-    process.join()
+def _start(process: BaseProcess, link: Connection) -> None:
+    process.start()
+    link.close()
+
+
+def _bury(process: BaseProcess, link: Connection) -> None:
+    if process.pid is not None:
+        process.kill()
+        process.join()
     link.close()
 
 

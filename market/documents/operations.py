@@ -11,7 +11,7 @@ import msgspec
 from market import clock
 from market.accounts.rules import Actor
 from market.db.jobs import Run, enqueue, job
-from market.db.processes import in_process_telling
+from market.db.processes import in_process_telling, keep_ready
 from market.db.session import execute, fetch_row, fetch_value, transaction
 from market.documents.binding import bound_telling
 from market.documents.contents import drafts_of
@@ -36,6 +36,8 @@ FORMS = ("pdf", "docx", "zip")
 KEPT = timedelta(days=1)
 #: Seconds that the binding may take.
 LONGEST = 600.0
+
+keep_ready(bound_telling.__module__)
 
 
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -17,7 +17,7 @@ from market.accounts.rules import SYSTEM, Actor
 from market.audit.operations import record
 from market.db.jobs import Run as Attempt
 from market.db.jobs import enqueue
-from market.db.processes import in_process_telling, tell_parent
+from market.db.processes import in_process_telling, keep_ready, tell_parent
 from market.db.session import connection, execute, fetch, transaction
 from market.errors import Busy, Conflict, MarketError, NotFound
 from market.i18n import Message, msg
@@ -34,6 +34,7 @@ TIME_LIMIT = 300.0
 #: How often the market may move under a run before the run gives up.
 MOST_READS = 3
 
+keep_ready(__name__)
 
 Compute = Callable[[Snapshot, Parameters], Awaitable[Result]]
 

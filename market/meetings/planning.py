@@ -14,7 +14,7 @@ from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.db.jobs import Run as Attempt
 from market.db.jobs import enqueue, job
-from market.db.processes import in_process
+from market.db.processes import in_process, keep_ready
 from market.db.session import execute, fetch, transaction
 from market.errors import Busy, Conflict, Invalid, MarketError, NotFound
 from market.i18n import msg
@@ -29,6 +29,8 @@ from market.meetings.reminding import schedule_reminders
 #: Seconds for the timetable; it is feasible long before and better with time.
 TIME_LIMIT = 20.0
 MOST_READS = 3
+
+keep_ready(make_plan.__module__)
 
 
 class PlanPayload(msgspec.Struct, frozen=True):

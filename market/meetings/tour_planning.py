@@ -10,7 +10,7 @@ import msgspec
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
-from market.db.processes import in_process
+from market.db.processes import in_process, keep_ready
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
@@ -20,6 +20,8 @@ from market.meetings.route.problem import Place, Route, RouteProblem
 from market.meetings.route.router import plan_route
 from market.meetings.tour_queries import BusDay, FieldRouteRow, Kept, LeftOutStop, Planned, worth_at
 from market.meetings.touring import own_title, route_there, unplan, write_kept
+
+keep_ready(plan_route.__module__)
 
 
 async def plan_tour(*, meeting_id: int, town_id: int, actor: Actor, at: datetime) -> FieldRouteRow:
