@@ -3,7 +3,8 @@
     python -m benchmarks.meetings [published] [fairs] [mending] [--seconds 60] [--threads 2] [--cp-sat 60]
 
 ``published``: fairs of the sizes and kinds of the literature; ``fairs``: 80, 300 and 1,000 participants;
-``mending``: disruptions on the day. Whole commands are measured, files and start included. References in the
+``mending``: disruptions on the day. Whole processes are measured, files and start included; ``settled_s`` is
+when the fewest breaks were proven, or that it is impossible, on the scheduler's own clock. References in the
 same run: the first common free slot, and plain CP-SAT with as much time where ``--cp-sat`` gives it any.
 """
 
@@ -33,7 +34,7 @@ from market.meetings.timetable.seating import seat
 
 _COLUMNS = (
     "meeting", "appointments", "status", "left_out", "breaks", "bound", "forced", "idle", "changes", "proven",
-    "seconds", "cpu_seconds", "peak_mib", "placed_ms", "first_left_out", "first_breaks",
+    "settled_s", "seconds", "cpu_seconds", "peak_mib", "placed_ms", "first_left_out", "first_breaks",
     "cp_sat", "cp_sat_breaks", "cp_sat_bound", "cp_sat_seconds",
 )  # fmt: skip
 
@@ -50,9 +51,9 @@ def measured(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "meeting.json"
         path.write_bytes(msgspec.json.encode(meeting))
-        words = ["schedule", str(path), "--out", folder, "--quiet"]
-        spent = run(python("market", *words, "--time-limit", str(seconds), "--threads", str(threads)))
+        spent = run(python("benchmarks.kit.scheduled", str(path), folder, str(seconds), str(threads)))
         found = json.loads((Path(folder) / "timetable.json").read_text(encoding="utf-8"))
+        settled = json.loads((Path(folder) / "settled.json").read_text(encoding="utf-8"))
     row: dict[str, Any] = {
         "meeting": name,
         "appointments": len(meeting.appointments),
@@ -64,6 +65,7 @@ def measured(
         "idle": found["idle_slots"],
         "changes": found["table_changes"],
         "proven": len(found.get("proven", ())),
+        "settled_s": settled,
         "seconds": spent.seconds,
         "cpu_seconds": spent.cpu_seconds,
         "peak_mib": spent.peak_mib,
@@ -96,10 +98,12 @@ def published(options: argparse.Namespace) -> list[dict[str, Any]]:
             run(python("market", *words, "--threads", str(options.threads)))
             row["breaks_at_10_s"] = json.loads((ten / "timetable.json").read_text())["breaks"]
         rows.append(row)
-    settled = [r for r in rows if r["status"] == "infeasible" or r["breaks"] == r["bound"]]
+    settled = [r["settled_s"] for r in rows if r["settled_s"] is not None]
+    late = [*settled, *[options.seconds] * (len(rows) - len(settled))]
     print(
         f"\n{len(settled)} of {len(rows)} settled (fewest breaks proven, or impossible); "
-        f"median {median(r['seconds'] for r in rows):.1f} s, most {max(r['seconds'] for r in rows):.1f} s; "
+        f"median {median(late):.2f} s of all, most {max(settled):.1f} s of the settled; "
+        f"whole commands {max(r['seconds'] for r in rows):.1f} s at the most; "
         f"breaks at 10 s {sum(r.get('breaks_at_10_s', 0) for r in rows)}, "
         f"in the end {sum(r['breaks'] for r in rows if 'breaks_at_10_s' in r)}, "
         f"bound {sum(r['bound'] for r in rows if 'breaks_at_10_s' in r)}"

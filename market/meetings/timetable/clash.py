@@ -5,6 +5,7 @@ the fewest members by implicit hitting sets: Ignatiev, Previti, Liffiton and Mar
 extraction with minimal hitting set dualization" (CP 2015).
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 from ortools.sat.python import cp_model
@@ -27,13 +28,13 @@ class _Oracle:
     def __init__(
         self, problem: MeetingProblem, rules: Sequence[Constraint], seed: int, left: Callable[[], float]
     ) -> None:
-        self._left = left
+        self.left = left
         self._rules = rules
         self._model = Model(problem, rules, threads=1, seed=seed, labelled=True)
         self._index = {v.index: i for i, v in enumerate(self._model.literals)}
 
     def _ask(self) -> cp_model.CpSolverStatus:
-        self._model.solver.parameters.max_time_in_seconds = max(0.1, min(_QUESTION, self._left()))
+        self._model.solver.parameters.max_time_in_seconds = max(0.1, min(_QUESTION, self.left()))
         return self._model.solver.solve(self._model.model)
 
     def clashing(self, chosen: Iterable[int]) -> set[int] | None:
@@ -60,18 +61,21 @@ class _Oracle:
 
 
 def smallest_clash(
-    problem: MeetingProblem, rules: Sequence[Constraint], *, seed: int, left: Callable[[], float]
+    problem: MeetingProblem,
+    rules: Sequence[Constraint],
+    *,
+    seed: int,
+    left: Callable[[], float],
+    patience: float = math.inf,
 ) -> tuple[list[Constraint], bool]:
     """Return constraints that clash, none of which can be spared, and whether no smaller set does.
 
-    ``left`` tells the seconds that are left. The set is in table order; empty: none was found in time.
+    ``left`` tells the seconds that are left, ``patience`` is how many of them a still smaller set is worth.
+    The set is in table order; empty: none was found in time.
     """
     counted = counted_clash(problem, rules)
     if counted and len(problem.appointments) * problem.slots > _MOST_PLACES:
         return counted, False
-
-    def go_on() -> bool:
-        return left() > 0
 
     oracle = _Oracle(problem, rules, seed, left)
     place = {id(rule): i for i, rule in enumerate(rules)}
@@ -82,7 +86,7 @@ def smallest_clash(
     for i in sorted(core, key=lambda i: (rules[i].kind == "keep", -len(rules[i].rows))):
         if counted:
             break
-        if not go_on():
+        if left() <= 0:
             # one of them might be spared: better say nothing than too much
             return [], False
         if i in core:
@@ -91,7 +95,9 @@ def smallest_clash(
                 core = smaller
     corrections: list[set[int]] = []
     smallest = False
-    while go_on():
+    kept = left() - patience
+    oracle.left = lambda: min(left(), left() - kept)
+    while oracle.left() > 0:
         hitting = _hitting(corrections, len(rules), seed)
         if len(hitting) >= len(core):
             smallest = True

@@ -29,6 +29,9 @@ _WAIT = 0.25
 #: Seconds of search that a proof is preceded by at the most.
 _WARM = 3.0
 
+#: What is said when the fewest breaks are found and proven.
+FEWEST = msg("空档次数已证明最少。")
+
 Score = tuple[int, int]
 
 
@@ -61,6 +64,7 @@ class _Race:
         self._forced: list[Forced] = forced(problem, domains)
         self._idle_floor = sum(one.idle for one in self._forced)
         self._told = -1
+        self._told_proof = False
         self.result = Raced(None, sum(one.breaks for one in self._forced), 0)
         self._raise(self.result.breaks_bound)
         self._score: Score = (2**62, 2**62)
@@ -147,13 +151,20 @@ class _Race:
             self._run.say(
                 msg("空档 {breaks} 次，下界 {bound} 次。", breaks=score[0], bound=self.result.breaks_bound)
             )
+            self._tell_proof()
         return True
+
+    def _tell_proof(self) -> None:
+        if self._breaks_proven and not self._told_proof:
+            self._told_proof = True
+            self._run.say(FEWEST)
 
     def _hear(self, word: Word) -> None:
         if isinstance(word, Impossible):
             self.result.impossible = True
         elif isinstance(word, Bound):
             self._raise(word.breaks, word.idle or 0)
+            self._tell_proof()
         elif isinstance(word, Found) and self._take(word.plan):
             breaks, idle = self._score
             self._search.start_over(slots_of(self._problem, word.plan), breaks + IDLE * idle)

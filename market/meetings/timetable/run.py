@@ -36,6 +36,10 @@ class Run:
         least = self.limit / 60 if self.threads > 1 else max(2.0, self.limit / 10)
         return min(self.left, max(least, part * self.spent))
 
+    def end_within(self, seconds: float) -> None:
+        """Bring the end nearer: so many seconds from now at the latest."""
+        self.limit = min(self.limit, self.spent + seconds)
+
     def say(self, text: Message) -> None:
         if self._progress is not None:
             self._progress(text)

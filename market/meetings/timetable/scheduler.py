@@ -32,11 +32,16 @@ from market.meetings.timetable.run import Progress, Run
 from market.meetings.timetable.search import Search
 from market.meetings.timetable.seating import least_changes, seat
 
+#: What is said as soon as it is known that not all that must take place can.
+IMPOSSIBLE = msg("必须安排的洽谈排不下，正在找原因……")
 #: So many breaks is a moved appointment worth unless told otherwise: change as little as possible.
 DEFAULT_PENALTY = 1_000
 MOST_PENALTY = 1_000_000
 #: Seconds for finding out what clashes, however little is left.
 _LEAST_FOR_REASONS = 2.0
+#: What is impossible is known by then: the fewest words for it, and the fullest timetable there can be, are worth
+#: so many seconds, or a twelfth and a quarter of the limit.
+_LEAST_FOR_SMALLEST, _LEAST_FOR_PARTIAL = 3.0, 5.0
 #: Above so many places of appointments a constraint model takes too long to build.
 _MOST_PLACES = 12_000
 #: Above so many, the fewest table changes are never proven in time.
@@ -187,9 +192,16 @@ def _impossible(
     meeting: MeetingProblem, rules: Sequence[Constraint], search: Search, home: Home, run: Run
 ) -> Timetable:
     """Name what clashes, and lay as much as possible."""
-    run.say(msg("必须安排的洽谈排不下，正在找原因……"))
+    run.say(IMPOSSIBLE)
     deadline = run.spent + max(_LEAST_FOR_REASONS, run.left * 0.5)
-    clashing, _ = smallest_clash(meeting, rules, seed=run.seed, left=lambda: deadline - run.spent)
+    clashing, _ = smallest_clash(
+        meeting,
+        rules,
+        seed=run.seed,
+        left=lambda: deadline - run.spent,
+        patience=max(_LEAST_FOR_SMALLEST, run.limit / 12),
+    )
+    run.end_within(max(_LEAST_FOR_PARTIAL, run.limit / 4))
     loose = [rule for rule in rules if rule.kind != "keep"]
     demanded = {item.id: 1 for item in meeting.appointments if not item.optional}
     weights = {item.id: item.scaled_weight for item in meeting.appointments}
