@@ -12,6 +12,9 @@ ROOT = Path(__file__).parent.parent
 #: Names of modules that know no database, web, clock or chance: they run on files as well.
 PURE_NAMES = {
     "rules",
+    "clauses",
+    "unfair",
+    "breach_rules",
     "commands",
     "lifecycle",
     "solver",

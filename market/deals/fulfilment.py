@@ -168,7 +168,7 @@ async def pay(*, payment_id: int, organisation_id: int, actor: Actor, at: dateti
         row = rows[0]
         state = rules.PAYMENT.apply("pay", state=row["state"], by="buyer")
         await execute(
-            "UPDATE payment SET state = $2, paid_on = $3 WHERE id = $1",
+            "UPDATE payment SET state = $2, paid = amount, paid_on = $3 WHERE id = $1",
             payment_id,
             state,
             at.astimezone(CHINA).date(),

@@ -64,6 +64,50 @@ PAYMENT = Lifecycle(
     labels={INVOICED: msg("已开票"), PART_PAID: msg("部分付款"), PAID: msg("已付款")},
 )
 
+PROPOSED, AGREED, REFUSED, WITHDRAWN = "proposed", "agreed", "refused", "withdrawn"
+SUPERSEDED = "superseded"
+#: A change of the terms. It counts from the second signature on, not before.
+TERMS = Lifecycle(
+    "terms",
+    Move("agree", {PROPOSED}, AGREED, by={"other"}),
+    Move("refuse", {PROPOSED}, REFUSED, by={"other"}),
+    Move("withdraw", {PROPOSED}, WITHDRAWN, by={"proposer"}),
+    Move("supersede", {PROPOSED}, SUPERSEDED, by={"system"}),
+    start=PROPOSED,
+    labels={
+        PROPOSED: msg("等对方签字"),
+        AGREED: msg("双方已签"),
+        REFUSED: msg("对方不同意"),
+        WITHDRAWN: msg("已撤回"),
+        SUPERSEDED: msg("已被新的提议代替"),
+    },
+)
+#: Contracts whose terms may still be changed.
+CHANGEABLE = frozenset({PENDING, PARTLY_SIGNED, ACTIVE})
+
+DRAFT, FILED, ANSWERED, LAPSED = "draft", "filed", "answered", "lapsed"
+CONFIRMED, NOT_CONFIRMED, SETTLED = "confirmed", "not_confirmed", "settled"
+#: A case of breach (违约). The town's decision is a record, no judgment.
+BREACH = Lifecycle(
+    "breach",
+    Move("file", {DRAFT}, FILED, by={"claimant"}),
+    Move("answer", {FILED}, ANSWERED, by={"respondent"}),
+    Move("lapse", {FILED}, LAPSED, by={"system"}),
+    Move("confirm", {ANSWERED, LAPSED}, CONFIRMED, by={"official"}),
+    Move("dismiss", {ANSWERED, LAPSED}, NOT_CONFIRMED, by={"official"}),
+    Move("settle", {FILED, ANSWERED, LAPSED}, SETTLED, by={"claimant", "respondent"}),
+    start=DRAFT,
+    labels={
+        DRAFT: msg("草稿"),
+        FILED: msg("已提出"),
+        ANSWERED: msg("已答复"),
+        LAPSED: msg("逾期未答复"),
+        CONFIRMED: msg("认定违约"),
+        NOT_CONFIRMED: msg("不予认定"),
+        SETTLED: msg("已和解"),
+    },
+)
+
 #: Days after receipt within which a larger buyer pays a small seller: State Council Order 802.
 PAYMENT_DAYS = 60
 

@@ -1,7 +1,7 @@
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
-from market.db.columns import day, moment, number, reference, text, whole
+from market.db.columns import binary, day, document, moment, number, reference, text, whole
 from market.demand.tables import Demand
 from market.supply.tables import Listing
 
@@ -32,9 +32,36 @@ class Deal(Table, tablename="deal"):
     buyer_signed_at = moment(null=True)
     buyer_signed_by = reference("Person", null=True)
     created_at = moment()
+    #: Grams that went back on sale when it was terminated.
+    released = whole(default=0)
+    terminated_at = moment(null=True)
     deal_source_once = Unique([source, source_id], name="deal_source_once")
     deal_quantity_positive = Check(quantity > 0, name="deal_quantity_positive")
     deal_price_positive = Check(price > 0, name="deal_price_positive")
+
+
+class ContractTerms(Table, tablename="contract_terms"):
+    """One version of a contract's terms: the first as it stood at signing, others as they were proposed."""
+
+    id = number()
+    deal = reference(Deal, part_of=True)
+    #: 1, 2, ... within the contract. The highest that is agreed is in force.
+    version = whole()
+    #: ``clauses.Terms``.
+    terms = document()
+    state = text()
+    #: None for the first version, which nobody proposed.
+    proposer = reference("Organisation", null=True)
+    #: Why, in the proposer's words.
+    note = text(default="")
+    #: Why not, in the other's.
+    reply = text(default="")
+    seller_signed_at = moment(null=True)
+    seller_signed_by = reference("Person", null=True)
+    buyer_signed_at = moment(null=True)
+    buyer_signed_by = reference("Person", null=True)
+    created_at = moment()
+    contract_terms_once = Unique([deal, version], name="contract_terms_once")
 
 
 class Delivery(Table, tablename="delivery"):
@@ -44,6 +71,8 @@ class Delivery(Table, tablename="delivery"):
     quantity = whole()
     #: Grams that the buyer took.
     accepted = whole(null=True)
+    #: Grams lost on the way within the agreed rate: nobody's fault, not paid for, not delivered again.
+    loss = whole(default=0)
     state = text()
     reason = reference("Reason", null=True)
     scheduled_on = day()
@@ -56,7 +85,82 @@ class Payment(Table, tablename="payment"):
     deal = reference(Deal)
     #: Fen.
     amount = whole()
+    #: Fen paid of it so far.
+    paid = whole(default=0)
+    #: deposit, advance or goods.
+    kind = text(default="goods")
+    #: The goods that it is for.
+    delivery = reference(Delivery, null=True)
     state = text()
     due_on = day()
     paid_on = day(null=True)
     payment_amount_positive = Check(amount > 0, name="payment_amount_positive")
+
+
+class Receipt(Table, tablename="receipt"):
+    """One payment of money, whole or in part. Append-only."""
+
+    id = number()
+    payment = reference(Payment)
+    #: Fen.
+    amount = whole()
+    on = day()
+    person = reference("Person", null=True)
+    created_at = moment()
+    receipt_amount_positive = Check(amount > 0, name="receipt_amount_positive")
+
+
+class Breach(Table, tablename="breach"):
+    """A case of breach of one contract, filed by one of its sides against the other."""
+
+    id = number()
+    deal = reference(Deal)
+    claimant = reference("Organisation")
+    respondent = reference("Organisation")
+    #: A code of ``breach_rules.GROUNDS``.
+    ground = text()
+    #: Grams not delivered or not taken, by the claimant's word.
+    quantity = whole(null=True)
+    #: Fen asked for.
+    claim = whole(null=True)
+    statement = text()
+    state = text(index=True)
+    created_at = moment()
+    filed_at = moment(null=True)
+    answer_by = day(null=True)
+    answer = text(default="")
+    answered_at = moment(null=True)
+    #: What the town found, and on what grounds.
+    decision = text(default="")
+    decided_at = moment(null=True)
+    decided_by = reference("Person", null=True)
+    #: The settlement last offered, and who offered it.
+    offer = text(default="")
+    offered_by = reference("Organisation", null=True)
+    settled_at = moment(null=True)
+    #: When the claimant gave notice of termination.
+    terminated_at = moment(null=True)
+    breach_sides_differ = Check(claimant != respondent, name="breach_sides_differ")
+
+
+class BreachEvidence(Table, tablename="breach_evidence"):
+    """Words or a picture that one side puts to the case. Append-only."""
+
+    id = number()
+    breach = reference(Breach)
+    organisation = reference("Organisation")
+    person = reference("Person", null=True)
+    words = text()
+    content_hash = text(default="")
+    image = binary(null=True)
+    created_at = moment()
+
+
+class FulfilmentReply(Table, tablename="fulfilment_reply"):
+    """What an organisation says to the facts about its contracts. The newest is shown."""
+
+    id = number()
+    organisation = reference("Organisation")
+    person = reference("Person", null=True)
+    words = text()
+    created_at = moment()

@@ -1,0 +1,293 @@
+"""The terms of a contract, version by version: read, proposed by one side, agreed by the other."""
+
+from datetime import date, datetime
+
+import msgspec
+from asyncpg import Record
+
+from market.accounts.rules import Actor
+from market.audit.operations import record
+from market.db.session import execute, fetch, fetch_into, fetch_one_into, fetch_value, transaction
+from market.deals import rules
+from market.deals.clauses import Terms, check, usual_terms
+from market.errors import Conflict, Invalid, NotFound
+from market.i18n import Message, msg
+from market.notices.operations import notify
+
+#: Changes of one contract's terms: more than this is no negotiation any more.
+MOST_VERSIONS = 200
+LONGEST_NOTE = 300
+
+
+class Version(msgspec.Struct, frozen=True):
+    """One set of terms; ``version`` 0 is what the contract says before anybody has signed anything."""
+
+    id: int
+    version: int
+    terms: Terms
+    state: str
+    proposer: int | None
+    proposer_name: str | None
+    proposer_name_en: str | None
+    note: str
+    reply: str
+    seller_signed_at: datetime | None
+    seller_signer: str | None
+    buyer_signed_at: datetime | None
+    buyer_signer: str | None
+    created_at: datetime
+
+
+_VERSION = """SELECT contract_terms.id, version, terms, state, proposer, organisation.name AS proposer_name,
+    organisation.name_en AS proposer_name_en, note, reply, contract_terms.seller_signed_at,
+    seller_person.name AS seller_signer, contract_terms.buyer_signed_at, buyer_person.name AS buyer_signer,
+    contract_terms.created_at
+FROM contract_terms LEFT JOIN organisation ON organisation.id = contract_terms.proposer
+LEFT JOIN person seller_person ON seller_person.id = contract_terms.seller_signed_by
+LEFT JOIN person buyer_person ON buyer_person.id = contract_terms.buyer_signed_by
+"""
+
+
+async def terms_in_force(*, deal_id: int) -> tuple[int, Terms]:
+    """Return the version in force and its terms; before the first signature version 0, the usual terms.
+
+    Who may see them is for the caller to know.
+
+    Raises:
+        NotFound: no such contract.
+    """
+    found = await fetch_one_into(
+        _InForce,
+        """SELECT version, terms FROM contract_terms WHERE deal = $1 AND state = 'agreed'
+           ORDER BY version DESC LIMIT 1""",
+        deal_id,
+    )
+    if found:
+        return found.version, found.terms
+    rows = await fetch_into(
+        _Dates,
+        """SELECT deal.deliver_from, deal.deliver_to, coalesce(site.name, '') AS place FROM deal
+           LEFT JOIN demand ON demand.id = deal.demand LEFT JOIN site ON site.id = demand.site
+           WHERE deal.id = $1""",
+        deal_id,
+    )
+    if not rows:
+        raise NotFound(msg("没有找到这份合同。"))
+    return 0, usual_terms(
+        deliver_from=rows[0].deliver_from, deliver_to=rows[0].deliver_to, place=rows[0].place
+    )
+
+
+class _InForce(msgspec.Struct, frozen=True):
+    version: int
+    terms: Terms
+
+
+class _Dates(msgspec.Struct, frozen=True):
+    deliver_from: date
+    deliver_to: date
+    place: str
+
+
+async def versions_of(*, deal_id: int) -> list[Version]:
+    """Return every version of a contract's terms, newest first."""
+    return await fetch_into(Version, _VERSION + "WHERE deal = $1 ORDER BY version DESC", deal_id)
+
+
+async def fix_terms(*, deal_id: int, at: datetime) -> None:
+    """Write down what is signed, where nobody has proposed anything. The contract's row is locked."""
+    version, terms = await terms_in_force(deal_id=deal_id)
+    if version == 0:
+        await _keep(deal_id=deal_id, terms=terms, state=rules.AGREED, proposer=None, note="", at=at)
+
+
+async def propose_terms(
+    *,
+    deal_id: int,
+    base: int,
+    terms: Terms,
+    note: str,
+    organisation_id: int,
+    actor: Actor,
+    at: datetime,
+) -> int:
+    """Propose other terms and sign them for one's own side; return the number of the version.
+
+    A proposal that is open already is replaced, whosever it is. Nothing changes until the other signs.
+
+    Raises:
+        NotFound: no such contract of this organisation.
+        Conflict: the contract is over, or other terms are in force than ``base``, or these are in force.
+        Invalid: terms that cannot be carried out, or a note that is too long.
+    """
+    check(terms)
+    if len(note) > LONGEST_NOTE:
+        problem = msg("太长了：最多 {most} 个字。", most=LONGEST_NOTE)
+        raise Invalid(problem, {"note": problem})
+    async with transaction():
+        deal = await _locked(deal_id, organisation_id)
+        side = _side(deal, organisation_id)
+        now, in_force = await terms_in_force(deal_id=deal_id)
+        if now != base:
+            raise Conflict(msg("条款刚刚变了，请刷新后对照新条款再提。"))
+        if terms == in_force:
+            raise Conflict(msg("和现在的条款一样，没有要改的。"))
+        await fix_terms(deal_id=deal_id, at=at)
+        await execute(
+            "UPDATE contract_terms SET state = $2 WHERE deal = $1 AND state = $3",
+            deal_id,
+            rules.SUPERSEDED,
+            rules.PROPOSED,
+        )
+        version = await _keep(
+            deal_id=deal_id, terms=terms, state=rules.TERMS.start, proposer=organisation_id, note=note, at=at
+        )
+        if version > MOST_VERSIONS:
+            raise Conflict(msg("这份合同的条款改得太多次了，请双方当面商定。"))
+        await _sign(deal_id, version, side, actor, at)
+        await _tell(
+            deal,
+            organisation_id,
+            "terms_proposed",
+            msg("合同 {number} 对方提议改条款，双方都签字才生效。", number=deal["number"]),
+            at,
+        )
+        await record(
+            subject=f"deal:{deal_id}",
+            action="propose_terms",
+            actor=actor,
+            at=at,
+            details={"version": version, "side": side, "note": note},
+        )
+    return version
+
+
+async def answer_terms(
+    *,
+    deal_id: int,
+    version: int,
+    move: str,
+    organisation_id: int,
+    actor: Actor,
+    at: datetime,
+    reply: str = "",
+) -> str:
+    """``agree`` to a proposal, ``refuse`` it, or ``withdraw`` one's own; return its new state.
+
+    Raises:
+        NotFound: no such proposal of a contract of this organisation.
+        WrongState: it is not open any more, or not to this side.
+        Conflict: the contract is over.
+        Invalid: the reply is too long.
+    """
+    if len(reply) > LONGEST_NOTE:
+        problem = msg("太长了：最多 {most} 个字。", most=LONGEST_NOTE)
+        raise Invalid(problem, {"reply": problem})
+    async with transaction():
+        deal = await _locked(deal_id, organisation_id)
+        side = _side(deal, organisation_id)
+        # the contract's row is locked: of two answers the second finds the first one's state
+        found = await fetch_one_into(
+            _Proposed,
+            "SELECT state, proposer, terms FROM contract_terms WHERE deal = $1 AND version = $2",
+            deal_id,
+            version,
+        )
+        if found is None or found.proposer is None:
+            raise NotFound(msg("没有找到这次条款提议。"))
+        by = "proposer" if found.proposer == organisation_id else "other"
+        state = rules.TERMS.apply(move, state=found.state, by=by)
+        await execute(
+            "UPDATE contract_terms SET state = $3, reply = $4 WHERE deal = $1 AND version = $2",
+            deal_id,
+            version,
+            state,
+            reply,
+        )
+        if state == rules.AGREED:
+            await _sign(deal_id, version, side, actor, at)
+            await execute(
+                "UPDATE deal SET deliver_from = $2, deliver_to = $3 WHERE id = $1",
+                deal_id,
+                found.terms.deliver_from,
+                found.terms.deliver_to,
+            )
+        await _tell(deal, organisation_id, f"terms_{state}", _told(move, deal["number"]), at)
+        await record(
+            subject=f"deal:{deal_id}",
+            action=f"{move}_terms",
+            actor=actor,
+            at=at,
+            details={"version": version, "side": side, "note": reply},
+        )
+    return state
+
+
+class _Proposed(msgspec.Struct, frozen=True):
+    state: str
+    proposer: int | None
+    terms: Terms
+
+
+def _told(move: str, number: str) -> Message:
+    return {
+        "agree": msg("合同 {number} 的新条款双方已签，现已生效。", number=number),
+        "refuse": msg("合同 {number} 对方不同意改条款，仍按原条款。", number=number),
+        "withdraw": msg("合同 {number} 对方撤回了条款提议。", number=number),
+    }[move]
+
+
+async def _keep(
+    *, deal_id: int, terms: Terms, state: str, proposer: int | None, note: str, at: datetime
+) -> int:
+    version = await fetch_value(
+        """INSERT INTO contract_terms (deal, version, terms, state, proposer, note, created_at)
+           SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5, $6 FROM contract_terms WHERE deal = $1
+           RETURNING version""",
+        deal_id,
+        msgspec.json.encode(terms).decode(),
+        state,
+        proposer,
+        note,
+        at,
+    )
+    return int(version)
+
+
+async def _sign(deal_id: int, version: int, side: str, actor: Actor, at: datetime) -> None:
+    await execute(
+        f"""UPDATE contract_terms SET {side}_signed_at = $3, {side}_signed_by = $4
+            WHERE deal = $1 AND version = $2""",  # noqa: S608  side is one of two words
+        deal_id,
+        version,
+        at,
+        actor.person_id,
+    )
+
+
+async def _locked(deal_id: int, organisation_id: int) -> Record:
+    rows = await fetch(
+        """SELECT id, number, seller, buyer, state FROM deal
+           WHERE id = $1 AND $2 IN (seller, buyer) FOR UPDATE""",
+        deal_id,
+        organisation_id,
+    )
+    if not rows:
+        raise NotFound(msg("没有找到这份合同。"))
+    if rows[0]["state"] not in rules.CHANGEABLE:
+        raise Conflict(msg("合同已经结束，条款不能再改。"))
+    return rows[0]
+
+
+def _side(deal: Record, organisation_id: int) -> str:
+    return "seller" if deal["seller"] == organisation_id else "buyer"
+
+
+async def _tell(deal: Record, organisation_id: int, kind: str, message: Message, at: datetime) -> None:
+    await notify(
+        organisation_id=deal["buyer"] if organisation_id == deal["seller"] else deal["seller"],
+        kind=kind,
+        message=message,
+        link=f"/deals/{deal['id']}/terms",
+        at=at,
+    )
