@@ -73,10 +73,14 @@ def test_natural_loss_is_a_share_of_what_was_sent() -> None:
 def cut_up(draw: st.DrawFn) -> Terms:
     cuts = sorted(draw(st.sets(st.integers(1, WHOLE - 1), max_size=3)))
     shares = [b - a for a, b in zip([0, *cuts], [*cuts, WHOLE], strict=True)]
-    after = draw(st.lists(st.sampled_from(["signing", "arrival"]), min_size=len(shares), max_size=len(shares)))
+    after = draw(
+        st.lists(st.sampled_from(["signing", "arrival"]), min_size=len(shares), max_size=len(shares))
+    )
     milestones = tuple(Milestone(a, s, 30) for a, s in zip(after, shares, strict=True))  # type: ignore[arg-type]
     made = terms(milestones=milestones)
-    return msgspec.structs.replace(made, deposit=draw(st.integers(0, min(2_000, WHOLE - prepaid_share(made)))))
+    return msgspec.structs.replace(
+        made, deposit=draw(st.integers(0, min(2_000, WHOLE - prepaid_share(made))))
+    )
 
 
 @given(cut_up(), st.lists(st.integers(1, 90_000_000), min_size=1, max_size=6), st.integers(1, 100_000))
