@@ -32,6 +32,7 @@ from market.web import assets, fields
 from market.web.addresses import row_number
 from market.web.forms import Form
 from market.web.guards import Anybody, SignedIn, WebRequest
+from market.web.meeting_steps import is_the_day
 from market.web.meetings import own_meeting
 from market.web.pages import redirect
 from market.web.town import OFFICIAL
@@ -80,7 +81,7 @@ class Line(msgspec.Struct, frozen=True):
 
 def is_open(meeting: MeetingRow) -> bool:
     """Tell whether people come in: from the day of the meeting until it is closed."""
-    return meeting.state in ("timetabled", "in_progress") and meeting.held_on <= clock.today()
+    return is_the_day(meeting, today=clock.today())
 
 
 def first_talks(talks: Sequence[Talk]) -> dict[int, Talk]:

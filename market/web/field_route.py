@@ -24,6 +24,7 @@ from market.web.addresses import row_number
 from market.web.forms import Filled
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
+from market.web.meeting_steps import steps_of
 from market.web.meetings import own_meeting
 from market.web.pages import redirect
 from market.web.route_forms import PLACE, minutes, settings_in, standing, stop_form, tour_form
@@ -76,6 +77,7 @@ async def _draw(
         "route/plan.html",
         status=status,
         meeting=meeting,
+        steps=await steps_of(request, meeting),
         route=route,
         form=form or (standing(route) if route else None),
         adding=adding or stop_form(others, language).blank(key=new_key()),

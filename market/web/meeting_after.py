@@ -34,6 +34,7 @@ from market.web.addresses import row_number
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
+from market.web.meeting_steps import steps_of
 from market.web.meetings import own_meeting
 from market.web.pages import redirect
 from market.web.told import plain, words_for
@@ -133,6 +134,7 @@ async def _draw(
         "after/show.html",
         status=status,
         meeting=report.meeting,
+        steps=await steps_of(request, report.meeting),
         report=report,
         figures=figures,
         over=report.meeting.state in OVER,

@@ -25,6 +25,7 @@ from market.web.addresses import row_number
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
+from market.web.meeting_steps import steps_of
 from market.web.meetings import own_meeting
 from market.web.pages import redirect
 from market.web.town import OFFICIAL
@@ -204,6 +205,7 @@ async def _page(
         "meetings/changes.html",
         status=status,
         meeting=meeting,
+        steps=await steps_of(request, meeting),
         kinds=KINDS,
         hints=HINTS,
         kind=kind,

@@ -28,6 +28,7 @@ from market.web.checkin import is_open
 from market.web.forms import Filled
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
+from market.web.meeting_steps import steps_of
 from market.web.meetings import SHOWN_OUTCOMES, own_meeting, tally
 from market.web.pages import redirect
 from market.web.talk_form import RECORDABLE, kept_after, record_from, talk_form, told_of, usual_result
@@ -63,6 +64,7 @@ async def desk(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
         request,
         "meetings/desk.html",
         meeting=meeting,
+        steps=await steps_of(request, meeting),
         guests=guests,
         talks=soon
         if shown == "now"

@@ -18,6 +18,7 @@ from market.meetings.rules import MEETING, PLANNABLE
 from market.web.forms import Filled
 from market.web.guards import SignedIn, WebRequest
 from market.web.meeting_form import PARTS, filled_with, meeting_form, meeting_from, notes_on, open_parts
+from market.web.meeting_steps import steps_of
 from market.web.meetings import own_meeting
 from market.web.pages import redirect
 from market.web.town import OFFICIAL
@@ -33,7 +34,7 @@ async def edit(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
     guests = await invitations_of(meeting_id=meeting.id)
     media = any(each.side == "guest" for each in guests)
     form = filled_with(meeting_form(is_new=False), meeting, invite_media=media)
-    return _form(request, meeting, form)
+    return await _form(request, meeting, form)
 
 
 @post("/town/meetings/{meeting_id:int}/edit", guards=OFFICIAL)
@@ -61,17 +62,20 @@ async def change(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int
             at=at,
         )
     except Invalid as refused:
-        return _form(request, meeting, filled.refused(refused), status=422)
+        return await _form(request, meeting, filled.refused(refused), status=422)
     return redirect(request, f"/town/meetings/{meeting.id}", toast=msg("已保存，正在重新排桌。"))
 
 
-def _form(request: WebRequest, meeting: MeetingRow, form: Filled, *, status: int = 200) -> Response[str]:
+async def _form(
+    request: WebRequest, meeting: MeetingRow, form: Filled, *, status: int = 200
+) -> Response[str]:
     return show(
         request,
         "meetings/edit.html",
         status=status,
         form=form,
         meeting=meeting,
+        steps=await steps_of(request, meeting),
         parts=PARTS,
         opened=open_parts(form),
         notes=notes_on(form),

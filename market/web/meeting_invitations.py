@@ -36,6 +36,7 @@ from market.web.calendars import site_address
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
+from market.web.meeting_steps import steps_of
 from market.web.meetings import own_meeting
 from market.web.pages import redirect
 from market.web.town import OFFICIAL
@@ -118,6 +119,7 @@ async def _draw(
         "meetings/invitations.html",
         status=status if trouble is None else 422,
         meeting=meeting,
+        steps=await steps_of(request, meeting),
         page_path=f"/town/meetings/{meeting.id}/invitations",
         rows=page,
         filters=filters,

@@ -14,8 +14,9 @@ from market.i18n import Message, msg
 from market.meetings.publishing import publish_timetable
 from market.meetings.queries import InvitationRow, MeetingRow, appointments_of_meeting, invitations_of
 from market.meetings.rules import INVITATION, MEETING, PLANNABLE
-from market.meetings.standing import Standing, standing_of
+from market.meetings.standing import Standing
 from market.web.guards import SignedIn, WebRequest
+from market.web.meeting_steps import steps_of
 from market.web.meetings import own_meeting
 from market.web.pages import redirect
 from market.web.town import OFFICIAL
@@ -57,7 +58,8 @@ def still_open(meeting: MeetingRow, standing: Standing) -> list[Open]:
 async def page(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[str]:
     """Show who is told what once the button is pressed, or who was."""
     meeting = await own_meeting(meeting_id, viewer)
-    standing = await standing_of(meeting_id=meeting.id, town_id=viewer.organisation_id)
+    steps = await steps_of(request, meeting)
+    standing = steps.standing
     counted: dict[int, int] = {}
     for talk in await appointments_of_meeting(meeting_id=meeting.id):
         if talk.slot is not None:
@@ -72,7 +74,7 @@ async def page(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
         request,
         "meetings/step_publish.html",
         meeting=meeting,
-        standing=standing,
+        steps=steps,
         told=told,
         without=[each for each in told if not each.talks and each.guest.side != "guest"],
         open=still_open(meeting, standing),

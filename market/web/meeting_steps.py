@@ -1,14 +1,21 @@
-"""The eight steps of a meeting for its official: how far each is, what it lacks, and the one next step."""
+"""The eight steps of a meeting for its official: how far each is, what it lacks, and the one next step.
+
+The bar on every page of a meeting and the list of its overview are drawn from the same stages.
+"""
 
 from collections.abc import Callable
 from datetime import date
 
 import msgspec
 
-from market.i18n import Message, msg
+from market import clock
+from market.i18n import Language, Message, msg
 from market.meetings.queries import MeetingRow
 from market.meetings.rules import PLANNABLE
-from market.meetings.standing import Standing
+from market.meetings.standing import Standing, standing_of
+from market.web import formats
+from market.web.guards import WebRequest
+from market.web.language import language_of
 from market.web.town import Step
 
 _ON = frozenset({"in_progress", "closed", "followed_up"})
@@ -29,6 +36,47 @@ class Stage(msgspec.Struct, frozen=True):
     text: Message
     #: What is not there yet.
     missing: Message | None = None
+
+
+class Steps(msgspec.Struct, frozen=True):
+    """What is drawn on every page of a meeting. ``beside``: key, label and icon of pages that are no step."""
+
+    standing: Standing
+    next: Step | None
+    stages: list[Stage]
+    beside: list[tuple[str, Message, str]]
+
+
+async def steps_of(request: WebRequest, meeting: MeetingRow) -> Steps:
+    """Return where a meeting of the reader's town stands."""
+    standing = await standing_of(meeting_id=meeting.id, town_id=meeting.town)
+    return steps_from(meeting, standing, today=clock.today(), language=language_of(request))
+
+
+def steps_from(meeting: MeetingRow, standing: Standing, *, today: date, language: Language) -> Steps:
+    """Return the steps of a meeting that stands so on the day ``today``."""
+    return Steps(
+        standing,
+        next_step(meeting, standing, today=today),
+        stages_of(meeting, standing, today=today, day=lambda on: formats.day_short(on, language)),
+        pages_beside(meeting, today=today),
+    )
+
+
+def is_the_day(meeting: MeetingRow, *, today: date) -> bool:
+    """Tell whether people come in: from the day of the meeting until it is closed."""
+    return meeting.state in ("timetabled", "in_progress") and meeting.held_on <= today
+
+
+def pages_beside(meeting: MeetingRow, *, today: date) -> list[tuple[str, Message, str]]:
+    """Return the pages beside the steps; those of the day only while it lasts."""
+    on_the_day = [("checkin", msg("入口签到"), "people"), ("changes", msg("改排"), "refresh")]
+    return [
+        ("papers", msg("文件"), "print"),
+        *(on_the_day if is_the_day(meeting, today=today) else []),
+        ("board", msg("现场大屏"), "grid"),
+        ("route", msg("田间路线"), "truck"),
+    ]
 
 
 def next_step(meeting: MeetingRow, standing: Standing, *, today: date) -> Step | None:

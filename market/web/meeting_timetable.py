@@ -28,6 +28,7 @@ from market.web.forms import Form
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
 from market.web.meeting_grid import MOST_ACROSS, lines_of, slots_of_day, timetable
+from market.web.meeting_steps import steps_of
 from market.web.meetings import SHOWN_OUTCOMES, own_meeting
 from market.web.town import OFFICIAL
 from market.web.trade import name_in, show
@@ -168,6 +169,7 @@ async def draw(
         fragment="meetings/planning.html",
         status=status,
         meeting=meeting,
+        steps=await steps_of(request, meeting),
         talks=talks,
         tables=tables,
         slots=slots,

@@ -18,6 +18,7 @@ from market.meetings.wish_queries import WishRow, absences_of, wishes_of
 from market.meetings.wishing import set_absences, set_wish
 from market.web.addresses import row_number
 from market.web.guards import SignedIn, WebRequest
+from market.web.meeting_steps import steps_of
 from market.web.meeting_timetable import participants
 from market.web.meetings import own_meeting
 from market.web.pages import is_htmx, redirect
@@ -109,6 +110,7 @@ async def page(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
         request,
         "meetings/step_wishes.html",
         meeting=meeting,
+        steps=await steps_of(request, meeting),
         pairs=pairs,
         cells={(each.buyer.organisation, each.seller.organisation): each for each in pairs},
         buyers=buyers,
@@ -147,6 +149,7 @@ async def _draw(
         fragment="invited/wish_one.html" if row else None,
         status=status,
         meeting=meeting,
+        steps=await steps_of(request, meeting),
         guest=guest,
         choosing=chosen,
         row=row,

@@ -20,7 +20,6 @@ from market.meetings.operations import move_meeting
 from market.meetings.planning import open_meeting, request_plan
 from market.meetings.queries import MeetingRow, appointments_of_meeting, meeting_of, meetings_of
 from market.meetings.rules import MEETING, OUTCOMES, PLANNABLE
-from market.meetings.standing import standing_of
 from market.transitions import WrongState
 from market.web import formats
 from market.web.addresses import row_number
@@ -28,7 +27,7 @@ from market.web.forms import Filled
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
 from market.web.meeting_form import PARTS, filled_with, meeting_form, meeting_from, notes_on, open_parts
-from market.web.meeting_steps import next_step, stages_of
+from market.web.meeting_steps import steps_of
 from market.web.pages import redirect
 from market.web.town import OFFICIAL
 from market.web.trade import BARE, do_once, name_in, show
@@ -156,7 +155,8 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
         # the page that waited for the timetable is drawn whole
         return Response("", headers={"hx-refresh": "true"}, media_type="text/html")
     language, today = language_of(request), clock.today()
-    standing = await standing_of(meeting_id=meeting.id, town_id=viewer.organisation_id)
+    steps = await steps_of(request, meeting)
+    standing = steps.standing
     talks = await appointments_of_meeting(meeting_id=meeting.id) if standing.held else []
     return show(
         request,
@@ -165,8 +165,7 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
         meeting=meeting,
         standing=standing,
         invited=standing.parties + standing.guests + standing.declined,
-        step=next_step(meeting, standing, today=today),
-        stages=stages_of(meeting, standing, today=today, day=lambda on: formats.day_short(on, language)),
+        steps=steps,
         outcomes=tally(each.outcome for each in talks),
         names=SHOWN_OUTCOMES,
         days=days_told(meeting, language),

@@ -29,6 +29,7 @@ from market.web import fields
 from market.web.addresses import row_number
 from market.web.forms import Form
 from market.web.guards import Anybody, SignedIn, WebRequest
+from market.web.meeting_steps import steps_of
 from market.web.meetings import own_meeting
 from market.web.pages import redirect
 from market.web.town import OFFICIAL
@@ -91,6 +92,7 @@ async def index(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]
         request,
         "papers/index.html",
         busy=busy,
+        steps=await steps_of(request, meeting),
         shelves=found,
         papers=sum(each.papers for each in found),
         to_print=sum(each.to_print for each in found),

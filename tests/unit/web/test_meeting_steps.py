@@ -8,7 +8,7 @@ import pytest
 
 from market.meetings.queries import MeetingRow
 from market.meetings.standing import Standing
-from market.web.meeting_steps import next_step, stages_of
+from market.web.meeting_steps import next_step, stages_of, steps_from
 
 TODAY = date(2026, 11, 23)
 NOW = datetime(2026, 11, 23, 1, tzinfo=timezone.utc)
@@ -117,6 +117,42 @@ def test_steps_are_done_now_open_or_later() -> None:
     on = meeting(state="in_progress", published_at=NOW)
     assert states(on, standing(arrived=3, held=2)) == [*done * 5, "open", "now", "later"]
     assert states(meeting(state="closed"), standing(held=8)) == [*done * 7, "now"]
+
+
+@pytest.mark.parametrize(
+    ("row", "counts", "now"),
+    [
+        ({"published_at": NOW}, {"unanswered": 2}, ["invitations"]),
+        ({"published_at": NOW}, {"doomed": 1}, ["timetable"]),
+        ({"planning": True}, {"talks": 0}, ["timetable"]),
+        ({"state": "postponed"}, {}, ["edit"]),
+        ({}, {}, ["publish"]),
+        ({"state": "in_progress"}, {}, ["desk"]),
+        ({"state": "closed"}, {"held": 8}, ["after"]),
+        ({"state": "cancelled"}, {}, []),
+    ],
+)
+def test_one_step_is_current_and_it_is_that_of_the_next_thing_to_do(
+    row: dict[str, Any], counts: dict[str, int], now: list[str]
+) -> None:
+    steps = steps_from(meeting(**row), standing(**counts), today=TODAY, language="zh")
+    assert [each.key for each in steps.stages if each.state == "now"] == now
+
+
+@pytest.mark.parametrize(
+    ("row", "is_offered"),
+    [
+        ({}, False),
+        ({"held_on": TODAY}, True),
+        ({"held_on": TODAY, "state": "registration"}, False),
+        ({"held_on": TODAY - timedelta(days=1), "state": "in_progress"}, True),
+        ({"held_on": TODAY, "state": "closed"}, False),
+    ],
+)
+def test_door_and_changes_are_offered_while_the_day_lasts(row: dict[str, Any], is_offered: bool) -> None:
+    steps = steps_from(meeting(**row), SETTLED, today=TODAY, language="zh")
+    of_the_day = ["checkin", "changes"] if is_offered else []
+    assert [key for key, _, _ in steps.beside] == ["papers", *of_the_day, "board", "route"]
 
 
 def test_step_says_what_it_lacks() -> None:
