@@ -1,0 +1,199 @@
+"""Making deals. Every way to sell ends here, so that nothing is ever sold twice."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+
+import msgspec
+from asyncpg import Record
+
+from market.accounts.rules import Actor
+from market.audit.operations import Entry, record_all
+from market.clock import CHINA
+from market.db.session import execute, fetch, fetch_value, transaction
+from market.deals import rules
+from market.errors import Conflict, MarketError, NotFound
+from market.i18n import msg
+from market.notices.operations import Word, notify_all
+from market.units import FenPerKg, Gram, kg
+
+
+class NewDeal(msgspec.Struct, frozen=True):
+    """``quantity`` in grams, ``price`` in fen per kg at the farm gate."""
+
+    listing_id: int
+    demand_id: int | None
+    buyer_id: int
+    quantity: Gram
+    price: FenPerKg
+    source: str
+    source_id: int
+    deliver_from: date
+    deliver_to: date
+
+
+class DealWish(msgspec.Struct, frozen=True):
+    """A deal that is to be made, by whom and when."""
+
+    deal: NewDeal
+    actor: Actor
+    at: datetime
+
+
+async def make_deal(*, deal: NewDeal, actor: Actor, at: datetime) -> int:
+    """Reserve the stock and return the number of the new, unsigned contract; all or nothing.
+
+    Raises:
+        NotFound: no such listing.
+        Conflict: it is not on sale, or less remains than asked for, or the demand needs less.
+    """
+    made = (await make_deals([DealWish(deal, actor, at)]))[0]
+    if isinstance(made, MarketError):
+        raise made
+    return made
+
+
+async def make_deals(wishes: Sequence[DealWish]) -> list[int | MarketError]:
+    """Make many deals in one transaction, in the order given.
+
+    Each has its own outcome: the number of its contract, or the error of :func:`make_deal`; what one
+    cannot have is left for those after it. Everybody locks in this order: lots, listings, demands, each
+    kind by its numbers (``hold_goods``).
+    """
+    async with transaction():
+        goods = await fetch(
+            "SELECT * FROM hold_goods($1, $2) ORDER BY n",
+            [wish.deal.listing_id for wish in wishes],
+            [wish.deal.demand_id for wish in wishes],
+        )
+        outcomes: list[int | MarketError] = list(_shared_out(wishes, goods))
+        served = [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, MarketError)]
+        if served:
+            # the last word has the ledger: it gives nothing that is not there
+            rests = await fetch_value(
+                "SELECT reserve_stocks($1, $2, $3, $4)",
+                [goods[n]["lot"] for n in served],
+                [wishes[n].deal.quantity for n in served],
+                [goods[n]["deal"] for n in served],
+                [wishes[n].at for n in served],
+            )
+            for n, rest in zip(served, rests, strict=True):
+                if rest is None:
+                    outcomes[n] = _too_little()
+            served = [n for n, rest in zip(served, rests, strict=True) if rest is not None]
+            emptied = {wishes[n].deal.listing_id: rests[i] == 0 for i, n in enumerate(served)}
+        if served:
+            await _write([(wishes[n], goods[n]) for n in served])
+            await _note_what_is_left(
+                [wishes[n].deal for n in served], sold_out=[each for each, gone in emptied.items() if gone]
+            )
+    return outcomes
+
+
+def _shared_out(wishes: Sequence[DealWish], goods: Sequence[Record]) -> Iterator[int | MarketError]:
+    """Say of each wish in turn what the goods that are held allow, after those before it."""
+    left = {row["lot"]: row["remaining"] for row in goods}
+    wanted = {wish.deal.demand_id: row["open"] for wish, row in zip(wishes, goods, strict=True)}
+    for wish, row in zip(wishes, goods, strict=True):
+        deal = wish.deal
+        if row["lot"] is None:
+            yield NotFound(msg("没有找到这批货源。"))
+        elif left[row["lot"]] < deal.quantity:
+            yield _too_little()
+        elif row["state"] != "published":
+            yield Conflict(msg("这批货源现在不在售，请刷新后再看。"))
+        elif deal.demand_id is not None and wanted[deal.demand_id] < deal.quantity:
+            yield Conflict(msg("对方的采购需求已不够这个数量，请刷新后再看。"))
+        else:
+            left[row["lot"]] -= deal.quantity
+            if deal.demand_id is not None:
+                wanted[deal.demand_id] -= deal.quantity
+            yield int(row["deal"])
+
+
+def _too_little() -> Conflict:
+    return Conflict(msg("剩余数量不够了，请减少数量后再试。"))
+
+
+async def _write(made: Sequence[tuple[DealWish, Record]]) -> None:
+    """Write the contracts, their records and notices."""
+    numbers = [
+        rules.contract_number(on=wish.at.astimezone(CHINA).date(), serial=row["deal"]) for wish, row in made
+    ]
+    deals = [wish.deal for wish, _ in made]
+    await execute(
+        """INSERT INTO deal (id, number, listing, demand, seller, buyer, quantity, price, source,
+                             source_id, state, deliver_from, deliver_to, created_at)
+           SELECT id, number, listing, demand, seller, buyer, quantity, price, source, source_id, $14,
+                  deliver_from, deliver_to, created_at
+           FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+                       $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::date[], $12::date[],
+                       $13::timestamptz[])
+             AS made (id, number, listing, demand, seller, buyer, quantity, price, source, source_id,
+                      deliver_from, deliver_to, created_at)""",
+        [row["deal"] for _, row in made],
+        numbers,
+        [deal.listing_id for deal in deals],
+        [deal.demand_id for deal in deals],
+        [row["owner"] for _, row in made],
+        [deal.buyer_id for deal in deals],
+        [deal.quantity for deal in deals],
+        [deal.price for deal in deals],
+        [deal.source for deal in deals],
+        [deal.source_id for deal in deals],
+        [deal.deliver_from for deal in deals],
+        [deal.deliver_to for deal in deals],
+        [wish.at for wish, _ in made],
+        rules.CONTRACT.start,
+    )
+    await record_all(
+        [
+            Entry(
+                subject=f"deal:{row['deal']}",
+                action="make",
+                actor=wish.actor,
+                at=wish.at,
+                details={
+                    "listing": wish.deal.listing_id,
+                    "buyer": wish.deal.buyer_id,
+                    "grams": wish.deal.quantity,
+                    "fen_per_kg": wish.deal.price,
+                    "source": f"{wish.deal.source}:{wish.deal.source_id}",
+                },
+            )
+            for wish, row in made
+        ],
+        are_new=True,
+    )
+    words = []
+    for (wish, row), number in zip(made, numbers, strict=True):
+        message = msg(
+            "“{title}”成交 {mass} 公斤，合同 {number} 待双方签字。",
+            title=row["title"],
+            mass=f"{kg(wish.deal.quantity):,f}",
+            number=number,
+        )
+        words += [
+            Word(party, "deal_made", message, f"/deals/{row['deal']}", wish.at)
+            for party in (row["owner"], wish.deal.buyer_id)
+        ]
+    await notify_all(words)
+
+
+async def _note_what_is_left(deals: Sequence[NewDeal], *, sold_out: Sequence[int]) -> None:
+    """Take listings off sale whose lots are empty, and count what demands have got."""
+    if sold_out:
+        await execute(
+            "UPDATE listing SET state = 'sold_out' WHERE id = ANY($1) AND state = 'published'", sold_out
+        )
+    filled: defaultdict[int, int] = defaultdict(int)
+    for deal in deals:
+        if deal.demand_id is not None:
+            filled[deal.demand_id] += deal.quantity
+    if filled:
+        await execute(
+            """UPDATE demand SET open = open - filled.grams
+               FROM unnest($1::bigint[], $2::bigint[]) AS filled (id, grams) WHERE demand.id = filled.id""",
+            list(filled),
+            list(filled.values()),
+        )
