@@ -28,6 +28,14 @@ def plain(value: Decimal | int, *, places: int = 3, least: int = 0) -> str:
     return f"{whole}.{fraction}" if fraction else whole
 
 
+def grouped(typed: str) -> str:
+    """Return a number as somebody typed it, with thousands separators; anything else as it is."""
+    whole, point, fraction = typed.strip().partition(".")
+    if not (whole.isascii() and whole.isdigit()):
+        return typed
+    return f"{int(whole):,}{point}{fraction}"
+
+
 def jin(mass: Gram, language: Language) -> str:
     """``25,000 斤``"""
     return translate(msg("{n} 斤", n=plain(units.jin(mass), places=2)), language)

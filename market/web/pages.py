@@ -222,6 +222,7 @@ def _filters() -> dict[str, Callable[..., Any]]:
         **{name: for_reader(write) for name, write in names.items()},
         "t": _translated,
         "number": formats.plain,
+        "grouped": formats.grouped,
         "percent": formats.percent,
         "phone_masked": formats.phone_masked,
     }

@@ -39,6 +39,14 @@ def test_price_shows_two_units(fen: int, language: Language, text: str) -> None:
     assert formats.price(FenPerKg(fen), language) == text
 
 
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [("24000", "24,000"), ("1234567.50", "1,234,567.50"), ("850", "850"), ("两千", "两千"), ("", "")],
+)
+def test_typed_number_is_grouped_and_nothing_else_changed(typed: str, text: str) -> None:
+    assert formats.grouped(typed) == text
+
+
 def test_money_writes_fen_only_where_there_are_any() -> None:
     assert formats.money(Fen(2_125_000), "zh") == "21,250 元"
     assert formats.money(Fen(2_125_050), "en") == "¥21,250.50"
