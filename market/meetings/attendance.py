@@ -203,8 +203,14 @@ async def check_in_seated(*, meeting_id: int, organisation_id: int, actor: Actor
     await settle(row["id"])
 
 
-async def settle_all(invitations: Collection[int]) -> None:
-    """Settle several organisations, in the one order that keeps two callers from waiting in a ring."""
+async def hold(invitations: Collection[int]) -> None:
+    """Lock several organisations' rows, in the one order that keeps two callers from waiting in a ring."""
     for number in sorted(invitations):
         await fetch("SELECT id FROM invitation WHERE id = $1 FOR UPDATE", number)
+
+
+async def settle_all(invitations: Collection[int]) -> None:
+    """Settle several organisations, having locked their rows."""
+    await hold(invitations)
+    for number in sorted(invitations):
         await settle(number)

@@ -12,6 +12,8 @@ from market.db.session import execute, fetch, fetch_into, fetch_value, transacti
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.meetings import rules
+from market.meetings.attendance import settle
+from market.meetings.presence import SET_ASIDE
 
 #: Of one organisation: more than a table seats is a delegation, not a talk.
 MOST_PERSONS = 8
@@ -109,7 +111,8 @@ async def set_attendees(
     """Say who comes, all of them; return the numbers that also come for somebody else there.
 
     Whoever stays keeps the code, so that a printed badge still holds; who has checked in cannot be
-    taken off. One person may speak for two: the timetable then never seats both at once.
+    taken off, who was read at the door without effect (a leave before any check-in) can. One person may
+    speak for two: the timetable then never seats both at once.
 
     Raises:
         NotFound: not invited.
@@ -154,8 +157,7 @@ async def set_attendees(
 
 async def _write(invitation_id: int, persons: Sequence[NewAttendee], *, at: datetime) -> None:
     before = await fetch(
-        """SELECT id, name, phone, attendance <> $2 OR EXISTS (
-                    SELECT FROM scan WHERE scan.attendee = attendee.id) AS seen
+        """SELECT id, name, phone, attendance <> $2 AS seen
            FROM attendee WHERE invitation = $1 ORDER BY id""",
         invitation_id,
         rules.ATTENDANCE.start,
@@ -174,6 +176,14 @@ async def _write(invitation_id: int, persons: Sequence[NewAttendee], *, at: date
                 del left[same]
     if here := [row["name"] for row in left.values() if row["seen"]]:
         raise Conflict(msg("{name} 已经签到，不能从名单里去掉。", name=here[0]))
+    # what the door read of them changed nothing: the log keeps it, set aside and without its person
+    read = await fetch(
+        "UPDATE scan SET attendee = NULL, move = $2 WHERE attendee = ANY($1::bigint[]) RETURNING id",
+        list(left),
+        SET_ASIDE,
+    )
+    if read:
+        await settle(invitation_id)
     await execute("DELETE FROM attendee WHERE id = ANY($1::bigint[])", list(left))
     for place, person in enumerate(persons):
         if place not in kept:

@@ -14,6 +14,8 @@ from market.meetings.rules import ATTENDANCE
 
 #: The log's moves: those of ATTENDANCE. Anything else in the log (a reading set aside) does nothing.
 MOVES = frozenset(move.name for move in ATTENDANCE.moves)
+#: The move of a reading that was set aside.
+SET_ASIDE = "set_aside"
 
 
 class Event(Struct, frozen=True):

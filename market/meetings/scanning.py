@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
+from asyncpg import Record
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
@@ -17,14 +18,13 @@ from market.db.session import execute, fetch, fetch_into, fetch_row, transaction
 from market.db.signals import signal
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
-from market.meetings.attendance import board_of, settle_all
+from market.meetings.attendance import board_of, hold, settle_all
+from market.meetings.presence import SET_ASIDE
 
 #: Readings in one batch.
 MOST_SCANS = 200
 #: Meetings whose door is open, or was: what was read there is still taken.
 DOOR_STATES = frozenset({"timetabled", "in_progress", "closed", "followed_up"})
-#: A reading that an official has set aside.
-SET_ASIDE = "set_aside"
 _MOVES = frozenset({"check_in", "leave"})
 _LONGEST_CODE = 100
 
@@ -121,18 +121,11 @@ async def take_scans(
     async with transaction():
         opens = await _door(meeting_id=meeting_id, town_id=town_id, at=at)
         printed = {scan.key: as_printed(scan.code) for scan in scans}
-        badges = {
-            row["code"]: row
-            for row in await fetch(
-                """SELECT attendee.id, attendee.code, attendee.invitation FROM attendee
-                   JOIN invitation ON invitation.id = attendee.invitation
-                   WHERE invitation.meeting = $1 AND invitation.state <> 'revoked'
-                     AND attendee.code = ANY($2::text[])""",
-                meeting_id,
-                list(printed.values()),
-            )
-        }
         houses = await _houses(meeting_id, printed.values())
+        badges = await _badges(meeting_id, printed.values())
+        await hold({*houses.values(), *(row["invitation"] for row in badges.values())})
+        # a list of persons may have been written anew meanwhile: whose badge it is counts from here on
+        badges = await _badges(meeting_id, printed.values())
         new: set[str] = set()
         concerned: set[int] = set()
         # in one order, so that a batch that is sent twice at once waits for itself and not in a ring
@@ -191,6 +184,19 @@ async def _houses(meeting_id: int, codes: Iterable[str]) -> dict[str, int]:
         numbers,
     )
     return {f"@{row['id']}": row["id"] for row in rows}
+
+
+async def _badges(meeting_id: int, codes: Iterable[str]) -> dict[str, Record]:
+    """Return the codes that are on somebody's badge, each with that person and the invitation."""
+    rows = await fetch(
+        """SELECT attendee.id, attendee.code, attendee.invitation FROM attendee
+           JOIN invitation ON invitation.id = attendee.invitation
+           WHERE invitation.meeting = $1 AND invitation.state <> 'revoked'
+             AND attendee.code = ANY($2::text[])""",
+        meeting_id,
+        list(codes),
+    )
+    return {row["code"]: row for row in rows}
 
 
 async def _answers(meeting_id: int, keys: Sequence[str], new: set[str]) -> list[Answer]:
@@ -277,7 +283,8 @@ async def mend_scan(
             rows = await fetch(
                 """SELECT attendee.invitation FROM attendee
                    JOIN invitation ON invitation.id = attendee.invitation
-                   WHERE attendee.id = $1 AND invitation.meeting = $2 AND invitation.state <> 'revoked'""",
+                   WHERE attendee.id = $1 AND invitation.meeting = $2 AND invitation.state <> 'revoked'
+                   FOR UPDATE OF invitation FOR KEY SHARE OF attendee""",
                 attendee_id,
                 meeting_id,
             )

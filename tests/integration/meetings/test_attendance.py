@@ -6,9 +6,10 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from fixtures.factories import Factory
-from market.db.session import execute, fetch_value
+from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.meetings.attendance import code_of_invitation, mark_attendance, mark_person
+from market.meetings.persons import NewAttendee, set_attendees
 from market.meetings.scanning import (
     MOST_SCANS,
     Answer,
@@ -70,6 +71,49 @@ async def test_readings_that_arrive_out_of_order_end_as_if_they_had_not(day: Day
     assert await day.state_of("赵一") == "left"
     when = await fetch_value("SELECT checked_in_at FROM attendee WHERE name = '赵一'")
     assert when == day.minute(2)
+
+
+async def say_who_comes(day: Day, *names: str) -> None:
+    await set_attendees(
+        meeting_id=day.meeting_id,
+        organisation_id=day.sellers[0].organisation_id,
+        persons=[NewAttendee(name) for name in names],
+        actor=day.town.actor,
+        at=day.minute(50),
+    )
+
+
+async def test_whoever_was_read_without_effect_can_go_off_the_list_and_who_came_cannot(day: Day) -> None:
+    await send(day, reading(day, "赵一", 0), reading(day, "钱二", 1, move="leave"))
+    assert await day.state_of("钱二") == "expected"
+    await say_who_comes(day, "赵一")
+    assert await fetch_value("SELECT count(*) FROM attendee WHERE name = '钱二'") == 0
+    log = await fetch("SELECT attendee IS NULL AS alone, move FROM scan ORDER BY scanned_at")
+    assert [tuple(row) for row in log] == [(False, "check_in"), (True, "set_aside")]
+    assert await unknown_scans(meeting_id=day.meeting_id) == []
+    with pytest.raises(Conflict):
+        await say_who_comes(day, "周四")
+    assert await day.state_of("赵一") == "checked_in"
+
+
+async def test_reading_while_the_list_is_written_waits_and_is_kept_for_the_desk(day: Day) -> None:
+    written, waits = asyncio.Event(), asyncio.Event()
+
+    async def write() -> None:
+        async with transaction():
+            await say_who_comes(day, "赵一")
+            written.set()
+            await waits.wait()
+
+    writes = asyncio.create_task(write())
+    await written.wait()
+    reads = asyncio.create_task(send(day, reading(day, "钱二", 1)))
+    while not await fetch_value("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    waits.set()
+    await asyncio.gather(writes, reads)
+    left = await unknown_scans(meeting_id=day.meeting_id)
+    assert [each.code for each in left] == [day.codes["钱二"]]
 
 
 async def test_batch_sent_twice_counts_once_and_says_so(day: Day) -> None:
