@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from market import clock
 from market.accounts.operations import forget_expired
-from market.bids.operations import expire_bids
+from market.bids.standing import expire_bids
+from market.cases.rounds import round_of_cases
 from market.db.jobs import Run, enqueue, forget_finished, job
 from market.db.session import transaction
 from market.demand.operations import close_overdue
@@ -38,6 +39,7 @@ async def round_of_upkeep(_: Run) -> None:
     await fail_abandoned(at=at)
     await expire_invitations(today=today)
     await round_after_meetings(at=at)
+    await round_of_cases(at=at)
     await forget_expired(at=at)
     await forget_sent(at=at)
     await forget_bundles(at=at)

@@ -9,12 +9,12 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts.rules import Viewer, actor
-from market.api.handling import deed, do_once, read
+from market.api.handling import acting, deed, do_once, read
 from market.api.inputs import Code, Grams, IdempotencyKey, Note, PathId, Price, RowId, SignedIn
 from market.api.outputs import Moved
-from market.bids import operations
+from market.bids import negotiating, operations
 from market.bids.operations import Accepted, NewBid, Placed
-from market.bids.queries import BidRow, bid_of, bids_of
+from market.bids.queries import BidRow, bid_of, bids_of, thread_of
 from market.bids.rules import REJECTED, SUBMITTED, WITHDRAWN
 from market.units import FenPerKg, Gram
 
@@ -31,6 +31,16 @@ class BidToPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: Note = ""
 
 
+class CounterTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The terms that you want instead; `price` at the farm gate."""
+
+    quantity: Grams
+    price: Price
+    deliver_from: date
+    deliver_to: date
+    note: Note = ""
+
+
 class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why not: a reason of `/codes`, which the other side sees, and a word to it."""
 
@@ -40,13 +50,13 @@ class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @read("/bids")
 async def mine(viewer: SignedIn) -> list[BidRow]:
-    """The bids that your organisation made or received: what awaits an answer first."""
+    """Your organisation's negotiations, each by its newest turn: what awaits your answer first."""
     return await bids_of(organisation_id=viewer.organisation_id)
 
 
 @read("/bids/{bid_id:int}")
 async def one(viewer: SignedIn, bid_id: PathId) -> BidRow:
-    """One bid, for its two sides alone."""
+    """One bid or counter, for its two sides alone."""
     return await bid_of(bid_id=bid_id, organisation_id=viewer.organisation_id)
 
 
@@ -70,13 +80,52 @@ async def place(viewer: SignedIn, data: JSONBody[BidToPlace], key: IdempotencyKe
     )
 
 
+@read("/bids/{bid_id:int}/thread")
+async def thread(viewer: SignedIn, bid_id: PathId) -> list[BidRow]:
+    """Every turn of the negotiation that a bid is a turn of, the first one first."""
+    await bid_of(bid_id=bid_id, organisation_id=viewer.organisation_id)
+    return await thread_of(bid_id=bid_id, organisation_id=viewer.organisation_id)
+
+
+async def _side(viewer: Viewer, bid_id: int) -> str:
+    """Return the side that the viewer's organisation has of this very bid. Raises: NotFound."""
+    bid = await bid_of(bid_id=bid_id, organisation_id=viewer.organisation_id)
+    return "seller" if bid.seller == viewer.organisation_id else "buyer"
+
+
 @deed("/bids/{bid_id:int}/accept")
 async def accept(viewer: SignedIn, bid_id: PathId, key: IdempotencyKey = None) -> Accepted:
-    """Turn a bid on your goods into a deal; the stock is reserved at once."""
-    by = actor(viewer, "seller")
-    return Accepted(
-        await operations.accept_bid(
-            bid_id=bid_id, seller_id=viewer.organisation_id, actor=by, at=clock.now(), key=key
+    """Turn what the other side offers into a deal; the stock is reserved at once."""
+    side, at, own = await _side(viewer, bid_id), clock.now(), viewer.organisation_id
+    by = acting(viewer, side)
+    if side == "seller":
+        deal_id = await operations.accept_bid(bid_id=bid_id, seller_id=own, actor=by, at=at, key=key)
+    else:
+        deal_id = await negotiating.accept_counter(bid_id=bid_id, buyer_id=own, actor=by, at=at, key=key)
+    return Accepted(deal_id)
+
+
+@deed("/bids/{bid_id:int}/counter", body=CounterTerms, status=201)
+async def counter(
+    viewer: SignedIn, bid_id: PathId, data: JSONBody[CounterTerms], key: IdempotencyKey = None
+) -> Placed:
+    """Answer with other terms: a new turn that refers to this one and awaits the other side."""
+    side = await _side(viewer, bid_id)
+    return Placed(
+        await negotiating.counter_bid(
+            counter=negotiating.Counter(
+                bid_id=bid_id,
+                quantity=Gram(data.quantity),
+                price=FenPerKg(data.price),
+                deliver_from=data.deliver_from,
+                deliver_to=data.deliver_to,
+                note=data.note,
+            ),
+            organisation_id=viewer.organisation_id,
+            side=side,
+            actor=acting(viewer, side),
+            at=clock.now(),
+            key=key,
         )
     )
 
@@ -85,16 +134,17 @@ async def accept(viewer: SignedIn, bid_id: PathId, key: IdempotencyKey = None) -
 async def reject(
     viewer: SignedIn, bid_id: PathId, data: JSONBody[Refusal], key: IdempotencyKey = None
 ) -> Moved:
-    """Decline a bid on your goods with a coded reason."""
-    by = actor(viewer, "seller")
+    """Decline what the other side offers with a coded reason."""
+    side = await _side(viewer, bid_id)
 
     async def do(at: datetime) -> str:
-        await operations.reject_bid(
+        await negotiating.reject_bid(
             bid_id=bid_id,
-            seller_id=viewer.organisation_id,
+            organisation_id=viewer.organisation_id,
+            side=side,
             reason=data.reason,
             note=data.note,
-            actor=by,
+            actor=acting(viewer, side),
             at=at,
         )
         return REJECTED
@@ -103,7 +153,7 @@ async def reject(
     return await do_once(viewer=viewer, key=key, name="bid_reject", about=about, do=do)
 
 
-async def _by_buyer(
+async def _by_author(
     viewer: Viewer,
     bid_id: int,
     key: str | None,
@@ -112,10 +162,11 @@ async def _by_buyer(
     move: Callable[..., Awaitable[None]],
     goal: str,
 ) -> Moved:
-    by = actor(viewer, "buyer")
+    side = await _side(viewer, bid_id)
 
     async def do(at: datetime) -> str:
-        await move(bid_id=bid_id, buyer_id=viewer.organisation_id, actor=by, at=at)
+        by = acting(viewer, side)
+        await move(bid_id=bid_id, organisation_id=viewer.organisation_id, side=side, actor=by, at=at)
         return goal
 
     return await do_once(viewer=viewer, key=key, name=name, about={"bid": bid_id}, do=do)
@@ -123,18 +174,26 @@ async def _by_buyer(
 
 @deed("/bids/{bid_id:int}/withdraw")
 async def withdraw(viewer: SignedIn, bid_id: PathId, key: IdempotencyKey = None) -> Moved:
-    """Take your bid back."""
-    return await _by_buyer(
-        viewer, bid_id, key, name="bid_withdraw", move=operations.withdraw_bid, goal=WITHDRAWN
-    )
+    """Take your own bid or counter back."""
+    move = negotiating.withdraw_bid
+    return await _by_author(viewer, bid_id, key, name="bid_withdraw", move=move, goal=WITHDRAWN)
 
 
 @deed("/bids/{bid_id:int}/reconfirm")
 async def reconfirm(viewer: SignedIn, bid_id: PathId, key: IdempotencyKey = None) -> Moved:
-    """Let your bid stand under the listing's new terms."""
-    return await _by_buyer(
-        viewer, bid_id, key, name="bid_reconfirm", move=operations.reconfirm_bid, goal=SUBMITTED
-    )
+    """Let your own bid or counter stand under the listing's new terms."""
+    move = negotiating.reconfirm_bid
+    return await _by_author(viewer, bid_id, key, name="bid_reconfirm", move=move, goal=SUBMITTED)
 
 
-routes: list[ControllerRouterHandler] = [mine, one, place, accept, reject, withdraw, reconfirm]
+routes: list[ControllerRouterHandler] = [
+    mine,
+    one,
+    thread,
+    place,
+    accept,
+    counter,
+    reject,
+    withdraw,
+    reconfirm,
+]

@@ -27,7 +27,7 @@ from market.api.inputs import (
     Title,
 )
 from market.api.outputs import Moved, told
-from market.bids.operations import revise_terms
+from market.bids.standing import revise_terms
 from market.matching.findings import diagnosis_of
 from market.paging import Page
 from market.supply.commands import NewListing, NewTerms

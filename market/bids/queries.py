@@ -11,6 +11,12 @@ class BidRow(msgspec.Struct, frozen=True):
     """Grams, and fen per kg at the farm gate. Seen by its buyer and by the seller it went to alone."""
 
     id: int
+    #: The turn that this one answers, and the side that made it; ``answered_by`` is the next turn.
+    parent: int | None
+    answered_by: int | None
+    author: str
+    #: The side that must act, while the state is open.
+    awaiting: str
     listing: int
     title: str
     title_en: str
@@ -39,7 +45,8 @@ class BidRow(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-_BID = """SELECT bid.id, bid.listing, listing.title, listing.title_en, bid.demand, listing.ask, lot.remaining,
+_BID = """SELECT bid.id, bid.parent, answer.id AS answered_by, bid.author, bid.awaiting,
+       bid.listing, listing.title, listing.title_en, bid.demand, listing.ask, lot.remaining,
        listing.owner AS seller, seller.name AS seller_name, seller.name_en AS seller_name_en,
        bid.buyer, buyer.name AS buyer_name, buyer.name_en AS buyer_name_en,
        bid.quantity, bid.price, bid.deliver_from, bid.deliver_to, bid.note, bid.state,
@@ -49,6 +56,7 @@ FROM bid JOIN listing ON listing.id = bid.listing JOIN lot ON lot.id = listing.l
 JOIN organisation seller ON seller.id = listing.owner
 JOIN organisation buyer ON buyer.id = bid.buyer
 LEFT JOIN reason ON reason.code = bid.reason
+LEFT JOIN bid AS answer ON answer.parent = bid.id
 """
 
 
@@ -67,13 +75,39 @@ async def bid_of(*, bid_id: int, organisation_id: int) -> BidRow:
 
 
 async def bids_of(*, organisation_id: int, listing_id: int | None = None) -> list[BidRow]:
-    """Return the bids that the organisation made or received: what awaits an answer first, then newest."""
+    """Return the negotiations of an organisation, each by its newest turn.
+
+    What awaits an answer comes first, what awaits this organisation before the rest; then the newest.
+    """
     return await fetch_into(
         BidRow,
         _BID
         + """WHERE $1 IN (bid.buyer, listing.owner) AND ($2::bigint IS NULL OR bid.listing = $2)
-             ORDER BY bid.state NOT IN ('submitted', 'needs_reconfirm'), bid.created_at DESC, bid.id DESC
+               AND bid.state <> 'countered'
+             ORDER BY bid.state NOT IN ('submitted', 'needs_reconfirm'),
+                 CASE bid.awaiting WHEN 'seller' THEN listing.owner ELSE bid.buyer END <> $1,
+                 bid.created_at DESC, bid.id DESC
              LIMIT 200""",
         organisation_id,
         listing_id,
+    )
+
+
+async def thread_of(*, bid_id: int, organisation_id: int) -> list[BidRow]:
+    """Return every turn of the negotiation that ``bid_id`` is a turn of, the first one first.
+
+    Empty where it is not the organisation's.
+    """
+    return await fetch_into(
+        BidRow,
+        f"""WITH RECURSIVE before AS (
+                SELECT id, parent FROM bid WHERE id = $1
+                UNION ALL SELECT bid.id, bid.parent FROM bid JOIN before ON bid.id = before.parent),
+            turn AS (
+                SELECT id FROM before WHERE parent IS NULL
+                UNION ALL SELECT bid.id FROM bid JOIN turn ON bid.parent = turn.id)
+            {_BID} JOIN turn ON turn.id = bid.id
+            WHERE $2 IN (bid.buyer, listing.owner) ORDER BY bid.id""",  # noqa: S608
+        bid_id,
+        organisation_id,
     )

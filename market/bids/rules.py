@@ -1,35 +1,77 @@
 """The life of a bid, and what a bid must respect."""
 
 from datetime import date
+from typing import Protocol
 
 from market.errors import Invalid
 from market.i18n import Message, msg
-from market.transitions import Lifecycle, Move
+from market.transitions import Lifecycle, Move, WrongState
 from market.units import FenPerKg, Gram, kg, yuan_per_kg
 
 SUBMITTED, ACCEPTED, REJECTED = "submitted", "accepted", "rejected"
 WITHDRAWN, EXPIRED, NEEDS_RECONFIRM = "withdrawn", "expired", "needs_reconfirm"
-#: A bid that nobody answers lapses after this many days.
+COUNTERED = "countered"
+#: Each turn of a negotiation that nobody answers lapses after this many days.
 ANSWER_DAYS = 7
 
 BID = Lifecycle(
     "bid",
-    Move("accept", {SUBMITTED}, ACCEPTED, by={"seller"}),
-    Move("reject", {SUBMITTED}, REJECTED, by={"seller"}),
-    Move("withdraw", {SUBMITTED, NEEDS_RECONFIRM}, WITHDRAWN, by={"buyer"}),
+    Move("accept", {SUBMITTED}, ACCEPTED, by={"buyer", "seller"}),
+    Move("counter", {SUBMITTED}, COUNTERED, by={"buyer", "seller"}),
+    Move("reject", {SUBMITTED}, REJECTED, by={"buyer", "seller"}),
+    Move("withdraw", {SUBMITTED, NEEDS_RECONFIRM}, WITHDRAWN, by={"buyer", "seller"}),
     Move("expire", {SUBMITTED, NEEDS_RECONFIRM}, EXPIRED, by={"system"}),
     Move("unsettle", {SUBMITTED}, NEEDS_RECONFIRM, by={"system"}),
-    Move("reconfirm", {NEEDS_RECONFIRM}, SUBMITTED, by={"buyer"}),
+    Move("reconfirm", {NEEDS_RECONFIRM}, SUBMITTED, by={"buyer", "seller"}),
     start=SUBMITTED,
     labels={
         SUBMITTED: msg("待答复"),
         ACCEPTED: msg("已接受"),
+        COUNTERED: msg("已还价"),
         REJECTED: msg("已谢绝"),
         WITHDRAWN: msg("已撤回"),
         EXPIRED: msg("已过期"),
         NEEDS_RECONFIRM: msg("待重新确认"),
     },
 )
+
+SIDES = ("seller", "buyer")
+#: What only the party may do whose turn it is; the rest is for the author of the turn.
+ANSWERS = frozenset({"accept", "counter", "reject"})
+
+
+def other(side: str) -> str:
+    """Return the opposite of ``side``."""
+    return "buyer" if side == "seller" else "seller"
+
+
+def moves_open(*, state: str, author: str, by: str) -> tuple[str, ...]:
+    """Return the moves that are open to side ``by`` in a turn that side ``author`` made.
+
+    The other side answers; the author takes back or confirms. Nobody accepts what is their own.
+    """
+    return tuple(move for move in BID.available(state=state, by=by) if (move in ANSWERS) is (by != author))
+
+
+def next_state(move: str, *, state: str, author: str, by: str) -> str:
+    """Return the state after ``move``.
+
+    Raises:
+        WrongState: the move is not open in ``state``, or it is the other side's to make.
+    """
+    target = BID.apply(move, state=state, by=by)
+    if move not in moves_open(state=state, author=author, by=by):
+        raise WrongState(
+            msg("这一轮该对方答复，您现在不能做这一步。")
+            if by == author
+            else msg("这一轮是对方提的，只有对方能这样做。")
+        )
+    return target
+
+
+def awaited(*, state: str, author: str) -> str:
+    """Return the side that must act: the other one to answer, the author to confirm."""
+    return author if state == NEEDS_RECONFIRM else other(author)
 
 
 def check_quantity(*, quantity: Gram, remaining: Gram, min_order: Gram) -> None:
@@ -49,6 +91,43 @@ def check_quantity(*, quantity: Gram, remaining: Gram, min_order: Gram) -> None:
         problem = msg("起订量是 {least} 公斤，请增加数量。", least=f"{kg(min_order):,f}")
     if problem:
         raise Invalid(problem, {"quantity": problem})
+
+
+def check_news(*, new: tuple[Gram, FenPerKg, date, date], old: tuple[Gram, FenPerKg, date, date]) -> None:
+    """A counter differs from what it answers; the same terms are accepted instead.
+
+    Raises:
+        Invalid: with the field ``price``.
+    """
+    if new == old:
+        problem = msg("和对方提的一样：请改数量、价格或交货期，或者直接接受。")
+        raise Invalid(problem, {"price": problem})
+
+
+class Terms(Protocol):
+    """What of a listing a bid rests on. Grams, and fen per kg at the farm gate."""
+
+    @property
+    def ask(self) -> FenPerKg: ...
+    @property
+    def min_order(self) -> Gram: ...
+    @property
+    def available_from(self) -> date: ...
+    @property
+    def available_to(self) -> date: ...
+    @property
+    def credentials(self) -> tuple[str, ...]: ...
+
+
+def matters(before: Terms | None, after: Terms) -> bool:
+    """Whether open turns must be confirmed again: further proofs alone unsettle nobody."""
+    if before is None:
+        return False
+    same = all(
+        getattr(before, name) == getattr(after, name)
+        for name in ("ask", "min_order", "available_from", "available_to")
+    )
+    return not same or not set(before.credentials) <= set(after.credentials)
 
 
 def check_price(price: FenPerKg, *, most: FenPerKg) -> None:

@@ -1,4 +1,4 @@
-from piccolo.constraints import Check
+from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
 from market.db.columns import day, moment, number, reference, text, whole
@@ -11,6 +11,12 @@ class Bid(Table, tablename="bid"):
     """What a buyer offers for a part of a listing. Its terms never change; a counter is a new row."""
 
     id = number()
+    #: The turn that this one answers; none where it opens the negotiation.
+    parent = reference("Bid", null=True, index=False)
+    #: The side that made this turn: buyer or seller.
+    author = text(default="buyer")
+    #: The side whose turn it is, or was when the turn ended.
+    awaiting = text(default="seller")
     listing = reference(Listing)
     demand = reference(Demand, null=True)
     buyer = reference("Organisation")
@@ -31,3 +37,4 @@ class Bid(Table, tablename="bid"):
     bid_quantity_positive = Check(quantity > 0, name="bid_quantity_positive")
     bid_price_positive = Check(price > 0, name="bid_price_positive")
     bid_window = Check(deliver_to >= deliver_from, name="bid_window")
+    bid_answered_once = Unique([parent], name="bid_answered_once")

@@ -105,7 +105,7 @@ async def revise_listing(
 ) -> None:
     """Change the terms of a listing that is on sale or suspended.
 
-    Open bids are not touched here: ``bids.operations.revise_terms`` is the call that also asks their
+    Open bids are not touched here: ``bids.standing.revise_terms`` is the call that also asks their
     authors again.
 
     Raises:

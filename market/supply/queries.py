@@ -200,7 +200,8 @@ SELECT listing.id AS listing_id, lot.id AS lot_id, listing.state, listing.title,
     lot.quantity, lot.remaining, listing.ask, listing.available_from, listing.available_to,
     listing.available_to - $2::date AS days_left,
     $2::date - (listing.published_at AT TIME ZONE 'Asia/Shanghai')::date AS days_listed,
-    (SELECT count(*) FROM bid WHERE bid.listing = listing.id AND bid.state = 'submitted') AS open_bids,
+    (SELECT count(*) FROM bid WHERE bid.listing = listing.id AND bid.state = 'submitted'
+        AND bid.awaiting = 'seller') AS open_bids,
     (SELECT count(*) FROM match WHERE match.listing = listing.id
         AND match.state IN ('proposed', 'one_side_agreed', 'agreed')) AS open_matches,
     (SELECT coalesce(sum(deal.quantity), 0) FROM deal WHERE deal.listing = listing.id

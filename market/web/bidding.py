@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from market.accounts.rules import Viewer
 from market.bids import rules
+from market.bids.queries import BidRow
 from market.demand.queries import OwnDemand, demands_of
 from market.demand.rules import PUBLISHED
 from market.errors import Invalid
@@ -15,6 +16,7 @@ from market.supply.queries import ListingDetails
 from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, yuan_per_jin, yuan_per_kg
 from market.web import fields, formats
 from market.web.forms import Filled, Form
+from market.web.trade import KEY
 
 LONGEST_NOTE = 300
 #: The bid stands for itself.
@@ -53,6 +55,30 @@ def blank_bid(listing: ListingDetails, demands: Sequence[OwnDemand], *, today: d
         deliver_from=max(today, listing.available_from),
         deliver_to=listing.available_to,
         demand_id=str(demands[0].demand_id) if demands else NO_DEMAND,
+    )
+
+
+def counter_form(*, today: date) -> Form:
+    """Return the form of a counter, which has every term of a bid but the demand."""
+    return Form(
+        key=KEY,
+        quantity=fields.quantity(msg("数量改为")),
+        price=fields.price(msg("单价改为（地头价，不含运费）")),
+        deliver_from=fields.day(msg("最早交货"), earliest=today),
+        deliver_to=fields.day(msg("最晚交货"), earliest=today),
+        word=fields.text(msg("给对方的话"), most=LONGEST_NOTE, lines=True, optional=True),
+        sure=fields.tick(msg("价格没有写错，就按这个数还价")),
+    )
+
+
+def blank_counter(bid: BidRow, *, today: date) -> Filled:
+    """Return the form of a counter as it stands at first: with the terms that it answers."""
+    return counter_form(today=today).blank(
+        key=str(uuid4()),
+        quantity=Gram(bid.quantity),
+        price=FenPerKg(bid.price),
+        deliver_from=max(today, bid.deliver_from),
+        deliver_to=max(today, bid.deliver_to),
     )
 
 

@@ -1,26 +1,38 @@
 """Bids as both sides see them: the list, one negotiation as a timeline, and its answers."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
+import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.accounts.rules import Actor, Viewer
+from market.accounts.rules import Viewer
 from market.audit.queries import RecordRow, history
-from market.bids.operations import accept_bid, reconfirm_bid, reject_bid, withdraw_bid
-from market.bids.queries import BidRow, bid_of, bids_of
+from market.bids import rules
+from market.bids.negotiating import (
+    Counter,
+    accept_counter,
+    counter_bid,
+    reconfirm_bid,
+    reject_bid,
+    withdraw_bid,
+)
+from market.bids.operations import accept_bid
+from market.bids.queries import BidRow, bid_of, bids_of, thread_of
 from market.bids.rules import ACCEPTED, BID, REJECTED, SUBMITTED, WITHDRAWN
-from market.errors import Conflict, Invalid, NotFound
+from market.errors import Conflict, Invalid
 from market.i18n import Message, msg
+from market.supply.queries import listing_page
 from market.transitions import WrongState
 from market.units import FenPerKg, Gram, amount
 from market.web import pages
 from market.web.addresses import row_number
-from market.web.forms import Filled
+from market.web.bidding import bid_problems, blank_counter, counter_form
+from market.web.forms import Filled, fault_message
 from market.web.guards import SignedIn, WebRequest, require
 from market.web.trade import BARE, acting, do_once, new_key, refusal_form, show
 
@@ -28,6 +40,7 @@ from market.web.trade import BARE, acting, do_once, new_key, refusal_form, show
 DEEDS: dict[str, Message] = {
     "place": msg("出价"),
     "accept": msg("接受出价，生成合同"),
+    "place_counter": msg("还价"),
     "reject": msg("谢绝出价"),
     "withdraw": msg("已撤回出价"),
     "reconfirm": msg("确认出价仍然算数"),
@@ -53,45 +66,78 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
         sells="seller" in viewer.sides,
         buys="buyer" in viewer.sides,
         BID=BID,
+        waits=_waits,
     )
+
+
+def _waits(bid: BidRow, side: str) -> Message:
+    """Return whom an open bid waits for, as ``side`` reads it."""
+    confirm = bid.state == rules.NEEDS_RECONFIRM
+    if bid.awaiting == side:
+        return msg("等您确认") if confirm else msg("等您答复")
+    return msg("等对方确认") if confirm else msg("等对方答复")
 
 
 @get("/bids/{bid_id:int}")
 async def one(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int]) -> Response[str]:
     """One negotiation: what is offered, who must act until when, what has happened."""
     bid = await bid_of(bid_id=row_number(bid_id), organisation_id=viewer.organisation_id)
-    return await _draw(request, viewer, bid, (await refusal_form(request)).blank(key=new_key()))
+    return await _draw(request, viewer, bid)
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One turn of a negotiation with its differences to the one before. Grams, fen per kg."""
+
+    bid: BidRow
+    more: int
+    dearer: int
+
+
+def _turns(thread: list[BidRow]) -> list[Turn]:
+    steps = [Turn(new, new.quantity - old.quantity, new.price - old.price) for old, new in pairwise(thread)]
+    return [Turn(thread[0], 0, 0), *steps]
 
 
 async def _draw(
-    request: WebRequest, viewer: Viewer, bid: BidRow, refusal: Filled, *, status: int = 200
+    request: WebRequest,
+    viewer: Viewer,
+    bid: BidRow,
+    *,
+    refusal: Filled | None = None,
+    counter: Filled | None = None,
+    status: int = 200,
 ) -> Response[str]:
-    records = await history(subjects=[f"bid:{bid.id}", f"listing:{bid.listing}"])
+    thread = await thread_of(bid_id=bid.id, organisation_id=viewer.organisation_id)
+    records = await history(subjects=[*(f"bid:{turn.id}" for turn in thread), f"listing:{bid.listing}"])
     side = side_of(bid, viewer)
     is_late = bid.expires_at <= clock.now()
-    can = BID.available(state=bid.state, by=side)
+    can = rules.moves_open(state=bid.state, author=bid.author, by=side)
     return show(
         request,
         "bids/one.html",
         status=status,
         bid=bid,
         side=side,
-        can=[move for move in can if not is_late or move in ("withdraw", "reconfirm")],
+        turns=_turns(thread),
+        newest=thread[-1],
+        can=[move for move in can if not is_late or move not in rules.ANSWERS],
         is_late=is_late and bid.state == SUBMITTED,
+        waits=_waits(bid, side),
         total=amount(Gram(bid.quantity), FenPerKg(bid.price)),
-        steps=[step for step in records if _concerns(step, bid)],
+        steps=[step for step in records if _concerns(step, thread)],
         deeds=DEEDS,
         tones=_TONES,
-        refusal=refusal,
+        refusal=refusal or (await refusal_form(request)).blank(key=new_key()),
+        counter=counter or blank_counter(bid, today=clock.today()),
         BID=BID,
     )
 
 
-def _concerns(step: RecordRow, bid: BidRow) -> bool:
-    """Of the listing's own story only the changes of terms after the bid belong to it."""
-    if step.subject == f"bid:{bid.id}":
-        return True
-    return step.action == "revise" and step.at >= bid.created_at
+def _concerns(step: RecordRow, thread: list[BidRow]) -> bool:
+    """Of the listing's own story only the changes of terms after the first bid belong to it."""
+    if step.subject.startswith("bid:"):
+        return step.action in DEEDS
+    return step.action == "revise" and step.at >= thread[0].created_at
 
 
 @post("/bids/{bid_id:int}/accept")
@@ -100,21 +146,51 @@ async def accept(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int]) -
     filled = await BARE.read(request)
     filled.check()
     bid = await bid_of(bid_id=row_number(bid_id), organisation_id=viewer.organisation_id)
-    if bid.seller != viewer.organisation_id:
-        raise NotFound(msg("没有找到这笔出价。"))
+    at, key = clock.now(), filled.values["key"]
+    side, own = side_of(bid, viewer), viewer.organisation_id
+    by = acting(viewer, side)
     try:
-        deal_id = await accept_bid(
-            bid_id=bid_id,
-            seller_id=viewer.organisation_id,
-            actor=acting(viewer, "seller"),
-            at=clock.now(),
-            key=filled.values["key"],
-        )
+        if side == "seller":
+            deal_id = await accept_bid(bid_id=bid_id, seller_id=own, actor=by, at=at, key=key)
+        else:
+            deal_id = await accept_counter(bid_id=bid_id, buyer_id=own, actor=by, at=at, key=key)
     except Conflict:
-        if bid.state != ACCEPTED or bid.deal is None:
+        if bid.state != ACCEPTED or bid.deal is None or bid.author == side:
             raise
         deal_id = bid.deal
     return pages.redirect(request, f"/deals/{deal_id}", toast=msg("已接受，合同已生成，请双方签字。"))
+
+
+@post("/bids/{bid_id:int}/counter")
+async def counter(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int]) -> Response[Any]:
+    """Answer with other terms, and go to the new turn."""
+    bid = await bid_of(bid_id=row_number(bid_id), organisation_id=viewer.organisation_id)
+    side = side_of(bid, viewer)
+    filled = await counter_form(today=clock.today()).read(request)
+    listing = await listing_page(bid.listing, viewer.organisation_id)
+    problems = {**filled.errors, **bid_problems(filled.values, listing)}
+    if problems:
+        refused = filled.refused(Invalid(fault_message(problems), problems))
+        return await _draw(request, viewer, bid, counter=refused, status=422)
+    try:
+        new_id = await counter_bid(
+            counter=Counter(
+                bid_id=bid.id,
+                quantity=filled.values["quantity"],
+                price=filled.values["price"],
+                deliver_from=filled.values["deliver_from"],
+                deliver_to=filled.values["deliver_to"],
+                note=filled.values["word"],
+            ),
+            organisation_id=viewer.organisation_id,
+            side=side,
+            actor=acting(viewer, side),
+            at=clock.now(),
+            key=filled.values["key"],
+        )
+    except Invalid as error:
+        return await _draw(request, viewer, bid, counter=filled.refused(error), status=422)
+    return pages.redirect(request, f"/bids/{new_id}", toast=msg("还价已送达，等对方在 7 天内答复。"))
 
 
 @post("/bids/{bid_id:int}/reject")
@@ -122,8 +198,7 @@ async def reject(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int]) -
     """Decline with a coded reason."""
     filled = await (await refusal_form(request)).read(request)
     bid = await bid_of(bid_id=row_number(bid_id), organisation_id=viewer.organisation_id)
-    if bid.seller != viewer.organisation_id:
-        raise NotFound(msg("没有找到这笔出价。"))
+    side = side_of(bid, viewer)
     try:
         filled.check()
         at = clock.now()
@@ -134,55 +209,62 @@ async def reject(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int]) -
             about={"bid": bid_id, "reason": filled.values["reason"], "note": filled.values["note"]},
             deed=lambda: reject_bid(
                 bid_id=bid_id,
-                seller_id=viewer.organisation_id,
+                organisation_id=viewer.organisation_id,
+                side=side,
                 reason=filled.values["reason"],
                 note=filled.values["note"],
-                actor=acting(viewer, "seller"),
+                actor=acting(viewer, side),
                 at=at,
             ),
             at=at,
         )
     except Invalid as error:
-        return await _draw(request, viewer, bid, filled.refused(error), status=422)
+        return await _draw(request, viewer, bid, refusal=filled.refused(error), status=422)
     except WrongState:
-        if bid.state != REJECTED:
+        if bid.state != REJECTED or bid.author == side:
             raise
     return pages.redirect(request, f"/bids/{bid_id}", toast=msg("已谢绝，对方会看到原因。"))
 
 
-BuyerMove = Callable[..., Awaitable[None]]
-
-
-async def _by_buyer(
-    request: WebRequest, viewer: Viewer, bid_id: int, move: BuyerMove, *, name: str, goal: str, toast: Message
+async def _by_author(
+    request: WebRequest,
+    viewer: Viewer,
+    bid_id: int,
+    move: Callable[..., Awaitable[None]],
+    *,
+    name: str,
+    goal: str,
+    toast: Message,
 ) -> Response[Any]:
     filled = await BARE.read(request)
     filled.check()
     bid = await bid_of(bid_id=row_number(bid_id), organisation_id=viewer.organisation_id)
-    at = clock.now()
+    at, side = clock.now(), side_of(bid, viewer)
     try:
         await do_once(
             viewer=viewer,
             key=filled.values["key"],
             name=name,
             about={"bid": bid_id},
-            deed=lambda: _told(move, bid_id, viewer.organisation_id, acting(viewer, "buyer"), at),
+            deed=lambda: move(
+                bid_id=bid_id,
+                organisation_id=viewer.organisation_id,
+                side=side,
+                actor=acting(viewer, side),
+                at=at,
+            ),
             at=at,
         )
     except WrongState:
-        if bid.state != goal or bid.buyer != viewer.organisation_id:
+        if bid.state != goal or bid.author != side:
             raise
     return pages.redirect(request, f"/bids/{bid_id}", toast=toast)
 
 
-async def _told(move: BuyerMove, bid_id: int, buyer_id: int, actor: Actor, at: datetime) -> None:
-    await move(bid_id=bid_id, buyer_id=buyer_id, actor=actor, at=at)
-
-
 @post("/bids/{bid_id:int}/withdraw")
 async def withdraw(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int]) -> Response[Any]:
-    """Take the bid back."""
-    return await _by_buyer(
+    """Take one's own turn back."""
+    return await _by_author(
         request,
         viewer,
         bid_id,
@@ -195,16 +277,16 @@ async def withdraw(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int])
 
 @post("/bids/{bid_id:int}/reconfirm")
 async def reconfirm(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int]) -> Response[Any]:
-    """Let the bid stand under the new terms."""
-    return await _by_buyer(
+    """Let one's own turn stand under the new terms."""
+    return await _by_author(
         request,
         viewer,
         bid_id,
         reconfirm_bid,
         name="bid_reconfirm",
         goal=SUBMITTED,
-        toast=msg("已确认，等卖方答复。"),
+        toast=msg("已确认，等对方答复。"),
     )
 
 
-routes: list[ControllerRouterHandler] = [index, one, accept, reject, withdraw, reconfirm]
+routes: list[ControllerRouterHandler] = [index, one, accept, counter, reject, withdraw, reconfirm]

@@ -113,7 +113,11 @@ async def _buyer(request: WebRequest, viewer: Viewer) -> Response[str]:
         todo=_in_order(todo),
         demands=[demand for demand in demands if demand.state == "published"][:8],
         wanted=_wanted(demands),
-        open_bids=[bid for bid in bids if bid.buyer == viewer.organisation_id and bid.state == SUBMITTED],
+        open_bids=[
+            bid
+            for bid in bids
+            if bid.buyer == viewer.organisation_id and bid.state == SUBMITTED and bid.awaiting == "seller"
+        ],
         signed=_holding(deals),
         worth=_worth(deals),
         coming=await _coming(viewer),
@@ -185,19 +189,22 @@ def _with_whom(name: str) -> Message:
 
 
 def _answers(request: WebRequest, viewer: Viewer, bids: list[BidRow]) -> list[Todo]:
-    """Bids that this side has to answer: received and open, or made and in need of confirmation."""
+    """Turns that this side has to answer, or, being its own, to confirm."""
     language, now = language_of(request), clock.now()
     todo = []
     for bid in bids:
         if bid.expires_at <= now:
             continue
         title = name_in(language, bid, "title")
-        if bid.seller == viewer.organisation_id and bid.state == SUBMITTED:
-            other, label, act = name_in(language, bid, "buyer_name"), msg("待答复出价"), msg("去答复")
-        elif bid.buyer == viewer.organisation_id and bid.state == NEEDS_RECONFIRM:
-            other, label, act = name_in(language, bid, "seller_name"), msg("条件改了，待确认"), msg("去确认")
-        else:
+        side = "seller" if bid.seller == viewer.organisation_id else "buyer"
+        if bid.awaiting != side or bid.state not in (SUBMITTED, NEEDS_RECONFIRM):
             continue
+        other = name_in(language, bid, "buyer_name" if side == "seller" else "seller_name")
+        if bid.state == NEEDS_RECONFIRM:
+            label, act = msg("条件改了，待确认"), msg("去确认")
+        else:
+            label = msg("待答复出价") if bid.author == "buyer" else msg("待答复还价")
+            act = msg("去答复")
         due = _day(bid.expires_at)
         todo.append(Todo(label, title, _with_whom(other), f"/bids/{bid.id}", act, due, _tone(due)))
     return todo

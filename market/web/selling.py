@@ -10,9 +10,9 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts.rules import Viewer, actor
-from market.bids.operations import revise_terms
 from market.bids.queries import bids_of
 from market.bids.rules import BID
+from market.bids.standing import revise_terms
 from market.catalogue.queries import credential_kinds, produce_by_code
 from market.errors import Invalid, NotFound
 from market.i18n import Language, Message, message_from, msg

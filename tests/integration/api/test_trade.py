@@ -115,3 +115,24 @@ async def test_a_delivery_is_refused_for_known_reasons_only(
     assert (await buyer.post("/deals/1/deliveries/1/reject", {})).status_code == 422
     refused = await buyer.post("/deals/1/deliveries/1/reject", {"reason": "quality"})
     assert refused.json() == {"state": "rejected"}
+
+
+async def test_counters_pass_the_turn_to_the_other_side(
+    people: People, factory: Factory, lot: dict[str, Any], window: dict[str, date]
+) -> None:
+    seller = await people.caller(await factory.member(role="secretary"))
+    buyer = await people.caller(await factory.member(role="buyer"))
+    await seller.post("/listings", lot)
+    terms = {"quantity": 400_000, "price": 690, **window}
+    await buyer.post("/bids", {"listing_id": 1, **terms})
+    assert (await buyer.post("/bids/1/counter", {**terms, "price": 680})).status_code == 409
+    countered = await seller.post("/bids/1/counter", {**terms, "price": 700})
+    assert (countered.status_code, countered.json()) == (201, {"bid_id": 2})
+    assert (await seller.post("/bids/2/accept")).status_code == 409
+    thread = (await buyer.get("/bids/2/thread")).json()
+    assert [(turn["id"], turn["author"], turn["awaiting"], turn["state"]) for turn in thread] == [
+        (1, "buyer", "seller", "countered"),
+        (2, "seller", "buyer", "submitted"),
+    ]
+    assert (await people.visitor.get("/bids/2/thread")).status_code == 401
+    assert (await buyer.post("/bids/2/accept")).json() == {"deal_id": 1}

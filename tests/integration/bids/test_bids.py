@@ -4,16 +4,10 @@ import msgspec
 import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
-from market.bids.operations import (
-    NewBid,
-    accept_bid,
-    place_bid,
-    reconfirm_bid,
-    reject_bid,
-    revise_terms,
-    withdraw_bid,
-)
+from market.bids.negotiating import reconfirm_bid, reject_bid, withdraw_bid
+from market.bids.operations import NewBid, accept_bid, place_bid
 from market.bids.queries import bid_of, bids_of
+from market.bids.standing import revise_terms
 from market.db.session import fetch_value
 from market.deals.queries import deal_of
 from market.errors import Conflict, Invalid, NotFound
@@ -151,7 +145,8 @@ async def test_declining_tells_the_buyer_why(factory: Factory) -> None:
     with pytest.raises(Invalid):
         await reject_bid(
             bid_id=bid_id,
-            seller_id=seller.organisation_id,
+            organisation_id=seller.organisation_id,
+            side="seller",
             reason="no such code",
             note="",
             actor=seller.actor,
@@ -159,7 +154,8 @@ async def test_declining_tells_the_buyer_why(factory: Factory) -> None:
         )
     await reject_bid(
         bid_id=bid_id,
-        seller_id=seller.organisation_id,
+        organisation_id=seller.organisation_id,
+        side="seller",
         reason="price",
         note="低于成本",
         actor=seller.actor,
@@ -186,13 +182,17 @@ async def test_revised_terms_ask_the_bidder_again(factory: Factory) -> None:
     )
     with pytest.raises(WrongState):
         await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
-    await reconfirm_bid(bid_id=bid_id, buyer_id=buyer.organisation_id, actor=buyer.actor, at=STORY)
+    await reconfirm_bid(
+        bid_id=bid_id, organisation_id=buyer.organisation_id, side="buyer", actor=buyer.actor, at=STORY
+    )
     await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
 
 
 async def test_a_withdrawn_bid_is_gone(factory: Factory) -> None:
     seller, buyer, _, bid_id = await placed(factory)
-    await withdraw_bid(bid_id=bid_id, buyer_id=buyer.organisation_id, actor=buyer.actor, at=STORY)
+    await withdraw_bid(
+        bid_id=bid_id, organisation_id=buyer.organisation_id, side="buyer", actor=buyer.actor, at=STORY
+    )
     with pytest.raises(WrongState):
         await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
 

@@ -1,7 +1,8 @@
 from datetime import timedelta
 
 from fixtures.factories import STORY, TODAY, Factory
-from market.bids.operations import NewBid, expire_bids, place_bid
+from market.bids.operations import NewBid, place_bid
+from market.bids.standing import expire_bids
 from market.db.jobs import Worker
 from market.db.session import execute, fetch, fetch_value
 from market.demand.operations import close_overdue

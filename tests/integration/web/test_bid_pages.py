@@ -54,7 +54,8 @@ async def test_buttons_belong_to_the_side_that_may_press_them(
     assert f'action="/bids/{bid}/withdraw"' not in (await secretary.get(f"/bids/{bid}")).text
     assert f'action="/bids/{bid}/withdraw"' in (await purchaser.get(f"/bids/{bid}")).text
     assert f'action="/bids/{bid}/accept"' not in (await purchaser.get(f"/bids/{bid}")).text
-    assert (await purchaser.post(f"/bids/{bid}/accept")).status_code == 404
+    assert (await purchaser.post(f"/bids/{bid}/accept")).status_code == 409
+    assert await state_of(bid) == "submitted"
 
 
 async def test_accepting_makes_one_deal_however_often_it_is_sent(secretary: Browser, bid: int) -> None:
@@ -107,3 +108,40 @@ async def test_page_tells_what_happened_by_whom(secretary: Browser, bid: int) ->
     page = await secretary.get(f"/bids/{bid}?lang=en")
     assert "Bid accepted, contract made" in page.text
     assert "This bid has become a contract." in page.text
+
+
+async def test_turns_go_to_and_fro_with_their_differences(
+    secretary: Browser, purchaser: Browser, bid: int
+) -> None:
+    page = await secretary.get(f"/bids/{bid}")
+    assert f'action="/bids/{bid}/counter"' in page.text
+    assert f'action="/bids/{bid}/counter"' not in (await purchaser.get(f"/bids/{bid}")).text
+    same = await secretary.post(f"/bids/{bid}/counter", await terms_of(bid))
+    assert (same.status_code, list(faults(same))) == (422, ["price"])
+    counter = await secretary.post(f"/bids/{bid}/counter", {**await terms_of(bid), "price": "0.80"})
+    turn = await fetch_value("SELECT id FROM bid WHERE parent = $1", bid)
+    assert counter.headers["location"] == f"/bids/{turn}"
+    page = await purchaser.get(f"/bids/{turn}")
+    assert "卖方还价" in page.text
+    assert "单价 +0.05 元/斤 · 0.10 元/公斤" in page.text
+    assert "等您答复" in (await purchaser.get("/bids")).text
+    assert "待答复还价" in (await purchaser.get("/")).text
+    assert f'href="/bids/{turn}"' in (await secretary.get(f"/bids/{bid}")).text
+    assert (await secretary.post(f"/bids/{turn}/accept")).status_code == 409
+    answer = await purchaser.post(f"/bids/{turn}/accept")
+    assert answer.headers["location"] == f"/deals/{await fetch_value('SELECT id FROM deal')}"
+    assert await fetch_value("SELECT price FROM deal") == 160
+
+
+async def terms_of(bid_id: int) -> dict[str, str]:
+    """The fields of a counter that says what the bid says."""
+    day = "SELECT {}::text FROM bid WHERE id = $1"
+    return {
+        "quantity": "500",
+        "quantity_unit": "kg",
+        "price": "0.75",
+        "price_unit": "jin",
+        "deliver_from": await fetch_value(day.format("deliver_from"), bid_id),
+        "deliver_to": await fetch_value(day.format("deliver_to"), bid_id),
+        "key": str(uuid4()),
+    }

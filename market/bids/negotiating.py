@@ -1,0 +1,233 @@
+"""Counters and what both sides do with a turn. A turn never changes: a counter is a new one."""
+
+from datetime import date, datetime, timedelta
+
+import msgspec
+from asyncpg import Record
+
+from market.accounts.rules import Actor
+from market.audit.operations import record
+from market.bids import rules
+from market.bids.accepting import accept
+from market.bids.operations import Placed, by_author, check_demand, taken_up
+from market.db.replay import once
+from market.db.session import execute, fetch, transaction
+from market.errors import Conflict, Invalid
+from market.i18n import Message, msg
+from market.notices.operations import notify
+from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, kg, yuan_per_kg
+
+
+class Counter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The terms instead of those of ``bid_id``. Grams, and fen per kg at the farm gate."""
+
+    bid_id: int
+    quantity: Gram
+    price: FenPerKg
+    deliver_from: date
+    deliver_to: date
+    note: str = ""
+
+
+async def counter_bid(
+    *, counter: Counter, organisation_id: int, side: str, actor: Actor, at: datetime, key: str | None = None
+) -> int:
+    """Answer a turn with other terms; return the number of the new turn, which the other side answers.
+
+    Raises:
+        NotFound: no such turn in a negotiation of this side.
+        Conflict: it was answered meanwhile, it lapsed, it is not this side's turn, or the goods are off sale.
+        Invalid: the terms are the same as before, or do not fit the listing or the buyer's demand.
+    """
+
+    async def deed() -> Placed:
+        parent = await taken_up(
+            bid_id=counter.bid_id, organisation_id=organisation_id, side=side, move="counter", at=at
+        )
+        await _check(counter, parent)
+        until = at + timedelta(days=rules.ANSWER_DAYS)
+        awaiting = rules.other(side)
+        rows = await fetch(
+            """INSERT INTO bid (parent, author, awaiting, listing, demand, buyer, quantity, price,
+                                deliver_from, deliver_to, note, state, created_by, created_at, expires_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING id""",
+            parent["id"],
+            side,
+            awaiting,
+            parent["listing"],
+            parent["demand"],
+            parent["buyer"],
+            counter.quantity,
+            counter.price,
+            counter.deliver_from,
+            counter.deliver_to,
+            counter.note,
+            rules.BID.start,
+            actor.person_id,
+            at,
+            until,
+        )
+        bid_id = int(rows[0]["id"])
+        terms = {"grams": counter.quantity, "fen_per_kg": counter.price}
+        await record(
+            subject=f"bid:{parent['id']}", action="counter", actor=actor, at=at, details={"bid": bid_id}
+        )
+        await record(
+            subject=f"bid:{bid_id}",
+            action="place_counter",
+            actor=actor,
+            at=at,
+            details={"parent": parent["id"], **terms},
+        )
+        await notify(
+            organisation_id=parent["buyer"] if awaiting == "buyer" else parent["owner"],
+            kind="bid_countered",
+            message=msg(
+                "“{title}”对方还价：{mass} 公斤，{price} 元/公斤，请答复。",
+                title=parent["title"],
+                mass=f"{kg(counter.quantity):,f}",
+                price=f"{yuan_per_kg(counter.price):.2f}",
+            ),
+            link=f"/bids/{bid_id}",
+            at=at,
+            due_at=until,
+        )
+        return Placed(bid_id)
+
+    placed = await once(
+        key=key, person_id=actor.person_id, request=counter, reply_type=Placed, deed=deed, at=at
+    )
+    return placed.bid_id
+
+
+class AcceptCounter(msgspec.Struct, frozen=True):
+    bid_id: int
+
+
+async def accept_counter(
+    *, bid_id: int, buyer_id: int, actor: Actor, at: datetime, key: str | None = None
+) -> int:
+    """Turn the seller's counter into a deal and return the deal's number.
+
+    It goes the way of ``accepting.accept_bid`` to the stock, together with whoever accepts at the same time.
+
+    Raises: as ``accepting.accept_bid``.
+    """
+    return await accept(
+        bid_id=bid_id,
+        organisation_id=buyer_id,
+        side="buyer",
+        request=AcceptCounter(bid_id),
+        actor=actor,
+        at=at,
+        key=key,
+    )
+
+
+async def reject_bid(
+    *, bid_id: int, organisation_id: int, side: str, reason: str, note: str, actor: Actor, at: datetime
+) -> None:
+    """Decline a turn, and with it the negotiation, with a coded reason, which the other side sees.
+
+    Raises:
+        NotFound, Conflict: as ``accepting.accept_bid``.
+        Invalid: no such reason.
+    """
+    async with transaction():
+        if not await fetch("SELECT code FROM reason WHERE code = $1", reason):
+            problem = msg("请选择原因，让对方知道为什么。")
+            raise Invalid(problem, {"reason": problem})
+        bid = await taken_up(bid_id=bid_id, organisation_id=organisation_id, side=side, move="reject", at=at)
+        await execute("UPDATE bid SET reason = $2, reason_note = $3 WHERE id = $1", bid_id, reason, note)
+        await record(subject=f"bid:{bid_id}", action="reject", actor=actor, at=at, details={"reason": reason})
+        message = (
+            msg("对方谢绝了您对“{title}”的出价，原因已写明。", title=bid["title"])
+            if side == "seller"
+            else msg("对方谢绝了您对“{title}”的还价，原因已写明。", title=bid["title"])
+        )
+        await _tell_other(bid, side=side, kind="bid_rejected", message=message, at=at)
+
+
+async def withdraw_bid(*, bid_id: int, organisation_id: int, side: str, actor: Actor, at: datetime) -> None:
+    """Take one's own turn back before it is answered; the negotiation ends.
+
+    Raises: NotFound, WrongState.
+    """
+    async with transaction():
+        bid = await by_author(bid_id=bid_id, organisation_id=organisation_id, side=side, move="withdraw")
+        await record(subject=f"bid:{bid_id}", action="withdraw", actor=actor, at=at, details={})
+        message = (
+            msg("“{title}”的一笔出价，买方撤回了。", title=bid["title"])
+            if side == "buyer"
+            else msg("“{title}”的还价，卖方撤回了。", title=bid["title"])
+        )
+        await _tell_other(bid, side=side, kind="bid_withdrawn", message=message, at=at)
+
+
+async def reconfirm_bid(*, bid_id: int, organisation_id: int, side: str, actor: Actor, at: datetime) -> None:
+    """Let one's own turn stand under the listing's new terms; the other side has the full time to answer.
+
+    Raises:
+        NotFound: no such turn of this side.
+        WrongState: it needs no confirmation, or is the other side's.
+    """
+    async with transaction():
+        bid = await by_author(bid_id=bid_id, organisation_id=organisation_id, side=side, move="reconfirm")
+        until = at + timedelta(days=rules.ANSWER_DAYS)
+        await execute("UPDATE bid SET expires_at = $2 WHERE id = $1", bid_id, until)
+        await record(subject=f"bid:{bid_id}", action="reconfirm", actor=actor, at=at, details={})
+        message = msg("“{title}”条件改过之后，对方确认出价仍然算数，请答复。", title=bid["title"])
+        await _tell_other(bid, side=side, kind="bid_reconfirmed", message=message, at=at, due_at=until)
+
+
+async def _tell_other(
+    bid: Record, *, side: str, kind: str, message: Message, at: datetime, due_at: datetime | None = None
+) -> None:
+    await notify(
+        organisation_id=bid["buyer"] if side == "seller" else bid["owner"],
+        kind=kind,
+        message=message,
+        link=f"/bids/{bid['id']}",
+        at=at,
+        due_at=due_at,
+    )
+
+
+async def _check(counter: Counter, parent: Record) -> None:
+    """A counter respects what a bid respects, and says something new.
+
+    The listing is held as it is until the turn is written, so that no change of its terms slips in
+    between: whoever changes them takes the turns first.
+    """
+    rows = await fetch(
+        """SELECT listing.state, listing.min_order, listing.available_from, listing.available_to,
+                  lot.remaining
+           FROM listing JOIN lot ON lot.id = listing.lot WHERE listing.id = $1 FOR SHARE OF listing""",
+        parent["listing"],
+    )
+    listing = rows[0]
+    if listing["state"] != "published":
+        raise Conflict(msg("这批货源现在不在售，请刷新后再看。"))
+    rules.check_news(
+        new=(counter.quantity, counter.price, counter.deliver_from, counter.deliver_to),
+        old=(parent["quantity"], parent["price"], parent["deliver_from"], parent["deliver_to"]),
+    )
+    rules.check_quantity(
+        quantity=counter.quantity,
+        remaining=Gram(listing["remaining"]),
+        min_order=Gram(listing["min_order"]),
+    )
+    rules.check_price(counter.price, most=MOST_FEN_PER_KG)
+    rules.check_window(
+        start=counter.deliver_from,
+        end=counter.deliver_to,
+        first=listing["available_from"],
+        last=listing["available_to"],
+    )
+    if parent["demand"] is not None:
+        await check_demand(
+            demand_id=parent["demand"],
+            listing_id=parent["listing"],
+            quantity=counter.quantity,
+            buyer_id=parent["buyer"],
+        )

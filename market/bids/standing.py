@@ -1,0 +1,100 @@
+"""What becomes of open turns that nobody answers: terms change under them, and time runs out."""
+
+from datetime import datetime
+
+from market.accounts.rules import Actor
+from market.bids import rules
+from market.db.session import fetch, transaction
+from market.i18n import msg
+from market.notices.operations import notify
+from market.supply.commands import NewTerms
+from market.supply.operations import revise_listing
+
+
+async def revise_terms(
+    *, listing_id: int, terms: NewTerms, owner_id: int, actor: Actor, at: datetime
+) -> None:
+    """Change a listing's terms; where they matter, the author of every open turn is asked again.
+
+    Raises:
+        NotFound, Conflict, Invalid: as ``supply.operations.revise_listing``.
+    """
+    async with transaction():
+        # the turns before the listing, as whoever answers one takes them
+        await fetch(
+            "SELECT id FROM bid WHERE listing = $1 AND state = $2 ORDER BY id FOR UPDATE",
+            listing_id,
+            rules.SUBMITTED,
+        )
+        before = await _terms(listing_id)
+        await revise_listing(listing_id=listing_id, terms=terms, owner_id=owner_id, actor=actor, at=at)
+        if rules.matters(before, terms):
+            await unsettle(listing_id=listing_id, at=at)
+
+
+async def unsettle(*, listing_id: int, at: datetime) -> int:
+    """Ask the author of every open turn on a listing whether it still stands; return how many.
+
+    For every change that matters to who has made a turn: price, window, minimum order, proofs taken
+    away, less goods.
+    """
+    unsettled = await fetch(
+        """UPDATE bid SET state = $2, awaiting = bid.author FROM listing
+           WHERE bid.listing = $1 AND bid.state = $3 AND listing.id = bid.listing
+           RETURNING bid.id, bid.author, bid.buyer, listing.owner, listing.title""",
+        listing_id,
+        rules.BID.apply("unsettle", state=rules.SUBMITTED, by="system"),
+        rules.SUBMITTED,
+    )
+    for bid in unsettled:
+        for side in rules.SIDES:
+            asks = side == bid["author"]
+            if not asks and side == "seller":
+                continue  # who changed the terms knows that the buyer is asked again
+            await notify(
+                organisation_id=bid["buyer"] if side == "buyer" else bid["owner"],
+                kind="bid_unsettled",
+                message=msg("“{title}”的条件改了，请确认您的出价是否还算数。", title=bid["title"])
+                if asks
+                else msg("“{title}”的条件改了，卖方的还价要由卖方重新确认后才算数。", title=bid["title"]),
+                link=f"/bids/{bid['id']}",
+                at=at,
+            )
+    return len(unsettled)
+
+
+async def expire_bids(*, at: datetime) -> int:
+    """Let turns lapse that nobody answered in time, and tell both sides; return how many."""
+    async with transaction():
+        lapsed = await fetch(
+            """UPDATE bid SET state = $1 FROM listing
+               WHERE bid.state = ANY($2::text[]) AND bid.expires_at <= $3 AND listing.id = bid.listing
+               RETURNING bid.id, bid.buyer, listing.owner, listing.title""",
+            rules.EXPIRED,
+            sorted(rules.BID.sources("expire")),
+            at,
+        )
+        for bid in lapsed:
+            message = msg("您对“{title}”的出价过了答复期限，没有成交。", title=bid["title"])
+            for party in (bid["buyer"], bid["owner"]):
+                await notify(
+                    organisation_id=party,
+                    kind="bid_expired",
+                    message=message
+                    if party == bid["buyer"]
+                    else msg("“{title}”的一笔出价过了答复期限，没有成交。", title=bid["title"]),
+                    link=f"/bids/{bid['id']}",
+                    at=at,
+                )
+    return len(lapsed)
+
+
+async def _terms(listing_id: int) -> NewTerms | None:
+    """Return the terms as they stand, held until the transaction ends; None where there is no listing."""
+    rows = await fetch(
+        """SELECT listing.ask, listing.min_order, listing.available_from, listing.available_to,
+                  lot.credentials
+           FROM listing JOIN lot ON lot.id = listing.lot WHERE listing.id = $1 FOR UPDATE OF listing""",
+        listing_id,
+    )
+    return NewTerms(**{**rows[0], "credentials": tuple(rows[0]["credentials"])}) if rows else None
