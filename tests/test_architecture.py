@@ -14,6 +14,7 @@ PURE_NAMES = {
     "rules",
     "clauses",
     "unfair",
+    "wording",
     "breach_rules",
     "commands",
     "lifecycle",

@@ -14,11 +14,14 @@ from market.deals.rules import (
     DELIVERY,
     PARTLY_SIGNED,
     PAYMENT,
-    PAYMENT_DAYS,
     PENDING,
+    PROPOSED,
     SIGNED,
     TAKEN,
 )
+from market.deals.terms import terms_in_force, versions_of
+from market.deals.unfair import LEVELS, advice_on
+from market.deals.wording import lines_of
 from market.i18n import Message, msg
 from market.units import Fen, FenPerKg, Gram, amount
 from market.web import fields
@@ -40,6 +43,10 @@ DEEDS: dict[str, Message] = {
     "delivery_reject": msg("拒收"),
     "delivery_cancel": msg("取消发货"),
     "pay": msg("付款"),
+    "propose_terms": msg("提议改条款"),
+    "agree_terms": msg("新条款双方已签"),
+    "refuse_terms": msg("不同意改条款"),
+    "withdraw_terms": msg("撤回条款提议"),
 }
 _TONES = {
     "countersign": "good",
@@ -112,6 +119,7 @@ async def draw(
     blank_part = (await part_form(request)).blank(key=new_key())
     blank_refusal = (await refusal_form(request)).blank(key=new_key())
     grade = next((each for each in await grades() if each.level == deal.grade), None)
+    version, terms = await terms_in_force(deal_id=deal.id)
     return show(
         request,
         "deals/one.html",
@@ -148,7 +156,11 @@ async def draw(
         deeds=DEEDS,
         tones=_TONES,
         is_signed=deal.state in SIGNED,
-        payment_days=PAYMENT_DAYS,
+        version=version,
+        lines=lines_of(terms, price=FenPerKg(deal.price)),
+        advice=advice_on(terms),
+        levels=LEVELS,
+        has_proposal=any(each.state == PROPOSED for each in await versions_of(deal_id=deal.id)),
         CONTRACT=CONTRACT,
         DELIVERY=DELIVERY,
         PAYMENT=PAYMENT,

@@ -1,0 +1,116 @@
+"""A purchase contract (农产品购销合同) as PDF and as a Word file: one content, set twice, in Chinese.
+
+Whoever may see the contract may print it. What was not signed yet says so.
+"""
+
+from typing import Any
+
+import msgspec
+
+from market.catalogue.queries import grades, produce_by_code
+from market.deals.clauses import Terms, price_of
+from market.deals.queries import DealRow
+from market.deals.terms import terms_in_force
+from market.deals.wording import lines_of
+from market.documents import word
+from market.documents.figures import both_masses, both_prices, day, plain
+from market.documents.typesetting import pdf
+from market.i18n import translate
+from market.units import Fen, FenPerKg, Gram, amount, yuan
+
+
+class Party(msgspec.Struct, frozen=True):
+    role: str
+    name: str
+    uscc: str
+    #: Who signed in the application, and when; "" where nobody has.
+    signed: str
+
+
+class Contract(msgspec.Struct, frozen=True):
+    """What the paper says: facts are (name, words)."""
+
+    number: str
+    made_on: str
+    version: int
+    parties: tuple[Party, Party]
+    facts: list[tuple[str, str]]
+
+
+async def contract_of(deal: DealRow) -> Contract:
+    """Return the contract with the terms that are in force."""
+    version, terms = await terms_in_force(deal_id=deal.id)
+    produce = await produce_by_code(deal.produce)
+    grade = next((each.zh for each in await grades() if each.level == deal.grade), "")
+    goods = " · ".join(filter(None, [produce.zh if produce else deal.title, deal.variety, grade]))
+    return Contract(
+        number=deal.number,
+        made_on=day(deal.created_at),
+        version=version,
+        parties=(
+            Party("卖方（甲方）", deal.seller_name, deal.seller_uscc or "", _signed(deal, "seller")),
+            Party("买方（乙方）", deal.buyer_name, deal.buyer_uscc or "", _signed(deal, "buyer")),
+        ),
+        facts=[*_goods(deal, goods, terms), *_clauses(deal, terms)],
+    )
+
+
+def _signed(deal: DealRow, side: str) -> str:
+    when = getattr(deal, f"{side}_signed_at")
+    if when is None:
+        return ""
+    return f"{getattr(deal, f'{side}_signer') or ''} {day(when)} 在线签字".strip()
+
+
+def _goods(deal: DealRow, goods: str, terms: Terms) -> list[tuple[str, str]]:
+    price = price_of(terms, FenPerKg(deal.price))
+    total = amount(Gram(deal.quantity), price)
+    facts = [
+        ("品名、品种、等级", goods),
+        ("原产地", deal.origin),
+        ("数量", both_masses(deal.quantity)),
+        ("单价", both_prices(price)),
+        ("货款合计", f"{plain(yuan(Fen(total)), places=2, least=2)} 元"),
+        ("交货时间", f"{day(terms.deliver_from)}至{day(terms.deliver_to)}"),
+    ]
+    return [(name, words) for name, words in facts if words]
+
+
+def _clauses(deal: DealRow, terms: Terms) -> list[tuple[str, str]]:
+    return [
+        (translate(line.label, "zh"), "\n".join(translate(each, "zh") for each in line.words))
+        for line in lines_of(terms, price=FenPerKg(deal.price))
+    ]
+
+
+def contract_pdf(contract: Contract) -> bytes:
+    """Return the contract as PDF; call it in a thread."""
+    return pdf("contract", msgspec.to_builtins(contract))
+
+
+def contract_docx(contract: Contract) -> bytes:
+    """Return the contract as a Word file that an office can go on writing in."""
+    paper = word.new_paper(title=f"农产品购销合同 {contract.number}", size=11)
+    word.paragraph(paper, "农产品购销合同", size=20, family=word.TITLE, align=word.CENTRE, after=4)
+    word.paragraph(paper, _under(contract), size=9.5, align=word.CENTRE, after=8)
+    for party in contract.parties:
+        word.paragraph(paper, f"{party.role}：{party.name}", size=11)
+        word.paragraph(paper, f"统一社会信用代码：{party.uscc or '＿' * 18}", size=10, after=4)
+    word.paragraph(paper, _PREAMBLE, indent=True, after=6)
+    word.table(paper, ("条款", "约定"), contract.facts, widths=(35, 135))
+    word.paragraph(paper, _COPIES, size=9.5, before=8, after=14)
+    signs: Any = [
+        (f"{party.role}（签字、盖章）", party.signed or "未在线签字", "日期：　　　年　　月　　日")
+        for party in contract.parties
+    ]
+    word.table(paper, ("签署", "在线签字", "签字盖章日期"), signs, widths=(60, 60, 50), height=18)
+    return word.content_of(paper)
+
+
+def _under(contract: Contract) -> str:
+    version = f"　条款第 {contract.version} 版" if contract.version > 1 else ""
+    return f"合同编号：{contract.number}　签订日期：{contract.made_on}{version}"
+
+
+_PREAMBLE = "双方平等自愿，就下列农产品的购销订立本合同，共同遵守。"
+_COPIES = "本合同一式两份，双方各执一份。由“田头”生成；镇政府只组织对接，不是合同一方。"

@@ -1,0 +1,124 @@
+"""Terms of a contract on the page: proposed, signed by the other side, warned of, printed."""
+
+import io
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from docx import Document
+
+from fixtures.factories import Factory, Member
+from market.db.session import fetch_value
+from market.deals.terms import terms_in_force
+from market.web.terms_form import blank_form
+from tests.integration.web import shop, trading
+from tests.integration.web.conftest import Browser, SignedInAs, faults
+
+
+@pytest.fixture
+async def secretary(factory: Factory, seller: Member, browser_of: SignedInAs) -> Browser:
+    await shop.stock_catalogue()
+    return await browser_of(seller)
+
+
+@pytest.fixture
+async def purchaser(buyer: Member, browser_of: SignedInAs) -> Browser:
+    return await browser_of(buyer)
+
+
+async def typed(deal_id: int, **changed: str) -> dict[str, Any]:
+    """The form as the page draws it, with some fields typed over."""
+    version, terms = await terms_in_force(deal_id=deal_id)
+    filled = blank_form(terms, base=version, key=str(uuid4()))
+    return {**{name: texts[0] for name, texts in filled.typed.items() if texts}, **changed}
+
+
+async def test_contract_tells_its_terms_in_both_languages(
+    secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    page = await secretary.get(f"/deals/{deal_id}")
+    for text in ("每批到货验收后 60 天内付 100%。", "不以卖出为付款条件。", "自然损耗"):
+        assert text in page.text
+    english = await secretary.get(f"/deals/{deal_id}/terms?lang=en")
+    assert english.status_code == 200
+
+
+async def test_proposal_is_signed_by_the_other_side_and_then_counts(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    data = await typed(
+        deal_id, deposit="10", share1="40%", days1="30", after2="signing", share2="60", days2="3", note="急用"
+    )
+    answer = await secretary.post(f"/deals/{deal_id}/terms", data)
+    assert answer.status_code == 303, faults(answer)
+    seen = await purchaser.get(f"/deals/{deal_id}/terms")
+    assert "同意并签字" in seen.text
+    assert "急用" in seen.text
+    assert "同意并签字" not in (await secretary.get(f"/deals/{deal_id}/terms")).text
+    for _ in range(2):
+        assert (await purchaser.post(f"/deals/{deal_id}/terms/2/agree")).status_code == 303
+    version, terms = await terms_in_force(deal_id=deal_id)
+    assert (version, terms.deposit) == (2, 1_000)
+    assert [(each.after, each.share, each.days) for each in terms.milestones] == [
+        ("arrival", 4_000, 30),
+        ("signing", 6_000, 3),
+    ]
+    assert (await secretary.post(f"/deals/{deal_id}/terms/2/withdraw")).status_code == 409
+
+
+async def test_same_form_twice_proposes_once(secretary: Browser, seller: Member, buyer: Member) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    data = await typed(deal_id, deposit="10")
+    for _ in range(2):
+        assert (await secretary.post(f"/deals/{deal_id}/terms", data)).status_code == 303
+    assert await fetch_value("SELECT count(*) FROM contract_terms WHERE proposer IS NOT NULL") == 1
+
+
+async def test_faults_stand_beside_their_fields(secretary: Browser, seller: Member, buyer: Member) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    answer = await secretary.post(f"/deals/{deal_id}/terms", await typed(deal_id, share1="99.5"))
+    assert answer.status_code == 422
+    assert faults(answer) == {"share1": "各笔付款的比例加起来要正好是 100%。"}
+    answer = await secretary.post(
+        f"/deals/{deal_id}/terms", await typed(deal_id, natural_loss="0.555", seller_penalty="101")
+    )
+    assert sorted(faults(answer)) == ["natural_loss", "seller_penalty"]
+
+
+async def test_both_sides_are_warned_of_unfair_terms(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    data = await typed(deal_id, fees="每店收进场费 2000 元", days1="90", buyer_penalty="0")
+    assert (await purchaser.post(f"/deals/{deal_id}/terms", data)).status_code == 303
+    for browser in (secretary, purchaser):
+        page = await browser.get(f"/deals/{deal_id}/terms")
+        for text in ("“进场费”：零售商不得收取这类费用", "最长不得超过 60 天", "国务院令第 802 号"):
+            assert text in page.text
+
+
+async def test_contract_is_printed_with_the_terms_in_force(
+    secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    paper = await secretary.get(f"/deals/{deal_id}/contract.pdf")
+    assert (paper.status_code, paper.content[:5]) == (200, b"%PDF-")
+    word = await secretary.get(f"/deals/{deal_id}/contract.docx")
+    document = Document(io.BytesIO(word.content))
+    cells = [cell.text for table in document.tables for row in table.rows for cell in row.cells]
+    number = await fetch_value("SELECT number FROM deal")
+    assert any(number in each.text for each in document.paragraphs)
+    assert {"货款合计", "750.00 元", "违约责任", "争议解决"} <= set(cells)
+    assert sum("在线签字" in cell for cell in cells) == 3
+
+
+async def test_files_of_others_are_not_found(
+    factory: Factory, secretary: Browser, seller: Member, buyer: Member, browser_of: SignedInAs
+) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    other = await browser_of(await factory.member(role="buyer", password="correct horse battery"))
+    for path in ("terms", "contract.pdf", "contract.docx"):
+        assert (await other.get(f"/deals/{deal_id}/{path}")).status_code == 404
+    assert (await other.post(f"/deals/{deal_id}/terms", await typed(deal_id))).status_code == 404
