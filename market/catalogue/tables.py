@@ -1,5 +1,6 @@
 """Reference data. Loaded from seeds/ through ``operations``."""
 
+from piccolo.constraints import Check
 from piccolo.table import Table
 
 from market.db.columns import code, day, flag, number, real, reference, text, texts, whole
@@ -94,3 +95,24 @@ class Reason(Table, tablename="reason"):
     zh = text()
     en = text()
     position = whole()
+
+
+class RecipeYield(Table, tablename="recipe_yield"):
+    """What one part of what a process takes in becomes, in parts of a thousand of it, with bounds."""
+
+    code = code()
+    #: The process, e.g. ``pressing``; its rows have its names and its raw material in common.
+    process = text(index=True)
+    zh = text()
+    en = text()
+    takes = reference(Produce)
+    #: What it gives; None: what is lost on the way.
+    gives = reference(Produce, null=True)
+    #: Thousandths of what goes in.
+    low = whole()
+    high = whole()
+    position = whole()
+    source = text()
+    #: ``read`` in a source or from ``memory``.
+    sureness = text()
+    recipe_yield_bounds = Check((low >= 0) & (high >= low) & (high <= 1000), name="recipe_yield_bounds")

@@ -17,19 +17,42 @@ class LedgerLine(msgspec.Struct, frozen=True):
     deal: int | None
     deal_number: str | None
     at: datetime
+    #: Grams that came to a place or left it (signed); None: nothing moved, or nobody said where.
+    moved: int | None
+    storage: int | None
+    storage_name: str | None
+    #: As ``stock_rules.CORRECTIONS``; empty where the kind says all.
+    reason: str
+    note: str
+
+
+_LINES = """SELECT stock_entry.kind, stock_entry.change, stock_entry.remaining, stock_entry.deal,
+       deal.number AS deal_number, stock_entry.at, stock_entry.moved, stock_entry.storage,
+       storage.name AS storage_name, stock_entry.reason, stock_entry.note
+FROM stock_entry JOIN lot ON lot.id = stock_entry.lot
+LEFT JOIN deal ON deal.id = stock_entry.deal LEFT JOIN storage ON storage.id = stock_entry.storage
+"""
 
 
 async def ledger_of(*, listing_id: int, owner_id: int, limit: int = 50) -> list[LedgerLine]:
     """Return the newest lines of the ledger of an owner's lot; empty where it is not theirs."""
     return await fetch_into(
         LedgerLine,
-        """SELECT stock_entry.kind, stock_entry.change, stock_entry.remaining, stock_entry.deal,
-                  deal.number AS deal_number, stock_entry.at
-           FROM stock_entry JOIN listing ON listing.lot = stock_entry.lot
-           LEFT JOIN deal ON deal.id = stock_entry.deal
-           WHERE listing.id = $1 AND listing.owner = $2
-           ORDER BY stock_entry.id DESC LIMIT $3""",
+        _LINES
+        + """WHERE stock_entry.lot = (SELECT lot FROM listing WHERE id = $1) AND lot.owner = $2
+             ORDER BY stock_entry.id DESC LIMIT $3""",  # noqa: S608
         listing_id,
+        owner_id,
+        limit,
+    )
+
+
+async def ledger_of_lot(*, lot_id: int, owner_id: int, limit: int = 500) -> list[LedgerLine]:
+    """Return the newest lines of the ledger of an owner's lot, on sale or not."""
+    return await fetch_into(
+        LedgerLine,
+        _LINES + "WHERE lot.id = $1 AND lot.owner = $2 ORDER BY stock_entry.id DESC LIMIT $3",
+        lot_id,
         owner_id,
         limit,
     )

@@ -34,8 +34,12 @@ LISTING = Lifecycle(
 #: Why the stock of a lot changed.
 STOCK_KINDS: dict[str, Message] = {
     "in": msg("入库"),
+    "out": msg("出库"),
     "reserved": msg("成交占用"),
     "released": msg("释放"),
+    "transformed": msg("加工"),
+    "lost": msg("损耗"),
+    "moved": msg("移库"),
 }
 
 #: China's extent: a place outside of it is a slip of the pen. Degrees, WGS-84.

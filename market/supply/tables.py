@@ -13,7 +13,8 @@ class Lot(Table, tablename="lot"):
     variety = text(default="")
     #: As ``catalogue.Grade``; higher is better.
     grade = whole(default=0)
-    #: Grams put in.
+    #: Grams put in, less what was lost or made into something else: ``remaining`` and the contracts
+    #: that hold add up to it. Only the SQL functions of the stock ledger change it.
     quantity = whole()
     #: Grams that nobody has reserved. Only the SQL functions of the stock ledger write it.
     remaining = whole()
@@ -25,8 +26,10 @@ class Lot(Table, tablename="lot"):
     story = text(default="")
     story_en = text(default="")
     invented = flag(False)
+    #: What it was made by; None for what was grown or bought.
+    made_by = reference("Transformation", null=True)
     created_at = moment()
-    lot_quantity_positive = Check(quantity > 0, name="lot_quantity_positive")
+    lot_quantity_not_negative = Check(quantity >= 0, name="lot_quantity_not_negative")
     lot_remaining_not_negative = Check(remaining >= 0, name="lot_remaining_not_negative")
 
 
@@ -77,7 +80,7 @@ class StockEntry(Table, tablename="stock_entry"):
 
     id = number()
     lot = reference(Lot)
-    #: in, reserved, released, out or lost.
+    #: As ``rules.STOCK_KINDS``.
     kind = text()
     #: Grams, signed: positive adds to what remains.
     change = whole()
@@ -85,3 +88,106 @@ class StockEntry(Table, tablename="stock_entry"):
     remaining = whole()
     deal = reference("Deal", null=True)
     at = moment()
+    #: Grams, signed, that came to ``storage`` or left it (the owner's hands where none is named); None:
+    #: nothing moved.
+    moved = whole(null=True)
+    storage = reference("Storage", null=True)
+    #: As ``rules.CORRECTIONS``; empty where the kind says all.
+    reason = text(default="")
+    note = text(default="")
+    person = reference("Person", null=True)
+
+
+class Storage(Table, tablename="storage"):
+    """A place of the owner's where goods stand: a tank, a cold store, a shed."""
+
+    id = number()
+    owner = reference("Organisation")
+    name = text()
+    #: As ``rules.STORAGE_KINDS``.
+    kind = text()
+    #: Grams that it takes.
+    capacity = whole()
+    #: Grams that stand in it: the sum of the ledger's ``moved``. Only the SQL functions write it.
+    held = whole(default=0)
+    closed_at = moment(null=True)
+    created_at = moment()
+    storage_name_once = Unique([owner, name], name="storage_name_once")
+    storage_held_not_negative = Check(held >= 0, name="storage_held_not_negative")
+    storage_held_within = Check(held <= capacity, name="storage_held_within")
+
+
+class Holding(Table, tablename="holding"):
+    """How much of a lot stands in a storage. Only the SQL functions write it."""
+
+    id = number()
+    lot = reference(Lot)
+    storage = reference(Storage)
+    #: Grams.
+    grams = whole()
+    holding_once = Unique([lot, storage], name="holding_once")
+    holding_not_negative = Check(grams >= 0, name="holding_not_negative")
+
+
+class Transformation(Table, tablename="transformation"):
+    """Goods of one lot made into others: what went in is what came out and what was lost, to the gram."""
+
+    id = number()
+    source = reference(Lot)
+    #: As ``catalogue.RecipeYield.process``.
+    process = text()
+    #: Grams that went in.
+    grams = whole()
+    #: Grams of it that are in no new lot.
+    loss = whole()
+    person = reference("Person", null=True)
+    at = moment()
+    transformation_grams_positive = Check(grams > 0, name="transformation_grams_positive")
+    transformation_loss_not_negative = Check(loss >= 0, name="transformation_loss_not_negative")
+
+
+class HouseholdShare(Table, tablename="household_share"):
+    """What one household gave to a pooled lot. Names are personal data: for the owner's members alone."""
+
+    id = number()
+    lot = reference(Lot)
+    position = whole()
+    household = text()
+    #: Grams.
+    grams = whole()
+    household_share_once = Unique([lot, position], name="household_share_once")
+    household_share_grams_positive = Check(grams > 0, name="household_share_grams_positive")
+
+
+class Settlement(Table, tablename="settlement"):
+    """Money that came in for a lot, divided among the households of the lot that was pooled."""
+
+    id = number()
+    #: What was sold ...
+    lot = reference(Lot)
+    #: ... and the pooled lot that it comes from: the same, or what it was made of.
+    pool = reference(Lot)
+    #: Fen.
+    amount = whole()
+    received_on = day()
+    deal = reference("Deal", null=True)
+    note = text(default="")
+    person = reference("Person", null=True)
+    cancelled_at = moment(null=True)
+    created_at = moment()
+    settlement_amount_positive = Check(amount > 0, name="settlement_amount_positive")
+
+
+class SettlementLine(Table, tablename="settlement_line"):
+    """What one household gets; names and grams as they were when the money was divided."""
+
+    id = number()
+    settlement = reference(Settlement, part_of=True)
+    position = whole()
+    household = text()
+    #: Grams.
+    grams = whole()
+    #: Fen.
+    amount = whole()
+    settlement_line_once = Unique([settlement, position], name="settlement_line_once")
+    settlement_line_not_negative = Check(amount >= 0, name="settlement_line_not_negative")

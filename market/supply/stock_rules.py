@@ -1,0 +1,137 @@
+"""What may be done with stock by hand: kinds of places, reasons of a correction, what a process may yield."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from market.errors import Conflict, Invalid, MarketError
+from market.i18n import Message, msg
+from market.units import MOST_GRAMS, Gram, kg
+
+STORAGE_KINDS: dict[str, Message] = {
+    "tank": msg("油罐"),
+    "cold_store": msg("冷库"),
+    "warehouse": msg("仓库"),
+    "granary": msg("粮囤"),
+    "yard": msg("场院"),
+}
+#: Why stock was lost, without a sale.
+LOSSES: dict[str, Message] = {
+    "dried": msg("失水减重"),
+    "spoiled": msg("霉变、腐烂"),
+    "pests": msg("鼠害、虫害"),
+    "spilled": msg("洒漏、破损"),
+    "stolen": msg("被盗"),
+    "own_use": msg("自用、送样"),
+    "counted_less": msg("盘点少了"),
+}
+#: Why there is more of it.
+ADDITIONS: dict[str, Message] = {
+    "gathered": msg("续收入库"),
+    "returned": msg("退货入库"),
+    "counted_more": msg("盘点多了"),
+}
+#: Reasons of a line of the ledger.
+CORRECTIONS: dict[str, Message] = {**LOSSES, **ADDITIONS, "process": msg("加工损耗")}
+LONGEST_NAME = 40
+LONGEST_NOTE = 200
+MOST_OUTPUTS = 20
+
+
+class Yield(msgspec.Struct, frozen=True):
+    """What a part of what goes in becomes; None: it is lost. Thousandths of what goes in."""
+
+    gives: str | None
+    low: int
+    high: int
+
+
+def storage_problems(*, name: str, kind: str, capacity: int) -> dict[str, Message]:
+    """Return field -> what is wrong; ``capacity`` in grams."""
+    problems: dict[str, Message] = {}
+    if not 0 < len(name.strip()) <= LONGEST_NAME:
+        problems["name"] = msg("名称要有 1 到 {most} 个字。", most=LONGEST_NAME)
+    if kind not in STORAGE_KINDS:
+        problems["kind"] = msg("没有这个选项，请从列出的里面选一个。")
+    if not 0 < capacity <= MOST_GRAMS:
+        problems["capacity"] = msg("容量要大于 0。")
+    return problems
+
+
+def correction_problems(*, grams: int, reason: str, note: str) -> dict[str, Message]:
+    """Return what is wrong with a correction by ``grams``, negative for a loss."""
+    problems: dict[str, Message] = {}
+    if not 0 < abs(grams) <= MOST_GRAMS:
+        problems["quantity"] = msg("数量要大于 0。")
+    if reason not in (LOSSES if grams < 0 else ADDITIONS):
+        problems["reason"] = msg("请选一个与增减相符的原因。")
+    if len(note) > LONGEST_NOTE:
+        problems["note"] = msg("太长了：最多 {most} 个字，现在 {now} 个。", most=LONGEST_NOTE, now=len(note))
+    return problems
+
+
+def refusal(told: str) -> MarketError:
+    """Return the error for what a stock function told to be in the way."""
+    fields = {
+        "short": ("quantity", msg("没有被合同占用的数量不够了，请减少数量。")),
+        "elsewhere": ("quantity", msg("这个地方没有这么多，请看存放情况，或改从别处出。")),
+        "full": ("storage", msg("放不下了：超过这个地方的容量，请分开放或换一个地方。")),
+        "sent": ("quantity", msg("超过这份合同还没有发出的数量。")),
+    }
+    if told not in fields:
+        return Conflict(msg("库存已经变了，请刷新后再试。"))
+    field, words = fields[told]
+    return Invalid(words, {field: words})
+
+
+def yield_problems(
+    *, grams: int, outputs: Sequence[tuple[str, int]], loss: int, yields: Sequence[Yield]
+) -> dict[str, Message]:
+    """Return what is wrong with making ``outputs`` (produce, grams) out of ``grams``, by field.
+
+    The mass balances to the gram: what goes in is what comes out and what is lost. Each product, its
+    outputs taken together, and the loss lie within the bounds of the process.
+    """
+    problems: dict[str, Message] = {}
+    if not 0 < grams <= MOST_GRAMS:
+        return {"quantity": msg("数量要大于 0。")}
+    if not 0 < len(outputs) <= MOST_OUTPUTS or any(each <= 0 for _, each in outputs):
+        return {"outputs": msg("请填写产出，每样都要大于 0。")}
+    made: dict[str | None, int] = {}
+    for produce, each in outputs:
+        made[produce] = made.get(produce, 0) + each
+    out = sum(each for _, each in outputs)
+    if grams != out + loss or loss < 0:
+        problems["loss"] = msg(
+            "投入 {into} 公斤，产出 {out} 公斤，损耗应是 {loss} 公斤，一克都要对上。",
+            into=_kg(grams),
+            out=_kg(out),
+            loss=_kg(grams - out),
+        )
+        return problems
+    made[None] = loss
+    known = {each.gives: each for each in yields}
+    if made.keys() - known.keys():
+        problems["outputs"] = msg("这种加工没有这样的产出。")
+    for gives, bound in known.items():
+        share = made.get(gives, 0) * 1_000
+        if share < bound.low * grams or share > bound.high * grams:
+            problems["loss" if gives is None else f"out_{gives}"] = msg(
+                "占投入的 {share}%，通常在 {low}% 到 {high}% 之间，请核对数字。",
+                share=_percent(share, grams),
+                low=f"{bound.low / 10:g}",
+                high=f"{bound.high / 10:g}",
+            )
+    return problems
+
+
+def bounds_told(bound: Yield) -> Mapping[str, str]:
+    return {"low": f"{bound.low / 10:g}", "high": f"{bound.high / 10:g}"}
+
+
+def _percent(share: int, grams: int) -> str:
+    return f"{share / grams / 10:.1f}"
+
+
+def _kg(grams: int) -> str:
+    return f"{kg(Gram(grams)):,f}"
