@@ -16,6 +16,7 @@ ROOMS = (
     "bids",
     "matching",
     "meetings",
+    "cases",
     "documents",
 )
 

@@ -1,0 +1,179 @@
+from datetime import date, datetime
+
+import msgspec
+
+from market.cases import rules
+from market.db.session import fetch, fetch_into, fetch_one_into
+from market.errors import NotFound
+from market.i18n import Message, msg
+
+
+class CaseRow(msgspec.Struct, frozen=True):
+    """Grams. ``obstacle``: what the newest run that looked found first; ``decided``: at its present level."""
+
+    id: int
+    listing: int
+    title: str
+    title_en: str
+    listing_state: str
+    quantity: int
+    remaining: int
+    available_to: date
+    seller: int
+    seller_name: str
+    seller_name_en: str
+    town: int
+    town_name: str
+    town_name_en: str
+    state: str
+    cause: str
+    level: str
+    owner: int
+    owner_name: str
+    owner_name_en: str
+    in_charge: str
+    due_on: date
+    stuck_since: date
+    opened_at: datetime
+    level_since: datetime
+    closed_at: datetime | None
+    reason: str | None
+    reason_note: str
+    obstacle: str | None
+    entries: int
+    decided: bool
+
+    def is_late(self, today: date) -> bool:
+        return self.state == rules.OPEN and rules.is_overdue(self.due_on, today=today)
+
+    def days_stuck(self, today: date) -> int:
+        return (today - self.stuck_since).days
+
+
+class EntryRow(msgspec.Struct, frozen=True):
+    """A line of a diary. ``message`` is the book's own word, ``note`` somebody's."""
+
+    id: int
+    about: int
+    kind: str
+    level: str
+    message: Message | None
+    note: str
+    person: str | None
+    person_en: str | None
+    organisation: str | None
+    organisation_en: str | None
+    at: datetime
+
+
+class Openable(msgspec.Struct, frozen=True):
+    """A listing with something left and no open case. Grams."""
+
+    listing: int
+    title: str
+    title_en: str
+    seller_name: str
+    seller_name_en: str
+    remaining: int
+
+
+_CASES = """SELECT book.id, book.listing, listing.title, listing.title_en, listing.state AS listing_state,
+       lot.quantity, lot.remaining, listing.available_to, listing.owner AS seller,
+       seller.name AS seller_name, seller.name_en AS seller_name_en, book.town, town.name AS town_name,
+       town.name_en AS town_name_en, book.state, book.cause, book.level, book.owner,
+       owner.name AS owner_name, owner.name_en AS owner_name_en, book.in_charge, book.due_on,
+       book.stuck_since, book.opened_at, book.level_since, book.closed_at, book.reason, book.reason_note,
+       (SELECT diagnosis.obstacle FROM diagnosis WHERE diagnosis.listing = book.listing AND diagnosis.rank = 1
+        ORDER BY diagnosis.run DESC LIMIT 1) AS obstacle,
+       (SELECT count(*) FROM case_entry WHERE case_entry.about = book.id) AS entries,
+       EXISTS (SELECT FROM case_entry WHERE case_entry.about = book.id AND case_entry.kind = 'decided'
+               AND case_entry.at >= book.level_since) AS decided
+FROM stuck_case book JOIN listing ON listing.id = book.listing JOIN lot ON lot.id = listing.lot
+JOIN organisation seller ON seller.id = listing.owner JOIN organisation town ON town.id = book.town
+JOIN organisation owner ON owner.id = book.owner
+"""
+
+
+async def cases_of(*, organisation_id: int, state: str | None = rules.OPEN) -> list[CaseRow]:
+    """Return a seller's or a town's cases: by village, and in it what has been stuck longest first."""
+    return await fetch_into(
+        CaseRow,
+        _CASES
+        + """WHERE $1 IN (listing.owner, book.town) AND ($2::text IS NULL OR book.state = $2)
+             ORDER BY seller.name, seller.id, book.stuck_since, book.id""",
+        organisation_id,
+        state,
+    )
+
+
+async def case_of(*, case_id: int, organisation_id: int) -> CaseRow:
+    """Raises: NotFound."""
+    found = await fetch_one_into(
+        CaseRow,
+        _CASES + "WHERE book.id = $1 AND $2 IN (listing.owner, book.town)",
+        case_id,
+        organisation_id,
+    )
+    if found is None:
+        raise NotFound(msg("没有找到这件心病。"))
+    return found
+
+
+async def case_of_listing(*, listing_id: int, organisation_id: int) -> CaseRow | None:
+    """Return the case of a listing of the seller's or the town's, open or closed; None where it has none."""
+    return await fetch_one_into(
+        CaseRow,
+        _CASES + "WHERE book.listing = $1 AND $2 IN (listing.owner, book.town)",
+        listing_id,
+        organisation_id,
+    )
+
+
+async def agenda_of(*, organisation_id: int, level: str) -> list[CaseRow]:
+    """Return what the joint meeting of ``level`` has to talk about: what is new first, then by deadline."""
+    rows = await cases_of(organisation_id=organisation_id)
+    return sorted(
+        (row for row in rows if row.level == level),
+        key=lambda row: (row.decided, row.due_on, -row.remaining, row.id),
+    )
+
+
+async def diaries_of(*, case_ids: list[int], organisation_id: int) -> list[EntryRow]:
+    """Return the diaries of these cases of the organisation's, the oldest line first."""
+    rows = await fetch(
+        """SELECT entry.id, entry.about, entry.kind, entry.level, entry.message, entry.note,
+                  person.name AS person, person.name_en AS person_en, organisation.name AS organisation,
+                  organisation.name_en AS organisation_en, entry.at
+           FROM case_entry entry JOIN stuck_case book ON book.id = entry.about
+           JOIN listing ON listing.id = book.listing LEFT JOIN person ON person.id = entry.person
+           LEFT JOIN organisation ON organisation.id = entry.organisation
+           WHERE entry.about = ANY($1::bigint[]) AND $2 IN (listing.owner, book.town)
+           ORDER BY entry.at, entry.id""",
+        case_ids,
+        organisation_id,
+    )
+    return [
+        EntryRow(
+            **{
+                **dict(row),
+                "message": msgspec.json.decode(row["message"], type=Message) if row["message"] else None,
+            }
+        )
+        for row in rows
+    ]
+
+
+async def openable_by(*, organisation_id: int) -> list[Openable]:
+    """Return what a case can be opened for by hand: the seller's, or that of the town's sellers."""
+    return await fetch_into(
+        Openable,
+        """SELECT listing.id AS listing, listing.title, listing.title_en, owner.name AS seller_name,
+                  owner.name_en AS seller_name_en, lot.remaining
+           FROM listing JOIN lot ON lot.id = listing.lot JOIN organisation owner ON owner.id = listing.owner
+           WHERE owner.town IS NOT NULL AND $1 IN (listing.owner, owner.town) AND lot.remaining > 0
+             AND listing.state NOT IN ('draft', 'pending')
+             AND NOT EXISTS (SELECT FROM stuck_case WHERE stuck_case.listing = listing.id
+                             AND stuck_case.state = 'open')
+           ORDER BY owner.name, owner.id, lot.remaining DESC, listing.id""",
+        organisation_id,
+    )

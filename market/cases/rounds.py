@@ -1,0 +1,111 @@
+"""What time does to the worry book: it opens cases, closes what has been sold, and sends the rest up."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+
+from market.accounts.rules import SYSTEM
+from market.cases import rules
+from market.cases.diary import begin
+from market.cases.operations import lift, shut
+from market.clock import CHINA
+from market.db.session import fetch, transaction
+from market.i18n import msg
+from market.notices.operations import notify
+
+#: A round is one transaction: what is more waits for the next.
+MOST_A_ROUND = 500
+
+#: The last day that something moved: put on sale, bid on, or sold.
+_STUCK = """WITH newest AS (
+  SELECT town, max(id) AS run FROM run WHERE state = 'done' GROUP BY town),
+stuck AS (
+  SELECT listing.id AS listing, owner.town,
+         greatest(listing.published_at,
+                  (SELECT max(bid.created_at) FROM bid WHERE bid.listing = listing.id),
+                  (SELECT max(deal.created_at) FROM deal WHERE deal.listing = listing.id)) AS moved_at,
+         EXISTS (SELECT FROM diagnosis
+                 WHERE diagnosis.run = newest.run AND diagnosis.listing = listing.id)
+           AND NOT EXISTS (SELECT FROM match
+                           WHERE match.run = newest.run AND match.listing = listing.id) AS unmatched
+  FROM listing JOIN lot ON lot.id = listing.lot JOIN organisation owner ON owner.id = listing.owner
+  LEFT JOIN newest ON newest.town = owner.town
+  LEFT JOIN stuck_case book ON book.listing = listing.id
+  WHERE listing.state = 'published' AND lot.remaining > 0 AND owner.town IS NOT NULL
+    AND (book.id IS NULL OR (book.state = 'closed' AND book.reason = $2)))
+SELECT listing, town, moved_at, unmatched FROM stuck WHERE moved_at <= $1 OR unmatched
+ORDER BY listing LIMIT $3"""
+
+
+async def round_of_cases(*, at: datetime) -> None:
+    """Do one round. Doing it again on the same day changes nothing."""
+    await close_sold(at=at)
+    await open_stuck(at=at)
+    await climb_overdue(at=at)
+
+
+async def open_stuck(*, at: datetime) -> int:
+    """Open a case for every listing on sale that has come to a stop; return how many.
+
+    That is: no bid, sale or contract in ``rules.IDLE_DAYS`` days, or the town's newest run found nobody for
+    it. What somebody has closed and said why stays closed; what was sold out and came back is opened again.
+    """
+    opened: Counter[int] = Counter()
+    async with transaction():
+        since = at - timedelta(days=rules.IDLE_DAYS)
+        for row in await fetch(_STUCK, since, rules.SOLD_OUT, MOST_A_ROUND):
+            _, is_new = await begin(
+                listing_id=row["listing"],
+                cause=rules.UNMATCHED if row["unmatched"] else rules.IDLE,
+                stuck_since=row["moved_at"].astimezone(CHINA).date(),
+                actor=SYSTEM,
+                at=at,
+            )
+            opened[row["town"]] += is_new
+        for town, count in sorted(opened.items()):
+            if count:
+                await notify(
+                    organisation_id=town,
+                    kind="cases_opened",
+                    message=msg("心病台账新立案 {count} 件：久无出价、成交，或撮合没有配上。", count=count),
+                    link="/cases",
+                    at=at,
+                )
+    return opened.total()
+
+
+async def close_sold(*, at: datetime) -> int:
+    """Close every case whose lot has nothing left; return how many."""
+    async with transaction():
+        rows = await fetch(
+            """SELECT book.id FROM stuck_case book JOIN listing ON listing.id = book.listing
+               JOIN lot ON lot.id = listing.lot WHERE book.state = 'open' AND lot.remaining = 0
+               ORDER BY book.id LIMIT $1 FOR UPDATE OF book""",
+            MOST_A_ROUND,
+        )
+        for row in rows:
+            await shut(
+                case_id=row["id"],
+                reason=rules.SOLD_OUT,
+                note="",
+                organisation_id=None,
+                actor=SYSTEM,
+                at=at,
+            )
+    return len(rows)
+
+
+async def climb_overdue(*, at: datetime) -> int:
+    """Take every open case whose deadline has passed one level up; return how many.
+
+    At the top there is no higher level: there it comes before the joint meeting once more.
+    """
+    async with transaction():
+        rows = await fetch(
+            """SELECT id FROM stuck_case WHERE state = 'open' AND due_on < $1
+               ORDER BY id LIMIT $2 FOR UPDATE""",
+            at.astimezone(CHINA).date(),
+            MOST_A_ROUND,
+        )
+        for row in rows:
+            await lift(case_id=row["id"], actor=SYSTEM, at=at)
+    return len(rows)
