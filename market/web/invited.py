@@ -58,6 +58,8 @@ class Invited(msgspec.Struct, frozen=True):
 
     meeting: MeetingRow
     invitation: InvitationRow
+    #: The viewer's own talks that can be seen by now and were not called off.
+    talks: int = 0
 
 
 async def own_invitation(meeting: MeetingRow, viewer: Viewer) -> InvitationRow:
@@ -72,6 +74,10 @@ async def own_invitation(meeting: MeetingRow, viewer: Viewer) -> InvitationRow:
     raise NotFound(msg("没有找到这场对接会。"))
 
 
+async def _seen_talks(meeting: MeetingRow, viewer: Viewer) -> int:
+    return sum(each.state != "cancelled" for each in await own_talks(meeting, viewer))
+
+
 def can_answer(meeting: MeetingRow) -> bool:
     return meeting.state in PLANNABLE and meeting.held_on >= clock.today()
 
@@ -83,7 +89,7 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[Any]:
         return redirect(request, "/town/meetings")
     today = clock.today()
     rows = [
-        Invited(each, await own_invitation(each, viewer))
+        Invited(each, await own_invitation(each, viewer), await _seen_talks(each, viewer))
         for each in await meetings_of(organisation_id=viewer.organisation_id)
     ]
     return show(
