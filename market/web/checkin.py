@@ -66,6 +66,8 @@ class Line(msgspec.Struct, frozen=True):
     attendance: str
     checked_in_at: datetime | None
     first: Talk | None
+    #: There were talks, and none is still to come.
+    is_over: bool
 
     def is_meant(self, words: str) -> bool:
         """Tell whether ``words`` are part of a name, the badge's code or the telephone number."""
@@ -94,9 +96,16 @@ def first_talks(talks: Sequence[Talk]) -> dict[int, Talk]:
     return first
 
 
+def turns_of(meeting: MeetingRow, talks: Sequence[Talk]) -> tuple[dict[int, Talk], frozenset[int]]:
+    """Return organisation -> its first talk still to come, and the organisations whose talks are all over."""
+    first = {} if meeting.state in ("closed", "followed_up") else first_talks(talks)
+    invited = {party.organisation for talk in talks for party in (talk.buyer, talk.seller)}
+    return first, frozenset(invited - first.keys())
+
+
 async def lines_of(meeting: MeetingRow) -> list[Line]:
     """Return everybody awaited, persons first named by their organisation's side."""
-    first = first_talks(await talks_of_day(meeting_id=meeting.id))
+    first, over = turns_of(meeting, await talks_of_day(meeting_id=meeting.id))
     persons: dict[int, list[AttendeeRow]] = {}
     for person in await attendees_of(meeting_id=meeting.id):
         persons.setdefault(person.invitation, []).append(person)
@@ -118,6 +127,7 @@ async def lines_of(meeting: MeetingRow) -> list[Line]:
                 each.attendance,
                 each.checked_in_at,
                 first.get(house.organisation),
+                house.organisation in over,
             )
             for each in persons.get(house.id, ())
         ]
@@ -136,6 +146,7 @@ async def lines_of(meeting: MeetingRow) -> list[Line]:
                     house.attendance,
                     None,
                     first.get(house.organisation),
+                    house.organisation in over,
                 )
             )
     return lines
@@ -306,14 +317,15 @@ async def badge(request: WebRequest, guest: Anybody, code: FromPath[str]) -> Res
     meeting = await meeting_of(meeting_id=found.meeting, organisation_id=found.town)
     if guest is None or not _may(guest, found):
         return show(request, "meetings/badge_guest.html", meeting=meeting, is_known=guest is not None)
-    first = first_talks(await talks_of_day(meeting_id=meeting.id)).get(found.organisation)
+    first, over = turns_of(meeting, await talks_of_day(meeting_id=meeting.id))
     return show(
         request,
         "meetings/badge.html",
         meeting=meeting,
         badge=found,
         code=code,
-        first=first,
+        first=first.get(found.organisation),
+        is_over=found.organisation in over,
         is_open=is_open(meeting),
         ATTENDANCE=ATTENDANCE,
     )
