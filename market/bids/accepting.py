@@ -1,0 +1,228 @@
+"""Accepting: accepts that come at the same time become deals in one commit.
+
+Each has its own outcome, and what belongs to it (deal, ledger, record, notices, kept reply) is in the same
+commit as those of its neighbours. Locks are the database's, so that any number of processes may do so.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from datetime import datetime
+
+import asyncpg
+import msgspec
+from asyncpg import Record
+
+from market.accounts.rules import Actor
+from market.audit.operations import Entry, record_all
+from market.bids import rules
+from market.db.gathering import Gatherer, NotTogether
+from market.db.replay import Keyed, digest_of, keep_replies, kept_replies, other_request
+from market.db.session import DB, execute, fetch, transaction
+from market.deals.making import DealWish, NewDeal, make_deals
+from market.errors import Busy, Conflict, MarketError, NotFound
+from market.i18n import msg
+from market.units import FenPerKg, Gram
+
+#: Milliseconds that accepts of different goods wait together for a lock that one of them needs.
+TOGETHER = 300
+
+#: After these nothing was kept, for sure; after a cut connection nobody knows.
+_IN_THE_WAY = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.QueryCanceledError,
+    asyncpg.SerializationError,
+)
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    deal_id: int
+
+
+class AcceptBid(msgspec.Struct, frozen=True):
+    bid_id: int
+
+
+class AcceptWish(msgspec.Struct, frozen=True):
+    """``side`` of the bid, which ``organisation_id`` is, accepts it; ``keyed`` lets it count once."""
+
+    bid_id: int
+    organisation_id: int
+    side: str
+    actor: Actor
+    at: datetime
+    keyed: Keyed | None
+
+
+async def accept_bid(
+    *, bid_id: int, seller_id: int, actor: Actor, at: datetime, key: str | None = None
+) -> int:
+    """Turn the bid into a deal and return the deal's number.
+
+    Raises:
+        NotFound: no such bid on this seller's goods.
+        Conflict: it was answered or withdrawn meanwhile, it lapsed, or too little remains.
+        Busy: nothing was kept, or the database went away before it said so: ask again under the same key.
+    """
+    return await accept(
+        bid_id=bid_id,
+        organisation_id=seller_id,
+        side="seller",
+        request=AcceptBid(bid_id),
+        actor=actor,
+        at=at,
+        key=key,
+    )
+
+
+async def accept(
+    *,
+    bid_id: int,
+    organisation_id: int,
+    side: str,
+    request: msgspec.Struct,
+    actor: Actor,
+    at: datetime,
+    key: str | None,
+) -> int:
+    """Let ``side`` accept what the other side has said last; see :func:`accept_bid`.
+
+    Inside a transaction it is a part of that one; else it goes with whoever accepts at the same time.
+    """
+    is_keyed = key is not None and actor.person_id is not None
+    keyed = Keyed(actor.person_id, key, digest_of(request)) if is_keyed else None  # type: ignore[arg-type]
+    wish = AcceptWish(bid_id, organisation_id, side, actor, at, keyed)
+    if DB.current() is None:
+        return (await ACCEPTS.ask(wish)).deal_id
+    async with transaction():
+        reply = (await _accept_all([wish]))[0]
+    if isinstance(reply, MarketError):
+        raise reply
+    return reply.deal_id
+
+
+async def serve(wishes: Sequence[AcceptWish], patient: bool) -> list[Accepted | MarketError]:
+    """Accept in one commit; each has its own outcome.
+
+    Raises:
+        NotTogether: nothing was kept; one of them is in the way.
+        Busy: the database does not answer.
+    """
+    try:
+        async with transaction(lock_timeout=None if patient else TOGETHER):
+            return await _accept_all(wishes)
+    except Busy as trouble:
+        if isinstance(trouble.__cause__, _IN_THE_WAY):
+            raise NotTogether from trouble
+        raise
+    except (asyncpg.IntegrityConstraintViolationError, MarketError) as trouble:
+        raise NotTogether from trouble
+
+
+async def _accept_all(wishes: Sequence[AcceptWish]) -> list[Accepted | MarketError]:
+    """Accept within the current transaction, the bids locked by their numbers."""
+    rows = await fetch(
+        """SELECT bid.*, listing.owner FROM bid JOIN listing ON listing.id = bid.listing
+           WHERE bid.id = ANY($1) ORDER BY bid.id FOR NO KEY UPDATE OF bid""",
+        [wish.bid_id for wish in wishes],
+    )
+    # looked up under the bids' locks: who asked the same before us has committed
+    kept = await kept_replies([wish.keyed for wish in wishes if wish.keyed], reply_type=Accepted)
+    bids = {row["id"]: row for row in rows}
+    outcomes: dict[int, Accepted | MarketError] = {}
+    open_ones: list[tuple[int, AcceptWish, Record]] = []
+    for n, wish in enumerate(wishes):
+        reply = kept.get((wish.keyed.person_id, wish.keyed.key)) if wish.keyed else None
+        if reply is not None:
+            outcomes[n] = reply
+            continue
+        try:
+            open_ones.append((n, wish, _open_bid(wish, bids.get(wish.bid_id))))
+        except MarketError as refused:
+            outcomes[n] = refused
+    if open_ones:
+        made = await make_deals([_deal_wish(wish, bid) for _, wish, bid in open_ones])
+        done = []
+        for (n, wish, bid), deal in zip(open_ones, made, strict=True):
+            if isinstance(deal, MarketError):
+                outcomes[n] = deal
+            else:
+                outcomes[n] = Accepted(deal)
+                done.append((wish, bid, Accepted(deal)))
+        if done:
+            await _write(done)
+    return [outcomes[n] for n in range(len(wishes))]
+
+
+def _open_bid(wish: AcceptWish, bid: Record | None) -> Record:
+    """Raises: NotFound, Conflict, WrongState."""
+    if bid is None or wish.organisation_id != bid["owner" if wish.side == "seller" else "buyer"]:
+        raise NotFound(msg("没有找到这笔出价。"))
+    if bid["expires_at"] <= wish.at:
+        raise Conflict(msg("这笔出价已过答复期限，请对方重新出价。"))
+    rules.next_state("accept", state=bid["state"], author=bid["author"], by=wish.side)
+    return bid
+
+
+def _deal_wish(wish: AcceptWish, bid: Record) -> DealWish:
+    deal = NewDeal(
+        listing_id=bid["listing"],
+        demand_id=bid["demand"],
+        buyer_id=bid["buyer"],
+        quantity=Gram(bid["quantity"]),
+        price=FenPerKg(bid["price"]),
+        source="bid",
+        source_id=bid["id"],
+        deliver_from=bid["deliver_from"],
+        deliver_to=bid["deliver_to"],
+    )
+    return DealWish(deal, wish.actor, wish.at)
+
+
+async def _write(done: Sequence[tuple[AcceptWish, Record, Accepted]]) -> None:
+    """Close the bids, record it, keep the replies.
+
+    Raises:
+        Conflict: one of the keys was used for something else meanwhile.
+    """
+    await execute(
+        """UPDATE bid SET state = $3, deal = made.deal
+           FROM unnest($1::bigint[], $2::bigint[]) AS made (id, deal)
+           WHERE bid.id = made.id""",
+        [wish.bid_id for wish, _, _ in done],
+        [accepted.deal_id for _, _, accepted in done],
+        rules.ACCEPTED,
+    )
+    await record_all(
+        [
+            Entry(f"bid:{wish.bid_id}", "accept", wish.actor, wish.at, {"deal": accepted.deal_id})
+            for wish, _, accepted in done
+        ]
+    )
+    replies = [(wish.keyed, accepted, wish.at) for wish, _, accepted in done if wish.keyed]
+    if not await keep_replies(replies):
+        raise other_request()
+
+
+async def _by_lot(wishes: Sequence[AcceptWish]) -> list[list[AcceptWish]]:
+    """Put those together that wait for the same lot."""
+    rows = await fetch(
+        "SELECT bid.id, listing.lot FROM bid JOIN listing ON listing.id = bid.listing WHERE bid.id = ANY($1)",
+        [wish.bid_id for wish in wishes],
+    )
+    lots = {row["id"]: row["lot"] for row in rows}
+    groups: defaultdict[int | None, list[AcceptWish]] = defaultdict(list)
+    for wish in wishes:
+        groups[lots.get(wish.bid_id)].append(wish)
+    return list(groups.values())
+
+
+def _marks(wish: AcceptWish) -> Iterable[Hashable]:
+    """Neither a bid nor a key stands twice in one commit."""
+    yield wish.bid_id
+    if wish.keyed:
+        yield wish.keyed.person_id, wish.keyed.key
+
+
+#: Those of this process.
+ACCEPTS: Gatherer[AcceptWish, Accepted] = Gatherer(serve, part=_by_lot, marks=_marks)
