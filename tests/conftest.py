@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from hypothesis import settings
 
@@ -80,13 +81,14 @@ async def _pool(database: dict[str, Any], cluster_home: Path) -> AsyncIterator[E
 
 
 @pytest.fixture(scope="session")
-async def _cleaning(server: Server, database: dict[str, Any]) -> AsyncIterator[tuple[Any, list[str]]]:
+async def _cleaning(server: Server, database: dict[str, Any]) -> AsyncIterator[asyncpg.Connection]:
     async with databases.as_superuser(server, database["database"]) as admin:
-        yield admin, await databases.tables_to_clean(admin)
+        await databases.prepare_cleaning(admin)
+        yield admin
 
 
 @pytest.fixture
-async def db(_pool: Engine, _cleaning: tuple[Any, list[str]]) -> Engine:
+async def db(_pool: Engine, _cleaning: asyncpg.Connection) -> Engine:
     """The started pool on an empty schema."""
-    await databases.clean(*_cleaning)
+    await databases.clean(_cleaning)
     return _pool

@@ -5,9 +5,11 @@ import pytest
 from fixtures.factories import PASSWORD, STORY, Factory
 from market.accounts.operations import (
     NewOrganisation,
+    NewPerson,
     TooManyTries,
     change_password,
     register_organisation,
+    register_person,
     sign_in,
     sign_out,
 )
@@ -28,6 +30,19 @@ async def test_signing_in_opens_a_session_that_signing_out_ends(factory: Factory
     assert (viewer.person_id, viewer.side, viewer.roles) == (member.person_id, "seller", {"secretary"})
     await sign_out(token=token)
     assert await viewer_of(token) is None
+
+
+async def test_password_given_at_registration_is_the_one_that_signs_in(factory: Factory) -> None:
+    member = await factory.member(role="secretary")
+    await register_person(
+        person=NewPerson(name="李会计", phone="19900099999", password=PASSWORD, invented=True),
+        organisation_id=member.organisation_id,
+        roles=frozenset({"secretary"}),
+        at=STORY,
+    )
+    assert await sign_in(phone="19900099999", password=PASSWORD, address="127.0.0.1", at=STORY)
+    with pytest.raises(Invalid):
+        await sign_in(phone="19900099999", password=f"{PASSWORD}!", address="127.0.0.1", at=STORY)
 
 
 async def test_a_session_ends_with_its_time(factory: Factory) -> None:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx
 import pytest
 
-from fixtures.factories import PASSWORD, STORY, Factory, Member
+from fixtures.factories import PASSWORD, STORY, Factory, Member, hash_once
 from market import clock
-from market.accounts.passwords import hash_password
 from market.accounts.rules import token_hash
 from market.app import create_app
 from market.db.session import Engine, execute
@@ -114,7 +113,7 @@ def browser_of(new_browser: NewBrowser) -> SignedInAs:
 @pytest.fixture(scope="session")
 async def password_hash() -> str:
     """The hash of the factory's password, made once: it is slow on purpose."""
-    return await hash_password(PASSWORD)
+    return await hash_once(PASSWORD)
 
 
 async def _with_password(member: Member, password_hash: str) -> Member:
