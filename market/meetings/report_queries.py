@@ -26,6 +26,7 @@ from market.meetings.after_queries import (
 )
 from market.meetings.queries import InvitationRow, MeetingRow, invitations_of, meeting_of
 from market.meetings.report import Fate, Figures, Line, Proposal, fates, figures_of
+from market.meetings.wish_queries import AWAY
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -96,11 +97,25 @@ async def report_of(*, meeting_id: int, town_id: int, at: datetime) -> Report:
         )
 
 
+#: A talk that was held, missed, or can still get its result. It is called off where the meeting is, or where
+#: one side has said no or was taken off the list ($2) and has not come all the same.
+_NOT_CALLED_OFF = """(appointment.state IN ('held', 'no_show') OR appointment.state = 'scheduled'
+             AND NOT EXISTS (SELECT FROM meeting WHERE meeting.id = appointment.meeting
+                               AND meeting.state IN ('cancelled', 'postponed'))
+             AND NOT EXISTS (SELECT FROM invitation WHERE invitation.meeting = appointment.meeting
+                               AND invitation.organisation IN (appointment.seller, appointment.buyer)
+                               AND invitation.state = ANY($2::text[])
+                               AND invitation.attendance NOT IN ('checked_in', 'left')))"""
+
+
 async def lines_of(*, meeting_id: int) -> list[Line]:
-    """Return every topic of a talk that was given a place, with the contract that this talk has made."""
+    """Return every topic of a talk that was given a place, with the contract that this talk has made.
+
+    A talk that was called off is not there: nobody waits for its result.
+    """
     return await fetch_into(
         Line,
-        """SELECT topic.id AS topic, appointment.id AS appointment, appointment.state, appointment.outcome,
+        f"""SELECT topic.id AS topic, appointment.id AS appointment, appointment.state, appointment.outcome,
                   reason.zh AS reason_zh, reason.en AS reason_en,
                   appointment.seller, seller.name AS seller_name, seller.name_en AS seller_name_en,
                   appointment.buyer, buyer.name AS buyer_name, buyer.name_en AS buyer_name_en,
@@ -129,9 +144,10 @@ async def lines_of(*, meeting_id: int) -> list[Line]:
              SELECT sum(amount)::bigint AS invoiced,
                     (sum(amount) FILTER (WHERE state = 'paid'))::bigint AS paid
              FROM payment WHERE payment.deal = deal.id) money ON true
-           WHERE appointment.meeting = $1 AND appointment.state IN ('scheduled', 'held', 'no_show')
-           ORDER BY appointment.slot NULLS LAST, appointment.table_number, appointment.id, topic.id""",
+           WHERE appointment.meeting = $1 AND {_NOT_CALLED_OFF}
+           ORDER BY appointment.slot NULLS LAST, appointment.table_number, appointment.id, topic.id""",  # noqa: S608  our own text
         meeting_id,
+        list(AWAY),
     )
 
 
@@ -143,11 +159,11 @@ async def proposals_of(*, meeting_id: int) -> list[Proposal]:
     """
     return await fetch_into(
         Proposal,
-        """WITH brought AS (
+        f"""WITH brought AS (
              SELECT DISTINCT topic.match FROM topic
              JOIN appointment ON appointment.id = topic.appointment
              WHERE appointment.meeting = $1 AND topic.match IS NOT NULL
-               AND appointment.state IN ('scheduled', 'held', 'no_show')),
+               AND {_NOT_CALLED_OFF}),
            ours AS (
              SELECT DISTINCT ON (match.listing, match.demand) match.* FROM match
              JOIN meeting ON meeting.id = $1
@@ -165,6 +181,7 @@ async def proposals_of(*, meeting_id: int) -> list[Proposal]:
                                      WHERE topic.deal = deal.id AND appointment.meeting = $1)) AS elsewhere
            FROM ours JOIN organisation seller ON seller.id = ours.seller
            JOIN organisation buyer ON buyer.id = ours.buyer JOIN listing ON listing.id = ours.listing
-           ORDER BY ours.worth DESC, ours.id""",
+           ORDER BY ours.worth DESC, ours.id""",  # noqa: S608  our own text
         meeting_id,
+        list(AWAY),
     )

@@ -182,6 +182,36 @@ async def test_a_match_signed_outside_the_meeting_is_not_the_meetings(after: Aft
     assert sum(each.number for each in report.figures.fates.values()) == report.figures.proposed.number
 
 
+async def test_a_talk_that_was_called_off_waits_for_no_result(after: After) -> None:
+    async def counted() -> tuple[int, int, int]:
+        figures = (await after.report()).figures
+        return figures.talks, figures.held, figures.waiting
+
+    held, *_ = after.talks
+    await after.record(held, "none", reason="price")
+    assert await counted() == (4, 1, 3)
+    # one village says no after the timetable was made: one of its talks is the one that was held
+    village = held.seller
+    state = "UPDATE invitation SET state = $2, attendance = $3 WHERE organisation = $1"
+    await execute(state, village, "declined", "expected")
+    assert await counted() == (3, 1, 2)
+    (brought,) = [each for each in (await after.report()).proposals if each.seller == village]
+    assert (await after.report()).fates[brought.match] == "talked"
+    await execute(state, village, "declined", "checked_in")
+    assert await counted() == (4, 1, 3)
+    await execute(state, village, "accepted", "expected")
+    assert await counted() == (4, 1, 3)
+
+
+@pytest.mark.parametrize("move", ["cancel", "postpone"])
+async def test_a_meeting_that_does_not_take_place_waits_for_no_results(after: After, move: str) -> None:
+    await execute("UPDATE meeting SET state = 'timetabled'")
+    await after.move(move)
+    report = await after.report()
+    assert (report.lines, report.figures.talks, report.figures.waiting) == ([], 0, 0)
+    assert set(report.fates.values()) == {"not_brought"}
+
+
 async def test_a_report_is_its_own_towns(after: After, factory: Factory) -> None:
     other = await factory.member(role="official")
     for organisation in (other.organisation_id, after.sellers[0].organisation_id):
