@@ -7,12 +7,15 @@ from market.db.session import fetch_row, transaction
 from market.errors import NotFound
 from market.i18n import msg
 from market.meetings.pairing import add_appointment, remove_appointment
+from market.meetings.publishing import days_of, tell_changed
 
 
 async def move_appointment(
     *, appointment_id: int, slot: int, table: int | None, town_id: int, actor: Actor, at: datetime
 ) -> None:
     """Lay an appointment in ``slot``, at ``table`` or the first that is free; later plans leave it there.
+
+    Where the timetable is out, each side is told once that its day has changed.
 
     Raises:
         NotFound: no such appointment of a meeting of this town.
@@ -21,15 +24,18 @@ async def move_appointment(
     """
     async with transaction():
         row = await fetch_row(
-            """SELECT appointment.meeting, appointment.seller, appointment.buyer FROM appointment
-               JOIN meeting ON meeting.id = appointment.meeting
+            """SELECT appointment.meeting, appointment.seller, appointment.buyer, meeting.published_at
+               FROM appointment JOIN meeting ON meeting.id = appointment.meeting
                WHERE appointment.id = $1 AND meeting.town = $2""",
             appointment_id,
             town_id,
         )
         if row is None:
             raise NotFound(msg("没有找到这场洽谈。"))
-        await remove_appointment(appointment_id=appointment_id, town_id=town_id, actor=actor, at=at)
+        before = await days_of(row["meeting"])
+        await remove_appointment(
+            appointment_id=appointment_id, town_id=town_id, actor=actor, at=at, tell=False
+        )
         await add_appointment(
             meeting_id=row["meeting"],
             seller=row["seller"],
@@ -39,4 +45,7 @@ async def move_appointment(
             town_id=town_id,
             actor=actor,
             at=at,
+            tell=False,
         )
+        if row["published_at"] is not None:
+            await tell_changed(row["meeting"], before, at=at)

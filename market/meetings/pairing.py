@@ -26,11 +26,13 @@ async def add_appointment(
     town_id: int,
     actor: Actor,
     at: datetime,
+    tell: bool = True,
 ) -> int:
     """Have two of the invited meet; return the appointment's number.
 
     With a ``slot`` it is placed there at once, at ``table`` or the first that is free, and every later
-    plan leaves it there. Without one the next plan finds it a place, before all others.
+    plan leaves it there. Without one the next plan finds it a place, before all others. Both sides are told
+    where the timetable is out, unless the caller does so (``tell``).
 
     Raises:
         NotFound: no such meeting of this town.
@@ -79,7 +81,7 @@ async def add_appointment(
             at=at,
             details={"seller": seller, "buyer": buyer, "slot": slot, "table": table},
         )
-        if slot is not None and meeting["published_at"] is not None:
+        if tell and slot is not None and meeting["published_at"] is not None:
             for who, other in _each_other(names):
                 text = msg(
                     "“{title}”给您加了与“{other}”的洽谈，请看日程。", title=meeting["title"], other=other
@@ -88,8 +90,10 @@ async def add_appointment(
     return int(number)
 
 
-async def remove_appointment(*, appointment_id: int, town_id: int, actor: Actor, at: datetime) -> None:
-    """Take two apart: no later plan puts them together again, unless the town does.
+async def remove_appointment(
+    *, appointment_id: int, town_id: int, actor: Actor, at: datetime, tell: bool = True
+) -> None:
+    """Take two apart: no later plan puts them together again, unless the town does. ``tell`` as above.
 
     Raises:
         NotFound: no such appointment of a meeting of this town.
@@ -111,7 +115,7 @@ async def remove_appointment(*, appointment_id: int, town_id: int, actor: Actor,
             at=at,
             details={"seller": row["seller"], "buyer": row["buyer"]},
         )
-        if row["slot"] is not None and meeting["published_at"] is not None:
+        if tell and row["slot"] is not None and meeting["published_at"] is not None:
             for who, other in _each_other(await _names(row["seller"], row["buyer"])):
                 text = msg("“{title}”里与“{other}”的洽谈已取消。", title=meeting["title"], other=other)
                 await _tell(meeting["id"], who, text, at=at)

@@ -8,6 +8,7 @@ from fixtures.factories import STORY, TODAY, Factory, Member
 from market.db.session import execute, fetch, fetch_value
 from market.errors import Conflict, Invalid, NotFound
 from market.meetings.facts import facts_of
+from market.meetings.moving import move_appointment
 from market.meetings.operations import respond
 from market.meetings.pairing import add_appointment, fix_appointment, remove_appointment
 from market.meetings.planning import open_meeting, propose_invitations
@@ -334,6 +335,36 @@ async def test_what_the_town_puts_somewhere_stays_there(scene: Scene) -> None:
     assert places[talk.id] == (talk.slot, talk.table_number)
     with pytest.raises(Conflict, match="已经在日程里"):
         await add(scene, seller, buyer)
+
+
+async def test_a_talk_moved_by_hand_is_told_once_to_each_side_and_only_when_it_is_out(scene: Scene) -> None:
+    async def move(slot: int, table: int) -> None:
+        await move_appointment(
+            appointment_id=number,
+            slot=slot,
+            table=table,
+            town_id=scene.town.organisation_id,
+            actor=scene.town.actor,
+            at=STORY,
+        )
+
+    await execute("DELETE FROM appointment")
+    seller, buyer = scene.sellers[0], scene.buyers[0]
+    number = await add(scene, seller, buyer, slot=4, table=3)
+    await move(3, 3)
+    assert [await kinds(each) for each in (seller, buyer)] == [[], []]
+    await publish(scene)
+    await move(4, 2)
+    for side in (seller, buyer):
+        assert await kinds(side) == ["timetable_changed", "timetable_published"]
+        told = (await inbox(organisation_id=side.organisation_id))[0]
+        assert "的洽谈时间有调整，请看新的日程。" in str(told.message)
+    await move(4, 2)
+    for side in (seller, buyer):
+        assert await kinds(side) == ["timetable_changed", "timetable_published"]
+    assert [(each.slot, each.table_number) for each in await scene.appointments()] == [(4, 2)]
+    others = [each for each in (*scene.sellers, *scene.buyers) if each not in (seller, buyer)]
+    assert [await kinds(each) for each in others] == [["timetable_published"]] * len(others)
 
 
 async def test_what_the_town_takes_apart_stays_apart_until_it_says_otherwise(scene: Scene) -> None:
