@@ -55,12 +55,14 @@ class Proof:
         domains: Sequence[Sequence[int]],
         forced: Sequence[Forced],
         *,
+        least: int,
         known: Mapping[str, int] | None,
         hint: Mapping[str, int],
     ) -> None:
         """Start the proof.
 
         Args:
+            least: breaks that are known to be needed.
             domains: the slots that suit each appointment taken alone; all of them take place.
             known: a timetable that keeps every rule, where there is one.
             hint: where to look first.
@@ -68,7 +70,7 @@ class Proof:
         context = multiprocessing.get_context("fork")
         self.link, theirs = context.Pipe()
         self._process = context.Process(
-            target=_prove, args=(theirs, problem, domains, forced, known, hint), daemon=True
+            target=_prove, args=(theirs, problem, domains, forced, least, known, hint), daemon=True
         )
         self._process.start()
         theirs.close()
@@ -113,12 +115,14 @@ class _Prover:
         problem: MeetingProblem,
         domains: Sequence[Sequence[int]],
         forced: Sequence[Forced],
+        least: int,
         known: Mapping[str, int] | None,
         hint: Mapping[str, int],
     ) -> None:
         self._link = link
         self._problem = problem
         self._forced = forced
+        self._floor = least
         self._encoding = Encoding(problem, domains, forced)
         self._solver = Solver(name=_SOLVER, bootstrap_with=self._encoding.clauses)
         self._best: dict[str, int] | None = None
@@ -178,7 +182,7 @@ class _Prover:
         With ``idle`` the breaks are held: each of them is an idle slot at least.
         """
         assert self._best is not None
-        bound = max(counter.base, breaks)
+        bound = max(counter.base, breaks if idle else self._floor)
         while True:
             self._link.send(Bound(breaks, bound) if idle else Bound(bound))
             self._hear()
@@ -201,11 +205,12 @@ def _prove(
     problem: MeetingProblem,
     domains: Sequence[Sequence[int]],
     forced: Sequence[Forced],
+    least: int,
     known: Mapping[str, int] | None,
     hint: Mapping[str, int],
 ) -> None:
     try:
-        _Prover(link, problem, domains, forced, known, hint).run()
+        _Prover(link, problem, domains, forced, least, known, hint).run()
     except (BrokenPipeError, EOFError, MemoryError):
         # nobody listens any more, or there is no room: what was told stays true
         return

@@ -4,7 +4,8 @@ The search improves a timetable that is there from the first moment on; the proo
 or finds an optimal timetable itself. Whichever comes first ends it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -12,6 +13,7 @@ from market.i18n import msg
 from market.meetings.timetable.board import slots_of, tally
 from market.meetings.timetable.forced import Forced, forced
 from market.meetings.timetable.kempe import IDLE
+from market.meetings.timetable.patterns import PatternBound
 from market.meetings.timetable.problem import MeetingProblem
 from market.meetings.timetable.proof import MOST_PLACES, Bound, Found, Impossible, Proof, Word
 from market.meetings.timetable.run import Run
@@ -22,6 +24,8 @@ _BEFORE = 1_500
 #: Of the time limit, what the levels below are left.
 _RESERVE = 0.15
 _MOST_RESERVE = 10.0
+#: Of the time limit, what the bound by patterns may take; it needs a second at most for 300 participants.
+_PATTERNS = 0.1
 #: Shares after which the search's pace is known.
 _PACE = 40
 #: Seconds that one who has but one thread waits for a word of the proof.
@@ -63,6 +67,7 @@ class _Race:
         self._run = run
         self._forced: list[Forced] = forced(problem, domains)
         self._idle_floor = sum(one.idle for one in self._forced)
+        self._patterns = PatternBound(problem, domains)
         self._told = -1
         self._told_proof = False
         self.result = Raced(None, sum(one.breaks for one in self._forced), 0)
@@ -73,6 +78,8 @@ class _Race:
         reserve = min(_MOST_RESERVE, self._run.limit * _RESERVE)
         deadline = self._run.limit - reserve
         self._take(self._search.plan)
+        if not self._bound_by_patterns(deadline):
+            return self.result
         self._warm_up(deadline)
         if self._done:
             return self.result
@@ -81,7 +88,12 @@ class _Race:
             self._search_alone(deadline)
             return self.result
         with Proof(
-            self._problem, self._domains, self._forced, known=self.result.plan, hint=self._search.plan
+            self._problem,
+            self._domains,
+            self._forced,
+            least=self.result.breaks_bound,
+            known=self.result.plan,
+            hint=self._search.plan,
         ) as proof:
             alone = self._run.threads < 2
             settled = False
@@ -98,6 +110,34 @@ class _Race:
                 elif proof.over and self._search.cost <= self._target:
                     break
         return self.result
+
+    def _bound_by_patterns(self, deadline: float) -> bool:
+        """Raise the bound by what days can look like; return whether there can be a whole timetable."""
+        end = self._run.spent + _PATTERNS * (deadline - self._run.spent)
+
+        def go_on(bound: int) -> bool:
+            return bound < self._score[0] and self._run.spent < end
+
+        bound = self._patterns.breaks(self._search.plan, go_on=go_on)
+        if bound > sum(max(0, talks - 1) for talks in self._talks()):
+            self.result.impossible = True
+            return False
+        self._raise(bound)
+        self._tell_proof()
+        return True
+
+    def _talks(self) -> Iterable[int]:
+        return Counter(who for item in self._problem.appointments for who in (item.a, item.b)).values()
+
+    def _bound_idle(self) -> None:
+        """Once the fewest breaks are known: how few idle slots they allow."""
+        end = self._run.spent + min(self._run.left, self._run.minor(0.3))
+        bound = self._patterns.idle(
+            self.result.plan or {},
+            breaks=self._score[0],
+            go_on=lambda bound: bound < self._score[1] and self._run.spent < end,
+        )
+        self._raise(self.result.breaks_bound, bound)
 
     def _search_alone(self, deadline: float) -> None:
         """Anneal once, as slowly as the time permits: that ends lower than many a quick turn."""
@@ -158,6 +198,7 @@ class _Race:
         if self._breaks_proven and not self._told_proof:
             self._told_proof = True
             self._run.say(FEWEST)
+            self._bound_idle()
 
     def _hear(self, word: Word) -> None:
         if isinstance(word, Impossible):

@@ -39,8 +39,8 @@ DEFAULT_PENALTY = 1_000
 MOST_PENALTY = 1_000_000
 #: Seconds for finding out what clashes, however little is left.
 _LEAST_FOR_REASONS = 2.0
-#: What is impossible is known by then: the fewest words for it, and the fullest timetable there can be, are worth
-#: so many seconds, or a twelfth and a quarter of the limit.
+#: What is impossible is known by then: the fewest words for it, and the fullest timetable there can be, are
+#: worth so many seconds, or a twelfth and a quarter of the limit.
 _LEAST_FOR_SMALLEST, _LEAST_FOR_PARTIAL = 3.0, 5.0
 #: Above so many places of appointments a constraint model takes too long to build.
 _MOST_PLACES = 12_000
