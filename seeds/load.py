@@ -38,7 +38,7 @@ from market.i18n import msg
 from market.supply.commands import NewListing
 from market.supply.operations import NewPicture, add_picture, publish_listing
 from market.units import FenPerKg
-from seeds import case, pictures, reference, story
+from seeds import case, pictures, reference, story, worries
 
 #: Everybody's password in the demonstration; `make run` prints it with the logins.
 PASSWORD = "tiantou-2018"  # noqa: S105  made to be known
@@ -178,8 +178,11 @@ async def reset_demo(stage: case.Stage = "start") -> None:
     async with transaction():
         await execute(f"TRUNCATE {', '.join(emptied)} RESTART IDENTITY")
     await load_reference()
+    if stage == "matched":
+        await worries.open_book(at=_days(began, 1))
     await load_demo(stage)
 
+        await worries.keep_book(loaded, people, began=began)
 
 def logins() -> list[Login]:
     """Return one login for each role, the case's own people first."""

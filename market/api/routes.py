@@ -6,6 +6,7 @@ from litestar.types import ControllerRouterHandler
 
 from market.api import (
     bids,
+    cases,
     catalogue,
     deals,
     demands,
@@ -30,6 +31,7 @@ _ROOMS = {
     "Explanations": explain.routes,
     "Meetings": meetings.routes,
     "Deals": deals.routes,
+    "Worry book": cases.routes,
     "Notices": notices.routes,
 }
 

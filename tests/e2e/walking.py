@@ -28,8 +28,10 @@ EXPECTED = {
         *("/", "/selling", "/selling/new", "/selling/*", "/selling/*/terms", "/selling/*/why", "/bids"),
         *("/matches", "/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices", "/account"),
         *("/meetings/*/wishes", "/meetings/*/talks/*", "/meetings/*/after", "/meetings/*/tour"),
+        *("/cases", "/cases/new", "/cases/*"),
     },
     "official": {
+        *("/cases", "/cases/new", "/cases/*", "/cases/agenda/town"),
         *("/town", "/town/runs", "/town/runs/*", "/town/runs/*/pair", "/town/runs/*/bonus"),
         *("/town/listings/*", "/town/meetings", "/town/meetings/new"),
         *("/town/meetings/*", "/town/meetings/*/desk", "/town/meetings/*/talks/*", "/town/deals", "/deals/*"),

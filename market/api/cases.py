@@ -1,0 +1,195 @@
+"""The worry book: goods that do not move, what is done about them, and who has to by when."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar.params import JSONBody
+from litestar.types import ControllerRouterHandler
+from msgspec import Meta
+
+from market.accounts.rules import Actor, Viewer, require
+from market.api.handling import acting, deed, do_once, read
+from market.api.inputs import Code, IdempotencyKey, PathId, Reader, RowId, SignedIn
+from market.api.outputs import Moved, told
+from market.cases import operations, rules
+from market.cases.queries import case_of, cases_of, diaries_of
+
+CaseNote = Annotated[
+    str, Meta(max_length=rules.LONGEST_NOTE, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")
+]
+
+
+class CaseView(msgspec.Struct, frozen=True):
+    """Grams. `level`: village, town, county, city. `obstacle`: what the newest run found first."""
+
+    id: int
+    listing: int
+    title: str
+    title_en: str
+    listing_state: str
+    quantity: int
+    remaining: int
+    seller: int
+    seller_name: str
+    seller_name_en: str
+    town: int
+    state: str
+    cause: str
+    level: str
+    owner: int
+    owner_name: str
+    owner_name_en: str
+    in_charge: str
+    due_on: date
+    stuck_since: date
+    opened_at: datetime
+    level_since: datetime
+    closed_at: datetime | None
+    reason: str | None
+    reason_note: str
+    obstacle: str | None
+    decided: bool
+
+
+class EntryView(msgspec.Struct, frozen=True):
+    """A line of a diary: `message` is the book's own word, `note` somebody's."""
+
+    id: int
+    kind: str
+    level: str
+    message: str | None
+    note: str
+    person: str | None
+    organisation: str | None
+    at: datetime
+
+
+class CaseWithDiary(msgspec.Struct, frozen=True):
+    case: CaseView
+    diary: list[EntryView]
+
+
+class NewCase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    listing_id: RowId
+    note: CaseNote
+
+
+class NewEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`kind`: visit, call, sample, terms, product, talk, other."""
+
+    kind: Code
+    note: CaseNote
+
+
+class Closing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`reason`: elsewhere, own_use, processed, spoiled, not_selling, mistaken."""
+
+    reason: Code
+    note: CaseNote = ""
+
+
+class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    note: CaseNote
+
+
+def _by(viewer: Viewer) -> Actor:
+    require(viewer, "seller", "official")
+    return acting(viewer, "official" if "official" in viewer.sides else "seller")
+
+
+@read("/cases")
+async def mine(viewer: SignedIn, language: Reader) -> list[CaseView]:
+    """Your open cases and those of your town's sellers, by seller, the longest stuck first."""
+    return [told(CaseView, row, language) for row in await cases_of(organisation_id=viewer.organisation_id)]
+
+
+@read("/cases/{case_id:int}")
+async def one(viewer: SignedIn, language: Reader, case_id: PathId) -> CaseWithDiary:
+    """One case with its diary, the oldest line first; for the seller and the town."""
+    row = await case_of(case_id=case_id, organisation_id=viewer.organisation_id)
+    lines = await diaries_of(case_ids=[case_id], organisation_id=viewer.organisation_id)
+    return CaseWithDiary(told(CaseView, row, language), [told(EntryView, line, language) for line in lines])
+
+
+@deed("/cases", body=NewCase)
+async def open_one(viewer: SignedIn, data: JSONBody[NewCase], key: IdempotencyKey = None) -> Moved:
+    """Open the case of a listing by hand; the reply is its state, and `GET /cases` has it."""
+    by = _by(viewer)
+
+    async def do(at: datetime) -> str:
+        await operations.open_case(
+            listing_id=data.listing_id,
+            note=data.note,
+            organisation_id=viewer.organisation_id,
+            actor=by,
+            at=at,
+        )
+        return rules.OPEN
+
+    return await do_once(viewer=viewer, key=key, name="open_case", about=msgspec.structs.asdict(data), do=do)
+
+
+@deed("/cases/{case_id:int}/entries", body=NewEntry)
+async def write(
+    viewer: SignedIn, case_id: PathId, data: JSONBody[NewEntry], key: IdempotencyKey = None
+) -> Moved:
+    """Write a line into the diary of an open case."""
+    by = _by(viewer)
+
+    async def do(at: datetime) -> str:
+        await operations.add_entry(
+            case_id=case_id,
+            kind=data.kind,
+            note=data.note,
+            organisation_id=viewer.organisation_id,
+            actor=by,
+            at=at,
+        )
+        return rules.OPEN
+
+    return await do_once(viewer=viewer, key=key, name="case_entry", about=_about(case_id, data), do=do)
+
+
+@deed("/cases/{case_id:int}/close", body=Closing)
+async def close(
+    viewer: SignedIn, case_id: PathId, data: JSONBody[Closing], key: IdempotencyKey = None
+) -> Moved:
+    """Close a case though something is left, saying why; what is sold out closes by itself."""
+    by = _by(viewer)
+
+    async def do(at: datetime) -> str:
+        await operations.close(
+            case_id=case_id,
+            reason=data.reason,
+            note=data.note,
+            organisation_id=viewer.organisation_id,
+            actor=by,
+            at=at,
+        )
+        return rules.CLOSED
+
+    return await do_once(viewer=viewer, key=key, name="case_close", about=_about(case_id, data), do=do)
+
+
+@deed("/cases/{case_id:int}/reopen", body=Word)
+async def reopen(
+    viewer: SignedIn, case_id: PathId, data: JSONBody[Word], key: IdempotencyKey = None
+) -> Moved:
+    """Open a closed case again, at the level where it was."""
+    by = _by(viewer)
+
+    async def do(at: datetime) -> str:
+        await operations.reopen(
+            case_id=case_id, note=data.note, organisation_id=viewer.organisation_id, actor=by, at=at
+        )
+        return rules.OPEN
+
+    return await do_once(viewer=viewer, key=key, name="case_reopen", about=_about(case_id, data), do=do)
+
+
+def _about(case_id: int, data: msgspec.Struct) -> dict[str, Any]:
+    return {"case": case_id, **msgspec.structs.asdict(data)}
+
+
+routes: list[ControllerRouterHandler] = [mine, one, open_one, write, close, reopen]

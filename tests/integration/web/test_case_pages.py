@@ -1,0 +1,127 @@
+"""The worry book's pages, for the secretary whose goods are stuck and for the official."""
+
+from datetime import timedelta
+
+import pytest
+
+from fixtures.factories import PASSWORD, Factory, Member
+from market import clock
+from market.cases import rules
+from market.cases.queries import cases_of
+from market.cases.rounds import round_of_cases
+from market.db.session import execute
+from tests.integration.web.conftest import Browser, SignedInAs, faults
+
+
+@pytest.fixture
+async def official(factory: Factory) -> Member:
+    return await factory.member(role="official", password=PASSWORD)
+
+
+@pytest.fixture
+async def village(factory: Factory, official: Member) -> Member:
+    return await factory.member(role="secretary", town_id=official.organisation_id)
+
+
+@pytest.fixture
+async def desk(official: Member, browser_of: SignedInAs) -> Browser:
+    return await browser_of(official)
+
+
+async def stuck(factory: Factory, village: Member, *, kg: int = 1_000) -> int:
+    """A listing that nobody has asked for since it was put on sale a month ago, with its case."""
+    listing_id = await factory.listing(village, kg=kg)
+    await execute(
+        "UPDATE listing SET published_at = $2 WHERE id = $1", listing_id, clock.now() - timedelta(30)
+    )
+    await round_of_cases(at=clock.now())
+    (case,) = await cases_of(organisation_id=village.organisation_id)
+    return case.id
+
+
+async def test_book_lists_what_is_stuck_and_since_when(
+    factory: Factory, official: Member, village: Member, desk: Browser
+) -> None:
+    empty = await desk.get("/cases")
+    assert "台账是空的" in empty.text
+    case_id = await stuck(factory, village)
+    page = await desk.get("/cases?lang=en")
+    assert f'href="/cases/{case_id}"' in page.text
+    assert "30 days" in page.text
+    assert "/town/listings/" in page.text
+    assert (await desk.get("/cases?state=closed")).text.count(f'href="/cases/{case_id}"') == 0
+    assert f'href="/cases/{case_id}"' not in (await desk.get("/cases?level=city")).text
+
+
+async def test_secretary_writes_into_the_diary_and_closes_with_a_reason(
+    factory: Factory, village: Member, browser_of: SignedInAs
+) -> None:
+    case_id = await stuck(factory, village)
+    browser = await browser_of(village)
+    path = f"/cases/{case_id}"
+    refused = await browser.post(f"{path}/entry", {"kind": "visit", "note": ""}, form=path)
+    assert (refused.status_code, set(faults(refused))) == (422, {"note"})
+    for _ in range(2):  # the second time is another line: the key is missing
+        done = await browser.post(f"{path}/entry", {"kind": "visit", "note": "跑了五家，都嫌包装"}, form=path)
+        assert done.headers["location"] == path
+    page = await browser.get(path)
+    assert page.text.count("跑了五家，都嫌包装") == 2
+    assert f"/cases/{case_id}/charge" not in page.text
+    refused = await browser.post(f"{path}/close", {"reason": "elsewhere", "note": ""}, form=path)
+    assert (refused.status_code, set(faults(refused))) == (422, {"note"})
+    await browser.post(f"{path}/close", {"reason": "own_use", "note": ""}, form=path)
+    assert "自留、自用或留种" in (await browser.get(path)).text
+    await browser.post(f"{path}/reopen", {"note": "还剩一半"}, form=path)
+    assert [row.state for row in await cases_of(organisation_id=village.organisation_id)] == [rules.OPEN]
+
+
+async def test_official_puts_in_charge_sends_up_and_prints_the_agenda(
+    factory: Factory, official: Member, village: Member, desk: Browser
+) -> None:
+    case_id = await stuck(factory, village)
+    path = f"/cases/{case_id}"
+    await desk.post(f"{path}/climb", {"note": "村里办不了"}, form=path)
+    (case,) = await cases_of(organisation_id=official.organisation_id)
+    assert (case.level, case.owner) == ("town", official.organisation_id)
+    agenda = await desk.get("/cases/agenda/town")
+    assert "村里办不了" in agenda.text
+    assert "新上会" in agenda.text
+    due = (clock.today() + timedelta(days=7)).isoformat()
+    charge = {
+        "owner": str(official.organisation_id),
+        "in_charge": "赵明远",
+        "due_on": due,
+        "decided": "1",
+        "note": "",
+    }
+    refused = await desk.post(f"{path}/charge", charge, form=path)
+    assert (refused.status_code, set(faults(refused))) == (422, {"note"})
+    await desk.post(f"{path}/charge", {**charge, "note": "换小包装，送三家试销"}, form=path)
+    agenda = await desk.get("/cases/agenda/town")
+    assert "换小包装，送三家试销" in agenda.text
+    assert "新上会" not in agenda.text.replace("新上会 0 件", "")
+    assert (await desk.get("/cases/agenda/village")).status_code == 200
+    assert (await desk.get("/cases/agenda/moon")).status_code == 404
+
+
+async def test_a_case_is_opened_by_hand_once(
+    factory: Factory, official: Member, village: Member, desk: Browser
+) -> None:
+    listing_id = await factory.listing(village)
+    page = await desk.get(f"/cases/new?listing={listing_id}")
+    assert f'value="{listing_id}" selected' in page.text
+    refused = await desk.post("/cases/new", {"listing": "999", "note": "卡住了"}, form="/cases/new")
+    assert (refused.status_code, set(faults(refused))) == (422, {"listing"})
+    done = await desk.post("/cases/new", {"listing": str(listing_id), "note": "卡住了"}, form="/cases/new")
+    assert done.headers["location"].startswith("/cases/")
+    assert "没有可以立案的货" in (await desk.get("/cases/new")).text
+
+
+async def test_strangers_see_no_case(
+    factory: Factory, village: Member, buyer: Member, browser_of: SignedInAs
+) -> None:
+    case_id = await stuck(factory, village)
+    other = await browser_of(await factory.member(role="official"))
+    assert (await other.get(f"/cases/{case_id}")).status_code == 404
+    assert (await other.post(f"/cases/{case_id}/climb", {"note": "上"})).status_code == 404
+    assert (await (await browser_of(buyer)).get("/cases")).status_code == 403
