@@ -34,7 +34,7 @@ check: setup-test ## style, types and import rules
 test: setup-test ## everything: checks, units, database, browser
 	@./.ci/browser
 	@$(MAKE) check
-	@$(VENV)/bin/pytest -n auto --dist loadfile
+	@$(VENV)/bin/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 bench: setup-test ## measure; every benchmark prints a table and writes JSON to benchmarks/results/
 	@for each in benchmarks/*.py; do $(PY) "$$each" || exit 1; done
