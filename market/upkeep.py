@@ -4,13 +4,16 @@ from datetime import timedelta
 
 from market import clock
 from market.accounts.operations import forget_expired
+from market.bids.opening import open_overdue
 from market.bids.standing import expire_bids
 from market.cases.rounds import round_of_cases
 from market.db.jobs import Run, enqueue, forget_finished, job
 from market.db.session import transaction
+from market.deals.breach import lapse_cases
 from market.demand.operations import close_overdue
 from market.documents.operations import forget_bundles
 from market.matching.agreement import expire_matches
+from market.matching.rematching import rematch as rematch  # whoever runs upkeep runs this job too
 from market.matching.run_jobs import fail_abandoned
 from market.meetings.following import round_after_meetings
 from market.meetings.reminding import expire_invitations
@@ -34,8 +37,10 @@ async def round_of_upkeep(_: Run) -> None:
     today = at.astimezone(clock.CHINA).date()
     await expire_listings(today=today)
     await close_overdue(today=today)
+    await open_overdue(at=at)
     await expire_bids(at=at)
     await expire_matches(at=at)
+    await lapse_cases(at=at)
     await fail_abandoned(at=at)
     await expire_invitations(today=today)
     await round_after_meetings(at=at)

@@ -1372,6 +1372,27 @@ async def forwards():
     )
 
     manager.add_column(
+        table_class_name="Delivery",
+        tablename="delivery",
+        column_name="credit",
+        db_column_name="credit",
+        column_class_name="BigInt",
+        column_class=BigInt,
+        params={
+            "default": 0,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
         table_class_name="Payment",
         tablename="payment",
         column_name="delivery",

@@ -22,7 +22,7 @@ FORWARDS = (
     """,
     """
     ALTER TABLE delivery ADD CONSTRAINT delivery_loss_within
-      CHECK (loss >= 0 AND coalesce(accepted, 0) + loss <= quantity)
+      CHECK (loss >= 0 AND credit >= 0 AND coalesce(accepted, 0) + loss <= quantity)
     """,
     "ALTER TABLE deal ADD CONSTRAINT deal_released_within CHECK (released >= 0 AND released <= quantity)",
     "CREATE UNIQUE INDEX contract_terms_one_proposed ON contract_terms (deal) WHERE state = 'proposed'",

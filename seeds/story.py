@@ -8,8 +8,9 @@ from market import clock
 from market.accounts.queries import contacts_of
 from market.accounts.rules import ROLES, Actor
 from market.db.session import fetch
-from market.deals.fulfilment import move_delivery, pay, schedule_delivery
+from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import sign
+from market.deals.paying import pay
 from market.deals.queries import payments_of
 from market.matching.operations import run_now
 from market.meetings.attendance import mark_person

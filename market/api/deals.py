@@ -15,7 +15,8 @@ from market.api.outputs import Moved
 from market.catalogue.queries import reasons
 from market.db.replay import once
 from market.deals import operations
-from market.deals.fulfilment import move_delivery, pay, schedule_delivery
+from market.deals.fulfilment import move_delivery, schedule_delivery
+from market.deals.paying import pay
 from market.deals.queries import (
     DealRow,
     DeliveryRow,

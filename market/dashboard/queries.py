@@ -106,13 +106,16 @@ async def money(*, town_id: int) -> Money:
         Money,
         f"""WITH live AS (SELECT deal.id, deal.state,
                                  (deal.quantity * deal.price + 500) / 1000 AS fen {_TOWN_DEAL}),
-        invoiced AS (SELECT payment.amount, payment.state FROM payment JOIN live ON live.id = payment.deal)
+        invoiced AS (SELECT payment.amount, payment.paid, payment.kind FROM payment
+                     JOIN live ON live.id = payment.deal)
         SELECT
           (SELECT coalesce(sum(fen), 0)::bigint FROM live
            WHERE state IN ('pending', 'partly_signed')) AS intended,
           (SELECT coalesce(sum(fen), 0)::bigint FROM live WHERE state IN ('active', 'completed')) AS signed,
-          (SELECT coalesce(sum(amount), 0)::bigint FROM invoiced) AS delivered,
-          (SELECT coalesce(sum(amount), 0)::bigint FROM invoiced WHERE state = 'paid') AS paid""",  # noqa: S608
+          ((SELECT coalesce(sum(amount), 0) FROM invoiced WHERE kind = 'goods')
+            + (SELECT coalesce(sum(credit), 0) FROM delivery JOIN live ON live.id = delivery.deal))::bigint
+            AS delivered,
+          (SELECT coalesce(sum(paid), 0)::bigint FROM invoiced) AS paid""",  # noqa: S608
         town_id,
     )
     return rows[0]

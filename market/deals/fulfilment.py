@@ -1,16 +1,19 @@
-"""After the signatures: deliveries and payments."""
+"""After the signatures: deliveries in batches, and how the buyer inspects them."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
-from market.clock import CHINA
 from market.db.session import execute, fetch, transaction
 from market.deals import rules
+from market.deals.breach_termination import release
+from market.deals.clauses import Terms, most_natural_loss
+from market.deals.paying import invoice
+from market.deals.terms import terms_in_force
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
-from market.units import FenPerKg, Gram, amount, kg
+from market.units import Gram, kg
 
 
 async def schedule_delivery(
@@ -36,7 +39,7 @@ async def schedule_delivery(
             raise Conflict(msg("双方签字后才能安排发货。"))
         planned = await fetch(
             """SELECT coalesce(sum(CASE WHEN state IN ('accepted', 'partially_accepted')
-                                        THEN accepted ELSE quantity END), 0) AS grams
+                                        THEN accepted + loss ELSE quantity END), 0) AS grams
                FROM delivery WHERE deal = $1 AND state NOT IN ('cancelled', 'rejected')""",
             deal_id,
         )
@@ -82,126 +85,109 @@ async def move_delivery(
     actor: Actor,
     at: datetime,
     accepted: Gram | None = None,
+    loss: Gram | None = None,
     reason: str | None = None,
 ) -> str:
     """Take a delivery one step on; what the buyer accepts is invoiced at once. Return the new state.
 
-    ``accepted`` grams go with ``accept_part``, a coded ``reason`` with it and with ``reject``.
+    ``accepted`` grams go with ``accept_part``, a coded ``reason`` with it and with ``reject``. ``loss`` grams
+    of natural loss, within the agreed rate, go with ``accept`` and ``accept_part``: not paid for, nobody's
+    fault, not delivered again. What comes back after the contract was terminated is on sale again.
 
     Raises:
         NotFound: no such delivery of this organisation.
         WrongState: the move is not open to this side now.
-        Invalid: the accepted quantity or the reason is missing or wrong.
+        Invalid: the accepted quantity, the loss or the reason is missing or wrong.
     """
     async with transaction():
+        # the contract first, as everybody locks: termination and payment take it before its parts
         rows = await fetch(
-            """SELECT delivery.*, deal.seller, deal.buyer, deal.price, deal.number,
-                      deal.quantity AS deal_quantity
-               FROM delivery JOIN deal ON deal.id = delivery.deal
-               WHERE delivery.id = $1 AND $2 IN (deal.seller, deal.buyer) FOR UPDATE OF delivery, deal""",
+            """SELECT deal.*, listing.lot, seller.town FROM deal JOIN listing ON listing.id = deal.listing
+               JOIN organisation seller ON seller.id = deal.seller
+               WHERE deal.id = (SELECT deal FROM delivery WHERE id = $1)
+                 AND $2 IN (deal.seller, deal.buyer) FOR UPDATE OF deal""",
             delivery_id,
             organisation_id,
         )
         if not rows:
             raise NotFound(msg("没有找到这次发货。"))
-        row = rows[0]
-        side = "seller" if row["seller"] == organisation_id else "buyer"
+        deal = rows[0]
+        row = (await fetch("SELECT * FROM delivery WHERE id = $1 FOR UPDATE", delivery_id))[0]
+        side = "seller" if deal["seller"] == organisation_id else "buyer"
         state = rules.DELIVERY.apply(move, state=row["state"], by=side)
-        taken = _taken(move=move, quantity=row["quantity"], accepted=accepted)
+        if move == "dispatch" and deal["state"] != rules.ACTIVE:
+            raise Conflict(msg("合同已经结束，不能再发货。"))
+        _, terms = await terms_in_force(deal_id=deal["id"])
+        taken, lost = inspected(
+            terms, move=move, quantity=Gram(row["quantity"]), accepted=accepted, loss=loss or Gram(0)
+        )
         if move in ("accept_part", "reject") and not await _is_reason(reason):
             problem = msg("请选择原因，让对方知道为什么。")
             raise Invalid(problem, {"reason": problem})
         await execute(
-            """UPDATE delivery SET state = $2, accepted = $3, reason = $4,
-                 arrived_at = CASE WHEN $2 = 'arrived' THEN $5 ELSE arrived_at END WHERE id = $1""",
+            """UPDATE delivery SET state = $2, accepted = $3, loss = $4, reason = $5,
+                 arrived_at = CASE WHEN $2 = 'arrived' THEN $6 ELSE arrived_at END WHERE id = $1""",
             delivery_id,
             state,
             taken,
+            lost,
             reason,
             at,
         )
-        if taken:
-            today = at.astimezone(CHINA).date()
-            await execute(
-                "INSERT INTO payment (deal, amount, state, due_on) VALUES ($1, $2, $3, $4)",
-                row["deal"],
-                amount(taken, FenPerKg(row["price"])),
-                rules.PAYMENT.start,
-                today + timedelta(days=rules.PAYMENT_DAYS),
+        if taken is not None:
+            await invoice(
+                deal=deal, terms=terms, delivery_id=delivery_id, arrived=row["arrived_at"] or at
+            )
+        if deal["state"] == rules.TERMINATED and state in (rules.REJECTED, rules.PARTIALLY_ACCEPTED):
+            await release(
+                deal_id=deal["id"],
+                lot=deal["lot"],
+                listing=deal["listing"],
+                demand=None,
+                grams=Gram(row["quantity"] - (taken or 0) - lost),
+                town_id=deal["town"],
+                at=at,
             )
         await record(
-            subject=f"deal:{row['deal']}",
+            subject=f"deal:{deal['id']}",
             action=f"delivery_{move}",
             actor=actor,
             at=at,
-            details={"delivery": delivery_id, "accepted": taken, "reason": reason},
+            details={"delivery": delivery_id, "accepted": taken, "loss": lost, "reason": reason},
         )
         await notify(
-            organisation_id=row["buyer"] if side == "seller" else row["seller"],
+            organisation_id=deal["buyer"] if side == "seller" else deal["seller"],
             kind="delivery_moved",
             message=msg(
-                "合同 {number} 的发货：{state}。", number=row["number"], state=rules.DELIVERY.label(state)
+                "合同 {number} 的发货：{state}。", number=deal["number"], state=rules.DELIVERY.label(state)
             ),
-            link=f"/deals/{row['deal']}",
+            link=f"/deals/{deal['id']}",
             at=at,
         )
     return state
 
 
-async def pay(*, payment_id: int, organisation_id: int, actor: Actor, at: datetime) -> None:
-    """Note that the buyer has paid; the contract is complete when all is delivered and paid.
+def inspected(
+    terms: Terms, *, move: str, quantity: Gram, accepted: Gram | None, loss: Gram
+) -> tuple[Gram | None, Gram]:
+    """Return what the buyer takes of a delivery, and what was lost on the way within the agreed rate.
 
     Raises:
-        NotFound: no such payment of this buyer.
-        WrongState: paid already.
+        Invalid: more loss than agreed, or an accepted quantity that is none.
     """
-    async with transaction():
-        rows = await fetch(
-            """SELECT payment.state, payment.deal, deal.seller, deal.number
-               FROM payment JOIN deal ON deal.id = payment.deal
-               WHERE payment.id = $1 AND deal.buyer = $2 FOR UPDATE OF payment, deal""",
-            payment_id,
-            organisation_id,
-        )
-        if not rows:
-            raise NotFound(msg("没有找到这笔货款。"))
-        row = rows[0]
-        state = rules.PAYMENT.apply("pay", state=row["state"], by="buyer")
-        await execute(
-            "UPDATE payment SET state = $2, paid = amount, paid_on = $3 WHERE id = $1",
-            payment_id,
-            state,
-            at.astimezone(CHINA).date(),
-        )
-        await record(
-            subject=f"deal:{row['deal']}", action="pay", actor=actor, at=at, details={"payment": payment_id}
-        )
-        await execute(
-            """UPDATE deal SET state = 'completed' WHERE id = $1 AND state = 'active'
-                 AND NOT EXISTS (SELECT FROM payment WHERE deal = $1 AND state <> 'paid')
-                 AND quantity <= (SELECT coalesce(sum(accepted), 0) FROM delivery
-                                  WHERE deal = $1 AND state IN ('accepted', 'partially_accepted'))""",
-            row["deal"],
-        )
-        await notify(
-            organisation_id=row["seller"],
-            kind="paid",
-            message=msg("合同 {number} 的一笔货款已付。", number=row["number"]),
-            link=f"/deals/{row['deal']}",
-            at=at,
-        )
+    if move not in ("accept", "accept_part"):
+        return None, Gram(0)
+    most = most_natural_loss(terms, quantity)
+    if not 0 <= loss <= most:
+        problem = msg("约定的自然损耗最多 {most} 公斤，超过的请用部分验收并写明原因。", most=f"{kg(most):,f}")
+        raise Invalid(problem, {"loss": problem})
+    if move == "accept":
+        return Gram(quantity - loss), loss
+    if accepted is None or not 0 < accepted < quantity - loss:
+        problem = msg("验收数量须大于零、小于发货数量；全部收下请点“全部验收”。")
+        raise Invalid(problem, {"accepted": problem})
+    return accepted, loss
 
 
 async def _is_reason(code: str | None) -> bool:
     return bool(await fetch("SELECT code FROM reason WHERE code = $1", code))
-
-
-def _taken(*, move: str, quantity: int, accepted: Gram | None) -> Gram | None:
-    if move == "accept":
-        return Gram(quantity)
-    if move == "accept_part":
-        if accepted is None or not 0 < accepted < quantity:
-            problem = msg("验收数量须大于零、小于发货数量；全部收下请点“全部验收”。")
-            raise Invalid(problem, {"accepted": problem})
-        return accepted
-    return None

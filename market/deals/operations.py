@@ -10,7 +10,8 @@ from market.db.session import execute, fetch, transaction
 from market.deals import rules
 from market.deals.making import NewDeal as NewDeal
 from market.deals.making import make_deal as make_deal
-from market.deals.terms import fix_terms
+from market.deals.paying import fall_due_at_signing
+from market.deals.terms import fix_terms, terms_in_force
 from market.errors import Conflict, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
@@ -40,6 +41,9 @@ async def sign(*, deal_id: int, organisation_id: int, actor: Actor, at: datetime
             at,
             actor.person_id,
         )
+        if state == rules.ACTIVE:
+            _, terms = await terms_in_force(deal_id=deal_id)
+            await fall_due_at_signing(deal=deal, terms=terms, at=at)
         await record(
             subject=f"deal:{deal_id}", action=move, actor=actor, at=at, details={"side": side, "state": state}
         )

@@ -46,6 +46,8 @@ class DealRow(msgspec.Struct, frozen=True):
     delivered: int
     #: Fen paid so far.
     paid: int
+    #: Grams that went back on sale when it was terminated.
+    released: int = 0
 
 
 _DEAL = """SELECT deal.id, deal.number, deal.listing, listing.title, listing.title_en, lot.produce,
@@ -58,8 +60,8 @@ _DEAL = """SELECT deal.id, deal.number, deal.listing, listing.title, listing.tit
        deal.buyer_signed_at, buyer_person.name AS buyer_signer, deal.created_at,
        (SELECT coalesce(sum(accepted), 0)::bigint FROM delivery WHERE delivery.deal = deal.id
           AND delivery.state IN ('accepted', 'partially_accepted')) AS delivered,
-       (SELECT coalesce(sum(amount), 0)::bigint FROM payment WHERE payment.deal = deal.id
-          AND payment.state = 'paid') AS paid
+       (SELECT coalesce(sum(paid), 0)::bigint FROM payment WHERE payment.deal = deal.id) AS paid,
+       deal.released
 FROM deal JOIN listing ON listing.id = deal.listing JOIN lot ON lot.id = listing.lot
 JOIN organisation seller ON seller.id = deal.seller
 JOIN organisation buyer ON buyer.id = deal.buyer
@@ -75,6 +77,8 @@ class DeliveryRow(msgspec.Struct, frozen=True):
     id: int
     quantity: int
     accepted: int | None
+    #: Grams lost on the way within the agreed rate.
+    loss: int
     state: str
     reason_zh: str | None
     reason_en: str | None
@@ -84,7 +88,12 @@ class DeliveryRow(msgspec.Struct, frozen=True):
 
 class PaymentRow(msgspec.Struct, frozen=True):
     id: int
+    #: Fen.
     amount: int
+    #: Fen paid of it so far.
+    paid: int
+    #: deposit, advance or goods.
+    kind: str
     state: str
     due_on: date
     paid_on: date | None
@@ -122,7 +131,7 @@ async def deals_of(*, organisation_id: int, limit: int = 500) -> list[DealRow]:
 async def deliveries_of(*, deal_id: int) -> list[DeliveryRow]:
     return await fetch_into(
         DeliveryRow,
-        """SELECT delivery.id, delivery.quantity, delivery.accepted, delivery.state,
+        """SELECT delivery.id, delivery.quantity, delivery.accepted, delivery.loss, delivery.state,
                   reason.zh AS reason_zh, reason.en AS reason_en, delivery.scheduled_on, delivery.arrived_at
            FROM delivery LEFT JOIN reason ON reason.code = delivery.reason
            WHERE delivery.deal = $1 ORDER BY delivery.id""",
@@ -133,6 +142,7 @@ async def deliveries_of(*, deal_id: int) -> list[DeliveryRow]:
 async def payments_of(*, deal_id: int) -> list[PaymentRow]:
     return await fetch_into(
         PaymentRow,
-        "SELECT id, amount, state, due_on, paid_on FROM payment WHERE deal = $1 ORDER BY id",
+        """SELECT id, amount, paid, kind, state, due_on, paid_on FROM payment
+           WHERE deal = $1 ORDER BY due_on, id""",
         deal_id,
     )

@@ -73,6 +73,8 @@ class Delivery(Table, tablename="delivery"):
     accepted = whole(null=True)
     #: Grams lost on the way within the agreed rate: nobody's fault, not paid for, not delivered again.
     loss = whole(default=0)
+    #: Fen of what was taken that deposit and advance payments cover.
+    credit = whole(default=0)
     state = text()
     reason = reference("Reason", null=True)
     scheduled_on = day()

@@ -196,10 +196,10 @@ async def demands_of(buyer: int) -> list[OwnDemand]:
                     AND match.state IN ('proposed', 'one_side_agreed', 'agreed')) AS open_matches
             {_FROM}
             LEFT JOIN LATERAL (
-                SELECT count(*) AS deals, coalesce(sum(deal.quantity), 0) AS bought,
-                    coalesce(sum((deal.quantity * deal.price + 500) / 1000), 0) AS worth
+                SELECT count(*) AS deals, coalesce(sum(deal.quantity - deal.released), 0) AS bought,
+                    coalesce(sum(((deal.quantity - deal.released) * deal.price + 500) / 1000), 0) AS worth
                 FROM deal WHERE deal.demand = demand.id
-                    AND deal.state IN ('pending', 'partly_signed', 'active', 'completed')
+                    AND deal.state <> 'cancelled' AND deal.quantity > deal.released
             ) AS made ON true
             WHERE demand.buyer = $1
             ORDER BY demand.state NOT IN ('draft', 'published', 'closed'), demand.created_at DESC,

@@ -141,8 +141,10 @@ async def lines_of(*, meeting_id: int) -> list[Line]:
                     (sum(quantity) FILTER (WHERE state IN ('dispatched', 'arrived')))::bigint AS under_way
              FROM delivery WHERE delivery.deal = deal.id) sent ON true
            LEFT JOIN LATERAL (
-             SELECT sum(amount)::bigint AS invoiced,
-                    (sum(amount) FILTER (WHERE state = 'paid'))::bigint AS paid
+             SELECT (coalesce(sum(amount) FILTER (WHERE kind = 'goods'), 0)
+                      + (SELECT coalesce(sum(credit), 0) FROM delivery
+                         WHERE delivery.deal = deal.id))::bigint AS invoiced,
+                    sum(paid)::bigint AS paid
              FROM payment WHERE payment.deal = deal.id) money ON true
            WHERE appointment.meeting = $1 AND {_NOT_CALLED_OFF}
            ORDER BY appointment.slot NULLS LAST, appointment.table_number, appointment.id, topic.id""",  # noqa: S608  our own text

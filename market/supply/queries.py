@@ -73,6 +73,10 @@ class ListingDetails(msgspec.Struct, frozen=True):
     published_at: datetime | None
     created_at: datetime
     invented: bool
+    #: As ``rules.WAYS``; when the round of bidding ends, and when its sealed bids were opened.
+    way: str
+    closes_at: datetime | None
+    opened_at: datetime | None
     #: The viewer's organisation owns it.
     mine: bool
 
@@ -98,6 +102,7 @@ SELECT listing.id AS listing_id, lot.id AS lot_id, listing.state, listing.title,
             'illustration', illustration, 'content_hash', content_hash, 'width', width, 'height', height)
             ORDER BY position) FROM picture WHERE picture.lot = lot.id), '[]') AS pictures,
     listing.published_at, listing.created_at, lot.invented,
+    listing.way, listing.closes_at, listing.opened_at,
     listing.owner IS NOT DISTINCT FROM $2 AS mine
 FROM listing JOIN lot ON lot.id = listing.lot
 JOIN produce ON produce.code = lot.produce JOIN category ON category.code = produce.category
@@ -204,8 +209,8 @@ SELECT listing.id AS listing_id, lot.id AS lot_id, listing.state, listing.title,
         AND bid.awaiting = 'seller') AS open_bids,
     (SELECT count(*) FROM match WHERE match.listing = listing.id
         AND match.state IN ('proposed', 'one_side_agreed', 'agreed')) AS open_matches,
-    (SELECT coalesce(sum(deal.quantity), 0) FROM deal WHERE deal.listing = listing.id
-        AND deal.state IN ('pending', 'partly_signed', 'active', 'completed')) AS sold,
+    (SELECT coalesce(sum(deal.quantity - deal.released), 0) FROM deal WHERE deal.listing = listing.id
+        AND deal.state <> 'cancelled') AS sold,
     (SELECT jsonb_build_object('run', run.id, 'obstacle', obstacle, 'change', change, 'unlocks', unlocks)
         FROM diagnosis JOIN run ON run.id = diagnosis.run
         WHERE diagnosis.listing = listing.id AND run.state = 'done'

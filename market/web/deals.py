@@ -11,9 +11,10 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts.rules import Viewer
-from market.deals.fulfilment import move_delivery, pay, schedule_delivery
+from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import cancel as cancel_deal
 from market.deals.operations import sign as sign_deal
+from market.deals.paying import pay
 from market.deals.queries import DealRow, deal_of, deals_of, deliveries_of, payments_of
 from market.deals.rules import (
     ACTIVE,

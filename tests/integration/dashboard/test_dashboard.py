@@ -1,7 +1,8 @@
 from fixtures.factories import STORY, TODAY, Factory
 from market.dashboard.queries import counts, flows, funnel, money, stuck
-from market.deals.fulfilment import move_delivery, pay, schedule_delivery
+from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import sign
+from market.deals.paying import pay
 from market.deals.queries import deals_of, payments_of
 from market.matching.agreement import agree
 from market.matching.operations import run_now

@@ -5,8 +5,9 @@ import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.db.session import execute, fetch, fetch_value
-from market.deals.fulfilment import move_delivery, pay, schedule_delivery
+from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import NewDeal, cancel, make_deal, sign
+from market.deals.paying import pay
 from market.deals.queries import deal_of, deals_of, payments_of
 from market.errors import Conflict, Invalid, NotFound
 from market.transitions import WrongState

@@ -6,8 +6,8 @@ import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.db.session import execute, fetch, fetch_value
-from market.deals.fulfilment import pay
 from market.deals.operations import cancel
+from market.deals.paying import pay
 from market.deals.queries import deals_of
 from market.errors import Conflict, NotFound
 from market.matching.agreement import agree

@@ -12,8 +12,9 @@ from fixtures.factories import PASSWORD, STORY, Factory, Member
 from market.accounts.rules import Actor
 from market.dashboard import queries as dashboard
 from market.db.session import fetch_value
-from market.deals.fulfilment import move_delivery, pay, schedule_delivery
+from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import sign
+from market.deals.paying import pay
 from market.deals.queries import deals_of, payments_of
 from market.matching.agreement import agree
 from market.matching.operations import run_now

@@ -1,0 +1,160 @@
+"""Money under a contract: what falls due, paid whole or in parts, to the fen; and when all is done."""
+
+from datetime import datetime
+
+from asyncpg import Record
+
+from market.accounts.rules import Actor
+from market.audit.operations import record
+from market.clock import CHINA
+from market.db.session import execute, fetch, fetch_value, transaction
+from market.deals import rules
+from market.deals.clauses import Due, Terms, due_at_arrival, due_at_signing, price_of
+from market.errors import Invalid, NotFound
+from market.i18n import msg
+from market.notices.operations import notify
+from market.units import Fen, FenPerKg, Gram, amount, yuan
+
+
+async def fall_due_at_signing(*, deal: Record, terms: Terms, at: datetime) -> None:
+    """Write down deposit and advance payments of a contract that has just come into force (row locked)."""
+    dues = due_at_signing(
+        terms,
+        quantity=Gram(deal["quantity"]),
+        price=FenPerKg(deal["price"]),
+        on=at.astimezone(CHINA).date(),
+    )
+    await _keep(deal["id"], dues, None)
+
+
+async def invoice(*, deal: Record, terms: Terms, delivery_id: int, arrived: datetime) -> None:
+    """Write down what is due for a delivery that was just accepted. The contract's row is locked.
+
+    A delivery is worth what it adds to the price of all that was accepted, so that rounding never
+    piles up; deposit and advance payments cover their share of it, and all that is left of it at the end.
+    """
+    price = price_of(terms, FenPerKg(deal["price"]))
+    row = (
+        await fetch(
+            """SELECT coalesce(sum(accepted), 0)::bigint AS taken,
+                      coalesce(sum(accepted + loss), 0)::bigint AS settled,
+                      coalesce(sum(credit), 0)::bigint AS used,
+                      (sum(accepted) FILTER (WHERE id = $2))::bigint AS now,
+                      (SELECT coalesce(sum(amount), 0) FROM payment
+                       WHERE deal = $1 AND kind <> 'goods')::bigint AS prepaid
+               FROM delivery WHERE deal = $1 AND state IN ('accepted', 'partially_accepted')""",
+            deal["id"],
+            delivery_id,
+        )
+    )[0]
+    before = Gram(row["taken"] - row["now"])
+    worth = Fen(amount(Gram(row["taken"]), price) - amount(before, price))
+    whole = amount(Gram(deal["quantity"]), price)
+    covered = row["prepaid"] * amount(Gram(row["taken"]), price) // whole if whole else 0
+    if row["settled"] >= deal["quantity"]:
+        covered = row["prepaid"]
+    credit = Fen(max(0, min(covered - row["used"], worth)))
+    await execute("UPDATE delivery SET credit = $2 WHERE id = $1", delivery_id, credit)
+    dues = due_at_arrival(terms, worth=worth, credit=credit, on=arrived.astimezone(CHINA).date())
+    await _keep(deal["id"], dues, delivery_id)
+    if not dues:
+        # all of it was paid beforehand: no payment to come would notice that the contract is done
+        await complete(deal_id=deal["id"])
+
+
+async def _keep(deal_id: int, dues: list[Due], delivery_id: int | None) -> None:
+    for due in dues:
+        await execute(
+            """INSERT INTO payment (deal, amount, paid, kind, delivery, state, due_on)
+               VALUES ($1, $2, 0, $3, $4, $5, $6)""",
+            deal_id,
+            due.amount,
+            due.kind,
+            delivery_id,
+            rules.PAYMENT.start,
+            due.on,
+        )
+
+
+async def pay(
+    *, payment_id: int, organisation_id: int, actor: Actor, at: datetime, money: Fen | None = None
+) -> str:
+    """Note that the buyer has paid ``money``, or all that was open; return the payment's new state.
+
+    The contract is complete when all is delivered and paid.
+
+    Raises:
+        NotFound: no such payment of this buyer.
+        WrongState: paid already.
+        Invalid: nothing, or more than is open.
+    """
+    async with transaction():
+        deals = await fetch(
+            """SELECT id, seller, number FROM deal
+               WHERE id = (SELECT deal FROM payment WHERE id = $1) AND buyer = $2 FOR UPDATE""",
+            payment_id,
+            organisation_id,
+        )
+        if not deals:
+            raise NotFound(msg("没有找到这笔货款。"))
+        deal = deals[0]
+        row = (await fetch("SELECT amount, paid, state FROM payment WHERE id = $1 FOR UPDATE", payment_id))[0]
+        is_open = row["amount"] - row["paid"]
+        now = is_open if money is None else money
+        is_whole = now == is_open
+        state = rules.PAYMENT.apply("pay" if is_whole else "pay_part", state=row["state"], by="buyer")
+        if not 0 < now <= is_open:
+            problem = msg("还差 {left} 元，请填写不超过它的金额。", left=f"{yuan(Fen(is_open)):,.2f}")
+            raise Invalid(problem, {"money": problem})
+        today = at.astimezone(CHINA).date()
+        await execute(
+            """UPDATE payment SET state = $2, paid = paid + $3, paid_on = CASE WHEN $4 THEN $5::date END
+               WHERE id = $1""",
+            payment_id,
+            state,
+            now,
+            is_whole,
+            today,
+        )
+        await execute(
+            """INSERT INTO receipt (payment, amount, "on", person, created_at)
+               VALUES ($1, $2, $3, $4, $5)""",
+            payment_id,
+            now,
+            today,
+            actor.person_id,
+            at,
+        )
+        await record(
+            subject=f"deal:{deal['id']}",
+            action="pay" if is_whole else "pay_part",
+            actor=actor,
+            at=at,
+            details={"payment": payment_id, "fen": now},
+        )
+        await complete(deal_id=deal["id"])
+        await notify(
+            organisation_id=deal["seller"],
+            kind="paid",
+            message=msg(
+                "合同 {number} 收到货款 {money} 元。", number=deal["number"], money=f"{yuan(Fen(now)):,.2f}"
+            ),
+            link=f"/deals/{deal['id']}",
+            at=at,
+        )
+    return state
+
+
+async def complete(*, deal_id: int) -> bool:
+    """End a contract under which all is delivered and paid; tell whether it was. Its row is locked."""
+    done = await fetch_value(
+        """UPDATE deal SET state = $2 WHERE id = $1 AND state = $3
+             AND NOT EXISTS (SELECT FROM payment WHERE deal = $1 AND state <> 'paid')
+             AND quantity <= (SELECT coalesce(sum(accepted + loss), 0) FROM delivery
+                              WHERE deal = $1 AND state IN ('accepted', 'partially_accepted'))
+           RETURNING id""",
+        deal_id,
+        rules.COMPLETED,
+        rules.ACTIVE,
+    )
+    return done is not None

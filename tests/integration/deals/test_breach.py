@@ -1,0 +1,301 @@
+"""A broken contract: the case, its end, and what is left of the goods back on the market at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import asyncpg
+import msgspec
+import pytest
+
+from fixtures.factories import STORY, TODAY, Factory, Member
+from market.db.session import Engine, fetch, fetch_value
+from market.deals import breach_termination
+from market.deals.breach import (
+    Evidence,
+    NewCase,
+    add_evidence,
+    answer_case,
+    decide_case,
+    file_case,
+    lapse_cases,
+    offer_settlement,
+    open_case,
+    settle_case,
+)
+from market.deals.breach_queries import case_of, cases_of, evidence_of, figures
+from market.deals.breach_termination import terminate
+from market.deals.fulfilment import move_delivery, schedule_delivery
+from market.deals.operations import NewDeal, make_deal, sign
+from market.deals.queries import deal_of
+from market.errors import Busy, Conflict, Invalid, NotFound
+from market.matching.rematching import rematch as rematch
+from market.transitions import WrongState
+from market.units import FenPerKg, Gram
+
+WHOLE = 400_000
+
+
+class Scene(msgspec.Struct, frozen=True):
+    town: Member
+    seller: Member
+    buyer: Member
+    listing_id: int
+    deal_id: int
+
+    def by(self, member: Member) -> dict[str, object]:
+        return {"organisation_id": member.organisation_id, "actor": member.actor, "at": STORY}
+
+    async def open(self, by: Member, ground: str = "not_taken") -> int:
+        case = NewCase(deal_id=self.deal_id, ground=ground, statement="价格跌了，对方不收货。")
+        return await open_case(case=case, **self.by(by))
+
+    async def filed(self, by: Member | None = None, ground: str = "not_taken") -> int:
+        breach_id = await self.open(by or self.seller, ground)
+        await file_case(breach_id=breach_id, **self.by(by or self.seller))
+        return breach_id
+
+    async def deliver(self, grams: int, *moves: str) -> int:
+        delivery_id = await schedule_delivery(
+            deal_id=self.deal_id, quantity=Gram(grams), on=TODAY, **self.by(self.seller)
+        )
+        for move in moves:
+            side = self.seller if move == "dispatch" else self.buyer
+            await move_delivery(delivery_id=delivery_id, move=move, **self.by(side))
+        return delivery_id
+
+
+async def rest(of: Scene) -> int:
+    return int(
+        await fetch_value(
+            "SELECT remaining FROM lot JOIN listing ON listing.lot = lot.id WHERE listing.id = $1",
+            of.listing_id,
+        )
+    )
+
+
+@pytest.fixture
+async def scene(factory: Factory) -> Scene:
+    town = await factory.member(role="official")
+    seller = await factory.member(role="secretary", town_id=town.organisation_id)
+    buyer = await factory.member(role="buyer")
+    listing_id = await factory.listing(seller, kg=400)
+    deal_id = await make_deal(
+        deal=NewDeal(
+            listing_id=listing_id,
+            demand_id=await factory.demand(buyer, kg=400),
+            buyer_id=buyer.organisation_id,
+            quantity=Gram(WHOLE),
+            price=FenPerKg(701),
+            source="bid",
+            source_id=1,
+            deliver_from=TODAY,
+            deliver_to=TODAY + timedelta(days=9),
+        ),
+        actor=seller.actor,
+        at=STORY,
+    )
+    scene = Scene(town, seller, buyer, listing_id, deal_id)
+    for side in (seller, buyer):
+        await sign(deal_id=deal_id, **scene.by(side))
+    return scene
+
+
+async def test_draft_is_seen_by_its_author_alone(scene: Scene, factory: Factory) -> None:
+    breach_id = await scene.open(scene.seller)
+    for member in (scene.buyer, scene.town):
+        with pytest.raises(NotFound):
+            await case_of(breach_id=breach_id, organisation_id=member.organisation_id)
+    await file_case(breach_id=breach_id, **scene.by(scene.seller))
+    for member in (scene.seller, scene.buyer, scene.town):
+        assert [each.id for each in await cases_of(organisation_id=member.organisation_id)] == [breach_id]
+    stranger = await factory.member(role="buyer")
+    with pytest.raises(NotFound):
+        await case_of(breach_id=breach_id, organisation_id=stranger.organisation_id)
+
+
+async def test_case_runs_from_filing_to_the_towns_record(scene: Scene) -> None:
+    breach_id = await scene.filed()
+    with pytest.raises(WrongState):
+        await decide_case(breach_id=breach_id, move="confirm", decision="太早", **scene.by(scene.town))
+    with pytest.raises(WrongState):
+        await answer_case(breach_id=breach_id, answer="替对方答", **scene.by(scene.seller))
+    await answer_case(breach_id=breach_id, answer="仓库满了。", **scene.by(scene.buyer))
+    with pytest.raises(WrongState):
+        await decide_case(breach_id=breach_id, move="confirm", decision="自己定", **scene.by(scene.seller))
+    state = await decide_case(
+        breach_id=breach_id, move="confirm", decision="磅单和通知属实。", **scene.by(scene.town)
+    )
+    case = await case_of(breach_id=breach_id, organisation_id=scene.buyer.organisation_id)
+    assert (state, case.state, case.answer, case.decision) == (
+        "confirmed",
+        "confirmed",
+        "仓库满了。",
+        "磅单和通知属实。",
+    )
+    assert await fetch_value("SELECT state FROM deal") == "active"
+
+
+async def test_unanswered_case_lapses_when_its_days_are_over(scene: Scene) -> None:
+    breach_id = await scene.filed()
+    assert await lapse_cases(at=STORY + timedelta(days=7)) == 0
+    assert await lapse_cases(at=STORY + timedelta(days=8)) == 1
+    with pytest.raises(WrongState):
+        await answer_case(breach_id=breach_id, answer="迟了", **scene.by(scene.buyer))
+    assert (
+        await decide_case(breach_id=breach_id, move="dismiss", decision="证据不足。", **scene.by(scene.town))
+        == "not_confirmed"
+    )
+
+
+async def test_settlement_needs_the_very_words_that_the_other_offered(scene: Scene) -> None:
+    breach_id = await scene.filed()
+    with pytest.raises(Conflict):
+        await settle_case(breach_id=breach_id, offer="", **scene.by(scene.buyer))
+    await offer_settlement(breach_id=breach_id, offer="补 2000 元", **scene.by(scene.seller))
+    with pytest.raises(Conflict):
+        await settle_case(breach_id=breach_id, offer="补 2000 元", **scene.by(scene.seller))
+    with pytest.raises(Conflict):
+        await settle_case(breach_id=breach_id, offer="补 1000 元", **scene.by(scene.buyer))
+    assert await settle_case(breach_id=breach_id, offer="补 2000 元", **scene.by(scene.buyer)) == "settled"
+
+
+async def test_evidence_stays_and_both_sides_may_add_it(scene: Scene) -> None:
+    breach_id = await scene.filed()
+    await add_evidence(
+        breach_id=breach_id, evidence=Evidence("磅单照片", b"x", "h"), **scene.by(scene.seller)
+    )
+    await add_evidence(breach_id=breach_id, evidence=Evidence("仓库照片"), **scene.by(scene.buyer))
+    assert [each.words for each in await evidence_of(breach_id=breach_id)] == ["磅单照片", "仓库照片"]
+    with pytest.raises(asyncpg.RaiseError):
+        await fetch("DELETE FROM breach_evidence")
+
+
+async def test_ground_must_fit_the_other_side_and_one_case_is_open(scene: Scene) -> None:
+    with pytest.raises(Invalid) as refused:
+        await scene.open(scene.seller, "not_delivered")
+    assert list(refused.value.fields) == ["ground"]
+    await scene.open(scene.seller)
+    with pytest.raises(Conflict):
+        await scene.open(scene.seller)
+
+
+async def test_notice_of_termination_puts_the_rest_back_on_sale_and_asks_for_a_match(scene: Scene) -> None:
+    await scene.deliver(100_000, "dispatch", "arrive", "accept")
+    under_way = await scene.deliver(50_000, "dispatch")
+    await scene.deliver(20_000)
+    breach_id = await scene.filed()
+    with pytest.raises(NotFound):
+        await terminate(breach_id=breach_id, **scene.by(scene.buyer))
+    free = await terminate(breach_id=breach_id, **scene.by(scene.seller))
+    assert (free, await rest(scene)) == (250_000, 250_000)
+    assert await fetch_value("SELECT state FROM listing") == "published"
+    assert await fetch_value("SELECT open FROM demand") == 0
+    deal = await deal_of(deal_id=scene.deal_id, organisation_id=scene.seller.organisation_id)
+    assert (deal.state, deal.released) == ("terminated", 250_000)
+    states = [row["state"] for row in await fetch("SELECT state FROM delivery ORDER BY id")]
+    assert states == ["accepted", "dispatched", "cancelled"]
+    job = (await fetch("SELECT payload FROM job WHERE kind = 'matching.rematch'"))[0]
+    assert msgspec.json.decode(job["payload"]) == {"town_id": scene.town.organisation_id}
+    # what is refused on arrival comes back too
+    await move_delivery(delivery_id=under_way, move="arrive", **scene.by(scene.buyer))
+    await move_delivery(delivery_id=under_way, move="reject", reason="quality", **scene.by(scene.buyer))
+    assert await rest(scene) == 300_000
+    assert await fetch_value("SELECT sum(change)::bigint FROM stock_entry") == 300_000
+    with pytest.raises(Conflict):
+        await terminate(breach_id=breach_id, **scene.by(scene.seller))
+
+
+async def test_demand_is_open_again_where_the_seller_failed(scene: Scene) -> None:
+    breach_id = await scene.filed(scene.buyer, "not_delivered")
+    await terminate(breach_id=breach_id, **scene.by(scene.buyer))
+    assert await fetch_value("SELECT open FROM demand") == WHOLE
+
+
+async def test_draft_terminates_nothing(scene: Scene) -> None:
+    breach_id = await scene.open(scene.seller)
+    with pytest.raises(Conflict):
+        await terminate(breach_id=breach_id, **scene.by(scene.seller))
+    assert await rest(scene) == 0
+
+
+async def test_figures_follow_the_terms_and_the_substitute_sale(scene: Scene, factory: Factory) -> None:
+    breach_id = await scene.filed()
+    await terminate(breach_id=breach_id, **scene.by(scene.seller))
+    other = await factory.member(role="buyer")
+    await make_deal(
+        deal=NewDeal(
+            listing_id=scene.listing_id,
+            demand_id=None,
+            buyer_id=other.organisation_id,
+            quantity=Gram(300_000),
+            price=FenPerKg(601),
+            source="bid",
+            source_id=2,
+            deliver_from=TODAY,
+            deliver_to=TODAY,
+        ),
+        actor=scene.seller.actor,
+        at=STORY + timedelta(days=1),
+    )
+    case = await case_of(breach_id=breach_id, organisation_id=scene.seller.organisation_id)
+    deal = await deal_of(deal_id=scene.deal_id, organisation_id=scene.seller.organisation_id)
+    sums, later = await figures(case=case, deal=deal)
+    assert (sums.penalty, sums.shortfall, sums.covered) == (28_040, 30_000, 300_000)
+    assert [(each.quantity, each.price) for each in later] == [(300_000, 601)]
+
+
+@pytest.fixture
+async def wide(scene: Scene, db: Engine) -> AsyncIterator[Scene]:
+    narrow = db.pool
+    async with asyncpg.create_pool(**db.config, min_size=8, max_size=8) as pool:
+        db.pool = pool
+        try:
+            yield scene
+        finally:
+            db.pool = narrow
+
+
+async def race(scene: Scene) -> int:
+    """Give notice six times at once, while a delivery is being taken; return how often it was given."""
+    delivery_id = await scene.deliver(150_000, "dispatch", "arrive")
+    breach_id = await scene.filed()
+
+    async def notice() -> bool:
+        try:
+            await terminate(breach_id=breach_id, **scene.by(scene.seller))
+        except (Conflict, Busy, asyncpg.CheckViolationError):
+            return False
+        return True
+
+    async def take() -> bool:
+        try:
+            await move_delivery(delivery_id=delivery_id, move="accept", **scene.by(scene.buyer))
+        except (Conflict, Busy):
+            return False
+        return True
+
+    done = await asyncio.gather(*(notice() for _ in range(3)), take(), *(notice() for _ in range(3)))
+    return sum(done) - done[3]
+
+
+async def test_notice_at_once_from_several_windows_releases_once(wide: Scene) -> None:
+    assert await race(wide) == 1
+    assert await rest(wide) == 250_000
+    assert await fetch_value("SELECT released FROM deal") == 250_000
+
+
+async def test_without_the_lock_the_same_notice_releases_twice(
+    wide: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proof that the test above can fail: it sees what the lock prevents."""
+
+    async def unlocked(sql: str, /, *values: object) -> list[asyncpg.Record]:
+        rows = await fetch(sql.replace("FOR UPDATE OF breach, deal", ""), *values)
+        if "noticed" in sql:
+            await asyncio.sleep(0.05)
+        return rows
+
+    monkeypatch.setattr(breach_termination, "fetch", unlocked)
+    tries = await race(wide)
+    assert (tries, await rest(wide)) != (1, 250_000)

@@ -1,0 +1,225 @@
+"""Money under a contract: in shares, in parts, and always to the fen."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import asyncpg
+import msgspec
+import pytest
+
+from fixtures.factories import STORY, TODAY, Factory, Member
+from market.db.session import Engine, fetch, fetch_value
+from market.deals import paying
+from market.deals.clauses import Milestone
+from market.deals.fulfilment import move_delivery, schedule_delivery
+from market.deals.operations import NewDeal, make_deal, sign
+from market.deals.paying import pay
+from market.deals.queries import deal_of, payments_of
+from market.deals.terms import answer_terms, propose_terms, terms_in_force
+from market.errors import Busy, Conflict, Invalid
+from market.transitions import WrongState
+from market.units import Fen, FenPerKg, Gram
+
+
+class Scene(msgspec.Struct, frozen=True):
+    seller: Member
+    buyer: Member
+    deal_id: int
+
+    def by(self, member: Member) -> dict[str, object]:
+        return {"organisation_id": member.organisation_id, "actor": member.actor, "at": STORY}
+
+    async def agree(self, **changed: object) -> None:
+        version, terms = await terms_in_force(deal_id=self.deal_id)
+        proposed = await propose_terms(
+            deal_id=self.deal_id,
+            base=version,
+            terms=msgspec.structs.replace(terms, **changed),
+            note="",
+            **self.by(self.seller),
+        )
+        await answer_terms(deal_id=self.deal_id, version=proposed, move="agree", **self.by(self.buyer))
+
+    async def sign(self) -> None:
+        for member in (self.seller, self.buyer):
+            await sign(deal_id=self.deal_id, **self.by(member))
+
+    async def deliver(self, grams: int, **how: object) -> None:
+        number = await schedule_delivery(
+            deal_id=self.deal_id, quantity=Gram(grams), on=TODAY, **self.by(self.seller)
+        )
+        await move_delivery(delivery_id=number, move="dispatch", **self.by(self.seller))
+        await move_delivery(delivery_id=number, move="arrive", **self.by(self.buyer))
+        move = str(how.pop("move", "accept"))
+        await move_delivery(delivery_id=number, move=move, **self.by(self.buyer), **how)
+
+    async def dues(self) -> list[tuple[str, int, int]]:
+        """Kind, fen, and in how many days: in the order in which they were written."""
+        rows = await fetch("SELECT kind, amount, due_on FROM payment ORDER BY id")
+        return [(row["kind"], row["amount"], (row["due_on"] - TODAY).days) for row in rows]
+
+    async def pay_all(self) -> None:
+        for each in await payments_of(deal_id=self.deal_id):
+            if each.state != "paid":
+                await pay(payment_id=each.id, **self.by(self.buyer))
+
+    async def state(self) -> str:
+        return (await deal_of(deal_id=self.deal_id, organisation_id=self.seller.organisation_id)).state
+
+
+@pytest.fixture
+async def scene(factory: Factory) -> Scene:
+    seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
+    deal_id = await make_deal(
+        deal=NewDeal(
+            listing_id=await factory.listing(seller),
+            demand_id=None,
+            buyer_id=buyer.organisation_id,
+            quantity=Gram(333_333),
+            price=FenPerKg(701),
+            source="bid",
+            source_id=1,
+            deliver_from=TODAY,
+            deliver_to=TODAY + timedelta(days=9),
+        ),
+        actor=seller.actor,
+        at=STORY,
+    )
+    return Scene(seller, buyer, deal_id)
+
+
+#: 333.333 kg at 7.01 yuan, to the fen.
+TOTAL = 233_666
+
+
+async def test_deposit_and_advance_are_due_at_signing_and_count_towards_the_price(scene: Scene) -> None:
+    await scene.agree(
+        deposit=1_500, milestones=(Milestone("signing", 3_333, 3), Milestone("arrival", 6_667, 30))
+    )
+    await scene.sign()
+    assert await scene.dues() == [("deposit", 35_049, 7), ("advance", 77_880, 3)]
+    for grams in (100_001, 100_002, 133_330):
+        await scene.deliver(grams)
+    dues = await scene.dues()
+    assert [kind for kind, _, _ in dues] == ["deposit", "advance", "goods", "goods", "goods"]
+    assert sum(fen for _, fen, _ in dues) == TOTAL
+    assert {days for kind, _, days in dues if kind == "goods"} == {30}
+    await scene.pay_all()
+    assert await scene.state() == "completed"
+
+
+async def test_goods_are_paid_in_shares_that_sum_exactly(scene: Scene) -> None:
+    await scene.agree(
+        milestones=tuple(Milestone("arrival", share, n) for n, share in [(5, 3_333), (60, 6_667)])
+    )
+    await scene.sign()
+    for grams in (111_111, 222_222):
+        await scene.deliver(grams)
+    dues = await scene.dues()
+    assert [days for _, _, days in dues] == [5, 60, 5, 60]
+    assert sum(fen for _, fen, _ in dues) == TOTAL
+
+
+async def test_natural_loss_within_the_rate_ends_the_contract_and_is_not_paid_for(scene: Scene) -> None:
+    await scene.agree(
+        natural_loss=100, milestones=(Milestone("signing", 5_000, 0), Milestone("arrival", 5_000, 9))
+    )
+    await scene.sign()
+    with pytest.raises(Invalid) as refused:
+        await scene.deliver(333_333, loss=Gram(3_334))
+    assert list(refused.value.fields) == ["loss"]
+    number = await fetch_value("SELECT id FROM delivery")
+    await move_delivery(delivery_id=number, move="accept", loss=Gram(3_333), **scene.by(scene.buyer))
+    assert [row["accepted"] for row in await fetch("SELECT accepted FROM delivery")] == [330_000]
+    assert sum(fen for _, fen, _ in await scene.dues()) == 330_000 * 701 // 1_000
+    await scene.pay_all()
+    assert await scene.state() == "completed"
+
+
+async def test_goods_paid_beforehand_complete_the_contract_when_they_are_taken(scene: Scene) -> None:
+    await scene.agree(milestones=(Milestone("signing", 10_000, 0),))
+    await scene.sign()
+    await scene.pay_all()
+    assert await scene.state() == "active"
+    await scene.deliver(333_333)
+    assert (await scene.dues(), await scene.state()) == ([("advance", TOTAL, 0)], "completed")
+
+
+async def test_payment_in_parts_is_part_paid_until_the_last_fen(scene: Scene) -> None:
+    await scene.sign()
+    await scene.deliver(333_333)
+    number = await fetch_value("SELECT id FROM payment")
+    assert await pay(payment_id=number, money=Fen(100_001), **scene.by(scene.buyer)) == "part_paid"
+    for wrong in (0, -1, TOTAL):
+        with pytest.raises(Invalid):
+            await pay(payment_id=number, money=Fen(wrong), **scene.by(scene.buyer))
+    deal = await deal_of(deal_id=scene.deal_id, organisation_id=scene.seller.organisation_id)
+    assert (deal.paid, deal.state) == (100_001, "active")
+    assert await pay(payment_id=number, **scene.by(scene.buyer)) == "paid"
+    with pytest.raises(WrongState):
+        await pay(payment_id=number, **scene.by(scene.buyer))
+    assert [row["amount"] for row in await fetch("SELECT amount FROM receipt ORDER BY id")] == [
+        100_001,
+        TOTAL - 100_001,
+    ]
+    assert await scene.state() == "completed"
+
+
+@pytest.fixture
+async def wide(scene: Scene, db: Engine) -> AsyncIterator[Scene]:
+    narrow = db.pool
+    async with asyncpg.create_pool(**db.config, min_size=8, max_size=8) as pool:
+        db.pool = pool
+        try:
+            yield scene
+        finally:
+            db.pool = narrow
+
+
+async def race(scene: Scene) -> int:
+    """Pay a third six times at once; return how many fen the calls say were paid."""
+    await scene.sign()
+    await scene.deliver(333_333)
+    number = await fetch_value("SELECT id FROM payment")
+
+    async def third() -> int:
+        try:
+            await pay(payment_id=number, money=Fen(80_000), **scene.by(scene.buyer))
+        except (Conflict, Busy, Invalid, asyncpg.CheckViolationError):
+            return 0
+        return 80_000
+
+    return sum(await asyncio.gather(*(third() for _ in range(6))))
+
+
+async def test_parts_paid_at_once_never_exceed_what_is_due(wide: Scene) -> None:
+    assert await race(wide) == 160_000
+    assert await fetch_value("SELECT paid FROM payment") == 160_000
+    assert await fetch_value("SELECT sum(amount)::bigint FROM receipt") == 160_000
+    assert await fetch_value("SELECT state FROM payment") == "part_paid"
+
+
+async def test_without_the_lock_parts_are_refused_by_the_database_alone(
+    wide: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proof that the lock does the work: without it the last guard has to step in."""
+    caught: list[str] = []
+
+    async def unlocked(sql: str, /, *values: object) -> list[asyncpg.Record]:
+        rows = await fetch(sql.replace("FOR UPDATE", ""), *values)
+        await asyncio.sleep(0.02)
+        return rows
+
+    async def executed(sql: str, /, *values: object) -> str:
+        try:
+            return await real(sql, *values)
+        except asyncpg.CheckViolationError as error:
+            caught.append(str(error))
+            raise
+
+    real = paying.execute
+    monkeypatch.setattr(paying, "fetch", unlocked)
+    monkeypatch.setattr(paying, "execute", executed)
+    await race(wide)
+    assert caught
