@@ -28,6 +28,7 @@ from market.catalogue.rules import (
     GradeEntry,
     ProduceEntry,
     ReasonEntry,
+    RecipeYieldEntry,
     ShelfRuleEntry,
 )
 from market.db.session import execute, fetch, fetch_value, transaction
@@ -54,6 +55,7 @@ _KEPT = frozenset(
         "credential_route",
         "grade",
         "reason",
+        "recipe_yield",
     }
 )
 #: How long ago the story began when it is loaded up to a stage, so that its end is about now.
@@ -137,6 +139,22 @@ async def load_reference() -> catalogue.Loaded:
         reasons=[
             ReasonEntry(each.code, each.zh, each.en, position)
             for position, each in enumerate(reference.reasons())
+        ],
+        recipe_yields=[
+            RecipeYieldEntry(
+                code=each.code,
+                process=each.process,
+                zh=each.zh,
+                en=each.en,
+                takes=each.takes,
+                gives=each.gives,
+                low=each.low,
+                high=each.high,
+                position=position,
+                source=each.source,
+                sureness=each.sureness,
+            )
+            for position, each in enumerate(reference.recipe_yields())
         ],
         readings=reference.readings(),
     )

@@ -172,6 +172,21 @@ class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     en: str
 
 
+class RecipeYield(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a part of what a process takes in becomes, in thousandths of it; without ``gives``: it is lost."""
+
+    code: str
+    process: str
+    zh: str
+    en: str
+    takes: str
+    low: int
+    high: int
+    source: str
+    sureness: Sureness
+    gives: str | None = None
+
+
 class _Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     word: str
     reading: str
@@ -269,3 +284,21 @@ def grades() -> tuple[Grade, ...]:
 @cache
 def reasons() -> tuple[Reason, ...]:
     return read_rows(FOLDER / "reasons.csv", Reason)
+
+
+@cache
+def recipe_yields() -> tuple[RecipeYield, ...]:
+    """Return what processes yield.
+
+    Raises:
+        SeedError: a kind is unknown, or no shares within the bounds add up to all that goes in.
+    """
+    rows = read_rows(FOLDER / "recipe_yields.csv", RecipeYield)
+    codes = {kind.code for kind in produce()}
+    for row in rows:
+        same = [each for each in rows if each.process == row.process]
+        if {row.takes, row.gives or row.takes} - codes or {each.takes for each in same} != {row.takes}:
+            raise SeedError(f"recipe_yields.csv, {row.code}: unknown kind, or two raw materials")
+        if not sum(each.low for each in same) <= 1_000 <= sum(each.high for each in same):
+            raise SeedError(f"recipe_yields.csv, {row.process}: the bounds leave no balance")
+    return rows

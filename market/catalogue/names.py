@@ -6,6 +6,7 @@ words with their readings goes first. The table is an argument: this module read
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import msgspec
 from pypinyin import Style, lazy_pinyin
@@ -61,7 +62,9 @@ def spellings(names: Iterable[str], readings: Readings) -> tuple[tuple[str, ...]
     )
 
 
-def _syllables(text: str) -> list[str]:
+# the same words come again and again: in names, in their other readings and in what is searched
+@lru_cache(maxsize=2_048)
+def _syllables(text: str) -> tuple[str, ...]:
     found: list[str] = []
     for run in lazy_pinyin(text, style=Style.NORMAL, errors=" ".join):
         # What is not Chinese comes back as it was, with its letters apart.
@@ -69,4 +72,4 @@ def _syllables(text: str) -> list[str]:
             letters = "".join(sign for sign in piece if sign.isascii() and sign.isalnum())
             if letters:
                 found.append(letters)
-    return found
+    return tuple(found)

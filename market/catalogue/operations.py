@@ -15,6 +15,7 @@ from market.catalogue.rules import (
     GradeEntry,
     ProduceEntry,
     ReasonEntry,
+    RecipeYieldEntry,
     ShelfRuleEntry,
 )
 from market.catalogue.search import all_readings
@@ -35,6 +36,7 @@ class Loaded(msgspec.Struct, frozen=True):
     credential_routes: int = 0
     grades: int = 0
     reasons: int = 0
+    recipe_yields: int = 0
 
 
 async def load_reference(
@@ -48,6 +50,7 @@ async def load_reference(
     credential_routes: Sequence[CredentialRouteEntry] = (),
     grades: Sequence[GradeEntry] = (),
     reasons: Sequence[ReasonEntry] = (),
+    recipe_yields: Sequence[RecipeYieldEntry] = (),
     readings: Readings | None = None,
 ) -> Loaded:
     """Insert or update reference data, all of it or none.
@@ -68,6 +71,7 @@ async def load_reference(
             credential_routes=await _load_credential_routes(credential_routes),
             grades=await _load_grades(grades),
             reasons=await _load_reasons(reasons),
+            recipe_yields=await _load_recipe_yields(recipe_yields),
         )
 
 
@@ -252,6 +256,23 @@ async def _load_reasons(entries: Sequence[ReasonEntry]) -> int:
         "code, zh, en, position",
         "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])",
         *_columns(entries, "code", "zh", "en", "position"),
+    )
+
+
+async def _load_recipe_yields(entries: Sequence[RecipeYieldEntry]) -> int:
+    _each_once(msg("加工"), (each.code for each in entries))
+    await _require(
+        "produce", {each.takes for each in entries} | {each.gives for each in entries if each.gives}
+    )
+    return await _upsert(
+        "recipe_yield",
+        "code",
+        "code, process, zh, en, takes, gives, low, high, position, source, sureness",
+        """SELECT code, process, zh, en, takes, gives, low, high, position, source, sureness
+           FROM jsonb_to_recordset($1::jsonb) AS given(
+               code text, process text, zh text, en text, takes text, gives text, low bigint, high bigint,
+               position bigint, source text, sureness text)""",
+        msgspec.json.encode(list(entries)).decode(),
     )
 
 

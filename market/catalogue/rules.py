@@ -107,3 +107,19 @@ def county_of(division: str) -> str | None:
     if _DIGITS.fullmatch(division) and len(division) >= COUNTY_DIGITS:
         return division[:COUNTY_DIGITS]
     return None
+
+
+class RecipeYieldEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a part of what a process takes in becomes (``gives`` None: it is lost), in thousandths of it."""
+
+    code: str
+    process: str
+    zh: str
+    en: str
+    takes: str
+    gives: str | None
+    low: int
+    high: int
+    position: int
+    source: str
+    sureness: str

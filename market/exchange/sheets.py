@@ -21,8 +21,8 @@ def plain_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
 
 def people_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     """Return CSV for spreadsheet programs: with the mark, and no text that they would run as a formula."""
-    return BOM + plain_csv(header, ([_safe(cell) for cell in row] for row in rows))
+    return BOM + plain_csv(header, ([safe(cell) for cell in row] for row in rows))
 
 
-def _safe(cell: object) -> object:
+def safe(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell

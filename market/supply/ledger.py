@@ -38,9 +38,8 @@ async def ledger_of(*, listing_id: int, owner_id: int, limit: int = 50) -> list[
     """Return the newest lines of the ledger of an owner's lot; empty where it is not theirs."""
     return await fetch_into(
         LedgerLine,
-        _LINES
-        + """WHERE stock_entry.lot = (SELECT lot FROM listing WHERE id = $1) AND lot.owner = $2
-             ORDER BY stock_entry.id DESC LIMIT $3""",  # noqa: S608
+        _LINES + "JOIN listing ON listing.lot = lot.id WHERE listing.id = $1 AND lot.owner = $2"
+        " ORDER BY stock_entry.id DESC LIMIT $3",
         listing_id,
         owner_id,
         limit,

@@ -89,7 +89,7 @@ async def _publish(*, listing: NewListing, owner_id: int, actor: Actor, at: date
         actor.person_id,
     )
     listing_id = int(rows[0]["id"])
-    await _index(listing_id)
+    await index_listing(listing_id)
     await record(
         subject=f"listing:{listing_id}",
         action="publish",
@@ -128,7 +128,7 @@ async def revise_listing(
         problems = rules.terms_problems(terms, quantity=Gram(rows[0]["quantity"]))
         if terms.available_to < at.astimezone(CHINA).date():
             problems["available_to"] = msg("供应截止日期已过，请改为今天或以后。")
-        problems |= await _unknown_credentials(terms.credentials)
+        problems |= await unknown_credentials(terms.credentials)
         if problems:
             raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
         await execute(
@@ -210,16 +210,16 @@ async def _unknown_names(listing: NewListing) -> dict[str, Message]:
         "SELECT code FROM division WHERE code = $1", listing.division
     ):
         problems["division"] = msg("没有这个行政区划代码，请从提示中选一个。")
-    return problems | await _unknown_credentials(listing.credentials)
+    return problems | await unknown_credentials(listing.credentials)
 
 
-async def _unknown_credentials(codes: tuple[str, ...]) -> dict[str, Message]:
+async def unknown_credentials(codes: tuple[str, ...]) -> dict[str, Message]:
     known = {row["code"] for row in await fetch("SELECT code FROM credential_kind")}
     unknown = sorted(set(codes) - known)
     return {"credentials": msg("没有“{name}”这种资质。", name=unknown[0])} if unknown else {}
 
 
-async def _index(listing_id: int) -> None:
+async def index_listing(listing_id: int) -> None:
     """Write what the search reads."""
     row = (
         await fetch(

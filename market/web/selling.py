@@ -22,6 +22,7 @@ from market.supply.ledger import ledger_of
 from market.supply.operations import move_listing
 from market.supply.queries import ListingDetails, OwnListing, listing_page, listings_of
 from market.supply.rules import LISTING, PUBLISHED, SOLD_OUT, STOCK_KINDS, SUSPENDED
+from market.supply.stock_rules import CORRECTIONS
 from market.transitions import WrongState
 from market.units import Gram
 from market.web import fields, pages
@@ -120,6 +121,7 @@ async def manage(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int
         bids=await bids_of(organisation_id=viewer.organisation_id, listing_id=listing_id),
         ledger=await ledger_of(listing_id=listing_id, owner_id=viewer.organisation_id),
         kinds=STOCK_KINDS,
+        reasons=CORRECTIONS,
         finding=finding,
         advice=finding_told(finding, words, price=listing.ask) if finding else None,
         obstacle=obstacle,

@@ -1,0 +1,304 @@
+"""Lots pooled from households: what each gave, and its part of the money that comes in.
+
+Names of households are personal data. Every statement here asks for the owner, no name goes into the audit
+record or a notice, and nothing outside of the owner's own pages reads these tables.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import msgspec
+
+from market.accounts.rules import Actor
+from market.audit.operations import record
+from market.db.session import execute, fetch_into, fetch_one_into, fetch_row, fetch_value, transaction
+from market.errors import Conflict, Invalid, NotFound
+from market.i18n import Message, msg
+from market.supply.sharing import divided
+from market.supply.stock import own_lot
+from market.units import Fen, FenPerKg, Gram, amount, kg, yuan
+
+MOST_HOUSEHOLDS = 2_000
+LONGEST_HOUSEHOLD = 40
+#: The largest sum that is settled at once: a thousand million yuan.
+MOST_FEN = 100_000_000_000
+
+
+class Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one household gave, in grams."""
+
+    household: str
+    grams: int
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """The lot that was pooled, and who gave what, in the order of the list."""
+
+    lot: int
+    shares: list[Share]
+
+    @property
+    def total(self) -> int:
+        return sum(each.grams for each in self.shares)
+
+
+class SettlementRow(msgspec.Struct, frozen=True):
+    """``amount`` in fen; ``lot`` is what was sold, ``pool`` the lot whose households share it."""
+
+    id: int
+    lot: int
+    pool: int
+    produce_zh: str
+    produce_en: str
+    variety: str
+    amount: int
+    received_on: date
+    deal: int | None
+    deal_number: str | None
+    note: str
+    is_cancelled: bool
+    households: int
+    created_at: datetime
+
+
+class SettlementLine(msgspec.Struct, frozen=True):
+    """One household's part: grams that it gave, fen that it gets."""
+
+    position: int
+    household: str
+    grams: int
+    amount: int
+
+
+async def set_shares(
+    *, lot_id: int, shares: Sequence[Share], owner_id: int, actor: Actor, at: datetime
+) -> None:
+    """Write down who gave what of a lot, in place of what stood there.
+
+    Settlements that were made keep the list that they were made by.
+
+    Raises:
+        NotFound: no such lot of this owner.
+        Invalid: a name or weight is wrong, or they do not add up to what was taken in, to the gram.
+    """
+    if not 0 < len(shares) <= MOST_HOUSEHOLDS:
+        raise _wrong(msg("要有 1 到 {most} 户。", most=f"{MOST_HOUSEHOLDS:,}"))
+    for row, each in enumerate(shares, start=1):
+        if not 0 < len(each.household.strip()) <= LONGEST_HOUSEHOLD:
+            raise _wrong(msg("第 {row} 户：姓名要有 1 到 {most} 个字。", row=row, most=LONGEST_HOUSEHOLD))
+        if each.grams <= 0:
+            raise _wrong(msg("第 {row} 户：数量要大于 0。", row=row))
+    async with transaction():
+        await own_lot(lot_id, owner_id)
+        taken = await taken_in(lot_id)
+        given = sum(each.grams for each in shares)
+        if given != taken:
+            raise _wrong(
+                msg(
+                    "各户合计 {given} 公斤，这批货入库 {taken} 公斤，差 {gap} 公斤；一克都要对上。",
+                    given=_kg(given),
+                    taken=_kg(taken),
+                    gap=_kg(abs(given - taken)),
+                )
+            )
+        await execute("DELETE FROM household_share WHERE lot = $1", lot_id)
+        await execute(
+            """INSERT INTO household_share (lot, position, household, grams)
+               SELECT $1, n, household, grams
+               FROM unnest($2::text[], $3::bigint[]) WITH ORDINALITY AS given (household, grams, n)""",
+            lot_id,
+            [each.household.strip() for each in shares],
+            [each.grams for each in shares],
+        )
+        await record(
+            subject=f"lot:{lot_id}",
+            action="pool",
+            actor=actor,
+            at=at,
+            details={"households": len(shares), "grams": given},
+        )
+
+
+async def settle(
+    *,
+    lot_id: int,
+    money: Fen,
+    received_on: date,
+    deal_id: int | None,
+    note: str,
+    owner_id: int,
+    actor: Actor,
+    at: datetime,
+) -> int:
+    """Divide money that came in for a lot among the households of its pool; return the settlement.
+
+    Goods that were made of a pooled lot are settled by the shares of that lot.
+
+    Raises:
+        NotFound: no such lot of this owner, or no such contract on it.
+        Invalid: it was pooled from nobody, its list no longer adds up, or the contract is worth less.
+    """
+    if not 0 < money <= MOST_FEN:
+        problem = msg("金额要大于 0。")
+        raise Invalid(problem, {"amount": problem})
+    async with transaction():
+        await own_lot(lot_id, owner_id)
+        pool = await pool_of(lot_id, owner_id)
+        if pool is None:
+            raise Invalid(msg("这批货还没有登记各户的份额，请先登记。"))
+        if pool.total != await taken_in(pool.lot):
+            raise Invalid(msg("入库数量变了，各户合计对不上，请先更新各户的份额。"))
+        if deal_id is not None:
+            await _check_deal(lot_id, deal_id, money)
+        settlement_id = int(
+            await fetch_value(
+                """INSERT INTO settlement (lot, pool, amount, received_on, deal, note, person, created_at)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id""",
+                *(lot_id, pool.lot, money, received_on, deal_id, note, actor.person_id, at),
+            )
+        )
+        await execute(
+            """INSERT INTO settlement_line (settlement, position, household, grams, amount)
+               SELECT $1, n, household, grams, amount
+               FROM unnest($2::text[], $3::bigint[], $4::bigint[]) WITH ORDINALITY
+                   AS part (household, grams, amount, n)""",
+            settlement_id,
+            [each.household for each in pool.shares],
+            [each.grams for each in pool.shares],
+            divided(money, [each.grams for each in pool.shares]),
+        )
+        await record(
+            subject=f"lot:{lot_id}",
+            action="settle",
+            actor=actor,
+            at=at,
+            details={"settlement": settlement_id, "fen": money, "households": len(pool.shares)},
+        )
+    return settlement_id
+
+
+async def cancel_settlement(*, settlement_id: int, owner_id: int, actor: Actor, at: datetime) -> None:
+    """Cancel a settlement that was a mistake; it stays to be seen.
+
+    Raises:
+        NotFound: no such settlement of this owner.
+        Conflict: it is cancelled already.
+    """
+    async with transaction():
+        row = await fetch_row(
+            """SELECT settlement.lot, cancelled_at FROM settlement JOIN lot ON lot.id = settlement.lot
+               WHERE settlement.id = $1 AND lot.owner = $2 FOR UPDATE OF settlement""",
+            settlement_id,
+            owner_id,
+        )
+        if row is None:
+            raise _no_settlement()
+        if row["cancelled_at"] is not None:
+            raise Conflict(msg("这次结算已经作废了。"))
+        await execute("UPDATE settlement SET cancelled_at = $2 WHERE id = $1", settlement_id, at)
+        await record(
+            subject=f"lot:{row['lot']}",
+            action="cancel_settlement",
+            actor=actor,
+            at=at,
+            details={"settlement": settlement_id},
+        )
+
+
+async def taken_in(lot_id: int) -> int:
+    """Return the grams of a lot that were gathered: those that came in, less what buyers gave back."""
+    return int(
+        await fetch_value(
+            """SELECT coalesce(sum(change), 0)::bigint FROM stock_entry
+               WHERE lot = $1 AND kind = 'in' AND reason <> 'returned'""",
+            lot_id,
+        )
+    )
+
+
+async def pool_of(lot_id: int, owner_id: int) -> Pool | None:
+    """Return the shares of a lot, or of the nearest lot that it was made of; None: nobody's."""
+    return await fetch_one_into(
+        Pool,
+        """WITH RECURSIVE line AS (
+               SELECT lot.id, lot.made_by, 0 AS step FROM lot WHERE id = $1 AND owner = $2
+               UNION ALL
+               SELECT lot.id, lot.made_by, step + 1 FROM line
+               JOIN transformation ON transformation.id = line.made_by
+               JOIN lot ON lot.id = transformation.source WHERE lot.owner = $2
+           )
+           SELECT line.id AS lot, jsonb_agg(jsonb_build_object('household', household, 'grams', grams)
+               ORDER BY position) AS shares
+           FROM line JOIN household_share ON household_share.lot = line.id
+           GROUP BY line.id, step ORDER BY step LIMIT 1""",
+        lot_id,
+        owner_id,
+    )
+
+
+_SETTLEMENTS = """
+SELECT settlement.id, settlement.lot, settlement.pool, produce.zh AS produce_zh, produce.en AS produce_en,
+       lot.variety, settlement.amount, received_on, settlement.deal, deal.number AS deal_number, note,
+       cancelled_at IS NOT NULL AS is_cancelled,
+       (SELECT count(*) FROM settlement_line WHERE settlement = settlement.id) AS households,
+       settlement.created_at
+FROM settlement JOIN lot ON lot.id = settlement.lot JOIN produce ON produce.code = lot.produce
+LEFT JOIN deal ON deal.id = settlement.deal
+WHERE lot.owner = $1
+"""
+
+
+async def settlements_of(lot_id: int, owner_id: int) -> list[SettlementRow]:
+    """Return what was settled for a lot, or among the households that gave it, the newest first."""
+    return await fetch_into(
+        SettlementRow,
+        _SETTLEMENTS + " AND $2 IN (settlement.lot, settlement.pool) ORDER BY settlement.id DESC",
+        owner_id,
+        lot_id,
+    )
+
+
+async def settlement_page(settlement_id: int, owner_id: int) -> tuple[SettlementRow, list[SettlementLine]]:
+    """
+    Raises:
+        NotFound: no such settlement of this owner.
+    """
+    found = await fetch_one_into(
+        SettlementRow, _SETTLEMENTS + " AND settlement.id = $2", owner_id, settlement_id
+    )
+    if found is None:
+        raise _no_settlement()
+    return found, await fetch_into(
+        SettlementLine,
+        """SELECT position, household, grams, amount FROM settlement_line
+           WHERE settlement = $1 ORDER BY position""",
+        settlement_id,
+    )
+
+
+async def _check_deal(lot_id: int, deal_id: int, money: Fen) -> None:
+    deal = await fetch_row(
+        """SELECT deal.quantity, deal.price, coalesce((SELECT sum(amount) FROM settlement
+                  WHERE deal = deal.id AND cancelled_at IS NULL), 0)::bigint AS settled
+           FROM deal JOIN listing ON listing.id = deal.listing WHERE deal.id = $1 AND listing.lot = $2""",
+        deal_id,
+        lot_id,
+    )
+    if deal is None:
+        raise NotFound(msg("没有找到这份合同。"))
+    left = amount(Gram(deal["quantity"]), FenPerKg(deal["price"])) - deal["settled"]
+    if money > left:
+        problem = msg("这份合同的货款只剩 {left} 元没有结算。", left=f"{yuan(Fen(max(0, left))):,.2f}")
+        raise Invalid(problem, {"amount": problem})
+
+
+def _kg(grams: int) -> str:
+    return f"{kg(Gram(grams)):,f}"
+
+
+def _wrong(problem: Message) -> Invalid:
+    return Invalid(problem, {"rows": problem})
+
+
+def _no_settlement() -> NotFound:
+    return NotFound(msg("没有找到这次结算。"))

@@ -1,0 +1,178 @@
+"""A lot pooled from households: the list, brought in by hand or as a sheet; settlements to print and keep."""
+
+import asyncio
+import re
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+
+from market import clock
+from market.accounts.rules import Viewer, actor
+from market.errors import Invalid
+from market.exchange.household_sheet import COLUMNS, settlement_workbook
+from market.exchange.sheet_import import ENDINGS, MOST_BYTES, read_table
+from market.exchange.workbooks import MEDIA_TYPE
+from market.i18n import Message, msg
+from market.supply.households import (
+    LONGEST_HOUSEHOLD,
+    Share,
+    cancel_settlement,
+    pool_of,
+    set_shares,
+    settlement_page,
+    settlements_of,
+    taken_in,
+)
+from market.supply.lots import LotRow, lot_page
+from market.units import Gram
+from market.web import fields, pages
+from market.web.addresses import row_number
+from market.web.fields import MASS_UNITS
+from market.web.forms import FileField, Filled, Form
+from market.web.guards import SignedIn, WebRequest, require
+from market.web.language import language_of
+from market.web.runs import attachment
+from market.web.trade import BARE, KEY, new_key, show
+
+_LIST = Form(
+    rows=fields.text(
+        msg("每行一户：姓名和数量"),
+        most=100_000,
+        lines=True,
+        optional=True,
+        hint=msg("例如 张三 1200，可以从表格里整块复制过来；每行末尾可以写单位。"),
+    ),
+    unit=fields.choice(msg("没写单位的按"), dict(MASS_UNITS), chips=True),
+    file=FileField(
+        label=msg("或者传一个表格"),
+        endings=ENDINGS,
+        most_bytes=MOST_BYTES,
+        hint=msg("要有“户名”和“交货量”两列，单位写在列名里，例如 交货量（斤）。"),
+        optional=True,
+    ),
+    key=KEY,
+)
+#: One row, read like any other form.
+_ROW = Form(household=fields.text(msg("户名"), most=LONGEST_HOUSEHOLD), quantity=fields.quantity(msg("数量")))
+_MOST_BODY = 12_000_000
+
+
+@get("/selling/lots/{lot_id:int}/households", guards=[require("seller")])
+async def index(request: WebRequest, viewer: SignedIn, lot_id: FromPath[int]) -> Response[str]:
+    """Who gave what, and what was settled; for the owner's members alone."""
+    lot = await lot_page(row_number(lot_id), viewer.organisation_id)
+    return await _draw(request, viewer, lot, _LIST.blank(key=new_key(), unit="jin"))
+
+
+@post("/selling/lots/{lot_id:int}/households", guards=[require("seller")], request_max_body_size=_MOST_BODY)
+async def bring_in(request: WebRequest, viewer: SignedIn, lot_id: FromPath[int]) -> Response[Any]:
+    """Take the list that was typed, pasted or sent as a sheet in place of the one that stands there."""
+    lot = await lot_page(row_number(lot_id), viewer.organisation_id)
+    filled = await _LIST.read(request)
+    if filled.errors:
+        return await _draw(request, viewer, lot, filled, status=422)
+    try:
+        shares = await _shares(filled)
+        await set_shares(
+            lot_id=lot_id,
+            shares=shares,
+            owner_id=viewer.organisation_id,
+            actor=actor(viewer, "seller"),
+            at=clock.now(),
+        )
+    except Invalid as error:
+        return await _draw(request, viewer, lot, filled.refused(error), status=422)
+    return pages.redirect(
+        request, f"/selling/lots/{lot_id}/households", toast=msg("已登记 {n} 户。", n=len(shares))
+    )
+
+
+@get("/selling/settlements/{settlement_id:int}", guards=[require("seller")])
+async def settlement(request: WebRequest, viewer: SignedIn, settlement_id: FromPath[int]) -> Response[str]:
+    """The list of one settlement, to print."""
+    found, lines = await settlement_page(row_number(settlement_id), viewer.organisation_id)
+    return show(
+        request, "stock/settlement.html", settlement=found, lines=lines, owner=viewer.organisation_name
+    )
+
+
+@get("/selling/settlements/{settlement_id:int}/list.xlsx", guards=[require("seller")])
+async def settlement_file(
+    request: WebRequest, viewer: SignedIn, settlement_id: FromPath[int]
+) -> Response[bytes]:
+    """The same list as a workbook."""
+    found, lines = await settlement_page(row_number(settlement_id), viewer.organisation_id)
+    content = settlement_workbook(
+        settlement=found, lines=lines, owner=viewer.organisation_name, language=language_of(request)
+    )
+    return attachment(content, f"settlement-{settlement_id}.xlsx", MEDIA_TYPE)
+
+
+@post("/selling/settlements/{settlement_id:int}/cancel", guards=[require("seller")])
+async def cancel(request: WebRequest, viewer: SignedIn, settlement_id: FromPath[int]) -> Response[Any]:
+    """Cancel a settlement that was a mistake."""
+    (await BARE.read(request)).check()
+    await cancel_settlement(
+        settlement_id=row_number(settlement_id),
+        owner_id=viewer.organisation_id,
+        actor=actor(viewer, "seller"),
+        at=clock.now(),
+    )
+    return pages.redirect(request, f"/selling/settlements/{settlement_id}", toast=msg("已作废。"))
+
+
+async def _shares(filled: Filled) -> list[Share]:
+    """Return what the list says.
+
+    Raises:
+        Invalid: under ``rows`` or ``file``, naming the first rows that cannot be read.
+    """
+    upload = filled.values["file"]
+    read: list[tuple[int, dict[str, list[str]], dict[str, Message]]] = []
+    if upload is not None:
+        table = await asyncio.to_thread(read_table, name=upload.name, raw=upload.content, columns=COLUMNS)
+        read = [(row.number, row.typed, row.faults) for row in table.rows]
+    else:
+        for number, line in enumerate((filled.values["rows"] or "").splitlines(), start=1):
+            parts = [part for part in re.split(r"[\t,，;；、 　]+", line.strip()) if part]
+            if parts:
+                typed = {
+                    "household": [" ".join(parts[:-1])],
+                    "quantity": [parts[-1]],
+                    "quantity_unit": [filled.values["unit"]],
+                }
+                read.append((number, typed, {}))
+    shares, wrong = [], list[Message]()
+    for number, typed, faults in read:
+        row = _ROW.parse(typed)
+        problems = {**row.errors, **faults}
+        for problem in problems.values():
+            wrong.append(msg("第 {row} 行：{reason}", row=number, reason=problem))
+        if not problems:
+            shares.append(Share(row.values["household"], row.values["quantity"]))
+    if wrong:
+        raise Invalid(wrong[0], {"file" if upload is not None else "rows": wrong[0]})
+    return shares
+
+
+async def _draw(
+    request: WebRequest, viewer: Viewer, lot: LotRow, form: Filled, *, status: int = 200
+) -> Response[str]:
+    pool = await pool_of(lot.id, viewer.organisation_id)
+    taken = await taken_in(lot.id)
+    return show(
+        request,
+        "stock/households.html",
+        status=status,
+        lot=lot,
+        pool=pool,
+        taken=Gram(taken),
+        is_whole=pool is not None and (pool.lot != lot.id or pool.total == taken),
+        settlements=await settlements_of(lot.id, viewer.organisation_id),
+        form=form,
+    )
+
+
+routes: list[ControllerRouterHandler] = [index, bring_in, settlement, settlement_file, cancel]
