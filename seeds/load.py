@@ -178,8 +178,11 @@ async def load_demo(stage: case.Stage = "start") -> bool:
         await _demands(loaded, people, at=began)
     if stage != "start":
         await story.match(loaded, people, at=_days(began, 1))
+    if stage == "matched":
+        await worries.open_book(at=_days(began, 1))
     if stage == "met":
         await story.meet(loaded, people, began=began)
+        await worries.keep_book(loaded, people, began=began)
     return True
 
 
@@ -196,11 +199,8 @@ async def reset_demo(stage: case.Stage = "start") -> None:
     async with transaction():
         await execute(f"TRUNCATE {', '.join(emptied)} RESTART IDENTITY")
     await load_reference()
-    if stage == "matched":
-        await worries.open_book(at=_days(began, 1))
     await load_demo(stage)
 
-        await worries.keep_book(loaded, people, began=began)
 
 def logins() -> list[Login]:
     """Return one login for each role, the case's own people first."""
