@@ -36,6 +36,7 @@ EXPECTED = {
         *("/town/listings/*", "/town/meetings", "/town/meetings/new"),
         *("/town/meetings/*", "/town/meetings/*/desk", "/town/meetings/*/talks/*", "/town/deals", "/deals/*"),
         *(f"/town/meetings/*/{step}" for step in ("invitations", "wishes", "timetable", "publish", "papers")),
+        *(f"/town/meetings/*/{page}" for page in ("board", "checkin", "changes", "route", "after")),
     },
     "buyer": {
         *("/", "/listings", "/listings/*", "/demands", "/demands/new", "/demands/*", "/demands/*/why"),
