@@ -167,6 +167,7 @@ async def one(
         request,
         "meetings/invitation.html",
         meeting=meeting,
+        steps=await steps_of(request, meeting),
         row=row,
         page_path=f"/town/meetings/{meeting.id}/invitations",
         link=link,

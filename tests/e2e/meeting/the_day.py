@@ -1,6 +1,7 @@
 """The day itself, from the first badge to the last result."""
 
 import asyncio
+import re
 from datetime import datetime, timedelta
 
 from asyncpg import Record
@@ -68,7 +69,7 @@ async def day_begins_and_a_badge_checks_its_bearer_in(cast: Cast, site: Site) ->
 async def to_changes(official: Person, kind: str) -> None:
     await official.go("/town/meetings")
     await official.press(TITLE)
-    await official.page.get_by_label("对接会的步骤").get_by_role("link", name="签到").click()
+    await official.page.get_by_label("对接会的步骤").get_by_role("link", name=re.compile("^签到")).click()
     await official.press("改排")
     await official.page.get_by_label("发生了什么").get_by_role("link", name=kind).click()
 
