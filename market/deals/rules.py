@@ -58,7 +58,7 @@ TAKEN = frozenset({ACCEPTED, PARTIALLY_ACCEPTED})
 INVOICED, PART_PAID, PAID = "invoiced", "part_paid", "paid"
 PAYMENT = Lifecycle(
     "payment",
-    Move("pay_part", {INVOICED}, PART_PAID, by={"buyer"}),
+    Move("pay_part", {INVOICED, PART_PAID}, PART_PAID, by={"buyer"}),
     Move("pay", {INVOICED, PART_PAID}, PAID, by={"buyer"}),
     start=INVOICED,
     labels={INVOICED: msg("已开票"), PART_PAID: msg("部分付款"), PAID: msg("已付款")},

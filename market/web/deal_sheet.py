@@ -6,10 +6,12 @@ from market import clock
 from market.accounts.rules import ROLES, Viewer
 from market.audit.queries import history
 from market.catalogue.queries import grades, produce_by_code
+from market.deals.breach_queries import cases_of
 from market.deals.contacts import look_up_contacts
 from market.deals.queries import DealRow, deliveries_of, payments_of
 from market.deals.rules import (
     ACTIVE,
+    BREACH,
     CONTRACT,
     DELIVERY,
     PARTLY_SIGNED,
@@ -18,6 +20,7 @@ from market.deals.rules import (
     PROPOSED,
     SIGNED,
     TAKEN,
+    TERMINATED,
 )
 from market.deals.terms import terms_in_force, versions_of
 from market.deals.unfair import LEVELS, advice_on
@@ -43,6 +46,8 @@ DEEDS: dict[str, Message] = {
     "delivery_reject": msg("拒收"),
     "delivery_cancel": msg("取消发货"),
     "pay": msg("付款"),
+    "pay_part": msg("付了一部分货款"),
+    "terminate": msg("通知解除合同，余量重新上架"),
     "propose_terms": msg("提议改条款"),
     "agree_terms": msg("新条款双方已签"),
     "refuse_terms": msg("不同意改条款"),
@@ -53,6 +58,7 @@ _TONES = {
     "delivery_accept": "good",
     "pay": "good",
     "cancel": "bad",
+    "terminate": "bad",
     "delivery_reject": "bad",
 }
 SOURCES: dict[str, Message] = {
@@ -107,7 +113,7 @@ async def draw(
     side = side_of(deal, viewer)
     deliveries = await deliveries_of(deal_id=deal.id)
     planned = sum(
-        (each.accepted or 0) if each.state in TAKEN else each.quantity
+        (each.accepted or 0) + each.loss if each.state in TAKEN else each.quantity
         for each in deliveries
         if each.state not in ("cancelled", "rejected")
     )
@@ -117,6 +123,8 @@ async def draw(
             quantity=left if left > 0 else None, on=max(deal.deliver_from, clock.today()), key=new_key()
         )
     blank_part = (await part_form(request)).blank(key=new_key())
+    blank_loss = ACCEPT_LOSS.blank(key=new_key())
+    blank_pay = PAY_PART.blank(key=new_key())
     blank_refusal = (await refusal_form(request)).blank(key=new_key())
     grade = next((each for each in await grades() if each.level == deal.grade), None)
     version, terms = await terms_in_force(deal_id=deal.id)
@@ -143,6 +151,12 @@ async def draw(
         schedule=schedule,
         part_of=lambda delivery: _form_for(refused, delivery, "accept_part", blank_part),
         refusal_of=lambda delivery: _form_for(refused, delivery, "reject", blank_refusal),
+        loss_of=lambda delivery: _form_for(refused, delivery, "accept", blank_loss),
+        pay_of=lambda payment: _form_for(refused, payment, "pay", blank_pay),
+        may_lose=terms.natural_loss > 0,
+        kinds=PAYMENT_KINDS,
+        cases=await cases_of(organisation_id=viewer.organisation_id, deal_id=deal.id),
+        BREACH=BREACH,
         contacts=await look_up_contacts(
             deal_id=deal.id,
             organisation_id=viewer.organisation_id,
@@ -155,7 +169,7 @@ async def draw(
         steps=await history(subjects=[f"deal:{deal.id}"]),
         deeds=DEEDS,
         tones=_TONES,
-        is_signed=deal.state in SIGNED,
+        is_signed=deal.state in {*SIGNED, TERMINATED},
         version=version,
         lines=lines_of(terms, price=FenPerKg(deal.price)),
         advice=advice_on(terms),
@@ -171,6 +185,19 @@ def _form_for(refused: tuple[int, str, Filled] | None, delivery: int, move: str,
     if refused and refused[:2] == (delivery, move):
         return refused[2]
     return blank
+
+
+PAY_PART = Form(money=fields.money(msg("这次付多少")), key=KEY)
+ACCEPT_LOSS = Form(
+    loss=fields.quantity(msg("途中失重多少"), unit="kg", hint=msg("约定损耗以内的失重；其余全部收下。")),
+    key=KEY,
+)
+#: What a payment is for.
+PAYMENT_KINDS: dict[str, Message] = {
+    "deposit": msg("定金"),
+    "advance": msg("预付款"),
+    "goods": msg("货款"),
+}
 
 
 async def part_form(request: WebRequest) -> Form:

@@ -33,7 +33,9 @@ from market.units import Fen, Gram
 from market.web import pages
 from market.web.addresses import row_number
 from market.web.deal_sheet import (
+    ACCEPT_LOSS,
     DELIVERY_MOVES,
+    PAY_PART,
     SCHEDULE,
     draw,
     has_signed,
@@ -192,6 +194,8 @@ class _Step(msgspec.Struct, frozen=True):
     move: str
     accepted: Gram | None = None
     reason: str | None = None
+    #: Natural loss.
+    loss: Gram | None = None
 
 
 async def _move(
@@ -206,7 +210,12 @@ async def _move(
             viewer,
             filled,
             f"delivery_{step.move}",
-            {"delivery": delivery_id, "accepted": step.accepted, "reason": step.reason},
+            {
+                "delivery": delivery_id,
+                "accepted": step.accepted,
+                "reason": step.reason,
+                "loss": step.loss,
+            },
             lambda at: move_delivery(
                 delivery_id=delivery_id,
                 move=step.move,
@@ -214,6 +223,7 @@ async def _move(
                 actor=acting(viewer, side),
                 at=at,
                 accepted=step.accepted,
+                loss=step.loss,
                 reason=step.reason,
             ),
         )
@@ -252,6 +262,16 @@ async def accept_part(
     return await _checked(request, viewer, deal_id, delivery_id, filled, step)
 
 
+@post("/deals/{deal_id:int}/deliveries/{delivery_id:int}/accept-loss")
+async def accept_loss(
+    request: WebRequest, viewer: SignedIn, deal_id: FromPath[int], delivery_id: FromPath[int]
+) -> Response[Any]:
+    """Take all that arrived, less what was lost on the way within the agreed rate."""
+    filled = await ACCEPT_LOSS.read(request)
+    step = _Step("accept", loss=filled.values.get("loss"))
+    return await _checked(request, viewer, deal_id, delivery_id, filled, step)
+
+
 @post("/deals/{deal_id:int}/deliveries/{delivery_id:int}/reject")
 async def reject(
     request: WebRequest, viewer: SignedIn, deal_id: FromPath[int], delivery_id: FromPath[int]
@@ -276,25 +296,43 @@ async def pay_one(
     request: WebRequest, viewer: SignedIn, deal_id: FromPath[int], payment_id: FromPath[int]
 ) -> Response[Any]:
     """Note that the buyer has paid."""
-    filled = await BARE.read(request)
-    filled.check()
-    await _party(deal_id, viewer)
+    return await _pay(request, viewer, deal_id, payment_id, await BARE.read(request))
+
+
+@post("/deals/{deal_id:int}/payments/{payment_id:int}/pay-part")
+async def pay_part(
+    request: WebRequest, viewer: SignedIn, deal_id: FromPath[int], payment_id: FromPath[int]
+) -> Response[Any]:
+    """Note that the buyer has paid some of it."""
+    return await _pay(request, viewer, deal_id, payment_id, await PAY_PART.read(request))
+
+
+async def _pay(
+    request: WebRequest, viewer: Viewer, deal_id: int, payment_id: int, filled: Filled
+) -> Response[Any]:
+    deal, _ = await _party(deal_id, viewer)
     before = {each.id: each.state for each in await payments_of(deal_id=deal_id)}
     if payment_id not in before:
         raise NotFound(msg("没有找到这笔货款。"))
     try:
+        filled.check()
+        money = filled.values.get("money")
         await _do(
             viewer,
             filled,
             "payment_pay",
-            {"payment": payment_id},
+            {"payment": payment_id, "money": money},
             lambda at: pay(
                 payment_id=payment_id,
+                money=money,
                 organisation_id=viewer.organisation_id,
                 actor=acting(viewer, "buyer"),
                 at=at,
             ),
         )
+    except Invalid as error:
+        refused = (payment_id, "pay", filled.refused(error))
+        return await draw(request, viewer, deal, refused=refused, status=422)
     except WrongState:
         if before[payment_id] != "paid":
             raise
@@ -311,4 +349,6 @@ routes: list[ControllerRouterHandler] = [
     reject,
     move_one,
     pay_one,
+    pay_part,
+    accept_loss,
 ]

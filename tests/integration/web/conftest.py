@@ -38,6 +38,13 @@ class Browser:
         page = await self.client.get(form or "/listings")
         return await self.client.post(path, data={"_csrf": token_in(page), **(data or {})})
 
+    async def upload(
+        self, path: str, data: dict[str, Any], files: dict[str, tuple[str, bytes]]
+    ) -> httpx.Response:
+        """Post ``data`` with files (field -> name and content)."""
+        page = await self.client.get("/listings")
+        return await self.client.post(path, data={"_csrf": token_in(page), **data}, files=files)
+
     async def sign_in(self, member: Member) -> httpx.Response:
         return await self.post("/sign-in", {"phone": member.phone, "password": PASSWORD})
 

@@ -1,0 +1,138 @@
+"""How a side has kept its contracts so far: counts and quantities, with its own word on them. No score."""
+
+from datetime import date, datetime
+
+import msgspec
+
+from market.accounts.rules import Actor
+from market.audit.operations import record as keep
+from market.db.session import execute, fetch_into, fetch_one_into, transaction
+from market.errors import Invalid
+from market.i18n import msg
+
+LONGEST_REPLY = 1_000
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What the installation knows of one organisation's contracts: grams and fen, each thing counted once."""
+
+    organisation: int
+    name: str
+    name_en: str
+    #: Contracts in force or over, signed by both.
+    contracts: int
+    completed: int
+    #: As a seller: loads that arrived by the contract's last day, and later ones.
+    on_time: int
+    on_time_grams: int
+    late: int
+    late_grams: int
+    #: Loads that were refused whole.
+    refused: int
+    refused_grams: int
+    #: As a buyer: payments made by their day, later, and open beyond it.
+    paid_on_time: int
+    paid_on_time_fen: int
+    paid_late: int
+    paid_late_fen: int
+    overdue: int
+    overdue_fen: int
+    #: Cases against it that the town confirmed, and those that it did not.
+    confirmed: int
+    not_confirmed: int
+    #: Its own newest word on all this.
+    reply: str
+    replied_at: datetime | None
+
+
+async def facts_of(*, organisation_id: int, today: date) -> Facts | None:
+    """Return what is known of an organisation; who may see it is for the caller to know."""
+    return await fetch_one_into(
+        Facts,
+        """SELECT organisation.id AS organisation, organisation.name, organisation.name_en,
+                  made.contracts, made.completed, sent.on_time, sent.on_time_grams, sent.late,
+                  sent.late_grams, sent.refused, sent.refused_grams, money.paid_on_time,
+                  money.paid_on_time_fen, money.paid_late, money.paid_late_fen, money.overdue,
+                  money.overdue_fen, cases.confirmed, cases.not_confirmed,
+                  coalesce(said.words, '') AS reply, said.created_at AS replied_at
+           FROM organisation
+           CROSS JOIN LATERAL (
+             SELECT count(*) AS contracts, count(*) FILTER (WHERE state = 'completed') AS completed
+             FROM deal WHERE organisation.id IN (seller, buyer)
+               AND state IN ('active', 'completed', 'terminated')) made
+           CROSS JOIN LATERAL (
+             SELECT count(*) FILTER (WHERE good AND punctual) AS on_time,
+                    coalesce(sum(taken) FILTER (WHERE good AND punctual), 0) AS on_time_grams,
+                    count(*) FILTER (WHERE good AND NOT punctual) AS late,
+                    coalesce(sum(taken) FILTER (WHERE good AND NOT punctual), 0) AS late_grams,
+                    count(*) FILTER (WHERE NOT good) AS refused,
+                    coalesce(sum(quantity) FILTER (WHERE NOT good), 0) AS refused_grams
+             FROM (SELECT delivery.quantity, delivery.accepted AS taken, delivery.state <> 'rejected' AS good,
+                          (delivery.arrived_at AT TIME ZONE 'Asia/Shanghai')::date <= deal.deliver_to
+                            AS punctual
+                   FROM delivery JOIN deal ON deal.id = delivery.deal
+                   WHERE deal.seller = organisation.id
+                     AND delivery.state IN ('accepted', 'partially_accepted', 'rejected')) load) sent
+           CROSS JOIN LATERAL (
+             SELECT count(*) FILTER (WHERE payment.paid_on <= due_on) AS paid_on_time,
+                    coalesce(sum(amount) FILTER (WHERE payment.paid_on <= due_on), 0) AS paid_on_time_fen,
+                    count(*) FILTER (WHERE payment.paid_on > due_on) AS paid_late,
+                    coalesce(sum(amount) FILTER (WHERE payment.paid_on > due_on), 0) AS paid_late_fen,
+                    count(*) FILTER (WHERE payment.paid_on IS NULL AND due_on < $2) AS overdue,
+                    coalesce(sum(amount - paid) FILTER (WHERE payment.paid_on IS NULL AND due_on < $2), 0)
+                      AS overdue_fen
+             FROM payment JOIN deal ON deal.id = payment.deal WHERE deal.buyer = organisation.id) money
+           CROSS JOIN LATERAL (
+             SELECT count(*) FILTER (WHERE state = 'confirmed') AS confirmed,
+                    count(*) FILTER (WHERE state = 'not_confirmed') AS not_confirmed
+             FROM breach WHERE respondent = organisation.id) cases
+           LEFT JOIN LATERAL (
+             SELECT words, created_at FROM fulfilment_reply
+             WHERE fulfilment_reply.organisation = organisation.id ORDER BY id DESC LIMIT 1) said ON true
+           WHERE organisation.id = $1""",
+        organisation_id,
+        today,
+    )
+
+
+async def reply_to_facts(*, words: str, organisation_id: int, actor: Actor, at: datetime) -> None:
+    """Say something to one's own facts; it stands beside them until one says something else.
+
+    Raises:
+        Invalid: too many words.
+    """
+    said = words.strip()
+    if len(said) > LONGEST_REPLY:
+        problem = msg("太长了：最多 {most} 个字。", most=LONGEST_REPLY)
+        raise Invalid(problem, {"words": problem})
+    async with transaction():
+        await execute(
+            "INSERT INTO fulfilment_reply (organisation, person, words, created_at) VALUES ($1, $2, $3, $4)",
+            organisation_id,
+            actor.person_id,
+            said,
+            at,
+        )
+        await keep(
+            subject=f"organisation:{organisation_id}",
+            action="reply_to_facts",
+            actor=actor,
+            at=at,
+            details={"characters": len(said)},
+        )
+
+
+class ReceiptRow(msgspec.Struct, frozen=True):
+    payment: int
+    amount: int
+    on: date
+
+
+async def receipts_of(*, deal_id: int) -> list[ReceiptRow]:
+    """Return the money that was paid under a contract, in the order in which it came."""
+    return await fetch_into(
+        ReceiptRow,
+        """SELECT receipt.payment, receipt.amount, receipt."on" FROM receipt
+           JOIN payment ON payment.id = receipt.payment WHERE payment.deal = $1 ORDER BY receipt.id""",
+        deal_id,
+    )

@@ -1,0 +1,158 @@
+"""Breach and money in parts on the pages, as both sides and the town use them."""
+
+import io
+from uuid import uuid4
+
+import pytest
+from PIL import Image
+
+from fixtures.factories import PASSWORD, Factory, Member
+from market import clock
+from market.db.session import execute, fetch, fetch_value
+from tests.integration.web import shop, trading
+from tests.integration.web.conftest import Browser, SignedInAs, faults
+
+
+@pytest.fixture
+async def town(factory: Factory) -> Member:
+    return await factory.member(role="official", password=PASSWORD)
+
+
+@pytest.fixture
+async def secretary(factory: Factory, town: Member, seller: Member, browser_of: SignedInAs) -> Browser:
+    await shop.stock_catalogue()
+    await execute(
+        "UPDATE organisation SET town = $2 WHERE id = $1", seller.organisation_id, town.organisation_id
+    )
+    return await browser_of(seller)
+
+
+@pytest.fixture
+async def purchaser(buyer: Member, browser_of: SignedInAs) -> Browser:
+    return await browser_of(buyer)
+
+
+def key(**fields: str) -> dict[str, str]:
+    return {"key": str(uuid4()), **fields}
+
+
+async def case_on(secretary: Browser, deal_id: int) -> int:
+    answer = await secretary.post(
+        f"/deals/{deal_id}/breaches", key(ground="not_taken", statement="价格跌了，不来拉货。", claim="500")
+    )
+    assert answer.status_code == 303, faults(answer)
+    return int(await fetch_value("SELECT max(id) FROM breach"))
+
+
+async def test_case_goes_from_the_contract_to_the_towns_record(
+    secretary: Browser,
+    purchaser: Browser,
+    seller: Member,
+    buyer: Member,
+    town: Member,
+    browser_of: SignedInAs,
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    case = await case_on(secretary, deal_id)
+    official = await browser_of(town)
+    for browser in (purchaser, official):
+        assert (await browser.get(f"/breaches/{case}")).status_code == 404
+    photo = io.BytesIO()
+    Image.new("RGB", (40, 30), "white").save(photo, "PNG")
+    answer = await secretary.upload(
+        f"/breaches/{case}/evidence", key(words="磅单"), {"photo": ("slip.png", photo.getvalue())}
+    )
+    assert answer.status_code == 303, faults(answer)
+    assert (await secretary.post(f"/breaches/{case}/file", key())).status_code == 303
+    seen = await purchaser.get(f"/breaches/{case}")
+    assert "不来拉货" in seen.text
+    picture = await fetch_value("SELECT id FROM breach_evidence")
+    shown = await purchaser.get(f"/breaches/{case}/pictures/{picture}")
+    assert shown.headers["content-type"] == "image/webp"
+    assert faults(await purchaser.post(f"/breaches/{case}/answer", key(answer=""))) != {}
+    assert (await purchaser.post(f"/breaches/{case}/answer", key(answer="仓库满了"))).status_code == 303
+    decided = key(move="confirm", decision="通知和磅单属实")
+    assert (await secretary.post(f"/breaches/{case}/decide", decided)).status_code == 409
+    assert (await official.post(f"/breaches/{case}/decide", decided)).status_code == 303
+    for browser in (secretary, purchaser, official):
+        page = await browser.get(f"/breaches/{case}")
+        for text in ("仓库满了", "通知和磅单属实", "认定违约"):
+            assert text in page.text
+        assert f"/breaches/{case}" in (await browser.get("/breaches")).text
+
+
+async def test_notice_puts_the_rest_on_sale_and_says_so(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    left = await fetch_value("SELECT remaining FROM lot")
+    case = await case_on(secretary, deal_id)
+    assert (await secretary.post(f"/breaches/{case}/terminate", key())).status_code == 409
+    await secretary.post(f"/breaches/{case}/file", key())
+    assert (await purchaser.post(f"/breaches/{case}/terminate", key())).status_code == 404
+    data = key()
+    for _ in range(2):
+        assert (await secretary.post(f"/breaches/{case}/terminate", data)).status_code == 303
+    assert await fetch_value("SELECT remaining FROM lot") == left + 500_000
+    assert await fetch_value("SELECT count(*) FROM job WHERE kind = 'matching.rematch'") == 1
+    page = await purchaser.get(f"/deals/{deal_id}")
+    assert "已终止" in page.text
+    assert "重新上架" in (await purchaser.get(f"/breaches/{case}")).text
+
+
+async def test_settlement_is_offered_by_one_and_taken_by_the_other(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    case = await case_on(secretary, await trading.binding_deal(seller, buyer))
+    await secretary.post(f"/breaches/{case}/file", key())
+    await purchaser.post(f"/breaches/{case}/offer", key(offer="补 200 元，下周收货"))
+    assert "同意和解" not in (await purchaser.get(f"/breaches/{case}")).text
+    assert "同意和解" in (await secretary.get(f"/breaches/{case}")).text
+    taken = key(offer="补 200 元，下周收货")
+    assert (await secretary.post(f"/breaches/{case}/settle", taken)).status_code == 303
+    assert await fetch_value("SELECT state FROM breach") == "settled"
+
+
+async def test_record_of_both_sides_has_figures_and_their_own_word(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    await execute(
+        """INSERT INTO payment (deal, amount, paid, kind, state, due_on)
+           VALUES ($1, 75000, 0, 'goods', 'invoiced', $2)""",
+        deal_id,
+        clock.today().replace(year=2025),
+    )
+    assert (
+        await purchaser.post(f"/deals/{deal_id}/record/reply", key(words="银行系统升级，已补付"))
+    ).status_code == 303
+    page = await secretary.get(f"/deals/{deal_id}/record")
+    assert "银行系统升级，已补付" in page.text
+    assert "1 笔，750 元" in page.text
+    assert "提出违约" in page.text
+
+
+async def test_payment_in_parts_and_natural_loss_on_the_contract_page(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    today = clock.today().isoformat()
+    await secretary.post(f"/deals/{deal_id}/deliveries", key(quantity="500", quantity_unit="kg", on=today))
+    await execute("UPDATE delivery SET state = 'arrived', arrived_at = now()")
+    number = await fetch_value("SELECT id FROM delivery")
+    path, mark = f"/deals/{deal_id}/deliveries/{number}/accept-loss", f"f-loss{number}-"
+    assert "有自然损耗" in (await purchaser.get(f"/deals/{deal_id}")).text
+    answer = await purchaser.post(path, key(loss="3", loss_unit="kg"))
+    assert list(faults(answer, prefix=mark)) == ["loss"]
+    assert (await purchaser.post(path, key(loss="2", loss_unit="kg"))).status_code == 303
+    row = (await fetch("SELECT accepted, loss FROM delivery"))[0]
+    assert (row["accepted"], row["loss"]) == (498_000, 2_000)
+    payment = await fetch_value("SELECT id FROM payment")
+    pay, mark = f"/deals/{deal_id}/payments/{payment}", f"f-pay{payment}-"
+    assert list(faults(await purchaser.post(f"{pay}/pay-part", key(money="747.01")), prefix=mark)) == [
+        "money"
+    ]
+    assert (await purchaser.post(f"{pay}/pay-part", key(money="300.01"))).status_code == 303
+    assert "还差 446.99 元" in (await secretary.get(f"/deals/{deal_id}")).text
+    assert (await purchaser.post(f"{pay}/pay", key())).status_code == 303
+    assert await fetch_value("SELECT state FROM deal") == "completed"
