@@ -10,7 +10,7 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts.rules import Viewer
 from market.api.handling import acting, deed, do_once, read
-from market.api.inputs import Code, Grams, IdempotencyKey, PathId, SignedIn
+from market.api.inputs import Code, Fens, Grams, IdempotencyKey, PathId, SignedIn
 from market.api.outputs import Moved
 from market.catalogue.queries import reasons
 from market.db.replay import once
@@ -29,7 +29,7 @@ from market.deals.queries import (
 from market.deals.rules import CANCELLED, PAID
 from market.errors import Invalid, NotFound
 from market.i18n import msg
-from market.units import Gram
+from market.units import Fen, Gram
 
 Step = Literal["dispatch", "arrive", "accept", "accept_part", "reject", "cancel"]
 #: The steps that say why.
@@ -50,10 +50,18 @@ class DeliveryToSchedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 
 class DeliveryStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`accepted` grams go with `accept_part`, a `reason` of `/codes` with it and with `reject`; else `{}`."""
+    """`accepted` grams go with `accept_part`, a `reason` of `/codes` with it and with `reject`; else `{}`.
+
+    `loss`: grams lost on the way within the agreed rate, with `accept` and `accept_part`.
+    """
 
     accepted: Grams | None = None
     reason: Code | None = None
+    loss: Grams | None = None
+
+
+class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    money: Fens
 
 
 class Scheduled(msgspec.Struct, frozen=True):
@@ -166,7 +174,7 @@ async def move(
         viewer=viewer,
         key=key,
         name=f"delivery_{step}",
-        about={"delivery": delivery_id, "accepted": data.accepted, "reason": reason},
+        about={"delivery": delivery_id, "accepted": data.accepted, "reason": reason, "loss": data.loss},
         do=lambda at: move_delivery(
             delivery_id=delivery_id,
             move=step,
@@ -174,6 +182,7 @@ async def move(
             actor=by,
             at=at,
             accepted=None if data.accepted is None else Gram(data.accepted),
+            loss=None if data.loss is None else Gram(data.loss),
             reason=reason,
         ),
     )
@@ -193,4 +202,31 @@ async def pay_one(viewer: SignedIn, deal_id: PathId, payment_id: PathId, key: Id
     return await do_once(viewer=viewer, key=key, name="payment_pay", about={"payment": payment_id}, do=do)
 
 
-routes: list[ControllerRouterHandler] = [index, one, sign, cancel, schedule, move, pay_one]
+@deed("/deals/{deal_id:int}/payments/{payment_id:int}/pay-part", body=Money)
+async def pay_part(
+    viewer: SignedIn,
+    deal_id: PathId,
+    payment_id: PathId,
+    data: JSONBody[Money],
+    key: IdempotencyKey = None,
+) -> Moved:
+    """Note that you have paid some of it, at most what is open."""
+    by = acting(viewer, await _side(viewer, deal_id))
+    if payment_id not in {each.id for each in await payments_of(deal_id=deal_id)}:
+        raise NotFound(msg("没有找到这笔货款。"))
+    return await do_once(
+        viewer=viewer,
+        key=key,
+        name="payment_pay_part",
+        about={"payment": payment_id, "money": data.money},
+        do=lambda at: pay(
+            payment_id=payment_id,
+            money=Fen(data.money),
+            organisation_id=viewer.organisation_id,
+            actor=by,
+            at=at,
+        ),
+    )
+
+
+routes: list[ControllerRouterHandler] = [index, one, sign, cancel, schedule, move, pay_one, pay_part]

@@ -6,6 +6,7 @@ from litestar.types import ControllerRouterHandler
 
 from market.api import (
     bids,
+    breaches,
     cases,
     catalogue,
     deals,
@@ -17,6 +18,7 @@ from market.api import (
     meetings,
     notices,
     runs,
+    stock,
 )
 from market.api.handling import refuse
 
@@ -24,6 +26,7 @@ _ROOMS = {
     "Who you are": me.routes,
     "Catalogue": catalogue.routes,
     "Listings": listings.routes,
+    "Stock": stock.routes,
     "Demands": demands.routes,
     "Bids": bids.routes,
     "Matches": matches.routes,
@@ -31,6 +34,7 @@ _ROOMS = {
     "Explanations": explain.routes,
     "Meetings": meetings.routes,
     "Deals": deals.routes,
+    "Breaches": breaches.routes,
     "Worry book": cases.routes,
     "Notices": notices.routes,
 }
