@@ -25,10 +25,12 @@ _NO_PAGE = re.compile(
 EXPECTED = {
     "guest": {"/", "/sign-in", "/listings", "/listings/*"},
     "secretary": {
+        *("/selling/stock", "/selling/stock/places/new", "/selling/lots/*", "/selling/lots/*/households"),
         *("/", "/selling", "/selling/new", "/selling/*", "/selling/*/terms", "/selling/*/why", "/bids"),
         *("/matches", "/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices", "/account"),
         *("/meetings/*/wishes", "/meetings/*/talks/*", "/meetings/*/after", "/meetings/*/tour"),
         *("/cases", "/cases/new", "/cases/*"),
+        *("/deals/*/terms", "/deals/*/record", "/breaches"),
     },
     "official": {
         *("/cases", "/cases/new", "/cases/*", "/cases/agenda/town"),
@@ -40,7 +42,7 @@ EXPECTED = {
     },
     "buyer": {
         *("/", "/listings", "/listings/*", "/demands", "/demands/new", "/demands/*", "/demands/*/why"),
-        *("/bids", "/matches"),
+        *("/bids", "/matches", "/deals/*/terms", "/deals/*/record", "/breaches"),
         *("/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices"),
         *("/meetings/*/wishes", "/meetings/*/talks/*", "/meetings/*/after", "/meetings/*/tour"),
     },

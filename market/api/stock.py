@@ -1,0 +1,370 @@
+"""Stock: storage places, lots and their ledger, processing, and money divided among households."""
+
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from litestar.params import JSONBody
+from litestar.types import ControllerRouterHandler
+from msgspec import Meta
+
+from market import clock
+from market.accounts.rules import Viewer, require
+from market.api.handling import acting, deed, read
+from market.api.inputs import Code, Grams, IdempotencyKey, Line, PathId, RowId, SignedIn, Title
+from market.catalogue.recipes import Recipe, recipes_for
+from market.db.replay import once
+from market.supply import stock
+from market.supply.households import (
+    MOST_FEN,
+    SettlementLine,
+    SettlementRow,
+    Share,
+    set_shares,
+    settle,
+    settlement_page,
+    settlements_of,
+)
+from market.supply.ledger import LedgerLine, ledger_of_lot
+from market.supply.lots import HoldingRow, LotRow, StorageView, holdings_of, lot_page, lots_of, storages_of
+from market.supply.stock import NewStorage
+from market.supply.transforming import NewTransformation, Output, Transformed, transform
+from market.units import Fen, Gram
+
+Reply = TypeVar("Reply", bound=msgspec.Struct)
+Name = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]*$")]
+GramsOrNothing = Annotated[int, Meta(ge=0, le=10**11, description="Grams")]
+
+
+class StorageToOpen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A place where goods stand; `capacity` in grams."""
+
+    name: Name
+    kind: Literal["tank", "cold_store", "warehouse", "granary", "yard"]
+    capacity: Grams
+
+
+class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was lost or found without a sale; `storage_id` null: in no named place."""
+
+    direction: Literal["lost", "found"]
+    grams: Grams
+    reason: Literal[
+        "dried",
+        "spoiled",
+        "pests",
+        "spilled",
+        "stolen",
+        "own_use",
+        "counted_less",
+        "gathered",
+        "returned",
+        "counted_more",
+    ]
+    storage_id: RowId | None = None
+    note: Line = ""
+
+
+class Moving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From one place to another; null: no named place."""
+
+    grams: Grams
+    from_id: RowId | None = None
+    to_id: RowId | None = None
+
+
+class Sending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Goods of a contract in force that have left."""
+
+    grams: Grams
+    deal_id: RowId
+    storage_id: RowId | None = None
+
+
+class OutputToMake(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    produce: Code
+    grams: Grams
+    variety: Title = ""
+    storage_id: RowId | None = None
+
+
+class Processing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`grams` go in; what comes out and `loss` add up to it, to the gram."""
+
+    process: Code
+    grams: Grams
+    loss: GramsOrNothing
+    outputs: Annotated[tuple[OutputToMake, ...], Meta(min_length=1, max_length=20)]
+    storage_id: RowId | None = None
+
+
+class ShareToGive(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    household: Name
+    grams: Grams
+
+
+class Shares(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who gave what, in place of the list before; it adds up to what the lot took in."""
+
+    shares: Annotated[tuple[ShareToGive, ...], Meta(min_length=1, max_length=2_000)]
+
+
+class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Money that came in for a lot, in fen."""
+
+    amount: Annotated[int, Meta(ge=1, le=MOST_FEN, description="Fen")]
+    received_on: date
+    deal_id: RowId | None = None
+    note: Line = ""
+
+
+class Opened(msgspec.Struct, frozen=True):
+    storage_id: int
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """Grams of the lot that nobody has reserved."""
+
+    remaining: int
+
+
+class Settled(msgspec.Struct, frozen=True):
+    settlement_id: int
+
+
+class LotDetails(msgspec.Struct, frozen=True):
+    lot: LotRow
+    holdings: list[HoldingRow]
+    recipes: list[Recipe]
+    settlements: list[SettlementRow]
+
+
+class SettlementDetails(msgspec.Struct, frozen=True):
+    settlement: SettlementRow
+    lines: list[SettlementLine]
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    name: str
+    subject: int
+    body: msgspec.Raw
+
+
+async def _once(
+    viewer: Viewer,
+    key: str | None,
+    subject: int,
+    body: msgspec.Struct,
+    kind: type[Reply],
+    do: Callable[[datetime], Awaitable[Reply]],
+) -> Reply:
+    at = clock.now()
+    asked = _Asked(type(body).__name__, subject, msgspec.Raw(msgspec.json.encode(body)))
+    return await once(
+        key=key, person_id=viewer.person_id, request=asked, reply_type=kind, deed=lambda: do(at), at=at
+    )
+
+
+@read("/storages")
+async def storages(viewer: SignedIn) -> list[StorageView]:
+    """Your storage places: capacity, and what stands in them, in grams."""
+    require(viewer, "seller")
+    return await storages_of(viewer.organisation_id)
+
+
+@deed("/storages", body=StorageToOpen, status=201)
+async def open_storage(viewer: SignedIn, data: JSONBody[StorageToOpen], key: IdempotencyKey = None) -> Opened:
+    """Add a storage place."""
+    require(viewer, "seller")
+
+    async def do(at: datetime) -> Opened:
+        return Opened(
+            await stock.open_storage(
+                storage=NewStorage(data.name, data.kind, Gram(data.capacity)),
+                owner_id=viewer.organisation_id,
+                actor=acting(viewer, "seller"),
+                at=at,
+            )
+        )
+
+    return await _once(viewer, key, 0, data, Opened, do)
+
+
+@read("/lots")
+async def lots(viewer: SignedIn) -> list[LotRow]:
+    """Your lots, on sale or not."""
+    require(viewer, "seller")
+    return await lots_of(viewer.organisation_id)
+
+
+@read("/lots/{lot_id:int}")
+async def one(viewer: SignedIn, lot_id: PathId) -> LotDetails:
+    """One lot of yours: where it stands, what it came from, what it can be made into, what was settled."""
+    require(viewer, "seller")
+    own = viewer.organisation_id
+    lot = await lot_page(lot_id, own)
+    return LotDetails(
+        lot,
+        await holdings_of(own, lot_id=lot_id),
+        await recipes_for(lot.produce),
+        await settlements_of(lot_id, own),
+    )
+
+
+@read("/lots/{lot_id:int}/ledger")
+async def ledger(viewer: SignedIn, lot_id: PathId) -> list[LedgerLine]:
+    """The newest lines of its stock ledger."""
+    require(viewer, "seller")
+    await lot_page(lot_id, viewer.organisation_id)
+    return await ledger_of_lot(lot_id=lot_id, owner_id=viewer.organisation_id)
+
+
+@deed("/lots/{lot_id:int}/corrections", body=Correction)
+async def correct(
+    viewer: SignedIn, lot_id: PathId, data: JSONBody[Correction], key: IdempotencyKey = None
+) -> Rest:
+    """Write down what was lost or found without a sale."""
+    require(viewer, "seller")
+
+    async def do(at: datetime) -> Rest:
+        return Rest(
+            await stock.correct_stock(
+                lot_id=lot_id,
+                grams=data.grams * (-1 if data.direction == "lost" else 1),
+                reason=data.reason,
+                storage_id=data.storage_id,
+                note=data.note,
+                owner_id=viewer.organisation_id,
+                actor=acting(viewer, "seller"),
+                at=at,
+            )
+        )
+
+    return await _once(viewer, key, lot_id, data, Rest, do)
+
+
+@deed("/lots/{lot_id:int}/moves", body=Moving)
+async def move(viewer: SignedIn, lot_id: PathId, data: JSONBody[Moving], key: IdempotencyKey = None) -> Rest:
+    """Bring goods from place to place."""
+    require(viewer, "seller")
+
+    async def do(at: datetime) -> Rest:
+        await stock.move_stock(
+            lot_id=lot_id,
+            grams=Gram(data.grams),
+            from_id=data.from_id,
+            to_id=data.to_id,
+            owner_id=viewer.organisation_id,
+            actor=acting(viewer, "seller"),
+            at=at,
+        )
+        return Rest((await lot_page(lot_id, viewer.organisation_id)).remaining)
+
+    return await _once(viewer, key, lot_id, data, Rest, do)
+
+
+@deed("/lots/{lot_id:int}/dispatches", body=Sending)
+async def send(viewer: SignedIn, lot_id: PathId, data: JSONBody[Sending], key: IdempotencyKey = None) -> Rest:
+    """Write down that goods of a contract have left."""
+    require(viewer, "seller")
+
+    async def do(at: datetime) -> Rest:
+        await stock.send_stock(
+            lot_id=lot_id,
+            grams=Gram(data.grams),
+            deal_id=data.deal_id,
+            storage_id=data.storage_id,
+            owner_id=viewer.organisation_id,
+            actor=acting(viewer, "seller"),
+            at=at,
+        )
+        return Rest((await lot_page(lot_id, viewer.organisation_id)).remaining)
+
+    return await _once(viewer, key, lot_id, data, Rest, do)
+
+
+@deed("/lots/{lot_id:int}/transformations", body=Processing, status=201)
+async def process(
+    viewer: SignedIn, lot_id: PathId, data: JSONBody[Processing], key: IdempotencyKey = None
+) -> Transformed:
+    """Make goods of a lot into others, in one commit; yields lie within the bounds of the process."""
+    require(viewer, "seller")
+    outputs = tuple(
+        Output(each.produce, Gram(each.grams), each.variety, each.storage_id) for each in data.outputs
+    )
+    return await transform(
+        transformation=NewTransformation(
+            lot_id, data.process, Gram(data.grams), Gram(data.loss), outputs, data.storage_id
+        ),
+        owner_id=viewer.organisation_id,
+        actor=acting(viewer, "seller"),
+        at=clock.now(),
+        key=key,
+    )
+
+
+@deed("/lots/{lot_id:int}/shares", body=Shares)
+async def share(viewer: SignedIn, lot_id: PathId, data: JSONBody[Shares], key: IdempotencyKey = None) -> Rest:
+    """Write down what each household gave of a pooled lot; only your organisation ever reads the names."""
+    require(viewer, "seller")
+
+    async def do(at: datetime) -> Rest:
+        await set_shares(
+            lot_id=lot_id,
+            shares=[Share(each.household, each.grams) for each in data.shares],
+            owner_id=viewer.organisation_id,
+            actor=acting(viewer, "seller"),
+            at=at,
+        )
+        return Rest((await lot_page(lot_id, viewer.organisation_id)).remaining)
+
+    return await _once(viewer, key, lot_id, data, Rest, do)
+
+
+@deed("/lots/{lot_id:int}/settlements", body=Receipt, status=201)
+async def receive(
+    viewer: SignedIn, lot_id: PathId, data: JSONBody[Receipt], key: IdempotencyKey = None
+) -> Settled:
+    """Divide money that came in among the households, to the fen."""
+    require(viewer, "seller")
+
+    async def do(at: datetime) -> Settled:
+        return Settled(
+            await settle(
+                lot_id=lot_id,
+                money=Fen(data.amount),
+                received_on=data.received_on,
+                deal_id=data.deal_id,
+                note=data.note,
+                owner_id=viewer.organisation_id,
+                actor=acting(viewer, "seller"),
+                at=at,
+            )
+        )
+
+    return await _once(viewer, key, lot_id, data, Settled, do)
+
+
+@read("/settlements/{settlement_id:int}")
+async def settlement(viewer: SignedIn, settlement_id: PathId) -> SettlementDetails:
+    """One settlement of yours: what each household gets, in fen."""
+    require(viewer, "seller")
+    found, lines = await settlement_page(settlement_id, viewer.organisation_id)
+    return SettlementDetails(found, lines)
+
+
+routes: list[ControllerRouterHandler] = [
+    storages,
+    open_storage,
+    lots,
+    one,
+    ledger,
+    correct,
+    move,
+    send,
+    process,
+    share,
+    receive,
+    settlement,
+]
