@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 
 import msgspec
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from market import clock
@@ -16,6 +16,7 @@ from market.bids import negotiating, operations
 from market.bids.operations import Accepted, NewBid, Placed
 from market.bids.queries import BidRow, bid_of, bids_of, thread_of
 from market.bids.rules import REJECTED, SUBMITTED, WITHDRAWN
+from market.bids.sealing import Sealed, SealedRow, seal_bid, sealed_of, withdraw_sealed
 from market.units import FenPerKg, Gram
 
 
@@ -60,10 +61,8 @@ async def one(viewer: SignedIn, bid_id: PathId) -> BidRow:
     return await bid_of(bid_id=bid_id, organisation_id=viewer.organisation_id)
 
 
-@deed("/bids", body=BidToPlace, status=201)
-async def place(viewer: SignedIn, data: JSONBody[BidToPlace], key: IdempotencyKey = None) -> Placed:
-    """Bid on a listing."""
-    bid = NewBid(
+def _bid_of(data: BidToPlace) -> NewBid:
+    return NewBid(
         listing_id=data.listing_id,
         quantity=Gram(data.quantity),
         price=FenPerKg(data.price),
@@ -72,12 +71,45 @@ async def place(viewer: SignedIn, data: JSONBody[BidToPlace], key: IdempotencyKe
         demand_id=data.demand_id,
         note=data.note,
     )
+
+
+@deed("/bids", body=BidToPlace, status=201)
+async def place(viewer: SignedIn, data: JSONBody[BidToPlace], key: IdempotencyKey = None) -> Placed:
+    """Bid on a listing; on one that is sold by sealed bids at `/sealed-bids` instead."""
+    bid = _bid_of(data)
     by = actor(viewer, "buyer")
     return Placed(
         await operations.place_bid(
             bid=bid, buyer_id=viewer.organisation_id, actor=by, at=clock.now(), key=key
         )
     )
+
+
+@read("/sealed-bids")
+async def sealed(viewer: SignedIn) -> list[SealedRow]:
+    """Your organisation's own sealed bids; nobody else learns of them before they are opened."""
+    return await sealed_of(buyer_id=viewer.organisation_id)
+
+
+@deed("/sealed-bids", body=BidToPlace, status=201)
+async def seal(viewer: SignedIn, data: JSONBody[BidToPlace], key: IdempotencyKey = None) -> Sealed:
+    """Bid under seal on a listing that is sold so. To change a bid, withdraw it and bid anew."""
+    by = actor(viewer, "buyer")
+    mark = await seal_bid(
+        bid=_bid_of(data), buyer_id=viewer.organisation_id, actor=by, at=clock.now(), key=key
+    )
+    return Sealed(mark)
+
+
+@deed("/sealed-bids/{mark:str}/withdraw")
+async def unseal(viewer: SignedIn, mark: FromPath[str], key: IdempotencyKey = None) -> Moved:
+    """Take your sealed bid back before its round closes."""
+
+    async def do(at: datetime) -> str:
+        await withdraw_sealed(mark=mark, buyer_id=viewer.organisation_id, at=at)
+        return WITHDRAWN
+
+    return await do_once(viewer=viewer, key=key, name="sealed_withdraw", about={"mark": mark}, do=do)
 
 
 @read("/bids/{bid_id:int}/thread")
@@ -191,6 +223,9 @@ routes: list[ControllerRouterHandler] = [
     one,
     thread,
     place,
+    sealed,
+    seal,
+    unseal,
     accept,
     counter,
     reject,

@@ -1,6 +1,6 @@
 """Goods on sale: the hall, one's own, publishing and changing."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -42,7 +42,11 @@ Move = Literal["suspend", "resume", "withdraw"]
 
 
 class ListingToPublish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A lot and the terms it is sold on; `ask` at the farm gate. The place defaults to the owner's."""
+    """A lot and the terms it is sold on; `ask` at the farm gate. The place defaults to the owner's.
+
+    `way`: `fixed` sells at the asked price alone, `negotiable` by bids and counters, `sealed` by bids that
+    are opened together at `closes_at`, a moment with its time zone that no other way has.
+    """
 
     produce: Code
     title: Title
@@ -61,6 +65,8 @@ class ListingToPublish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lon: Annotated[float, Meta(ge=-180, le=180)] | None = None
     story: Prose = ""
     story_en: Prose = ""
+    way: Literal["fixed", "negotiable", "sealed"] = "negotiable"
+    closes_at: datetime | None = None
 
 
 class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,6 +145,8 @@ async def publish(
         lon=data.lon,
         story=data.story,
         story_en=data.story_en,
+        way=data.way,
+        closes_at=data.closes_at,
     )
     return Published(
         await publish_listing(

@@ -15,6 +15,7 @@ from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid
 from market.i18n import Message, msg
 from market.notices.operations import notify
+from market.supply.rules import NEGOTIABLE
 from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, kg, yuan_per_kg
 
 
@@ -200,7 +201,7 @@ async def _check(counter: Counter, parent: Record) -> None:
     between: whoever changes them takes the turns first.
     """
     rows = await fetch(
-        """SELECT listing.state, listing.min_order, listing.available_from, listing.available_to,
+        """SELECT listing.state, listing.way, listing.min_order, listing.available_from, listing.available_to,
                   lot.remaining
            FROM listing JOIN lot ON lot.id = listing.lot WHERE listing.id = $1 FOR SHARE OF listing""",
         parent["listing"],
@@ -208,6 +209,8 @@ async def _check(counter: Counter, parent: Record) -> None:
     listing = rows[0]
     if listing["state"] != "published":
         raise Conflict(msg("这批货源现在不在售，请刷新后再看。"))
+    if listing["way"] != NEGOTIABLE:
+        raise Conflict(msg("这批货不议价，请接受或谢绝。"))
     rules.check_news(
         new=(counter.quantity, counter.price, counter.deliver_from, counter.deliver_to),
         old=(parent["quantity"], parent["price"], parent["deliver_from"], parent["deliver_to"]),

@@ -15,6 +15,7 @@ from market.db.session import execute, fetch
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
+from market.supply.rules import FIXED, SEALED
 from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, kg, yuan_per_kg
 
 
@@ -44,7 +45,8 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
 
     async def deed() -> Placed:
         listing = await fetch(
-            """SELECT listing.title, listing.owner, listing.min_order, listing.available_from,
+            """SELECT listing.title, listing.owner, listing.way, listing.ask, listing.min_order,
+                      listing.available_from,
                       listing.available_to, lot.remaining
                FROM listing JOIN lot ON lot.id = listing.lot
                WHERE listing.id = $1 AND listing.state = 'published' FOR SHARE OF listing""",
@@ -53,6 +55,10 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
         if not listing:
             raise NotFound(msg("这批货源现在不在售。"))
         row = listing[0]
+        if row["way"] == SEALED:
+            raise Conflict(msg("这批货用密封报价：截止前请交密封报价，开标后不再收。"))
+        if row["way"] == FIXED:
+            rules.check_fixed(bid.price, ask=FenPerKg(row["ask"]))
         rules.check_quantity(
             quantity=bid.quantity, remaining=Gram(row["remaining"]), min_order=Gram(row["min_order"])
         )

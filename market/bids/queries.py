@@ -23,6 +23,8 @@ class BidRow(msgspec.Struct, frozen=True):
     #: The buyer's demand that it counts towards.
     demand: int | None
     ask: int
+    #: How the listing is sold, as ``supply.rules.WAYS``.
+    way: str
     remaining: int
     seller: int
     seller_name: str
@@ -46,7 +48,8 @@ class BidRow(msgspec.Struct, frozen=True):
 
 
 _BID = """SELECT bid.id, bid.parent, answer.id AS answered_by, bid.author, bid.awaiting,
-       bid.listing, listing.title, listing.title_en, bid.demand, listing.ask, lot.remaining,
+       bid.listing, listing.title, listing.title_en, bid.demand, listing.ask, listing.way,
+       lot.remaining,
        listing.owner AS seller, seller.name AS seller_name, seller.name_en AS seller_name_en,
        bid.buyer, buyer.name AS buyer_name, buyer.name_en AS buyer_name_en,
        bid.quantity, bid.price, bid.deliver_from, bid.deliver_to, bid.note, bid.state,

@@ -35,6 +35,23 @@ BID = Lifecycle(
     },
 )
 
+#: A sealed bid until its round closes. What it becomes then has the life of a bid.
+SEALED_BID = Lifecycle(
+    "sealed bid",
+    Move("withdraw", {"sealed"}, "withdrawn", by={"buyer"}),
+    Move("open", {"sealed"}, "opened", by={"system"}),
+    Move("void", {"sealed"}, "void", by={"system"}),
+    start="sealed",
+    labels={
+        "sealed": msg("已密封"),
+        "withdrawn": msg("已撤回"),
+        "opened": msg("已开标"),
+        "void": msg("未开标，已作废"),
+    },
+)
+#: A sealed round with fewer bidders is no contest: it goes on as negotiation.
+LEAST_BIDDERS = 3
+
 SIDES = ("seller", "buyer")
 #: What only the party may do whose turn it is; the rest is for the author of the turn.
 ANSWERS = frozenset({"accept", "counter", "reject"})
@@ -128,6 +145,13 @@ def matters(before: Terms | None, after: Terms) -> bool:
         for name in ("ask", "min_order", "available_from", "available_to")
     )
     return not same or not set(before.credentials) <= set(after.credentials)
+
+
+def check_fixed(price: FenPerKg, *, ask: FenPerKg) -> None:
+    """Raises: Invalid, with the field ``price``: goods at a fixed price are sold at that price alone."""
+    if price != ask:
+        problem = msg("这批货一口价 {price} 元/公斤，请按这个价出。", price=f"{yuan_per_kg(ask):.2f}")
+        raise Invalid(problem, {"price": problem})
 
 
 def check_price(price: FenPerKg, *, most: FenPerKg) -> None:

@@ -38,3 +38,35 @@ class Bid(Table, tablename="bid"):
     bid_price_positive = Check(price > 0, name="bid_price_positive")
     bid_window = Check(deliver_to >= deliver_from, name="bid_window")
     bid_answered_once = Unique([parent], name="bid_answered_once")
+
+
+class SealedBid(Table, tablename="sealed_bid"):
+    """A bid that nobody but its author may learn of until the round closes.
+
+    It lies apart from the bids, so that no list, count, export or run can meet it; and it is known by its
+    mark, for numbers in a row would tell how many others there are.
+    """
+
+    id = number()
+    mark = text(unique=True)
+    listing = reference(Listing)
+    demand = reference(Demand, null=True)
+    buyer = reference("Organisation")
+    #: Grams.
+    quantity = whole()
+    #: Fen per kg at the farm gate.
+    price = whole()
+    deliver_from = day()
+    deliver_to = day()
+    note = text(default="")
+    state = text()
+    #: What it became when it was opened.
+    bid = reference(Bid, null=True)
+    created_by = reference("Person", null=True)
+    created_at = moment()
+    withdrawn_at = moment(null=True)
+    sealed_bid_quantity_positive = Check(quantity > 0, name="sealed_bid_quantity_positive")
+    sealed_bid_price_positive = Check(price > 0, name="sealed_bid_price_positive")
+    sealed_bid_window = Check(deliver_to >= deliver_from, name="sealed_bid_window")
+    #: One that stands per buyer: to change it is to take it back and bid anew.
+    sealed_bid_once = Unique([listing, buyer, withdrawn_at], name="sealed_bid_once", nulls_distinct=False)

@@ -1,6 +1,6 @@
 """What can be asked of this room."""
 
-from datetime import date
+from datetime import date, datetime
 
 import msgspec
 
@@ -29,6 +29,9 @@ class NewListing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     story: str = ""
     story_en: str = ""
     invented: bool = False
+    #: As ``rules.WAYS``; a round of bidding closes at ``closes_at``.
+    way: str = "negotiable"
+    closes_at: datetime | None = None
 
 
 class NewTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

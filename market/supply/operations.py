@@ -7,6 +7,7 @@ import msgspec
 from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.clock import CHINA
+from market.db.jobs import enqueue
 from market.db.replay import once
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
@@ -47,6 +48,8 @@ async def _publish(*, listing: NewListing, owner_id: int, actor: Actor, at: date
     problems = rules.listing_problems(listing, has_place=lat is not None and lon is not None)
     if listing.available_to < at.astimezone(CHINA).date():
         problems["available_to"] = msg("供应截止日期已过，请改为今天或以后。")
+    closes_on = listing.closes_at.astimezone(CHINA).date() if listing.closes_at else None
+    problems |= rules.round_problems(listing, at=at, closes_on=closes_on)
     problems |= await _unknown_names(listing)
     if problems:
         raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
@@ -73,8 +76,8 @@ async def _publish(*, listing: NewListing, owner_id: int, actor: Actor, at: date
     await fetch("SELECT put_in_stock($1, $2, $3)", lot_id, listing.quantity, at)
     rows = await fetch(
         """INSERT INTO listing (lot, owner, title, title_en, ask, min_order, available_from, available_to,
-                                priority, state, search, published_at, created_by, created_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', $11, $12, $11) RETURNING id""",
+                                priority, state, search, published_at, created_by, created_at, way, closes_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', $11, $12, $11, $13, $14) RETURNING id""",
         lot_id,
         owner_id,
         listing.title,
@@ -87,8 +90,14 @@ async def _publish(*, listing: NewListing, owner_id: int, actor: Actor, at: date
         rules.LISTING.apply("publish", state=rules.LISTING.start, by="seller"),
         at,
         actor.person_id,
+        listing.way,
+        listing.closes_at,
     )
     listing_id = int(rows[0]["id"])
+    if listing.closes_at is not None:
+        await enqueue(
+            rules.CLOSING, {"listing_id": listing_id}, key=str(listing_id), run_at=listing.closes_at
+        )
     await index_listing(listing_id)
     await record(
         subject=f"listing:{listing_id}",
@@ -115,7 +124,7 @@ async def revise_listing(
     """
     async with transaction():
         rows = await fetch(
-            """SELECT listing.state, lot.id AS lot, lot.quantity FROM listing
+            """SELECT listing.state, listing.way, listing.opened_at, lot.id AS lot, lot.quantity FROM listing
                JOIN lot ON lot.id = listing.lot
                WHERE listing.id = $1 AND listing.owner = $2 FOR UPDATE OF listing""",
             listing_id,
@@ -125,6 +134,8 @@ async def revise_listing(
             raise NotFound(msg("没有找到这批货源。"))
         if rows[0]["state"] not in (rules.PUBLISHED, rules.SUSPENDED):
             raise Conflict(msg("这批货源现在不在售，请刷新后再看。"))
+        if rules.is_closed_book(way=rows[0]["way"], opened=rows[0]["opened_at"] is not None):
+            raise Conflict(msg("密封报价期间条件不能改，开标后再改；或撤回这批货源重新发布。"))
         problems = rules.terms_problems(terms, quantity=Gram(rows[0]["quantity"]))
         if terms.available_to < at.astimezone(CHINA).date():
             problems["available_to"] = msg("供应截止日期已过，请改为今天或以后。")

@@ -1,5 +1,7 @@
 """The life of a listing, and what may be asked of a lot."""
 
+from datetime import date, datetime, timedelta
+
 from market.i18n import Message, msg
 from market.supply.commands import NewListing, NewTerms
 from market.transitions import Lifecycle, Move
@@ -42,6 +44,15 @@ STOCK_KINDS: dict[str, Message] = {
     "moved": msg("移库"),
 }
 
+FIXED, NEGOTIABLE, SEALED = "fixed", "negotiable", "sealed"
+#: How a listing is sold: at the asked price alone; by bids and counters; by bids that nobody but their
+#: author knows of until all are opened together.
+WAYS: dict[str, Message] = {NEGOTIABLE: msg("可议价"), FIXED: msg("一口价"), SEALED: msg("密封报价")}
+#: The job that ends a round of bidding. The room of bids does it.
+CLOSING = "bids.close"
+#: So long a round lasts, at least and at most.
+SHORTEST_ROUND, LONGEST_ROUND = timedelta(minutes=30), timedelta(days=60)
+
 #: China's extent: a place outside of it is a slip of the pen. Degrees, WGS-84.
 NEAREST_LAT, FARTHEST_LAT = 18.0, 54.0
 NEAREST_LON, FARTHEST_LON = 73.0, 136.0
@@ -62,6 +73,10 @@ def listing_problems(listing: NewListing, *, has_place: bool) -> dict[str, Messa
         problems["grade"] = msg("等级须在 0 到 9 之间。")
     if listing.priority < 0 or listing.priority > listing.ask:
         problems["priority"] = msg("照顾加分须在零与要价之间。")
+    if listing.way not in WAYS:
+        problems["way"] = msg("没有这种卖法，请从列出的里面选一个。")
+    elif listing.way != SEALED and listing.closes_at is not None:
+        problems["closes_at"] = msg("只有密封报价才有截止时间，请清空，或改卖法。")
     if listing.lat is not None and not (
         NEAREST_LAT <= listing.lat <= FARTHEST_LAT and NEAREST_LON <= (listing.lon or 0.0) <= FARTHEST_LON
     ):
@@ -69,6 +84,28 @@ def listing_problems(listing: NewListing, *, has_place: bool) -> dict[str, Messa
     elif not has_place:
         problems["division"] = msg("请先填写货源所在地，系统要据此算运费。")
     return problems
+
+
+def round_problems(listing: NewListing, *, at: datetime, closes_on: date | None) -> dict[str, Message]:
+    """Return what is wrong with the closing time of a round of bidding that begins at ``at``.
+
+    ``closes_on`` is the day of the closing in China.
+    """
+    if listing.way != SEALED:
+        return {}
+    closes = listing.closes_at
+    if closes is None or closes_on is None:
+        return {"closes_at": msg("请写报价截止时间。")}
+    if not SHORTEST_ROUND <= closes - at <= LONGEST_ROUND:
+        return {"closes_at": msg("报价时间最短 30 分钟，最长 60 天，请改截止时间。")}
+    if closes_on > listing.available_to:
+        return {"closes_at": msg("报价截止不能晚于供应截止日期。")}
+    return {}
+
+
+def is_closed_book(*, way: str, opened: bool) -> bool:
+    """Whether bids are sealed: nobody may learn of them, and the terms stay as they are."""
+    return way == SEALED and not opened
 
 
 def terms_problems(terms: NewListing | NewTerms, *, quantity: Gram) -> dict[str, Message]:

@@ -51,6 +51,12 @@ class Listing(Table, tablename="listing"):
     #: Hardship bonus in fen per kg that the town grants in matching.
     priority = whole(default=0)
     state = text(index=True)
+    #: As ``rules.WAYS``.
+    way = text(default="negotiable")
+    #: When a round of bidding ends; none where there is no round.
+    closes_at = moment(null=True)
+    #: When the sealed bids were opened.
+    opened_at = moment(null=True)
     #: Tokens, pinyin and initials for the search; see ``supply.search``.
     search = text(default="")
     published_at = moment(null=True)

@@ -23,10 +23,12 @@ from market.bids.negotiating import (
 )
 from market.bids.operations import accept_bid
 from market.bids.queries import BidRow, bid_of, bids_of, thread_of
-from market.bids.rules import ACCEPTED, BID, REJECTED, SUBMITTED, WITHDRAWN
+from market.bids.rules import ACCEPTED, BID, REJECTED, SEALED_BID, SUBMITTED, WITHDRAWN
+from market.bids.sealing import sealed_of
 from market.errors import Conflict, Invalid
 from market.i18n import Message, msg
 from market.supply.queries import listing_page
+from market.supply.rules import NEGOTIABLE
 from market.transitions import WrongState
 from market.units import FenPerKg, Gram, amount
 from market.web import pages
@@ -41,6 +43,7 @@ DEEDS: dict[str, Message] = {
     "place": msg("出价"),
     "accept": msg("接受出价，生成合同"),
     "place_counter": msg("还价"),
+    "open": msg("开标"),
     "reject": msg("谢绝出价"),
     "withdraw": msg("已撤回出价"),
     "reconfirm": msg("确认出价仍然算数"),
@@ -62,6 +65,8 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
         "bids/index.html",
         received=[bid for bid in bids if bid.seller == viewer.organisation_id],
         made=[bid for bid in bids if bid.buyer == viewer.organisation_id],
+        sealed=await sealed_of(buyer_id=viewer.organisation_id),
+        SEALED_BID=SEALED_BID,
         now=clock.now(),
         sells="seller" in viewer.sides,
         buys="buyer" in viewer.sides,
@@ -120,7 +125,11 @@ async def _draw(
         side=side,
         turns=_turns(thread),
         newest=thread[-1],
-        can=[move for move in can if not is_late or move not in rules.ANSWERS],
+        can=[
+            move
+            for move in can
+            if (not is_late or move not in rules.ANSWERS) and (bid.way == NEGOTIABLE or move != "counter")
+        ],
         is_late=is_late and bid.state == SUBMITTED,
         waits=_waits(bid, side),
         total=amount(Gram(bid.quantity), FenPerKg(bid.price)),

@@ -1,7 +1,7 @@
 """Publishing a lot: one page of four short parts, made for a phone in the field."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import msgspec
@@ -24,13 +24,14 @@ from market.catalogue.queries import (
     produce_by_code,
     produce_named,
 )
+from market.clock import CHINA
 from market.db.session import transaction
 from market.errors import Invalid, NotFound
 from market.i18n import Language, Message, msg
 from market.supply.commands import NewListing
 from market.supply.operations import NewPicture, add_picture, publish_listing
 from market.supply.queries import listing_page
-from market.supply.rules import LONGEST_TITLE
+from market.supply.rules import LONGEST_TITLE, NEGOTIABLE, WAYS
 from market.units import FenPerKg, Gram
 from market.web import fields, formats, pages, pictures
 from market.web.fields import Wrong
@@ -88,6 +89,18 @@ def listing_form(
         place=fields.text(
             msg("货在哪里"), most=80, optional=True, hint=msg("不填就用本单位所在地。例如 辽中 东于。")
         ),
+        way=fields.choice(
+            msg("怎么卖"),
+            dict(WAYS),
+            optional=True,
+            default=NEGOTIABLE,
+            chips=True,
+            hint=msg(
+                "一口价：只按要价成交。密封报价：截止前谁也看不到报价，到点一起开标，不足三家转为议价。"
+            ),
+        ),
+        closes_on=fields.day(msg("报价截止（只用于密封报价）"), optional=True),
+        closes_time=fields.clock_time(msg("几点截止"), optional=True, hint=msg("不填就是 17:00。")),
         story=fields.text(
             msg("介绍"), most=1000, lines=True, optional=True, hint=msg("怎么种的、怎么收的、为什么好吃。")
         ),
@@ -111,6 +124,7 @@ async def new(request: WebRequest, viewer: SignedIn) -> Response[Any]:
         available_from=today,
         available_to=today + timedelta(days=_DAYS_ON_SALE),
         grade="0",
+        way=NEGOTIABLE,
     )
     return await _draw(request, viewer, filled)
 
@@ -152,14 +166,24 @@ async def publish(request: WebRequest, viewer: SignedIn) -> Response[Any]:
         lat=place.lat if place else None,
         lon=place.lon if place else None,
         story=filled.values["story"],
+        way=filled.values["way"],
+        closes_at=_closing_of(filled),
     )
     try:
         listing_id = await _publish_with(command, photos, viewer, filled.values["key"])
     except Invalid as error:
-        return await _draw(request, viewer, filled.refused(error), status=422)
+        # the closing is asked for as a day and an hour
+        told = {"closes_on" if name == "closes_at" else name: fault for name, fault in error.fields.items()}
+        return await _draw(request, viewer, filled.refused(Invalid(error.message, told)), status=422)
     return pages.redirect(
         request, f"/selling/{listing_id}", toast=msg("“{title}”已发布，买方现在就能看到。", title=title)
     )
+
+
+def _closing_of(filled: Filled) -> datetime | None:
+    """Return when the round of bidding ends, China's time; None where no day was given."""
+    on = filled.values.get("closes_on")
+    return datetime.combine(on, filled.values.get("closes_time") or time(17), CHINA) if on else None
 
 
 async def _publish_with(

@@ -14,12 +14,13 @@ from market.accounts.rules import Viewer
 from market.bids import operations
 from market.bids.operations import NewBid
 from market.bids.queries import BidRow, bids_of
-from market.bids.rules import BID
+from market.bids.rules import BID, SEALED_BID
+from market.bids.sealing import SealedRow, seal_bid, sealed_of
 from market.catalogue.queries import shelf_rules_for
 from market.errors import Invalid, NotFound
 from market.i18n import msg
 from market.supply.queries import ListingDetails, listing_page
-from market.supply.rules import LISTING, PUBLISHED
+from market.supply.rules import LISTING, PUBLISHED, SEALED, WAYS
 from market.web.addresses import row_number
 from market.web.bidding import bid_form, bid_problems, blank_bid, demands_for
 from market.web.forms import Filled, fault_message
@@ -33,7 +34,7 @@ async def show(request: WebRequest, guest: Anybody, listing_id: FromPath[int]) -
     organisation = guest.organisation_id if guest else None
     listing = await listing_page(row_number(listing_id), organisation)
     form = None
-    if guest is not None and _may_bid(guest, listing):
+    if guest is not None and await _may_bid(guest, listing):
         form = blank_bid(listing, await demands_for(guest, listing), today=clock.today())
     return await _page(request, guest, listing, form)
 
@@ -51,22 +52,21 @@ async def place_bid(
         refused = filled.refused(Invalid(fault_message(problems), problems))
         return await _page(request, viewer, listing, refused, status=422)
     key: UUID = filled.values["key"]
+    bid = NewBid(
+        listing_id=listing_id,
+        quantity=filled.values["quantity"],
+        price=filled.values["price"],
+        deliver_from=filled.values["deliver_from"],
+        deliver_to=filled.values["deliver_to"],
+        demand_id=int(filled.values["demand_id"]) or None,
+        note=filled.values["note"],
+    )
+    own, by, at = viewer.organisation_id, accounts.actor(viewer, "buyer"), clock.now()
     try:
-        bid_id = await operations.place_bid(
-            bid=NewBid(
-                listing_id=listing_id,
-                quantity=filled.values["quantity"],
-                price=filled.values["price"],
-                deliver_from=filled.values["deliver_from"],
-                deliver_to=filled.values["deliver_to"],
-                demand_id=int(filled.values["demand_id"]) or None,
-                note=filled.values["note"],
-            ),
-            buyer_id=viewer.organisation_id,
-            actor=accounts.actor(viewer, "buyer"),
-            at=clock.now(),
-            key=str(key),
-        )
+        if listing.way == SEALED:
+            mark = await seal_bid(bid=bid, buyer_id=own, actor=by, at=at, key=str(key))
+            return redirect(request, f"/sealed/{mark}", toast=msg("报价已密封，截止前谁也看不到。"))
+        bid_id = await operations.place_bid(bid=bid, buyer_id=own, actor=by, at=at, key=str(key))
     except Invalid as error:
         return await _page(request, viewer, listing, filled.refused(error), status=422)
     except NotFound as gone:
@@ -88,8 +88,19 @@ async def qr(request: WebRequest, guest: Anybody, listing_id: FromPath[int]) -> 
     return Response(drawing.getvalue(), media_type="image/svg+xml", headers=headers)
 
 
-def _may_bid(viewer: Viewer, listing: ListingDetails) -> bool:
-    return "buyer" in viewer.sides and not listing.mine and _on_sale(listing)
+async def _may_bid(viewer: Viewer, listing: ListingDetails) -> bool:
+    if "buyer" not in viewer.sides or listing.mine or not _on_sale(listing):
+        return False
+    if listing.way != SEALED:
+        return True
+    laid = await sealed_of(buyer_id=viewer.organisation_id, listing_id=listing.listing_id)
+    return not _round_is_over(listing) and all(each.state != SEALED_BID.start for each in laid)
+
+
+def _round_is_over(listing: ListingDetails) -> bool:
+    """Whether sealed bids are no longer taken."""
+    closes = listing.closes_at
+    return listing.opened_at is not None or (closes is not None and closes <= clock.now())
 
 
 def _on_sale(listing: ListingDetails) -> bool:
@@ -111,6 +122,9 @@ async def _page(
     bids: list[BidRow] = []
     if viewer is not None and (listing.mine or "buyer" in viewer.sides):
         bids = await bids_of(organisation_id=viewer.organisation_id, listing_id=listing.listing_id)
+    sealed: list[SealedRow] = []
+    if viewer is not None and "buyer" in viewer.sides and listing.opened_at is None:
+        sealed = await sealed_of(buyer_id=viewer.organisation_id, listing_id=listing.listing_id)
     rules = await shelf_rules_for(listing.produce, on=clock.today())
     return page(
         request,
@@ -120,6 +134,10 @@ async def _page(
         form=form,
         bids=bids,
         bid_life=BID,
+        sealed=sealed,
+        sealed_life=SEALED_BID,
+        ways=WAYS,
+        round_is_over=_round_is_over(listing),
         life=LISTING,
         on_sale=_on_sale(listing),
         shelf_rules=[each for each in rules if each.applies_to != ["all"]],
