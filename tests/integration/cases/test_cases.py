@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 
+import asyncpg
 import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
@@ -11,7 +12,7 @@ from market.cases import rules
 from market.cases.operations import add_entry, climb, close, open_case, put_in_charge, reopen
 from market.cases.queries import CaseRow, agenda_of, case_of, cases_of, diaries_of, openable_by
 from market.cases.rounds import climb_overdue, close_sold, open_stuck, round_of_cases
-from market.db.session import fetch_value
+from market.db.session import execute, fetch_value
 from market.deals.operations import cancel
 from market.errors import Conflict, Invalid, NotFound
 from market.matching.operations import run_now
@@ -308,3 +309,11 @@ async def test_who_is_in_charge_is_the_seller_or_the_town(
 def test_every_level_has_days_and_a_joint_meeting(level: str) -> None:
     assert rules.due_on(level, since=TODAY) > TODAY
     assert level in rules.JOINT_MEETINGS
+
+
+@pytest.mark.parametrize("sql", ["UPDATE case_entry SET note = 'x'", "DELETE FROM case_entry"])
+async def test_the_diary_is_append_only(factory: Factory, town: Member, seller: Member, sql: str) -> None:
+    await factory.listing(seller)
+    await round_of_cases(at=STORY + days(rules.IDLE_DAYS))
+    with pytest.raises(asyncpg.RaiseError, match="append-only"):
+        await execute(sql)
