@@ -138,7 +138,9 @@ def _is_away(row: Record) -> bool:
 
 
 def _is_firm(row: Record) -> bool:
-    return row["state"] in ("accepted", "scheduled") and (row["fixed"] or row["source"] == "manual")
+    return row["state"] in ("accepted", "scheduled") and (
+        row["fixed"] or row["source"] in ("manual", "delegated")
+    )
 
 
 def _firm(row: Record, place: dict[int, int]) -> Firm:

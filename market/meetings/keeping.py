@@ -82,7 +82,7 @@ async def _keep_appointments(meeting_id: int, plan: Plan, seated: list[Chosen], 
     # what the town has taken apart stays written down, and so does what it put together without a slot
     await execute(
         """DELETE FROM appointment WHERE meeting = $1 AND state <> 'cancelled'
-             AND source <> 'manual' AND NOT fixed
+             AND source NOT IN ('manual', 'delegated') AND NOT fixed
              AND (seller, buyer) NOT IN (SELECT * FROM unnest($2::bigint[], $3::bigint[]))""",
         meeting_id,
         sellers,

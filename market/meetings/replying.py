@@ -16,6 +16,7 @@ from market.meetings import rules
 from market.meetings.invitation_queries import LinkGone
 from market.meetings.operations import respond
 from market.meetings.persons import LONGEST_NAME, NewAttendee, set_attendees
+from market.meetings.taking_over import give_back, take_over
 from market.notices.operations import notify
 
 LONGEST_NOTE = 300
@@ -93,7 +94,7 @@ async def reply(
                 at=at,
             )
         if row["state"] == "delegated":
-            await _take_back(row)
+            await _take_back(row, at=at)
         await execute(
             "UPDATE invitation SET note = $2, responded_at = $3 WHERE id = $1", invitation_id, reply.note, at
         )
@@ -115,8 +116,16 @@ async def reply(
         )
 
 
-async def _take_back(row: Record) -> None:
+async def _take_back(row: Record, *, at: datetime) -> None:
     """The invited answers for itself after all: whom it had sent instead is no longer asked to come."""
+    if row["side"] != "guest":
+        await give_back(
+            meeting_id=row["meeting"],
+            delegator=row["organisation"],
+            delegate=row["delegated_to"],
+            side=row["side"],
+            at=at,
+        )
     await execute("UPDATE invitation SET delegated_to = NULL WHERE id = $1", row["id"])
     await execute(
         """UPDATE invitation SET state = 'revoked' WHERE meeting = $1 AND organisation = $2
@@ -134,7 +143,8 @@ async def delegate(
     """Pass an invitation on; return the number of the delegate's own invitation.
 
     The delegate is asked in its own right: it gets its own link from the town, this link does not open it.
-    An organisation that we do not know yet is written down, for the town to check.
+    An organisation that we do not know yet is written down, for the town to check. The delegate takes over
+    the talks that were arranged (:mod:`market.meetings.taking_over` says which and where).
 
     Raises:
         LinkGone, Conflict: as :func:`reply`; also where the delegate has passed its own one on.
@@ -160,6 +170,14 @@ async def delegate(
             at,
             delegation.note,
         )
+        if row["side"] != "guest":
+            await take_over(
+                meeting_id=row["meeting"],
+                delegator=row["organisation"],
+                delegate=organisation,
+                side=row["side"],
+                at=at,
+            )
         await record(
             subject=f"meeting:{row['meeting']}",
             action="delegate",
@@ -234,7 +252,7 @@ async def _invite_delegate(
     )
     is_new = number is not None
     if number is None:
-        number = await _known_delegate(row["meeting"], organisation, delegation)
+        number = await _known_delegate(row["meeting"], organisation, row["side"], delegation)
     if delegation.person and is_new:
         await set_attendees(
             meeting_id=row["meeting"],
@@ -253,16 +271,19 @@ async def _invite_delegate(
     return number
 
 
-async def _known_delegate(meeting_id: int, organisation: int, delegation: Delegation) -> int:
+async def _known_delegate(meeting_id: int, organisation: int, side: str, delegation: Delegation) -> int:
     """Return the invitation that the delegate has already; the answer that it gave stays."""
     known = (
         await fetch(
-            """SELECT id, state, source FROM invitation WHERE meeting = $1 AND organisation = $2
+            """SELECT id, side, state, source FROM invitation WHERE meeting = $1 AND organisation = $2
                FOR UPDATE""",
             meeting_id,
             organisation,
         )
     )[0]
+    if known["side"] != side:
+        problem = msg("{name} 在会上是另一方，请换一个单位。", name=delegation.organisation)
+        raise Invalid(problem, {"organisation": problem})
     if known["state"] == "delegated":
         problem = msg("{name} 自己也已委托别人，请换一个单位。", name=delegation.organisation)
         raise Invalid(problem, {"organisation": problem})

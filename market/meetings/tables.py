@@ -106,7 +106,7 @@ class Appointment(Table, tablename="appointment"):
     outcome = text(null=True)
     reason = reference("Reason", null=True)
     note = text(default="")
-    #: planned, manual or walk_in.
+    #: planned, manual, walk_in or delegated (taken over from whoever passed its invitation on).
     source = text(default="planned")
     #: An official has put it where it is: planning leaves it there.
     fixed = flag(False)
