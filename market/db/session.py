@@ -7,7 +7,7 @@ transactions do nothing of their own; ``Transaction`` mends both, also for Picco
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from decimal import Decimal
 from functools import cache
 from types import TracebackType
@@ -43,6 +43,9 @@ _BUSY = (
     FileNotFoundError,  # the socket of a server that has just been stopped
 )
 
+#: asyncpg, of a connection on which the server has just said goodbye: nothing was sent.
+_DISMISSED = "another operation (2) is in progress"
+
 _CUT = ("connection has been released back to the pool", "connection is closed")
 
 
@@ -51,7 +54,9 @@ def busy_if_overloaded() -> Iterator[None]:
     """Turn what passes by itself (locks, time-outs, a restart) into :class:`Busy`."""
     try:
         yield
-    except (*_BUSY, asyncpg.InterfaceError) as trouble:
+    except (*_BUSY, asyncpg.InterfaceError, asyncpg.InternalClientError) as trouble:
+        if isinstance(trouble, asyncpg.InternalClientError) and not str(trouble).endswith(_DISMISSED):
+            raise
         # the pool takes a connection that was cut away from whoever holds it
         if isinstance(trouble, asyncpg.InterfaceError) and not str(trouble).endswith(_CUT):
             raise
@@ -169,11 +174,16 @@ class Engine(PostgresEngine):
                 raise Busy(msg("现在使用的人太多，请过几秒再试一次。")) from trouble
 
     async def release(self, connection: asyncpg.Connection) -> None:
-        """Give back what :meth:`acquire` gave."""
-        if self.pool is None:
-            await connection.close()
-        else:
-            await self.pool.release(connection)
+        """Give back what :meth:`acquire` gave.
+
+        Where the server goes away meanwhile, the pool drops the connection: what was done on it stays done,
+        and is not turned into a failure here.
+        """
+        with suppress(*_BUSY, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            if self.pool is None:
+                await connection.close()
+            else:
+                await self.pool.release(connection)
 
     async def get_new_connection(self) -> asyncpg.Connection:
         if not self.config:
