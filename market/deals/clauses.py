@@ -31,8 +31,8 @@ PRICING: dict[str, Message] = {
     "market": msg("随行就市，没有保底价"),
 }
 FREIGHT: dict[str, Message] = {"buyer": msg("买方承担"), "seller": msg("卖方承担")}
-#: What a payment is due after: the contract comes into force, or goods have arrived and were accepted.
-AFTER: dict[str, Message] = {"signing": msg("合同生效后"), "arrival": msg("每批到货验收后")}
+#: What a payment is due after: the contract comes into force, or goods have arrived (those accepted).
+AFTER: dict[str, Message] = {"signing": msg("合同生效后"), "arrival": msg("每批到货后")}
 DISPUTE: dict[str, Message] = {
     "court": msg("由合同履行地人民法院管辖"),
     "arbitration": msg("提交双方约定的仲裁委员会仲裁"),
