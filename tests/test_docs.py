@@ -87,7 +87,7 @@ def test_lifecycle_stands_in_the_glossary_as_it_is(name: str) -> None:
 
 
 def test_glossary_tells_of_no_other_lifecycle() -> None:
-    assert set(re.findall(r"^### .*`([A-Z]+)`", GLOSSARY, re.MULTILINE)) == set(LIFECYCLES)
+    assert set(re.findall(r"^### .*`([A-Z_]+)`", GLOSSARY, re.MULTILINE)) == set(LIFECYCLES)
 
 
 def test_settings_stand_in_the_deployment_guide_with_their_defaults() -> None:
