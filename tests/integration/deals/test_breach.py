@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
-from market.db.session import Engine, fetch, fetch_value
+from market.db.jobs import Worker
+from market.db.session import Engine, execute, fetch, fetch_value
 from market.deals import breach_termination
 from market.deals.breach import (
     Evidence,
@@ -29,7 +30,7 @@ from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import NewDeal, make_deal, sign
 from market.deals.queries import deal_of
 from market.errors import Busy, Conflict, Invalid, NotFound
-from market.matching.rematching import rematch as rematch
+from market.matching.rematching import PAUSE
 from market.transitions import WrongState
 from market.units import FenPerKg, Gram
 
@@ -204,6 +205,19 @@ async def test_notice_of_termination_puts_the_rest_back_on_sale_and_asks_for_a_m
     assert await fetch_value("SELECT sum(change)::bigint FROM stock_entry") == 300_000
     with pytest.raises(Conflict):
         await terminate(breach_id=breach_id, **scene.by(scene.seller))
+
+
+async def test_rematch_asks_for_a_run_and_comes_back_while_one_is_under_way(scene: Scene) -> None:
+    breach_id = await scene.filed()
+    await terminate(breach_id=breach_id, **scene.by(scene.seller))
+    assert await Worker(kinds=["matching.rematch"]).work_once() is True
+    assert await fetch_value("SELECT state FROM run WHERE town = $1", scene.town.organisation_id) == "queued"
+    await execute("UPDATE job SET state = 'waiting', leased_until = NULL WHERE kind = 'matching.rematch'")
+    assert await Worker(kinds=["matching.rematch"]).work_once() is True
+    later = await fetch_value(
+        "SELECT run_at - enqueued_at FROM job WHERE kind = 'matching.rematch' AND state = 'waiting'"
+    )
+    assert PAUSE - timedelta(seconds=5) < later <= PAUSE + timedelta(seconds=5)
 
 
 async def test_demand_is_open_again_where_the_seller_failed(scene: Scene) -> None:
