@@ -1,12 +1,12 @@
 """Inner loops as machine code (Numba), compiled once and kept on disk beside the source."""
 
-import glob
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
+
+from market.kept_code import forget_older
 
 Function = Callable[..., Any]
 
@@ -56,7 +56,7 @@ def _compiled(signature: str, **options: Any) -> Callable[[Function], Function]:
 
     def compile_(function: Function) -> Function:
         sources = _sources(function)
-        _forget_older(function, max(map(_changed_at, sources)))
+        forget_older(function, sources)
         with _lightly():
             try:
                 code = cast(Function, made(cache=True)(function))
@@ -69,31 +69,11 @@ def _compiled(signature: str, **options: Any) -> Callable[[Function], Function]:
 
 
 #: Compiled function -> the files whose code is in it: its own, and those of what it calls.
-_made_from: dict[Function, frozenset[Path]] = {}
+_made_from: dict[Function, frozenset[str]] = {}
 
 
-def _sources(function: Function) -> frozenset[Path]:
+def _sources(function: Function) -> frozenset[str]:
     code = function.__code__
     called = [function.__globals__.get(name) for name in code.co_names]
     theirs = [_made_from[each] for each in called if isinstance(each, Dispatcher) and each in _made_from]
-    return frozenset({Path(code.co_filename)}.union(*theirs))
-
-
-def _changed_at(source: Path) -> float:
-    try:
-        return source.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _forget_older(function: Function, changed: float) -> None:
-    """Remove kept machine code that is older than what is compiled into it.
-
-    Numba looks at the time of a function's own file alone: a change in what it calls would not reach it.
-    """
-    source = Path(function.__code__.co_filename)
-    name = f"{source.stem}.{function.__qualname__}"
-    for index in (source.parent / "__pycache__").glob(f"{glob.escape(name)}-*.nbi"):
-        if _changed_at(index) < changed:
-            with suppress(OSError):
-                index.unlink()
+    return frozenset({code.co_filename}.union(*theirs))

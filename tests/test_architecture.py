@@ -32,8 +32,8 @@ PURE_FOLDERS = (
     "market.meetings.living.",
     "market.meetings.route.",
 )
-#: Silences a solver that prints at will; no result depends on it.
-OUTSIDE = "market.matching.limits.quiet"
+#: Silences a solver that prints at will, and looks at what is kept on disk; no result depends on either.
+OUTSIDE = {"market.matching.limits.quiet", "market.kept_code"}
 PURE_KERNEL = {
     "market.units",
     "market.errors",
@@ -41,6 +41,7 @@ PURE_KERNEL = {
     "market.i18n",
     "market.paging",
     "market.compiled",
+    "market.kept_code",
 }
 
 IMPURE_PACKAGES = {
@@ -94,7 +95,7 @@ def is_pure(module: str) -> bool:
     return len(parts) >= 3 and parts[0] == "market" and parts[2] in PURE_NAMES
 
 
-NOT_READ = {"market.i18n", OUTSIDE}
+NOT_READ = {"market.i18n", *OUTSIDE}
 PURE = [path for path in sources("market") if is_pure(name_of(path)) and name_of(path) not in NOT_READ]
 
 
