@@ -111,6 +111,8 @@ class OutcomeToRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     topics: Annotated[tuple[TopicOutcome, ...], Meta(max_length=50)] = ()
     reason: Code | None = None
     note: Note = ""
+    #: Topics of which a sample is wanted, where the outcome is `sample`; none named: all.
+    samples: Annotated[tuple[RowId, ...], Meta(max_length=50)] = ()
 
 
 class MeetingView(msgspec.Struct, frozen=True):
@@ -304,6 +306,7 @@ async def record(
             topics=tuple(TopicResult(each.topic_id, each.quantity, each.price) for each in data.topics),
             reason=data.reason,
             note=data.note,
+            samples=data.samples,
         ),
         organisation_id=viewer.organisation_id,
         actor=acting(viewer, side),

@@ -19,6 +19,7 @@ from market.api import (
     notices,
     runs,
     stock,
+    wishes,
 )
 from market.api.handling import refuse
 
@@ -32,7 +33,7 @@ _ROOMS = {
     "Matches": matches.routes,
     "Runs": runs.routes,
     "Explanations": explain.routes,
-    "Meetings": meetings.routes,
+    "Meetings": [*meetings.routes, *wishes.routes],
     "Deals": deals.routes,
     "Breaches": breaches.routes,
     "Worry book": cases.routes,

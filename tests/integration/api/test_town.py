@@ -111,6 +111,20 @@ async def test_a_meeting_is_opened_planned_answered_and_held(town: Town) -> None
     await plan_now(meeting_id=1, town_id=member.organisation_id, actor=member.actor, at=clock.now())
     [talk] = (await official.get("/meetings/1/appointments")).json()
     assert (await town["buyer"].get("/meetings/1/appointments")).json() == []
+    them = town.member("seller").organisation_id
+    [row] = (await town["buyer"].get("/meetings/1/wishes")).json()
+    assert (row["organisation"], row["wish"], row["common"]) == (them, None, True)
+    wish = {"level": "must", "note": "看样"}
+    for _ in range(2):
+        kept = await town["buyer"].call(
+            "POST", f"/meetings/1/wishes/{them}", wish, headers={"idempotency-key": "wish"}
+        )
+        assert (kept.status_code, kept.json()) == (200, {"state": "must"})
+    [row] = (await town["buyer"].get("/meetings/1/wishes")).json()
+    assert (row["wish"], row["note"], row["mutual"]) == ("must", "看样", False)
+    assert (await town["seller"].post(f"/meetings/1/wishes/{them}", wish)).status_code == 404
+    assert (await town["buyer"].post(f"/meetings/1/wishes/{them}", {"level": "perhaps"})).status_code == 422
+    assert (await town["official"].get("/meetings/1/wishes")).status_code == 404
     assert (await town["buyer"].post("/meetings/1/publish")).status_code == 403
     assert (await official.post("/meetings/1/publish")).json() == {"state": "published"}
     assert (await official.post("/meetings/1/publish")).status_code == 409
