@@ -135,9 +135,7 @@ async def move_delivery(
             at,
         )
         if taken is not None:
-            await invoice(
-                deal=deal, terms=terms, delivery_id=delivery_id, arrived=row["arrived_at"] or at
-            )
+            await invoice(deal=deal, terms=terms, delivery_id=delivery_id, arrived=row["arrived_at"] or at)
         if deal["state"] == rules.TERMINATED and state in (rules.REJECTED, rules.PARTIALLY_ACCEPTED):
             await release(
                 deal_id=deal["id"],

@@ -25,9 +25,7 @@ def test_parts_add_up_and_keep_to_their_quota(amount: int, shares: list[int]) ->
 @given(amount=st.integers(0, 10**11), shares=SHARES)
 def test_who_gave_more_never_gets_less(amount: int, shares: list[int]) -> None:
     by_share = sorted(zip(shares, divided(amount, shares), strict=True))
-    assert all(
-        less[1] <= more[1] for less, more in pairwise(by_share) if less[0] < more[0]
-    )
+    assert all(less[1] <= more[1] for less, more in pairwise(by_share) if less[0] < more[0])
 
 
 def test_largest_remainders_are_served_first_and_equal_ones_in_the_order_of_the_list() -> None:
