@@ -94,5 +94,5 @@ async def walk(open_browser: Open, role: str, phone: str | None) -> None:
             if kind_of(link) not in seen:
                 seen.add(kind_of(link))
                 waiting.append(link)
-    assert faults == {}
+    assert faults == {}, faults
     assert EXPECTED[role] - seen == set()
