@@ -23,6 +23,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, ParamSpec, TypeVar, cast
 
+from market import settings
 from market.db.session import DB, started_pool
 
 P = ParamSpec("P")
@@ -114,6 +115,7 @@ async def _computed(tell: Tell | None, function: Callable[[], Any]) -> Any:
     try:
         await through(_start, process, there)
         started = True
+        await through(here.send, dict(os.environ))
         await through(here.send, function)
         while True:
             kind, word = await through(_newest, here)
@@ -158,11 +160,19 @@ def _compute(link: Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True, name="parent").start()
     with suppress(BrokenPipeError):
         try:
+            _live_in(link.recv())
             link.send(("made", link.recv()()))
         except BrokenPipeError:
             raise
         except BaseException as trouble:
             _send_trouble(link, trouble)
+
+
+def _live_in(environment: dict[str, str]) -> None:
+    """Take on the parent's environment: that of the server of forks is as old as the server."""
+    os.environ.clear()
+    os.environ.update(environment)
+    settings.settings.cache_clear()
 
 
 def _send_trouble(link: Connection, trouble: BaseException) -> None:

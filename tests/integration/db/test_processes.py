@@ -27,6 +27,10 @@ def twice(number: int) -> tuple[int, int]:
     return 2 * number, os.getpid()
 
 
+def seen_from_here(name: str) -> str | None:
+    return os.environ.get(name)
+
+
 def refuse() -> None:
     raise Invalid(msg("价格不对。"), {"price": msg("太高")})
 
@@ -76,6 +80,14 @@ async def test_result_comes_from_another_process() -> None:
     result, pid = await in_process(twice, 21)
     assert result == 42
     assert pid != os.getpid()
+
+
+async def test_process_has_its_parents_environment_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    await in_process(twice, 1)  # from now on the server of forks is there, with the environment of its start
+    monkeypatch.setenv("MARKET_TOLD_LATER", "yes")
+    assert await in_process(seen_from_here, "MARKET_TOLD_LATER") == "yes"
+    monkeypatch.delenv("MARKET_TOLD_LATER")
+    assert await in_process(seen_from_here, "MARKET_TOLD_LATER") is None
 
 
 async def test_error_comes_back_whole() -> None:
