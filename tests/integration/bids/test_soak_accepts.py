@@ -36,12 +36,6 @@ BIDS = KILLS * 2 * BETWEEN * 12
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 
 
-@pytest.fixture(autouse=True)
-def asked_for(request: pytest.FixtureRequest) -> None:
-    if "soak" not in request.config.option.markexpr:
-        pytest.skip("make soak runs it")
-
-
 class Installation:
     """An own server and an app on it, in processes of this test alone."""
 
