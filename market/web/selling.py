@@ -13,6 +13,7 @@ from market.accounts.rules import Viewer, actor
 from market.bids.queries import bids_of
 from market.bids.rules import BID
 from market.bids.standing import revise_terms
+from market.cases.queries import case_of_listing
 from market.catalogue.queries import credential_kinds, produce_by_code
 from market.errors import Invalid, NotFound
 from market.i18n import Language, Message, message_from, msg
@@ -125,6 +126,7 @@ async def manage(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int
         finding=finding,
         advice=finding_told(finding, words, price=listing.ask) if finding else None,
         obstacle=obstacle,
+        case=await case_of_listing(listing_id=listing_id, organisation_id=viewer.organisation_id),
         moves=[
             (name, *MOVES[name])
             for name in LISTING.available(state=listing.state, by="seller")

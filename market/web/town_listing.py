@@ -10,6 +10,7 @@ from market import clock
 from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
 from market.audit.queries import history
+from market.cases.queries import case_of_listing
 from market.dashboard.listings import TownListing, town_listing
 from market.errors import Invalid
 from market.i18n import msg
@@ -70,6 +71,7 @@ async def _draw(
         listing=found,
         form=form,
         advice=await listing_advice(findings, words, ask=found.ask, viewer=viewer),
+        case=await case_of_listing(listing_id=found.listing, organisation_id=viewer.organisation_id),
         on_sale=found.state == PUBLISHED and found.remaining > 0,
         granted=[
             each

@@ -4,8 +4,7 @@ The search improves a timetable that is there from the first moment on; the proo
 or finds an optimal timetable itself. Whichever comes first ends it.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -119,15 +118,15 @@ class _Race:
             return bound < self._score[0] and self._run.spent < end
 
         bound = self._patterns.breaks(self._search.plan, go_on=go_on)
-        if bound > sum(max(0, talks - 1) for talks in self._talks()):
+        items = self._problem.appointments
+        talkers = {who for item in items for who in (item.a, item.b)}
+        if bound > 2 * len(items) - len(talkers):
+            # more breaks than there are talks to stand apart: there is no such timetable
             self.result.impossible = True
             return False
         self._raise(bound)
         self._tell_proof()
         return True
-
-    def _talks(self) -> Iterable[int]:
-        return Counter(who for item in self._problem.appointments for who in (item.a, item.b)).values()
 
     def _bound_idle(self) -> None:
         """Once the fewest breaks are known: how few idle slots they allow."""

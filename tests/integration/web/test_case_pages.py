@@ -75,6 +75,20 @@ async def test_secretary_writes_into_the_diary_and_closes_with_a_reason(
     assert [row.state for row in await cases_of(organisation_id=village.organisation_id)] == [rules.OPEN]
 
 
+async def test_pages_of_the_goods_lead_to_their_open_case(
+    factory: Factory, village: Member, desk: Browser, browser_of: SignedInAs
+) -> None:
+    case_id = await stuck(factory, village)
+    (case,) = await cases_of(organisation_id=village.organisation_id)
+    browser = await browser_of(village)
+    link = f'href="/cases/{case_id}"'
+    assert link in (await browser.get(f"/selling/{case.listing}")).text
+    assert link in (await desk.get(f"/town/listings/{case.listing}")).text
+    path = f"/cases/{case_id}"
+    await browser.post(f"{path}/close", {"reason": "own_use", "note": ""}, form=path)
+    assert link not in (await browser.get(f"/selling/{case.listing}")).text
+
+
 async def test_official_puts_in_charge_sends_up_and_prints_the_agenda(
     factory: Factory, official: Member, village: Member, desk: Browser
 ) -> None:
