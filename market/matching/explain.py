@@ -133,7 +133,9 @@ def lot_in(market: Snapshot, listing_id: int) -> Lot:
         if lot.id == str(listing_id):
             return lot
     raise Conflict(
-        msg("这批货现在不在市场上：已暂停、已卖完、已过期，或剩下的都已答应给人。请先恢复销售再试。")
+        msg(
+            "这批货现在不在市场上：已暂停、已卖完、已过期、正在密封报价，或剩下的都已答应给人。等它回到市场再试。"
+        )
     )
 
 

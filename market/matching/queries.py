@@ -24,8 +24,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     barred: list[tuple[str, str]]
 
 
+#: While a round of sealed bids lasts, the goods are the bidders' and no run's.
+_ON_SALE = "listing.state = 'published' AND (listing.way <> 'sealed' OR listing.opened_at IS NOT NULL)"
 #: $1: the town, of all of them where it is null; $2: the day; $3: the produce, any where it is null.
-_LOTS = """SELECT listing.id, listing.owner, lot.produce, lot.grade, listing.ask, lot.lat, lot.lon,
+_LOTS = f"""SELECT listing.id, listing.owner, lot.produce, lot.grade, listing.ask, lot.lat, lot.lon,
           listing.available_from, listing.available_to, listing.min_order, lot.credentials,
           listing.priority, lot.remaining - coalesce(promised.grams, 0) AS quantity
    FROM listing JOIN lot ON lot.id = listing.lot
@@ -33,11 +35,11 @@ _LOTS = """SELECT listing.id, listing.owner, lot.produce, lot.grade, listing.ask
    LEFT JOIN (SELECT listing, sum(quantity)::bigint AS grams FROM match
               WHERE state IN ('one_side_agreed', 'agreed') GROUP BY listing) promised
      ON promised.listing = listing.id
-   WHERE listing.state = 'published' AND listing.available_to >= $2
+   WHERE {_ON_SALE} AND listing.available_to >= $2
      AND ($1::bigint IS NULL OR $1 IN (organisation.town, organisation.id))
      AND ($3::text IS NULL OR lot.produce = $3)
      AND lot.remaining > coalesce(promised.grams, 0)
-   ORDER BY listing.id"""
+   ORDER BY listing.id"""  # noqa: S608
 #: $1: the day; $2: the produce, any where it is null.
 _DEMANDS = """SELECT demand.id, demand.buyer, demand.produce, demand.min_grade, demand.ceiling, demand.lat,
           demand.lon, demand.deliver_from, demand.deliver_to, demand.min_order, demand.requires,
@@ -135,16 +137,16 @@ async def stamp_of(*, town_id: int, on: date) -> str:
 async def possible_pairs(*, town_id: int, on: date) -> int:
     """Return about how many pairs of the same product a run would look at, without reading the market."""
     rows = await fetch(
-        """SELECT coalesce(sum(lots.number * demands.number), 0)::bigint AS pairs
+        f"""SELECT coalesce(sum(lots.number * demands.number), 0)::bigint AS pairs
            FROM (SELECT lot.produce, count(*) AS number
                  FROM listing JOIN lot ON lot.id = listing.lot
                  JOIN organisation ON organisation.id = listing.owner
-                 WHERE listing.state = 'published' AND listing.available_to >= $2
+                 WHERE {_ON_SALE} AND listing.available_to >= $2
                    AND $1 IN (organisation.town, organisation.id) AND lot.remaining > 0
                  GROUP BY lot.produce) lots
            JOIN (SELECT produce, count(*) AS number FROM demand
                  WHERE state = 'published' AND deliver_to >= $2 AND open > 0
-                 GROUP BY produce) demands ON demands.produce = lots.produce""",
+                 GROUP BY produce) demands ON demands.produce = lots.produce""",  # noqa: S608
         town_id,
         on,
     )

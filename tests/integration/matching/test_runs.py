@@ -2,11 +2,13 @@ from datetime import timedelta
 
 import pytest
 
-from fixtures.factories import STORY, Factory, Member
+from fixtures.factories import STORY, TODAY, Factory, Member
+from market.bids.opening import open_round
 from market.db.session import execute, fetch_value
 from market.deals.queries import deal_of, deals_of
 from market.errors import Conflict, Invalid, NotFound
 from market.matching.agreement import agree, decline
+from market.matching.at_once import best_of_listing
 from market.matching.findings import diagnosis_of
 from market.matching.operations import request_run, run_now
 from market.matching.queries import (
@@ -15,11 +17,15 @@ from market.matching.queries import (
     match_of,
     matches_of,
     matches_of_run,
+    possible_pairs,
     run_of,
 )
 from market.matching.run_jobs import fail_abandoned
 from market.notices.queries import inbox
+from market.supply.commands import NewListing
+from market.supply.operations import publish_listing
 from market.transitions import WrongState
+from market.units import FenPerKg, Gram
 
 
 async def town_with_a_village(factory: Factory) -> tuple[Member, Member, Member]:
@@ -51,6 +57,37 @@ async def test_a_run_pairs_the_market_with_proof_and_tells_both_sides(factory: F
     assert (found.certificate["exact"], found.certificate["gap"], found.matches) == (True, 0.0, 1)
     for member, link in ((seller, "/matches"), (buyer, "/matches"), (town, f"/town/runs/{run_id}")):
         assert link in [notice.link for notice in await inbox(organisation_id=member.organisation_id)]
+
+
+async def test_goods_in_a_sealed_round_are_no_runs_until_it_is_opened(factory: Factory) -> None:
+    town, seller, buyer = await town_with_a_village(factory)
+    closes = STORY + timedelta(days=2)
+    listing_id = await publish_listing(
+        listing=NewListing(
+            produce="peanut",
+            title="红衣花生",
+            quantity=Gram(1_000_000),
+            ask=FenPerKg(700),
+            available_from=TODAY,
+            available_to=TODAY + timedelta(days=60),
+            way="sealed",
+            closes_at=closes,
+        ),
+        owner_id=seller.organisation_id,
+        actor=seller.actor,
+        at=STORY,
+    )
+    await factory.demand(buyer, kg=600)
+    assert await possible_pairs(town_id=town.organisation_id, on=TODAY) == 0
+    assert await matches_of_run(run_id=await run(town), town_id=town.organisation_id) == []
+    assert await inbox(organisation_id=buyer.organisation_id) == []
+    with pytest.raises(Conflict, match="密封报价"):
+        await best_of_listing(listing_id=listing_id, organisation_id=seller.organisation_id, on=TODAY)
+
+    assert await open_round(listing_id=listing_id, at=closes)
+    assert await possible_pairs(town_id=town.organisation_id, on=TODAY) == 1
+    (match,) = await matches_of_run(run_id=await run(town), town_id=town.organisation_id)
+    assert match.listing == listing_id
 
 
 async def test_what_is_left_is_told_why(factory: Factory) -> None:

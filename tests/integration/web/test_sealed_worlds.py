@@ -105,6 +105,8 @@ async def test_sealed_bids_leave_no_trace_for_others_until_they_are_opened(
         "rival": await browser_of(rival),
         "town": await browser_of(town),
     }
+    # the goods are in no run meanwhile: nothing is said of who would suit them
+    assert 'id="best"' not in (await people["seller"].get(f"/selling/{listing_id}")).text
     hands = [await browser_of(bidder) for bidder in bidders]
     asked = list(paths(listing_id))
     await seen(people, asked)
@@ -137,3 +139,4 @@ async def test_sealed_bids_leave_no_trace_for_others_until_they_are_opened(
     assert await open_round(listing_id=listing_id, at=now + timedelta(days=3))
     assert "转为议价" in (await people["seller"].get("/notices")).text
     assert (await seen(people, ["/bids"]))["seller", "/bids"] != before["seller", "/bids"]
+    assert 'id="best"' in (await people["seller"].get(f"/selling/{listing_id}")).text
