@@ -2,34 +2,22 @@
 
 from datetime import datetime
 
-import msgspec
-
 from market.accounts.rules import Actor
 from market.audit.operations import record
-from market.db.jobs import enqueue
 from market.db.session import execute, fetch, transaction
 from market.deals import breach_rules, rules
 from market.deals.breach_queries import performed
+from market.deals.releasing import release
 from market.errors import Conflict, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
 from market.units import Gram, kg
 
-#: The job that asks for a run; matching has its handler.
-REMATCH = "matching.rematch"
-
-
-class Rematch(msgspec.Struct, frozen=True):
-    """Whose goods are to be matched again."""
-
-    town_id: int
-
 
 async def terminate(*, breach_id: int, organisation_id: int, actor: Actor, at: datetime) -> Gram:
     """Give notice of termination as the claimant; return the grams that are free again.
 
-    What is on its way stays under the contract until it is taken or refused. The buyer's demand is open
-    again where the seller failed; a buyer that failed gets no quantity back to ask for.
+    What is on its way stays under the contract until it is taken or refused.
 
     Raises:
         NotFound: no such case of this claimant.
@@ -63,15 +51,7 @@ async def terminate(*, breach_id: int, organisation_id: int, actor: Actor, at: d
         free = breach_rules.residual(quantity=deal["quantity"], settled=settled, under_way=under_way)
         await execute("UPDATE deal SET state = $2, terminated_at = $3 WHERE id = $1", deal["id"], state, at)
         await execute("UPDATE breach SET terminated_at = $2 WHERE id = $1", breach_id, at)
-        await release(
-            deal_id=deal["id"],
-            lot=deal["lot"],
-            listing=deal["listing"],
-            demand=deal["demand"] if deal["respondent"] == deal["seller"] else None,
-            grams=free,
-            town_id=deal["town"],
-            at=at,
-        )
+        await release(deal=deal, grams=free, at=at)
         await record(
             subject=f"breach:{breach_id}",
             action="terminate",
@@ -100,25 +80,3 @@ async def terminate(*, breach_id: int, organisation_id: int, actor: Actor, at: d
                     at=at,
                 )
     return free
-
-
-async def release(
-    *,
-    deal_id: int,
-    lot: int,
-    listing: int,
-    demand: int | None,
-    grams: Gram,
-    town_id: int | None,
-    at: datetime,
-) -> None:
-    """Put what a terminated contract still held back on sale, and ask for a match. Its row is locked."""
-    if grams <= 0:
-        return
-    await fetch("SELECT release_stock($1, $2, $3, $4)", lot, grams, deal_id, at)
-    await execute("UPDATE deal SET released = released + $2 WHERE id = $1", deal_id, grams)
-    await execute("UPDATE listing SET state = 'published' WHERE id = $1 AND state = 'sold_out'", listing)
-    if demand is not None:
-        await execute("UPDATE demand SET open = least(quantity, open + $2) WHERE id = $1", demand, grams)
-    if town_id is not None:
-        await enqueue(REMATCH, Rematch(town_id), key=f"town:{town_id}")

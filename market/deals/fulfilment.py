@@ -6,9 +6,9 @@ from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.db.session import execute, fetch, transaction
 from market.deals import rules
-from market.deals.breach_termination import release
 from market.deals.clauses import Terms, most_natural_loss
 from market.deals.paying import invoice
+from market.deals.releasing import release
 from market.deals.terms import terms_in_force
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
@@ -137,15 +137,7 @@ async def move_delivery(
         if taken is not None:
             await invoice(deal=deal, terms=terms, delivery_id=delivery_id, arrived=row["arrived_at"] or at)
         if deal["state"] == rules.TERMINATED and state in (rules.REJECTED, rules.PARTIALLY_ACCEPTED):
-            await release(
-                deal_id=deal["id"],
-                lot=deal["lot"],
-                listing=deal["listing"],
-                demand=None,
-                grams=Gram(row["quantity"] - (taken or 0) - lost),
-                town_id=deal["town"],
-                at=at,
-            )
+            await release(deal=deal, grams=Gram(row["quantity"] - (taken or 0) - lost), at=at)
         await record(
             subject=f"deal:{deal['id']}",
             action=f"delivery_{move}",

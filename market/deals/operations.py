@@ -11,10 +11,12 @@ from market.deals import rules
 from market.deals.making import NewDeal as NewDeal
 from market.deals.making import make_deal as make_deal
 from market.deals.paying import fall_due_at_signing
+from market.deals.releasing import give_back
 from market.deals.terms import fix_terms, terms_in_force
 from market.errors import Conflict, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
+from market.units import Gram
 
 
 async def sign(*, deal_id: int, organisation_id: int, actor: Actor, at: datetime) -> str:
@@ -72,14 +74,7 @@ async def cancel(*, deal_id: int, organisation_id: int, actor: Actor, at: dateti
         side = "seller" if deal["seller"] == organisation_id else "buyer"
         state = rules.CONTRACT.apply("cancel", state=deal["state"], by=side)
         await execute("UPDATE deal SET state = $2 WHERE id = $1", deal_id, state)
-        await fetch("SELECT release_stock($1, $2, $3, $4)", deal["lot"], deal["quantity"], deal_id, at)
-        await execute(
-            "UPDATE listing SET state = 'published' WHERE id = $1 AND state = 'sold_out'", deal["listing"]
-        )
-        if deal["demand"] is not None:
-            await execute(
-                "UPDATE demand SET open = open + $2 WHERE id = $1", deal["demand"], deal["quantity"]
-            )
+        await give_back(deal=deal, grams=Gram(deal["quantity"]), demand=deal["demand"], at=at)
         await record(subject=f"deal:{deal_id}", action="cancel", actor=actor, at=at, details={"side": side})
         await notify(
             organisation_id=deal["buyer"] if side == "seller" else deal["seller"],

@@ -5,7 +5,7 @@ from datetime import timedelta
 from market import clock
 from market.accounts.rules import SYSTEM
 from market.db.jobs import Run, enqueue, job
-from market.deals.breach_termination import REMATCH, Rematch
+from market.deals.releasing import REMATCH, Rematch
 from market.errors import Conflict
 from market.matching.operations import request_run
 

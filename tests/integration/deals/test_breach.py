@@ -1,16 +1,15 @@
 """A broken contract: the case, its end, and what is left of the goods back on the market at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import asyncpg
 import msgspec
 import pytest
 
-from fixtures.factories import STORY, TODAY, Factory, Member
+from fixtures.factories import STORY, Factory, Member
 from market.db.jobs import Worker
-from market.db.session import Engine, execute, fetch, fetch_value
+from market.db.session import execute, fetch, fetch_value
 from market.deals import breach_termination
 from market.deals.breach import (
     Evidence,
@@ -26,26 +25,18 @@ from market.deals.breach import (
 )
 from market.deals.breach_queries import case_of, cases_of, evidence_of, figures
 from market.deals.breach_termination import terminate
-from market.deals.fulfilment import move_delivery, schedule_delivery
-from market.deals.operations import NewDeal, make_deal, sign
 from market.deals.queries import deal_of
 from market.errors import Busy, Conflict, Invalid, NotFound
 from market.matching.rematching import PAUSE
 from market.transitions import WrongState
-from market.units import FenPerKg, Gram
+from tests.integration.deals.scene import Contracted, contract
 
 WHOLE = 400_000
 
 
-class Scene(msgspec.Struct, frozen=True):
+class Scene(Contracted, frozen=True, kw_only=True):
     town: Member
-    seller: Member
-    buyer: Member
     listing_id: int
-    deal_id: int
-
-    def by(self, member: Member) -> dict[str, object]:
-        return {"organisation_id": member.organisation_id, "actor": member.actor, "at": STORY}
 
     async def open(self, by: Member, ground: str = "not_taken") -> int:
         case = NewCase(deal_id=self.deal_id, ground=ground, statement="价格跌了，对方不收货。")
@@ -55,15 +46,6 @@ class Scene(msgspec.Struct, frozen=True):
         breach_id = await self.open(by or self.seller, ground)
         await file_case(breach_id=breach_id, **self.by(by or self.seller))
         return breach_id
-
-    async def deliver(self, grams: int, *moves: str) -> int:
-        delivery_id = await schedule_delivery(
-            deal_id=self.deal_id, quantity=Gram(grams), on=TODAY, **self.by(self.seller)
-        )
-        for move in moves:
-            side = self.seller if move == "dispatch" else self.buyer
-            await move_delivery(delivery_id=delivery_id, move=move, **self.by(side))
-        return delivery_id
 
 
 async def rest(of: Scene) -> int:
@@ -81,24 +63,11 @@ async def scene(factory: Factory) -> Scene:
     seller = await factory.member(role="secretary", town_id=town.organisation_id)
     buyer = await factory.member(role="buyer")
     listing_id = await factory.listing(seller, kg=400)
-    deal_id = await make_deal(
-        deal=NewDeal(
-            listing_id=listing_id,
-            demand_id=await factory.demand(buyer, kg=400),
-            buyer_id=buyer.organisation_id,
-            quantity=Gram(WHOLE),
-            price=FenPerKg(701),
-            source="bid",
-            source_id=1,
-            deliver_from=TODAY,
-            deliver_to=TODAY + timedelta(days=9),
-        ),
-        actor=seller.actor,
-        at=STORY,
+    deal_id = await contract(
+        seller, buyer, listing_id=listing_id, demand_id=await factory.demand(buyer, kg=400), grams=WHOLE
     )
-    scene = Scene(town, seller, buyer, listing_id, deal_id)
-    for side in (seller, buyer):
-        await sign(deal_id=deal_id, **scene.by(side))
+    scene = Scene(seller, buyer, deal_id, town=town, listing_id=listing_id)
+    await scene.sign()
     return scene
 
 
@@ -182,9 +151,9 @@ async def test_ground_must_fit_the_other_side_and_one_case_is_open(scene: Scene)
 
 
 async def test_notice_of_termination_puts_the_rest_back_on_sale_and_asks_for_a_match(scene: Scene) -> None:
-    await scene.deliver(100_000, "dispatch", "arrive", "accept")
-    under_way = await scene.deliver(50_000, "dispatch")
-    await scene.deliver(20_000)
+    await scene.send(100_000, "dispatch", "arrive", "accept")
+    under_way = await scene.send(50_000, "dispatch")
+    await scene.send(20_000)
     breach_id = await scene.filed()
     with pytest.raises(NotFound):
         await terminate(breach_id=breach_id, **scene.by(scene.buyer))
@@ -199,8 +168,8 @@ async def test_notice_of_termination_puts_the_rest_back_on_sale_and_asks_for_a_m
     job = (await fetch("SELECT payload FROM job WHERE kind = 'matching.rematch'"))[0]
     assert msgspec.json.decode(job["payload"]) == {"town_id": scene.town.organisation_id}
     # what is refused on arrival comes back too
-    await move_delivery(delivery_id=under_way, move="arrive", **scene.by(scene.buyer))
-    await move_delivery(delivery_id=under_way, move="reject", reason="quality", **scene.by(scene.buyer))
+    await scene.move(under_way, "arrive")
+    await scene.move(under_way, "reject", reason="quality")
     assert await rest(scene) == 300_000
     assert await fetch_value("SELECT sum(change)::bigint FROM stock_entry") == 300_000
     with pytest.raises(Conflict):
@@ -226,6 +195,24 @@ async def test_demand_is_open_again_where_the_seller_failed(scene: Scene) -> Non
     assert await fetch_value("SELECT open FROM demand") == WHOLE
 
 
+async def test_goods_on_the_way_are_free_only_as_far_as_they_are_refused(scene: Scene) -> None:
+    on_the_way = [await scene.send(grams, "dispatch") for grams in (40_000, 50_000, 60_000)]
+    breach_id = await scene.filed(scene.buyer, "late_delivery")
+    assert await terminate(breach_id=breach_id, **scene.by(scene.buyer)) == 250_000
+    for number in on_the_way:
+        await scene.move(number, "arrive")
+    taken, in_part, refused = on_the_way
+    await scene.move(taken, "accept", loss=200)
+    assert (await rest(scene), await fetch_value("SELECT open FROM demand")) == (250_000, 250_000)
+    await scene.move(in_part, "accept_part", accepted=30_000, loss=250, reason="quality")
+    assert await rest(scene) == 269_750
+    await scene.move(refused, "reject", reason="quality")
+    # the seller failed: what the buyer refuses it may ask for again, from anybody
+    assert (await rest(scene), await fetch_value("SELECT open FROM demand")) == (329_750, 329_750)
+    assert await fetch_value("SELECT released FROM deal") == 329_750
+    assert await fetch_value("SELECT sum(accepted + loss)::bigint FROM delivery") == WHOLE - 329_750
+
+
 async def test_draft_terminates_nothing(scene: Scene) -> None:
     breach_id = await scene.open(scene.seller)
     with pytest.raises(Conflict):
@@ -237,37 +224,12 @@ async def test_figures_follow_the_terms_and_the_substitute_sale(scene: Scene, fa
     breach_id = await scene.filed()
     await terminate(breach_id=breach_id, **scene.by(scene.seller))
     other = await factory.member(role="buyer")
-    await make_deal(
-        deal=NewDeal(
-            listing_id=scene.listing_id,
-            demand_id=None,
-            buyer_id=other.organisation_id,
-            quantity=Gram(300_000),
-            price=FenPerKg(601),
-            source="bid",
-            source_id=2,
-            deliver_from=TODAY,
-            deliver_to=TODAY,
-        ),
-        actor=scene.seller.actor,
-        at=STORY + timedelta(days=1),
-    )
+    await contract(scene.seller, other, listing_id=scene.listing_id, grams=300_000, price=601, source_id=2)
     case = await case_of(breach_id=breach_id, organisation_id=scene.seller.organisation_id)
     deal = await deal_of(deal_id=scene.deal_id, organisation_id=scene.seller.organisation_id)
     sums, later = await figures(case=case, deal=deal)
     assert (sums.penalty, sums.shortfall, sums.covered) == (28_040, 30_000, 300_000)
     assert [(each.quantity, each.price) for each in later] == [(300_000, 601)]
-
-
-@pytest.fixture
-async def wide(scene: Scene, db: Engine) -> AsyncIterator[Scene]:
-    narrow = db.pool
-    async with asyncpg.create_pool(**db.config, min_size=8, max_size=8) as pool:
-        db.pool = pool
-        try:
-            yield scene
-        finally:
-            db.pool = narrow
 
 
 async def race(scene: Scene) -> tuple[int, int]:
@@ -276,7 +238,7 @@ async def race(scene: Scene) -> tuple[int, int]:
     Returns how often it was given, and how often only a constraint of the database stood in the way.
     """
     guarded = 0
-    delivery_id = await scene.deliver(150_000, "dispatch", "arrive")
+    delivery_id = await scene.send(150_000, "dispatch", "arrive")
     breach_id = await scene.filed()
 
     async def notice() -> bool:
@@ -292,7 +254,7 @@ async def race(scene: Scene) -> tuple[int, int]:
 
     async def take() -> bool:
         try:
-            await move_delivery(delivery_id=delivery_id, move="accept", **scene.by(scene.buyer))
+            await scene.move(delivery_id, "accept")
         except (Conflict, Busy):
             return False
         return True
@@ -305,6 +267,25 @@ async def test_notice_at_once_from_several_windows_releases_once(wide: Scene) ->
     assert await race(wide) == (1, 0)
     assert await rest(wide) == 250_000
     assert await fetch_value("SELECT released FROM deal") == 250_000
+
+
+async def test_both_sides_give_notice_at_once_and_one_counts(wide: Scene) -> None:
+    sellers = await wide.filed()
+    buyers = await wide.filed(wide.buyer, "late_delivery")
+
+    async def notice(breach_id: int, by: Member) -> bool:
+        try:
+            await terminate(breach_id=breach_id, **wide.by(by))
+        except (Conflict, Busy):
+            return False
+        return True
+
+    pairs = [(sellers, wide.seller), (buyers, wide.buyer)] * 3
+    assert sum(await asyncio.gather(*(notice(*each) for each in pairs))) == 1
+    assert await rest(wide) == WHOLE
+    assert await fetch_value("SELECT released FROM deal") == WHOLE
+    assert await fetch_value("SELECT count(*) FROM breach WHERE terminated_at IS NOT NULL") == 1
+    assert await fetch_value("SELECT count(*) FROM stock_entry WHERE kind = 'released'") == 1
 
 
 async def test_without_the_lock_the_same_notice_tries_to_release_twice(

@@ -1,17 +1,16 @@
-from datetime import timedelta
-
 import asyncpg
 import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.db.session import execute, fetch, fetch_value
 from market.deals.fulfilment import move_delivery, schedule_delivery
-from market.deals.operations import NewDeal, cancel, make_deal, sign
+from market.deals.operations import cancel, sign
 from market.deals.paying import pay
 from market.deals.queries import deal_of, deals_of, payments_of
 from market.errors import Conflict, Invalid, NotFound
 from market.transitions import WrongState
-from market.units import FenPerKg, Gram
+from market.units import Gram
+from tests.integration.deals.scene import contract
 
 
 async def made(
@@ -20,21 +19,7 @@ async def made(
     seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
     listing_id = await factory.listing(seller)
     demand_id = await factory.demand(buyer, kg=demand_kg) if demand_kg else None
-    deal_id = await make_deal(
-        deal=NewDeal(
-            listing_id=listing_id,
-            demand_id=demand_id,
-            buyer_id=buyer.organisation_id,
-            quantity=Gram(kg * 1_000),
-            price=FenPerKg(701),
-            source="bid",
-            source_id=1,
-            deliver_from=TODAY,
-            deliver_to=TODAY + timedelta(days=9),
-        ),
-        actor=seller.actor,
-        at=STORY,
-    )
+    deal_id = await contract(seller, buyer, listing_id=listing_id, demand_id=demand_id, grams=kg * 1_000)
     return seller, buyer, deal_id
 
 
@@ -77,21 +62,7 @@ async def test_a_deal_is_seen_by_its_sides_and_the_sellers_town_only(factory: Fa
     town = await factory.member(role="official")
     seller = await factory.member(role="secretary", town_id=town.organisation_id)
     buyer, stranger = await factory.member(role="buyer"), await factory.member(role="buyer")
-    deal_id = await make_deal(
-        deal=NewDeal(
-            listing_id=await factory.listing(seller),
-            demand_id=None,
-            buyer_id=buyer.organisation_id,
-            quantity=Gram(1_000),
-            price=FenPerKg(700),
-            source="bid",
-            source_id=1,
-            deliver_from=TODAY,
-            deliver_to=TODAY,
-        ),
-        actor=seller.actor,
-        at=STORY,
-    )
+    deal_id = await contract(seller, buyer, listing_id=await factory.listing(seller), grams=1_000)
     for member in (town, seller, buyer):
         seen = await deals_of(organisation_id=member.organisation_id)
         assert [deal.id for deal in seen] == [deal_id]

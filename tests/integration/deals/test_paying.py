@@ -1,35 +1,25 @@
 """Money under a contract: in shares, in parts, and always to the fen."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import asyncpg
 import msgspec
 import pytest
 
-from fixtures.factories import STORY, TODAY, Factory, Member
-from market.db.session import Engine, fetch, fetch_value
+from fixtures.factories import TODAY, Factory
+from market.db.session import fetch, fetch_value
 from market.deals import paying
 from market.deals.clauses import Milestone
-from market.deals.fulfilment import move_delivery, schedule_delivery
-from market.deals.operations import NewDeal, make_deal, sign
 from market.deals.paying import pay
 from market.deals.queries import deal_of, payments_of
 from market.deals.terms import answer_terms, propose_terms, terms_in_force
 from market.errors import Busy, Conflict, Invalid
 from market.transitions import WrongState
-from market.units import Fen, FenPerKg, Gram
+from market.units import Fen, Gram
+from tests.integration.deals.scene import Contracted, contract
 
 
-class Scene(msgspec.Struct, frozen=True):
-    seller: Member
-    buyer: Member
-    deal_id: int
-
-    def by(self, member: Member) -> dict[str, object]:
-        return {"organisation_id": member.organisation_id, "actor": member.actor, "at": STORY}
-
+class Scene(Contracted, frozen=True):
     async def agree(self, **changed: object) -> None:
         version, terms = await terms_in_force(deal_id=self.deal_id)
         proposed = await propose_terms(
@@ -41,18 +31,8 @@ class Scene(msgspec.Struct, frozen=True):
         )
         await answer_terms(deal_id=self.deal_id, version=proposed, move="agree", **self.by(self.buyer))
 
-    async def sign(self) -> None:
-        for member in (self.seller, self.buyer):
-            await sign(deal_id=self.deal_id, **self.by(member))
-
     async def deliver(self, grams: int, **how: object) -> None:
-        number = await schedule_delivery(
-            deal_id=self.deal_id, quantity=Gram(grams), on=TODAY, **self.by(self.seller)
-        )
-        await move_delivery(delivery_id=number, move="dispatch", **self.by(self.seller))
-        await move_delivery(delivery_id=number, move="arrive", **self.by(self.buyer))
-        move = str(how.pop("move", "accept"))
-        await move_delivery(delivery_id=number, move=move, **self.by(self.buyer), **how)
+        await self.move(await self.send(grams, "dispatch", "arrive"), "accept", **how)
 
     async def dues(self) -> list[tuple[str, int, int]]:
         """Kind, fen, and in how many days: in the order in which they were written."""
@@ -64,28 +44,11 @@ class Scene(msgspec.Struct, frozen=True):
             if each.state != "paid":
                 await pay(payment_id=each.id, **self.by(self.buyer))
 
-    async def state(self) -> str:
-        return (await deal_of(deal_id=self.deal_id, organisation_id=self.seller.organisation_id)).state
-
 
 @pytest.fixture
 async def scene(factory: Factory) -> Scene:
     seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
-    deal_id = await make_deal(
-        deal=NewDeal(
-            listing_id=await factory.listing(seller),
-            demand_id=None,
-            buyer_id=buyer.organisation_id,
-            quantity=Gram(333_333),
-            price=FenPerKg(701),
-            source="bid",
-            source_id=1,
-            deliver_from=TODAY,
-            deliver_to=TODAY + timedelta(days=9),
-        ),
-        actor=seller.actor,
-        at=STORY,
-    )
+    deal_id = await contract(seller, buyer, listing_id=await factory.listing(seller), grams=333_333)
     return Scene(seller, buyer, deal_id)
 
 
@@ -130,7 +93,7 @@ async def test_natural_loss_within_the_rate_ends_the_contract_and_is_not_paid_fo
         await scene.deliver(333_333, loss=Gram(3_334))
     assert list(refused.value.fields) == ["loss"]
     number = await fetch_value("SELECT id FROM delivery")
-    await move_delivery(delivery_id=number, move="accept", loss=Gram(3_333), **scene.by(scene.buyer))
+    await scene.move(number, "accept", loss=Gram(3_333))
     assert [row["accepted"] for row in await fetch("SELECT accepted FROM delivery")] == [330_000]
     assert sum(fen for _, fen, _ in await scene.dues()) == 330_000 * 701 // 1_000
     await scene.pay_all()
@@ -164,17 +127,6 @@ async def test_payment_in_parts_is_part_paid_until_the_last_fen(scene: Scene) ->
         TOTAL - 100_001,
     ]
     assert await scene.state() == "completed"
-
-
-@pytest.fixture
-async def wide(scene: Scene, db: Engine) -> AsyncIterator[Scene]:
-    narrow = db.pool
-    async with asyncpg.create_pool(**db.config, min_size=8, max_size=8) as pool:
-        db.pool = pool
-        try:
-            yield scene
-        finally:
-            db.pool = narrow
 
 
 async def race(scene: Scene) -> int:

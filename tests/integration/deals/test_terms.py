@@ -1,29 +1,23 @@
 """Terms of a contract: one side proposes, the other signs, and only then do they count."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import asyncpg
 import msgspec
 import pytest
 
-from fixtures.factories import STORY, TODAY, Factory, Member
-from market.db.session import Engine, execute, fetch, fetch_value
+from fixtures.factories import TODAY, Factory, Member
+from market.db.session import execute, fetch, fetch_value
 from market.deals import terms as module
 from market.deals.clauses import Milestone, Terms
-from market.deals.operations import NewDeal, make_deal, sign
 from market.deals.terms import answer_terms, propose_terms, terms_in_force, versions_of
 from market.errors import Busy, Conflict, Invalid, NotFound
 from market.transitions import WrongState
-from market.units import FenPerKg, Gram
+from tests.integration.deals.scene import Contracted, contract
 
 
-class Scene(msgspec.Struct, frozen=True):
-    seller: Member
-    buyer: Member
-    deal_id: int
-
+class Scene(Contracted, frozen=True):
     async def propose(self, by: Member, base: int = 0, **changed: object) -> int:
         _, now = await terms_in_force(deal_id=self.deal_id)
         return await propose_terms(
@@ -31,23 +25,11 @@ class Scene(msgspec.Struct, frozen=True):
             base=base,
             terms=msgspec.structs.replace(now, **(changed or {"deposit": 1_000})),
             note="商量过的",
-            organisation_id=by.organisation_id,
-            actor=by.actor,
-            at=STORY,
+            **self.by(by),
         )
 
     async def answer(self, by: Member, version: int, move: str) -> str:
-        return await answer_terms(
-            deal_id=self.deal_id,
-            version=version,
-            move=move,
-            organisation_id=by.organisation_id,
-            actor=by.actor,
-            at=STORY,
-        )
-
-    async def sign(self, by: Member) -> str:
-        return await sign(deal_id=self.deal_id, organisation_id=by.organisation_id, actor=by.actor, at=STORY)
+        return await answer_terms(deal_id=self.deal_id, version=version, move=move, **self.by(by))
 
     async def in_force(self) -> tuple[int, Terms]:
         return await terms_in_force(deal_id=self.deal_id)
@@ -59,20 +41,11 @@ class Scene(msgspec.Struct, frozen=True):
 @pytest.fixture
 async def scene(factory: Factory) -> Scene:
     seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
-    deal_id = await make_deal(
-        deal=NewDeal(
-            listing_id=await factory.listing(seller),
-            demand_id=await factory.demand(buyer, kg=500),
-            buyer_id=buyer.organisation_id,
-            quantity=Gram(400_000),
-            price=FenPerKg(701),
-            source="bid",
-            source_id=1,
-            deliver_from=TODAY,
-            deliver_to=TODAY + timedelta(days=9),
-        ),
-        actor=seller.actor,
-        at=STORY,
+    deal_id = await contract(
+        seller,
+        buyer,
+        listing_id=await factory.listing(seller),
+        demand_id=await factory.demand(buyer, kg=500),
     )
     return Scene(seller, buyer, deal_id)
 
@@ -86,8 +59,7 @@ async def test_contract_has_the_usual_terms_and_goes_to_the_site_of_its_demand(s
 
 async def test_first_signature_writes_the_terms_down(scene: Scene) -> None:
     _, before = await scene.in_force()
-    await scene.sign(scene.buyer)
-    await scene.sign(scene.seller)
+    await scene.sign()
     assert await scene.in_force() == (1, before)
     assert await scene.states() == ["agreed"]
 
@@ -155,17 +127,6 @@ async def test_terms_cannot_be_rewritten(scene: Scene) -> None:
     await scene.propose(scene.seller)
     with pytest.raises(asyncpg.RaiseError):
         await execute("UPDATE contract_terms SET terms = '{}'")
-
-
-@pytest.fixture
-async def wide(scene: Scene, db: Engine) -> AsyncIterator[Scene]:
-    narrow = db.pool
-    async with asyncpg.create_pool(**db.config, min_size=8, max_size=8) as pool:
-        db.pool = pool
-        try:
-            yield scene
-        finally:
-            db.pool = narrow
 
 
 async def race(scene: Scene) -> list[str]:

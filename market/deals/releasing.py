@@ -1,0 +1,48 @@
+"""Goods of a contract that ended before they were taken: back on sale, and matched again."""
+
+from datetime import datetime
+
+import msgspec
+from asyncpg import Record
+
+from market.db.jobs import enqueue
+from market.db.session import execute, fetch, fetch_value
+from market.units import Gram
+
+#: The job that asks for a run; matching has its handler.
+REMATCH = "matching.rematch"
+
+
+class Rematch(msgspec.Struct, frozen=True):
+    """Whose goods are to be matched again."""
+
+    town_id: int
+
+
+async def give_back(*, deal: Record, grams: Gram, demand: int | None, at: datetime) -> None:
+    """Put goods of a contract (its row with its ``lot``, locked) back on sale, and into the demand."""
+    await fetch("SELECT release_stock($1, $2, $3, $4)", deal["lot"], grams, deal["id"], at)
+    await execute(
+        "UPDATE listing SET state = 'published' WHERE id = $1 AND state = 'sold_out'", deal["listing"]
+    )
+    if demand is not None:
+        await execute("UPDATE demand SET open = least(quantity, open + $2) WHERE id = $1", demand, grams)
+
+
+async def release(*, deal: Record, grams: Gram, at: datetime) -> None:
+    """Give back goods of a terminated contract (its row with ``lot`` and ``town``, locked); ask for a match.
+
+    The buyer's demand is open again where the seller failed; a buyer that failed gets no quantity back to
+    ask for.
+    """
+    if grams <= 0:
+        return
+    failed = await fetch_value(
+        "SELECT respondent FROM breach WHERE deal = $1 AND terminated_at IS NOT NULL", deal["id"]
+    )
+    await give_back(
+        deal=deal, grams=grams, demand=deal["demand"] if failed == deal["seller"] else None, at=at
+    )
+    await execute("UPDATE deal SET released = released + $2 WHERE id = $1", deal["id"], grams)
+    if deal["town"] is not None:
+        await enqueue(REMATCH, Rematch(deal["town"]), key=f"town:{deal['town']}")
