@@ -15,7 +15,8 @@ class Raw(Table):
 # Locks are taken in this order: lots, storages, each by its number. A function locks its lots and storages
 # before it looks at what they hold, and tells what is in the way: 'short' (less of the lot is free),
 # 'elsewhere' (less of it stands there), 'full' (the place takes no more), 'sent' (the contract has had it
-# all); '' when it is done. They change sums that their caller may not change.
+# all), 'unsent' (the contract has not had so much); '' when it is done. They change sums that their caller
+# may not change.
 FORWARDS = (
     # -- one line of the ledger, with everything that it changes --------------------------------------
     """
@@ -46,7 +47,8 @@ FORWARDS = (
       -- in no place: all there is, less what was sent out and what stands somewhere
       SELECT CASE WHEN p_storage IS NULL
         THEN quantity
-          + coalesce((SELECT sum(moved) FROM stock_entry WHERE lot = p_lot AND kind = 'out'), 0)::bigint
+          + coalesce((SELECT sum(moved) FROM stock_entry
+                      WHERE lot = p_lot AND kind IN ('out', 'returned')), 0)::bigint
           - coalesce((SELECT sum(grams) FROM holding WHERE lot = p_lot), 0)::bigint
         ELSE coalesce((SELECT grams FROM holding WHERE lot = p_lot AND storage = p_storage), 0) END
       FROM lot WHERE id = p_lot
@@ -110,12 +112,31 @@ FORWARDS = (
       PERFORM FROM lot WHERE id = p_lot FOR NO KEY UPDATE;
       PERFORM FROM storage WHERE id = p_storage FOR NO KEY UPDATE;
       IF p_grams > (SELECT quantity FROM deal WHERE id = p_deal)
-         + coalesce((SELECT sum(moved) FROM stock_entry WHERE deal = p_deal AND kind = 'out'), 0) THEN
+         + coalesce((SELECT sum(moved) FROM stock_entry
+                     WHERE lot = p_lot AND deal = p_deal AND kind IN ('out', 'returned')), 0) THEN
         RETURN 'sent';
       ELSIF stock_in_place(p_lot, p_storage) < p_grams THEN
         RETURN 'elsewhere';
       END IF;
       PERFORM write_stock_line(p_lot, 'out', 0, -p_grams, p_storage, p_deal, '', '', p_person, p_at);
+      RETURN '';
+    END $$
+    """,
+    # -- and back: it stands here again; whether it is for sale again is the contract's to say -------------
+    """
+    CREATE FUNCTION take_back_stock(p_lot bigint, p_grams bigint, p_storage bigint, p_deal bigint,
+                                    p_person bigint, p_at timestamptz) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    BEGIN
+      PERFORM FROM lot WHERE id = p_lot FOR NO KEY UPDATE;
+      PERFORM FROM storage WHERE id = p_storage FOR NO KEY UPDATE;
+      IF p_grams > -coalesce((SELECT sum(moved) FROM stock_entry
+                              WHERE lot = p_lot AND deal = p_deal AND kind IN ('out', 'returned')), 0) THEN
+        RETURN 'unsent';
+      ELSIF room_in(p_storage) < p_grams THEN
+        RETURN 'full';
+      END IF;
+      PERFORM write_stock_line(p_lot, 'returned', 0, p_grams, p_storage, p_deal, '', '', p_person, p_at);
       RETURN '';
     END $$
     """,
@@ -195,7 +216,7 @@ FORWARDS = (
     CREATE TRIGGER settlement_line_append_only BEFORE UPDATE OR DELETE ON settlement_line
     FOR EACH ROW EXECUTE FUNCTION refuse_rewrite()
     """,
-    "CREATE INDEX stock_entry_sent ON stock_entry (lot, deal) WHERE kind = 'out'",
+    "CREATE INDEX stock_entry_sent ON stock_entry (lot, deal) WHERE kind IN ('out', 'returned')",
 )
 
 

@@ -59,7 +59,6 @@ class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "own_use",
         "counted_less",
         "gathered",
-        "returned",
         "counted_more",
     ]
     storage_id: RowId | None = None
@@ -75,11 +74,15 @@ class Moving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Goods of a contract in force that have left."""
+    """Goods of a contract in force that have left, or of any contract that have come `back`.
+
+    Neither changes what is for sale.
+    """
 
     grams: Grams
     deal_id: RowId
     storage_id: RowId | None = None
+    direction: Literal["out", "back"] = "out"
 
 
 class OutputToMake(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -266,11 +269,12 @@ async def move(viewer: SignedIn, lot_id: PathId, data: JSONBody[Moving], key: Id
 
 @deed("/lots/{lot_id:int}/dispatches", body=Sending)
 async def send(viewer: SignedIn, lot_id: PathId, data: JSONBody[Sending], key: IdempotencyKey = None) -> Rest:
-    """Write down that goods of a contract have left."""
+    """Write down that goods of a contract have left, or have come back."""
     require(viewer, "seller")
 
     async def do(at: datetime) -> Rest:
-        await stock.send_stock(
+        pass_gate = stock.send_stock if data.direction == "out" else stock.take_back
+        await pass_gate(
             lot_id=lot_id,
             grams=Gram(data.grams),
             deal_id=data.deal_id,

@@ -206,12 +206,10 @@ async def cancel_settlement(*, settlement_id: int, owner_id: int, actor: Actor, 
 
 
 async def taken_in(lot_id: int) -> int:
-    """Return the grams of a lot that were gathered: those that came in, less what buyers gave back."""
+    """Return the grams of a lot that were gathered."""
     return int(
         await fetch_value(
-            """SELECT coalesce(sum(change), 0)::bigint FROM stock_entry
-               WHERE lot = $1 AND kind = 'in' AND reason <> 'returned'""",
-            lot_id,
+            "SELECT coalesce(sum(change), 0)::bigint FROM stock_entry WHERE lot = $1 AND kind = 'in'", lot_id
         )
     )
 

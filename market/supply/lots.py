@@ -23,7 +23,7 @@ class StorageView(msgspec.Struct, frozen=True):
 
 class LotRow(msgspec.Struct, frozen=True):
     """Grams: ``quantity`` is what there is to sell in all, ``remaining`` what nobody has reserved,
-    ``sent`` what has left, ``placed`` what stands in a named place."""
+    ``sent`` what has left and not come back, ``placed`` what stands in a named place."""
 
     id: int
     produce: str
@@ -91,14 +91,18 @@ class Making(msgspec.Struct, frozen=True):
     made: list[Descendant]
 
 
-class OpenDeal(msgspec.Struct, frozen=True):
-    """A contract in force on a lot; ``left``: grams that have not been sent."""
+class LotDeal(msgspec.Struct, frozen=True):
+    """A contract on a lot; ``sent``: grams that have left and not come back."""
 
     id: int
     number: str
     quantity: int
     price: int
-    left: int
+    sent: int
+
+    @property
+    def left(self) -> int:
+        return self.quantity - self.sent
 
 
 _NAMES = """(SELECT zh FROM recipe_yield WHERE process = transformation.process LIMIT 1) AS process_zh,
@@ -107,7 +111,8 @@ _NAMES = """(SELECT zh FROM recipe_yield WHERE process = transformation.process 
 _LOTS = f"""
 SELECT lot.id, lot.produce, produce.zh AS produce_zh, produce.en AS produce_en, lot.variety, lot.quantity,
        lot.remaining,
-       -coalesce((SELECT sum(moved) FROM stock_entry WHERE lot = lot.id AND kind = 'out'), 0) AS sent,
+       -coalesce((SELECT sum(moved) FROM stock_entry
+                  WHERE lot = lot.id AND kind IN ('out', 'returned')), 0) AS sent,
        coalesce((SELECT sum(grams) FROM holding WHERE lot = lot.id), 0) AS placed,
        newest.id AS listing, newest.state AS listing_state, newest.title, newest.title_en,
        transformation.process, {_NAMES}, transformation.source AS made_of,
@@ -183,15 +188,22 @@ async def makings_of(lot_id: int, owner: int) -> list[Making]:
     )
 
 
-async def open_deals_of(lot_id: int, owner: int) -> list[OpenDeal]:
+_DEALS = """
+SELECT deal.id, number, deal.quantity, price, gone.sent
+FROM deal JOIN listing ON listing.id = deal.listing
+CROSS JOIN LATERAL (SELECT -coalesce(sum(moved), 0)::bigint AS sent FROM stock_entry
+    WHERE lot = listing.lot AND deal = deal.id AND kind IN ('out', 'returned')) AS gone
+WHERE listing.lot = $1 AND listing.owner = $2
+"""
+
+
+async def open_deals_of(lot_id: int, owner: int) -> list[LotDeal]:
     """Return the contracts in force on a lot."""
     return await fetch_into(
-        OpenDeal,
-        """SELECT deal.id, number, deal.quantity, price, deal.quantity + coalesce((SELECT sum(moved)
-                      FROM stock_entry WHERE deal = deal.id AND kind = 'out'), 0) AS left
-           FROM deal JOIN listing ON listing.id = deal.listing
-           WHERE listing.lot = $1 AND listing.owner = $2 AND deal.state IN ('active', 'completed')
-           ORDER BY deal.id""",
-        lot_id,
-        owner,
+        LotDeal, _DEALS + " AND deal.state IN ('active', 'completed') ORDER BY deal.id", lot_id, owner
     )
+
+
+async def sent_deals_of(lot_id: int, owner: int) -> list[LotDeal]:
+    """Return the contracts that goods of a lot have left for, in force or not."""
+    return await fetch_into(LotDeal, _DEALS + " AND gone.sent > 0 ORDER BY deal.id", lot_id, owner)

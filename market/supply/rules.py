@@ -37,6 +37,7 @@ LISTING = Lifecycle(
 STOCK_KINDS: dict[str, Message] = {
     "in": msg("入库"),
     "out": msg("出库"),
+    "returned": msg("退货入库"),
     "reserved": msg("成交占用"),
     "released": msg("释放"),
     "transformed": msg("加工"),

@@ -198,16 +198,15 @@ async def send_stock(
 ) -> None:
     """Write down that goods of a contract in force have left: what was reserved is now gone.
 
+    Only where goods stand changes, not what is for sale: that was the contract's doing. Deliveries write
+    nothing here, so that this is the one line by which goods leave.
+
     Raises:
         NotFound: no such lot or place of this owner, or no contract in force on this lot.
         Invalid: less stands there, or the contract has had all of it.
     """
-    if grams <= 0:
-        problem = msg("数量要大于 0。")
-        raise Invalid(problem, {"quantity": problem})
     async with transaction():
-        await own_lot(lot_id, owner_id)
-        await own_storages([storage_id], owner_id)
+        await _gate(lot_id, grams, storage_id, owner_id)
         if not await fetch_value(
             """SELECT EXISTS (SELECT FROM deal JOIN listing ON listing.id = deal.listing
                WHERE deal.id = $1 AND listing.lot = $2 AND deal.state IN ('active', 'completed'))""",
@@ -219,13 +218,55 @@ async def send_stock(
             "SELECT send_stock($1, $2, $3, $4, $5, $6)",
             *(lot_id, grams, storage_id, deal_id, actor.person_id, at),
         )
-        await record(
-            subject=f"lot:{lot_id}",
-            action="send",
-            actor=actor,
-            at=at,
-            details={"grams": grams, "deal": deal_id},
+        await _record_gate(lot_id, "send", grams, deal_id, actor=actor, at=at)
+
+
+async def take_back(
+    *,
+    lot_id: int,
+    grams: Gram,
+    deal_id: int,
+    storage_id: int | None,
+    owner_id: int,
+    actor: Actor,
+    at: datetime,
+) -> None:
+    """Write down that goods which had left for a contract, in force or not, are here again.
+
+    What is for sale stays as it is: a contract that ends early releases what it held itself (room
+    ``deals``), and goods that are counted there and here would be sold twice.
+
+    Raises:
+        NotFound: no such lot or place of this owner.
+        Invalid: less has left for this contract, or the place takes no more.
+    """
+    async with transaction():
+        await _gate(lot_id, grams, storage_id, owner_id)
+        await _done(
+            "SELECT take_back_stock($1, $2, $3, $4, $5, $6)",
+            *(lot_id, grams, storage_id, deal_id, actor.person_id, at),
         )
+        await _record_gate(lot_id, "take_back", grams, deal_id, actor=actor, at=at)
+
+
+async def _gate(lot_id: int, grams: Gram, storage_id: int | None, owner_id: int) -> None:
+    if grams <= 0:
+        problem = msg("数量要大于 0。")
+        raise Invalid(problem, {"quantity": problem})
+    await own_lot(lot_id, owner_id)
+    await own_storages([storage_id], owner_id)
+
+
+async def _record_gate(
+    lot_id: int, action: str, grams: Gram, deal_id: int, *, actor: Actor, at: datetime
+) -> None:
+    await record(
+        subject=f"lot:{lot_id}",
+        action=action,
+        actor=actor,
+        at=at,
+        details={"grams": grams, "deal": deal_id},
+    )
 
 
 async def own_lot(lot_id: int, owner_id: int) -> asyncpg.Record:

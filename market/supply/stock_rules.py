@@ -28,7 +28,6 @@ LOSSES: dict[str, Message] = {
 #: Why there is more of it.
 ADDITIONS: dict[str, Message] = {
     "gathered": msg("续收入库"),
-    "returned": msg("退货入库"),
     "counted_more": msg("盘点多了"),
 }
 #: Reasons of a line of the ledger.
@@ -77,6 +76,7 @@ def refusal(told: str) -> MarketError:
         "elsewhere": ("quantity", msg("这个地方没有这么多，请看存放情况，或改从别处出。")),
         "full": ("storage", msg("放不下了：超过这个地方的容量，请分开放或换一个地方。")),
         "sent": ("quantity", msg("超过这份合同还没有发出的数量。")),
+        "unsent": ("quantity", msg("超过这份合同已经发出的数量。")),
     }
     if told not in fields:
         return Conflict(msg("库存已经变了，请刷新后再试。"))

@@ -17,7 +17,7 @@ from market.errors import Invalid, NotFound
 from market.i18n import Language, Message, msg
 from market.supply import stock
 from market.supply.households import settle
-from market.supply.lots import LotRow, lot_page, open_deals_of, storages_of
+from market.supply.lots import LotRow, lot_page, open_deals_of, sent_deals_of, storages_of
 from market.supply.rules import LONGEST_TITLE
 from market.supply.stock_rules import ADDITIONS, LONGEST_NOTE, LOSSES
 from market.supply.transforming import ListingOfLot, NewTransformation, Output, list_lot, transform
@@ -117,15 +117,52 @@ async def _sending(viewer: Viewer, lot: LotRow, language: Language) -> Task:
         )
         for each in deals
     }
-    form = Form(
-        deal=fields.choice(msg("哪份合同"), named),
+    form = await _gate_form(viewer, named, msg("从哪里"))
+    return Task(
+        msg("记出库"),
+        msg("合同的货装车离开时记在这里，地方就腾出来了。"),
+        msg("记出库"),
+        form,
+        _gate_deed(stock.send_stock, viewer, lot, msg("已记出库。")),
+        {"storage": NOWHERE, "deal": str(deals[0].id)},
+    )
+
+
+async def _returning(viewer: Viewer, lot: LotRow, language: Language) -> Task:
+    deals = await sent_deals_of(lot.id, viewer.organisation_id)
+    if not deals:
+        raise NotFound(msg("这批货还没有记过出库，没有可退的。"))
+    named: dict[str, Message | str] = {
+        str(each.id): msg(
+            "{number}，已发 {mass}", number=each.number, mass=formats.mass(Gram(each.sent), language)
+        )
+        for each in deals
+    }
+    form = await _gate_form(viewer, named, msg("放到哪里"))
+    return Task(
+        msg("记退货"),
+        msg("买方退回的货记在这里，可卖的数量不变：合同解除时已经放回可卖的，不会算两次。"),
+        msg("记退货"),
+        form,
+        _gate_deed(stock.take_back, viewer, lot, msg("已记退货。")),
+        {"storage": NOWHERE, "deal": str(deals[0].id)},
+    )
+
+
+async def _gate_form(viewer: Viewer, deals: dict[str, Message | str], where: Message) -> Form:
+    return Form(
+        deal=fields.choice(msg("哪份合同"), deals),
         quantity=fields.quantity(msg("数量")),
-        storage=fields.choice(msg("从哪里"), storage_choices(await storages_of(viewer.organisation_id))),
+        storage=fields.choice(where, storage_choices(await storages_of(viewer.organisation_id))),
         key=KEY,
     )
 
+
+def _gate_deed(
+    pass_gate: Callable[..., Awaitable[None]], viewer: Viewer, lot: LotRow, done: Message
+) -> Callable[[Filled], Awaitable[tuple[str, Message]]]:
     async def deed(filled: Filled) -> tuple[str, Message]:
-        await stock.send_stock(
+        await pass_gate(
             lot_id=lot.id,
             grams=filled.values["quantity"],
             deal_id=int(filled.values["deal"]),
@@ -134,16 +171,9 @@ async def _sending(viewer: Viewer, lot: LotRow, language: Language) -> Task:
             actor=actor(viewer, "seller"),
             at=clock.now(),
         )
-        return f"/selling/lots/{lot.id}", msg("已记出库。")
+        return f"/selling/lots/{lot.id}", done
 
-    return Task(
-        msg("记出库"),
-        msg("合同的货装车离开时记在这里，地方就腾出来了。"),
-        msg("记出库"),
-        form,
-        deed,
-        {"storage": NOWHERE, "deal": str(deals[0].id)},
-    )
+    return deed
 
 
 async def _sale(viewer: Viewer, lot: LotRow, language: Language) -> Task:
@@ -235,7 +265,14 @@ async def _settling(viewer: Viewer, lot: LotRow, language: Language) -> Task:
     )
 
 
-_TASKS = {"settle": _settling, "correct": _correction, "move": _move, "send": _sending, "sell": _sale}
+_TASKS = {
+    "settle": _settling,
+    "correct": _correction,
+    "move": _move,
+    "send": _sending,
+    "return": _returning,
+    "sell": _sale,
+}
 
 
 def _gives(recipe: Recipe) -> list[tuple[str, int]]:

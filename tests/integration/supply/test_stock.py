@@ -8,6 +8,9 @@ import pytest
 
 from fixtures.factories import STORY, Factory, Member
 from market.db.session import Engine, execute, fetch, fetch_value
+from market.deals.breach import NewCase, file_case, open_case
+from market.deals.breach_termination import terminate
+from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import sign
 from market.errors import Busy, Conflict, Invalid, NotFound
 from market.supply import stock
@@ -156,6 +159,21 @@ async def sold(factory: Factory, seller: Member, buyer: Member, listing: int, *,
     return deal
 
 
+async def send(
+    owner: Member, lot: int, deal: int, kg: int, storage: int | None = None, *, back: bool = False
+) -> None:
+    """Goods of a contract leave, or come back."""
+    await (stock.take_back if back else stock.send_stock)(
+        lot_id=lot,
+        grams=Gram(kg * 1_000),
+        deal_id=deal,
+        storage_id=storage,
+        owner_id=owner.organisation_id,
+        actor=owner.actor,
+        at=STORY,
+    )
+
+
 async def test_goods_of_a_contract_leave_the_place_and_stay_sold(factory: Factory, seller: Member) -> None:
     buyer = await factory.member(role="buyer")
     listing = await factory.listing(seller, kg=1_000)
@@ -163,21 +181,10 @@ async def test_goods_of_a_contract_leave_the_place_and_stay_sold(factory: Factor
     await put(seller, lot, 800, place)
     deal = await sold(factory, seller, buyer, listing, kg=700)
 
-    async def send(kg: int, storage: int | None) -> None:
-        await stock.send_stock(
-            lot_id=lot,
-            grams=Gram(kg * 1_000),
-            deal_id=deal,
-            storage_id=storage,
-            owner_id=seller.organisation_id,
-            actor=seller.actor,
-            at=STORY,
-        )
-
-    await send(500, place)
+    await send(seller, lot, deal, 500, place)
     with pytest.raises(Invalid):
-        await send(201, None)
-    await send(200, None)
+        await send(seller, lot, deal, 201, None)
+    await send(seller, lot, deal, 200, None)
     page = await lot_page(lot, seller.organisation_id)
     assert (page.quantity, page.remaining, page.sent, page.placed, page.unplaced) == (
         1_000_000,
@@ -187,6 +194,82 @@ async def test_goods_of_a_contract_leave_the_place_and_stay_sold(factory: Factor
         0,
     )
     assert [each.left for each in await open_deals_of(lot, seller.organisation_id)] == [0]
+    await check_sums()
+
+
+async def test_what_a_buyer_gives_back_stands_here_again_and_is_on_sale_by_its_contract_alone(
+    factory: Factory, seller: Member
+) -> None:
+    """Delivered, refused after the end of the contract, and carried home: the same grams are sold once."""
+    buyer = await factory.member(role="buyer")
+    listing = await factory.listing(seller, kg=1_000)
+    lot, place = await lot_of(listing), await tank(seller)
+    deal = await sold(factory, seller, buyer, listing, kg=700)
+
+    async def sums() -> tuple[int, int, int, int]:
+        page = await lot_page(lot, seller.organisation_id)
+        return page.quantity, page.remaining, page.sent, page.here
+
+    delivery = await schedule_delivery(
+        deal_id=deal,
+        quantity=Gram(500_000),
+        on=STORY.date(),
+        organisation_id=seller.organisation_id,
+        actor=seller.actor,
+        at=STORY,
+    )
+
+    async def move(step: str, party: Member, **more: str) -> None:
+        await move_delivery(
+            delivery_id=delivery,
+            move=step,
+            organisation_id=party.organisation_id,
+            actor=party.actor,
+            at=STORY,
+            **more,
+        )
+
+    # the delivery and the owner's own line are two records of one departure: goods leave once
+    await send(seller, lot, deal, 500)
+    await move("dispatch", seller)
+    assert await sums() == (1_000_000, 300_000, 500_000, 500_000)
+    with pytest.raises(Invalid):
+        await send(seller, lot, deal, 501, back=True)
+    case = NewCase(deal_id=deal, ground="late_delivery", statement="没有按时发完。")
+    by = {"organisation_id": buyer.organisation_id, "actor": buyer.actor, "at": STORY}
+    breach_id = await open_case(case=case, **by)
+    await file_case(breach_id=breach_id, **by)
+    await terminate(breach_id=breach_id, **by)
+    assert await sums() == (1_000_000, 500_000, 500_000, 500_000)
+    await move("arrive", buyer)
+    await move("reject", buyer, reason="quality")
+    assert await sums() == (1_000_000, 1_000_000, 500_000, 500_000)
+    await send(seller, lot, deal, 500, place, back=True)
+    assert await sums() == (1_000_000, 1_000_000, 0, 1_000_000)
+    with pytest.raises(Invalid) as refused:
+        await send(seller, lot, deal, 1, back=True)
+    assert list(refused.value.fields) == ["quantity"]
+    with pytest.raises(Invalid):
+        await correct(seller, lot, 1, "returned")
+    await check_sums()
+
+
+async def test_what_came_back_may_leave_again_for_the_same_contract(factory: Factory, seller: Member) -> None:
+    listing = await factory.listing(seller, kg=1_000)
+    lot, small = await lot_of(listing), await tank(seller, "小罐", Gram(100_000))
+    deal = await sold(factory, seller, await factory.member(role="buyer"), listing, kg=700)
+    await send(seller, lot, deal, 700)
+    with pytest.raises(Invalid) as refused:
+        await send(seller, lot, deal, 101, small, back=True)
+    assert list(refused.value.fields) == ["storage"]
+    with pytest.raises(NotFound):
+        await send(await factory.member(role="secretary"), lot, deal, 1, back=True)
+    await send(seller, lot, deal, 100, small, back=True)
+    page = await lot_page(lot, seller.organisation_id)
+    assert (page.remaining, page.sent, page.placed) == (300_000, 600_000, 100_000)
+    await send(seller, lot, deal, 100, small)
+    with pytest.raises(Invalid):
+        await send(seller, lot, deal, 1)
     await check_sums()
 
 

@@ -8,6 +8,7 @@ from fixtures.factories import PASSWORD, Factory, Member
 from market.db.session import fetch_value
 from market.exchange.workbook_rows import sheets_of
 from tests.integration.supply.test_listings import lot_of
+from tests.integration.supply.test_stock import sold
 from tests.integration.supply.test_transforming import processes
 from tests.integration.web.conftest import Browser, SignedInAs, faults, token_in
 
@@ -127,6 +128,25 @@ async def test_households_come_in_as_a_sheet(secretary: Browser, lot: int) -> No
     assert (
         await fetch_value("SELECT sum(grams)::bigint FROM household_share WHERE lot = $1", lot) == 1_000_000
     )
+
+
+async def test_goods_leave_for_a_contract_and_come_back(
+    secretary: Browser, lot: int, factory: Factory, seller: Member, buyer: Member
+) -> None:
+    listing = int(await fetch_value("SELECT id FROM listing WHERE lot = $1", lot))
+    path = f"/selling/lots/{lot}"
+    for way in ("send", "return"):
+        assert (await secretary.get(f"{path}/{way}")).status_code == 404
+    deal = await sold(factory, seller, buyer, listing, kg=700)
+    given = {"deal": str(deal), "storage": "0", "quantity_unit": "kg"}
+    assert await task(secretary, f"{path}/send", quantity="500", **given) == {}
+    assert "已发 1,000 斤" in (await secretary.get(f"{path}/return")).text
+    assert list(await task(secretary, f"{path}/return", quantity="501", **given)) == ["quantity"]
+    assert await task(secretary, f"{path}/return", quantity="200", **given) == {}
+    page = (await secretary.get(path)).text
+    assert "退货入库" in page
+    assert f"{path}/return" in page
+    assert await fetch_value("SELECT remaining FROM lot WHERE id = $1", lot) == 300_000
 
 
 @pytest.mark.parametrize("path", ["/selling/stock", "/selling/stock/places/new"])
