@@ -7,6 +7,7 @@ from market.audit.operations import record
 from market.db.session import execute, fetch, transaction
 from market.deals import breach_rules, rules
 from market.deals.breach_queries import performed
+from market.deals.paying import end_prepayments
 from market.deals.releasing import release
 from market.errors import Conflict, NotFound
 from market.i18n import msg
@@ -17,7 +18,8 @@ from market.units import Gram, kg
 async def terminate(*, breach_id: int, organisation_id: int, actor: Actor, at: datetime) -> Gram:
     """Give notice of termination as the claimant; return the grams that are free again.
 
-    What is on its way stays under the contract until it is taken or refused.
+    What is on its way stays under the contract until it is taken or refused. Deposit and advance payments
+    stay due only as far as goods have used them.
 
     Raises:
         NotFound: no such case of this claimant.
@@ -52,6 +54,7 @@ async def terminate(*, breach_id: int, organisation_id: int, actor: Actor, at: d
         await execute("UPDATE deal SET state = $2, terminated_at = $3 WHERE id = $1", deal["id"], state, at)
         await execute("UPDATE breach SET terminated_at = $2 WHERE id = $1", breach_id, at)
         await release(deal=deal, grams=free, at=at)
+        waived = await end_prepayments(deal_id=deal["id"])
         await record(
             subject=f"breach:{breach_id}",
             action="terminate",
@@ -64,7 +67,7 @@ async def terminate(*, breach_id: int, organisation_id: int, actor: Actor, at: d
             action="terminate",
             actor=actor,
             at=at,
-            details={"breach": breach_id, "side": side, "grams": free},
+            details={"breach": breach_id, "side": side, "grams": free, "fen_due_no_more": waived},
         )
         for party in (deal["respondent"], deal["town"]):
             if party is not None:

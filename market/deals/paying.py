@@ -62,6 +62,41 @@ async def invoice(*, deal: Record, terms: Terms, delivery_id: int, arrived: date
         await complete(deal_id=deal["id"])
 
 
+async def end_prepayments(*, deal_id: int) -> Fen:
+    """Cut what is open of deposit and advance to what goods have used of them; return what is due no more.
+
+    Nobody pays beforehand under a terminated contract. The contract's row is locked.
+    """
+    rows = await fetch(
+        """SELECT id, amount, paid FROM payment WHERE deal = $1 AND kind <> 'goods'
+           ORDER BY due_on, id FOR UPDATE""",
+        deal_id,
+    )
+    used = await fetch_value("SELECT coalesce(sum(credit), 0)::bigint FROM delivery WHERE deal = $1", deal_id)
+    needed = max(0, used - sum(row["paid"] for row in rows))
+    waived = 0
+    for row in rows:
+        is_open = row["amount"] - row["paid"]
+        stays = min(is_open, needed)
+        needed -= stays
+        waived += is_open - stays
+        if stays == is_open:
+            continue
+        if row["paid"] + stays == 0:
+            await execute("DELETE FROM payment WHERE id = $1", row["id"])
+        elif stays:
+            await execute("UPDATE payment SET amount = paid + $2 WHERE id = $1", row["id"], stays)
+        else:
+            await execute(
+                """UPDATE payment SET amount = paid, state = $2,
+                     paid_on = (SELECT max(receipt."on") FROM receipt WHERE receipt.payment = payment.id)
+                   WHERE id = $1""",
+                row["id"],
+                rules.PAID,
+            )
+    return Fen(waived)
+
+
 async def _keep(deal_id: int, dues: list[Due], delivery_id: int | None) -> None:
     for due in dues:
         await execute(

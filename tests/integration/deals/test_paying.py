@@ -9,13 +9,17 @@ import pytest
 from fixtures.factories import TODAY, Factory
 from market.db.session import fetch, fetch_value
 from market.deals import paying
+from market.deals.breach import NewCase, file_case, open_case
+from market.deals.breach_queries import case_of, figures
+from market.deals.breach_rules import Figures
+from market.deals.breach_termination import terminate
 from market.deals.clauses import Milestone
 from market.deals.paying import pay
 from market.deals.queries import deal_of, payments_of
 from market.deals.terms import answer_terms, propose_terms, terms_in_force
 from market.errors import Busy, Conflict, Invalid
 from market.transitions import WrongState
-from market.units import Fen, Gram
+from market.units import Fen, FenPerKg, Gram, amount
 from tests.integration.deals.scene import Contracted, contract
 
 
@@ -127,6 +131,66 @@ async def test_payment_in_parts_is_part_paid_until_the_last_fen(scene: Scene) ->
         TOTAL - 100_001,
     ]
     assert await scene.state() == "completed"
+
+
+async def notice(scene: Scene) -> int:
+    """Terminate the contract as its seller, who was not paid; return the number of the case."""
+    case = NewCase(deal_id=scene.deal_id, ground="unpaid", statement="定金和预付款都没付。")
+    breach_id = await open_case(case=case, **scene.by(scene.seller))
+    await file_case(breach_id=breach_id, **scene.by(scene.seller))
+    await terminate(breach_id=breach_id, **scene.by(scene.seller))
+    return breach_id
+
+
+async def paid_beforehand(scene: Scene) -> list[int]:
+    """Agree on a deposit and an advance, and sign; return the numbers of both payments."""
+    await scene.agree(
+        deposit=1_000, milestones=(Milestone("signing", 4_000, 0), Milestone("arrival", 6_000, 30))
+    )
+    await scene.sign()
+    return [row["id"] for row in await fetch("SELECT id FROM payment ORDER BY id")]
+
+
+async def sums_of(scene: Scene, breach_id: int) -> Figures:
+    mine = {"organisation_id": scene.seller.organisation_id}
+    deal = await deal_of(deal_id=scene.deal_id, **mine)
+    return (await figures(case=await case_of(breach_id=breach_id, **mine), deal=deal))[0]
+
+
+async def test_after_the_notice_all_that_is_due_is_the_price_of_what_was_taken(scene: Scene) -> None:
+    deposit, _ = await paid_beforehand(scene)
+    await pay(payment_id=deposit, money=Fen(10_001), **scene.by(scene.buyer))
+    await scene.deliver(111_111)
+    on_the_way = await scene.send(50_001, "dispatch", "arrive")
+    breach_id = await notice(scene)
+    await scene.move(on_the_way, "accept")
+    worth = amount(Gram(161_112), FenPerKg(701))
+    assert sum(fen for _, fen, _ in await scene.dues()) == worth
+    await scene.pay_all()
+    assert await fetch_value("SELECT sum(amount)::bigint FROM receipt") == worth
+    sums = await sums_of(scene, breach_id)
+    assert (sums.deposit, sums.advance_back) == (0, 0)
+    assert await scene.state() == "terminated"
+
+
+async def test_after_the_notice_nobody_asks_for_money_beforehand_and_what_was_paid_is_told(
+    scene: Scene,
+) -> None:
+    deposit, advance = await paid_beforehand(scene)
+    await pay(payment_id=deposit, **scene.by(scene.buyer))
+    await pay(payment_id=advance, money=Fen(30_000), **scene.by(scene.buyer))
+    breach_id = await notice(scene)
+    assert [(kind, fen) for kind, fen, _ in await scene.dues()] == [("deposit", 23_366), ("advance", 30_000)]
+    rows = await fetch("SELECT state, paid_on FROM payment")
+    assert {(row["state"], row["paid_on"]) for row in rows} == {("paid", TODAY)}
+    sums = await sums_of(scene, breach_id)
+    assert (sums.deposit, sums.advance_back) == (23_366, 30_000)
+
+
+async def test_after_the_notice_nothing_is_overdue_that_was_never_paid(scene: Scene) -> None:
+    await paid_beforehand(scene)
+    await notice(scene)
+    assert await scene.dues() == []
 
 
 async def race(scene: Scene) -> int:
