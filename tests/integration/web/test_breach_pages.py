@@ -129,6 +129,10 @@ async def test_record_of_both_sides_has_figures_and_their_own_word(
     page = await secretary.get(f"/deals/{deal_id}/record")
     assert "银行系统升级，已补付" in page.text
     assert "1 笔，750 元" in page.text
+    for side in (seller, buyer):
+        name = await fetch_value("SELECT name FROM organisation WHERE id = $1", side.organisation_id)
+        assert f"<h2>{name}</h2>" in page.text
+        assert (f"{name}的说明" in page.text) is (side is buyer)
     assert "提出违约" in page.text
 
 

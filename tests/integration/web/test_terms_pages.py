@@ -99,6 +99,15 @@ async def test_both_sides_are_warned_of_unfair_terms(
             assert text in page.text
 
 
+async def test_nobody_is_told_to_look_before_signing_what_is_signed(
+    secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    drafted, bound = await trading.deal_between(seller, buyer), await trading.binding_deal(seller, buyer)
+    for page, signed in ((f"/deals/{drafted}", False), (f"/deals/{bound}", True)):
+        text = (await secretary.get(page)).text
+        assert ("签字前请核对" in text, "条款有 1 处要留意" in text) == (not signed, signed)
+
+
 async def test_contract_is_printed_with_the_terms_in_force(
     secretary: Browser, seller: Member, buyer: Member
 ) -> None:
