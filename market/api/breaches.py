@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from market import clock
 from market.accounts.rules import Actor
+from market.api.deals import actor_in
 from market.api.handling import acting, deed, do_once, read
 from market.api.inputs import Code, Fens, Grams, IdempotencyKey, Note, PathId, Reader, SignedIn
 from market.api.outputs import Moved
@@ -23,8 +24,7 @@ from market.deals.record import Facts, facts_of
 from market.deals.rules import TERMINATED
 from market.deals.terms import answer_terms, terms_in_force
 from market.deals.unfair import advice_on
-from market.errors import NotFound
-from market.i18n import msg, translate
+from market.i18n import translate
 
 Words = Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
 
@@ -103,14 +103,6 @@ async def terms(viewer: SignedIn, deal_id: PathId, language: Reader) -> InForce:
     )
 
 
-async def _actor(viewer: SignedIn, deal_id: int) -> Actor:
-    deal = await deal_of(deal_id=deal_id, organisation_id=viewer.organisation_id)
-    side = {deal.seller: "seller", deal.buyer: "buyer"}.get(viewer.organisation_id)
-    if side is None:
-        raise NotFound(msg("没有找到这份合同。"))
-    return acting(viewer, side)
-
-
 @deed("/deals/{deal_id:int}/terms/{version:int}/{move:str}", body=Reply)
 async def answer_proposal(
     viewer: SignedIn,
@@ -121,7 +113,7 @@ async def answer_proposal(
     key: IdempotencyKey = None,
 ) -> Moved:
     """Sign a proposal of the other side's, refuse it, or withdraw your own."""
-    by = await _actor(viewer, deal_id)
+    by = await actor_in(viewer, deal_id)
     return await do_once(
         viewer=viewer,
         key=key,
@@ -165,7 +157,7 @@ async def begin(
     viewer: SignedIn, deal_id: PathId, data: JSONBody[CaseToOpen], key: IdempotencyKey = None
 ) -> Opened:
     """Begin a case against the other side; it is a draft until it is filed."""
-    by, at = await _actor(viewer, deal_id), clock.now()
+    by, at = await actor_in(viewer, deal_id), clock.now()
 
     async def do() -> Opened:
         case = breach.NewCase(deal_id, data.ground, data.statement, data.quantity, data.claim)

@@ -8,7 +8,7 @@ from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.accounts.rules import Viewer
+from market.accounts.rules import Actor, Viewer
 from market.api.handling import acting, deed, do_once, read
 from market.api.inputs import Code, Fens, Grams, IdempotencyKey, PathId, SignedIn
 from market.api.outputs import Moved
@@ -89,18 +89,19 @@ async def one(viewer: SignedIn, deal_id: PathId) -> Contract:
     )
 
 
-async def _side(viewer: Viewer, deal_id: int) -> str:
+async def actor_in(viewer: Viewer, deal_id: int) -> Actor:
+    """Return the viewer as one who acts for its side of a deal; whoever has none does not find it."""
     row = await deal_of(deal_id=deal_id, organisation_id=viewer.organisation_id)
     side = {row.seller: "seller", row.buyer: "buyer"}.get(viewer.organisation_id)
     if side is None:
         raise NotFound(msg("没有找到这份合同。"))
-    return side
+    return acting(viewer, side)
 
 
 @deed("/deals/{deal_id:int}/sign")
 async def sign(viewer: SignedIn, deal_id: PathId, key: IdempotencyKey = None) -> Moved:
     """Sign for your side; the second signature makes the contract binding."""
-    by = acting(viewer, await _side(viewer, deal_id))
+    by = await actor_in(viewer, deal_id)
     return await do_once(
         viewer=viewer,
         key=key,
@@ -115,7 +116,7 @@ async def sign(viewer: SignedIn, deal_id: PathId, key: IdempotencyKey = None) ->
 @deed("/deals/{deal_id:int}/cancel")
 async def cancel(viewer: SignedIn, deal_id: PathId, key: IdempotencyKey = None) -> Moved:
     """Cancel a contract that does not bind yet; stock and demand are free again."""
-    by = acting(viewer, await _side(viewer, deal_id))
+    by = await actor_in(viewer, deal_id)
 
     async def do(at: datetime) -> str:
         await operations.cancel(deal_id=deal_id, organisation_id=viewer.organisation_id, actor=by, at=at)
@@ -129,7 +130,7 @@ async def schedule(
     viewer: SignedIn, deal_id: PathId, data: JSONBody[DeliveryToSchedule], key: IdempotencyKey = None
 ) -> Scheduled:
     """Announce a delivery of your goods."""
-    by, at = acting(viewer, await _side(viewer, deal_id)), clock.now()
+    by, at = await actor_in(viewer, deal_id), clock.now()
 
     async def do() -> Scheduled:
         return Scheduled(
@@ -163,7 +164,7 @@ async def move(
     key: IdempotencyKey = None,
 ) -> Moved:
     """Take a delivery one step on; what the buyer accepts is invoiced at once."""
-    by = acting(viewer, await _side(viewer, deal_id))
+    by = await actor_in(viewer, deal_id)
     if delivery_id not in {each.id for each in await deliveries_of(deal_id=deal_id)}:
         raise NotFound(msg("没有找到这次发货。"))
     reason = data.reason if step in _WITH_REASON else None
@@ -191,7 +192,7 @@ async def move(
 @deed("/deals/{deal_id:int}/payments/{payment_id:int}/pay")
 async def pay_one(viewer: SignedIn, deal_id: PathId, payment_id: PathId, key: IdempotencyKey = None) -> Moved:
     """Note that you have paid; the contract is complete when all is delivered and paid."""
-    by = acting(viewer, await _side(viewer, deal_id))
+    by = await actor_in(viewer, deal_id)
     if payment_id not in {each.id for each in await payments_of(deal_id=deal_id)}:
         raise NotFound(msg("没有找到这笔货款。"))
 
@@ -211,7 +212,7 @@ async def pay_part(
     key: IdempotencyKey = None,
 ) -> Moved:
     """Note that you have paid some of it, at most what is open."""
-    by = acting(viewer, await _side(viewer, deal_id))
+    by = await actor_in(viewer, deal_id)
     if payment_id not in {each.id for each in await payments_of(deal_id=deal_id)}:
         raise NotFound(msg("没有找到这笔货款。"))
     return await do_once(

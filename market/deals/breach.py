@@ -15,9 +15,6 @@ from market.i18n import Message, msg
 from market.notices.operations import notify
 from market.transitions import WrongState
 
-#: Contracts that can be broken: they bind, or did.
-_BOUND = (rules.ACTIVE, rules.COMPLETED, rules.TERMINATED)
-
 
 class NewCase(msgspec.Struct, frozen=True):
     """``quantity`` in grams and ``claim`` in fen, where the claimant names them."""
@@ -47,7 +44,7 @@ async def open_case(*, case: NewCase, organisation_id: int, actor: Actor, at: da
     """
     async with transaction():
         deal = await _locked_deal(case.deal_id, organisation_id)
-        if deal["state"] not in _BOUND:
+        if deal["state"] not in rules.BOUND:
             raise Conflict(msg("合同没有生效，谈不上违约。"))
         against = "buyer" if deal["seller"] == organisation_id else "seller"
         _check(case, against, deal["quantity"])

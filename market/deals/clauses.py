@@ -4,7 +4,6 @@ Pure. Shares and rates are whole basis points (万分之一, ``Bp``): 10,000 of 
 words that is left empty means its usual wording, which papers and pages print in full.
 """
 
-from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Literal, NewType
 
@@ -152,12 +151,13 @@ def check(terms: Terms) -> None:
         faults["floor"] = msg("只有“有保底价”的定价方式才写保底价。")
     if terms.pricing == "fixed" and terms.settled is not None:
         faults["settled"] = msg("固定价不另写结算价。")
-    faults.update(_faults_of(terms.milestones, deposit=terms.deposit))
+    faults.update(_faults_of_payments(terms))
     if faults:
         raise Invalid(msg("条款有 {n} 处要改。", n=len(faults)), faults)
 
 
-def _faults_of(milestones: Sequence[Milestone], *, deposit: int) -> dict[str, Message]:
+def _faults_of_payments(terms: Terms) -> dict[str, Message]:
+    milestones = terms.milestones
     if not 1 <= len(milestones) <= MOST_MILESTONES:
         return {"milestones": msg("付款分 1 到 {most} 笔。", most=MOST_MILESTONES)}
     if any(each.share <= 0 for each in milestones):
@@ -166,7 +166,7 @@ def _faults_of(milestones: Sequence[Milestone], *, deposit: int) -> dict[str, Me
         return {"milestones": msg("付款天数要在 0 到 {most} 天之间。", most=MOST_DAYS)}
     if sum(each.share for each in milestones) != WHOLE:
         return {"milestones": msg("各笔付款的比例加起来要正好是 100%。")}
-    if deposit + sum(each.share for each in milestones if each.after == "signing") > WHOLE:
+    if prepaid_share(terms) > WHOLE:
         return {"deposit": msg("定金和预付款加起来不能超过货款。")}
     return {}
 

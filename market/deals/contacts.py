@@ -37,7 +37,7 @@ async def look_up_contacts(
         if organisation_id not in (deal.seller, deal.buyer):
             raise NotFound(msg("没有找到这份合同。"))
         other = deal.buyer if organisation_id == deal.seller else deal.seller
-        is_whole = deal.state in rules.SIGNED
+        is_whole = deal.state in rules.BOUND
         people = await contacts_of(organisation_id=other)
         if is_whole:
             await record(

@@ -6,7 +6,7 @@ import msgspec
 
 from market.accounts.rules import Actor
 from market.audit.operations import record as keep
-from market.db.session import execute, fetch_into, fetch_one_into, transaction
+from market.db.session import execute, fetch_one_into, transaction
 from market.errors import Invalid
 from market.i18n import msg
 
@@ -120,19 +120,3 @@ async def reply_to_facts(*, words: str, organisation_id: int, actor: Actor, at: 
             at=at,
             details={"characters": len(said)},
         )
-
-
-class ReceiptRow(msgspec.Struct, frozen=True):
-    payment: int
-    amount: int
-    on: date
-
-
-async def receipts_of(*, deal_id: int) -> list[ReceiptRow]:
-    """Return the money that was paid under a contract, in the order in which it came."""
-    return await fetch_into(
-        ReceiptRow,
-        """SELECT receipt.payment, receipt.amount, receipt."on" FROM receipt
-           JOIN payment ON payment.id = receipt.payment WHERE payment.deal = $1 ORDER BY receipt.id""",
-        deal_id,
-    )

@@ -29,6 +29,8 @@ CONTRACT = Lifecycle(
 #: A contract that holds goods: its quantity is reserved and counts as sold.
 HOLDING = frozenset({PENDING, PARTLY_SIGNED, ACTIVE, COMPLETED})
 SIGNED = frozenset({ACTIVE, COMPLETED})
+#: Contracts that both sides have signed, be they over since.
+BOUND = SIGNED | {TERMINATED}
 
 SCHEDULED, DISPATCHED, ARRIVED, ACCEPTED = "scheduled", "dispatched", "arrived", "accepted"
 PARTIALLY_ACCEPTED, REJECTED = "partially_accepted", "rejected"

@@ -94,6 +94,15 @@ async def versions_of(*, deal_id: int) -> list[Version]:
     return await fetch_into(Version, _VERSION + "WHERE deal = $1 ORDER BY version DESC", deal_id)
 
 
+async def is_proposed(*, deal_id: int) -> bool:
+    """Tell whether other terms of a contract wait for a signature."""
+    return bool(
+        await fetch_value(
+            "SELECT EXISTS (SELECT FROM contract_terms WHERE deal = $1 AND state = 'proposed')", deal_id
+        )
+    )
+
+
 async def fix_terms(*, deal_id: int, at: datetime) -> None:
     """Write down what is signed, where nobody has proposed anything. The contract's row is locked."""
     version, terms = await terms_in_force(deal_id=deal_id)

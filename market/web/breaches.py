@@ -29,13 +29,13 @@ from market.errors import Invalid, NotFound
 from market.i18n import Message, msg
 from market.web import fields
 from market.web.addresses import row_number
-from market.web.deal_sheet import side_of
+from market.web.deal_sheet import deal_and_side, party
 from market.web.fields import Wrong
 from market.web.forms import FileField, Filled, Form
 from market.web.guards import SignedIn, WebRequest, require
 from market.web.pages import redirect
 from market.web.pictures import ENDINGS, MOST_BYTES, picture_from
-from market.web.trade import BARE, KEY, acting, do_once, new_key, show
+from market.web.trade import BARE, KEY, acting, do_filled, new_key, show
 
 _GUARDS = [require("seller", "buyer", "official")]
 #: What the record's words mean to people.
@@ -92,15 +92,10 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
     return show(request, "breaches/index.html", cases=rows, grounds=GROUNDS, BREACH=BREACH)
 
 
-async def _deal(deal_id: int, viewer: Viewer) -> tuple[DealRow, str | None]:
-    deal = await deal_of(deal_id=row_number(deal_id), organisation_id=viewer.organisation_id)
-    return deal, side_of(deal, viewer)
-
-
 @get("/deals/{deal_id:int}/record")
 async def record(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) -> Response[str]:
     """Show how both sides have kept their contracts, the cases of this one, and the form for another."""
-    deal, side = await _deal(deal_id, viewer)
+    deal, side = await deal_and_side(deal_id, viewer)
     return await _draw_record(request, viewer, deal, side)
 
 
@@ -135,24 +130,10 @@ async def _draw_record(
     )
 
 
-async def _do(
-    viewer: Viewer,
-    filled: Filled,
-    name: str,
-    about: dict[str, Any],
-    deed: Callable[[datetime], Awaitable[object]],
-) -> str:
-    at = clock.now()
-    key = filled.values.get("key")
-    return await do_once(viewer=viewer, key=key, name=name, about=about, deed=lambda: deed(at), at=at)
-
-
 @post("/deals/{deal_id:int}/breaches")
 async def begin(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) -> Response[Any]:
     """Begin a case; it is a draft until it is filed."""
-    deal, side = await _deal(deal_id, viewer)
-    if side is None:
-        raise NotFound(msg("没有找到这份合同。"))
+    deal, side = await party(deal_id, viewer)
     filled = await case_form("buyer" if side == "seller" else "seller").read(request)
     try:
         filled.check()
@@ -160,7 +141,7 @@ async def begin(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) -
             deal_id=deal.id,
             **{name: filled.values[name] for name in ("ground", "statement", "quantity", "claim")},
         )
-        number = await _do(
+        number = await do_filled(
             viewer,
             filled,
             "breach_open",
@@ -179,10 +160,8 @@ async def reply(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) -
     """Say something to the facts about one's own contracts."""
     filled = await REPLY.read(request)
     filled.check()
-    deal, side = await _deal(deal_id, viewer)
-    if side is None:
-        raise NotFound(msg("没有找到这份合同。"))
-    await _do(
+    deal, side = await party(deal_id, viewer)
+    await do_filled(
         viewer,
         filled,
         "reply_to_facts",
@@ -237,7 +216,8 @@ async def _draw(
         ground=GROUNDS[case.against][case.ground],
         evidence=await evidence_of(breach_id=case.id),
         sums=sums,
-        later=later,
+        # what others paid is the claimant's own to show; the other side and the town see the sums
+        later=later if role == "claimant" else [],
         forms=forms,
         moves=moves,
         can_add=role != "official" and case.state in (*OPEN, DRAFT),
@@ -282,7 +262,7 @@ async def act(
         filled.check()
         work = await _work(deed, filled, case, viewer, acting(viewer, by))
         about = {"breach": case.id, "typed": {k: v for k, v in filled.typed.items() if k != "key"}}
-        await _do(viewer, filled, f"breach_{deed}", about, work)
+        await do_filled(viewer, filled, f"breach_{deed}", about, work)
     except Invalid as refused:
         again = filled.refused(refused)
         return await _draw(request, viewer, case, role, refused=(deed, again), status=422)

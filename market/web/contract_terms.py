@@ -7,10 +7,9 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from market import clock
 from market.accounts.rules import Viewer
 from market.deals.clauses import Terms
-from market.deals.queries import DealRow, deal_of
+from market.deals.queries import DealRow
 from market.deals.rules import CHANGEABLE, PROPOSED, TERMS
 from market.deals.terms import (
     LONGEST_NOTE,
@@ -29,14 +28,14 @@ from market.transitions import WrongState
 from market.units import FenPerKg
 from market.web import fields
 from market.web.addresses import row_number
-from market.web.deal_sheet import side_of
+from market.web.deal_sheet import deal_and_side, party
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest
 from market.web.pages import redirect
 from market.web.papers import attached
 from market.web.terms_form import SECTIONS, blank_form, terms_from
 from market.web.terms_form import TERMS as FORM
-from market.web.trade import KEY, acting, do_once, new_key, show
+from market.web.trade import KEY, acting, do_filled, new_key, show
 
 ANSWER = Form(reply=fields.text(msg("回话"), most=LONGEST_NOTE, optional=True), key=KEY)
 _DONE = {
@@ -46,15 +45,10 @@ _DONE = {
 }
 
 
-async def _deal(deal_id: int, viewer: Viewer) -> tuple[DealRow, str | None]:
-    deal = await deal_of(deal_id=row_number(deal_id), organisation_id=viewer.organisation_id)
-    return deal, side_of(deal, viewer)
-
-
 @get("/deals/{deal_id:int}/terms")
 async def index(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) -> Response[str]:
     """Show the terms in force and every proposal; a side may propose others."""
-    deal, side = await _deal(deal_id, viewer)
+    deal, side = await deal_and_side(deal_id, viewer)
     return await _draw(request, viewer, deal, side)
 
 
@@ -79,7 +73,10 @@ async def _draw(
         lines=lines_of(terms, price=FenPerKg(deal.price)),
         advice=advice_on(terms),
         levels=LEVELS,
-        versions=[(each, _changes(each, versions, deal), advice_on(each.terms)) for each in versions],
+        versions=[
+            (each, _changes(each, versions, deal), advice_on(each.terms) if each.state == PROPOSED else [])
+            for each in versions
+        ],
         can_change=side is not None and deal.state in CHANGEABLE,
         moves_of=lambda each: _moves(each, viewer, deal, side),
         form=form or blank_form(terms, base=version, key=new_key()),
@@ -125,16 +122,15 @@ def _dates(terms: Terms) -> Line:
 async def propose(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) -> Response[Any]:
     """Propose other terms, and sign them for one's own side."""
     filled = await FORM.read(request)
-    deal, side = await _side(deal_id, viewer)
-    at = clock.now()
+    deal, side = await party(deal_id, viewer)
     try:
         terms = terms_from(filled)
-        await do_once(
-            viewer=viewer,
-            key=filled.values["key"],
-            name="propose_terms",
-            about={"deal": deal.id, "typed": filled.typed},
-            deed=lambda: propose_terms(
+        await do_filled(
+            viewer,
+            filled,
+            "propose_terms",
+            {"deal": deal.id, "typed": filled.typed},
+            lambda at: propose_terms(
                 deal_id=deal.id,
                 base=filled.values["base"],
                 terms=terms,
@@ -143,7 +139,6 @@ async def propose(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int])
                 actor=acting(viewer, side),
                 at=at,
             ),
-            at=at,
         )
     except Invalid as refused:
         again = filled.refused(_beside_first_row(refused))
@@ -159,13 +154,6 @@ def _beside_first_row(refused: Invalid) -> Invalid:
     return Invalid(refused.message, named)
 
 
-async def _side(deal_id: int, viewer: Viewer) -> tuple[DealRow, str]:
-    deal, side = await _deal(deal_id, viewer)
-    if side is None:
-        raise NotFound(msg("没有找到这份合同。"))
-    return deal, side
-
-
 @post("/deals/{deal_id:int}/terms/{version:int}/{move:str}")
 async def answer(
     request: WebRequest,
@@ -179,15 +167,14 @@ async def answer(
         raise NotFound(msg("没有这一步，请回到合同页面操作。"))
     filled = await ANSWER.read(request)
     filled.check()
-    deal, side = await _side(deal_id, viewer)
-    at = clock.now()
+    deal, side = await party(deal_id, viewer)
     try:
-        await do_once(
-            viewer=viewer,
-            key=filled.values["key"],
-            name=f"{move}_terms",
-            about={"deal": deal.id, "version": version, "reply": filled.values["reply"]},
-            deed=lambda: answer_terms(
+        await do_filled(
+            viewer,
+            filled,
+            f"{move}_terms",
+            {"deal": deal.id, "version": version, "reply": filled.values["reply"]},
+            lambda at: answer_terms(
                 deal_id=deal.id,
                 version=row_number(version),
                 move=move,
@@ -196,7 +183,6 @@ async def answer(
                 at=at,
                 reply=filled.values["reply"],
             ),
-            at=at,
         )
     except WrongState:
         target = next(each.target for each in TERMS.moves if each.name == move)
@@ -209,7 +195,7 @@ async def answer(
 @get(["/deals/{deal_id:int}/contract.pdf", "/deals/{deal_id:int}/contract.docx"])
 async def as_file(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) -> Response[bytes]:
     """Return the contract with the terms in force."""
-    deal, _ = await _deal(deal_id, viewer)
+    deal, _ = await deal_and_side(deal_id, viewer)
     contract = await contract_of(deal)
     form = "pdf" if request.url.path.endswith(".pdf") else "docx"
     content = await asyncio.to_thread(contract_pdf if form == "pdf" else contract_docx, contract)

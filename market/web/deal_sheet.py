@@ -7,27 +7,28 @@ from market.accounts.rules import ROLES, Viewer
 from market.audit.queries import history
 from market.catalogue.queries import grades, produce_by_code
 from market.deals.breach_queries import cases_of
+from market.deals.clauses import price_of
 from market.deals.contacts import look_up_contacts
-from market.deals.queries import DealRow, deliveries_of, payments_of
+from market.deals.queries import DealRow, deal_of, deliveries_of, payments_of
 from market.deals.rules import (
     ACTIVE,
+    BOUND,
     BREACH,
     CONTRACT,
     DELIVERY,
     PARTLY_SIGNED,
     PAYMENT,
     PENDING,
-    PROPOSED,
-    SIGNED,
     TAKEN,
-    TERMINATED,
 )
-from market.deals.terms import terms_in_force, versions_of
+from market.deals.terms import is_proposed, terms_in_force
 from market.deals.unfair import LEVELS, advice_on
 from market.deals.wording import lines_of
+from market.errors import NotFound
 from market.i18n import Message, msg
 from market.units import Fen, FenPerKg, Gram, amount
 from market.web import fields
+from market.web.addresses import row_number
 from market.web.forms import Filled, Form
 from market.web.guards import WebRequest
 from market.web.trade import KEY, acting, new_key, refusal_form, show
@@ -80,6 +81,24 @@ def side_of(deal: DealRow, viewer: Viewer) -> str | None:
     return {deal.seller: "seller", deal.buyer: "buyer"}.get(viewer.organisation_id)
 
 
+async def deal_and_side(deal_id: int, viewer: Viewer) -> tuple[DealRow, str | None]:
+    """Return a contract that the viewer may see, and which side of it the viewer is."""
+    deal = await deal_of(deal_id=row_number(deal_id), organisation_id=viewer.organisation_id)
+    return deal, side_of(deal, viewer)
+
+
+async def party(deal_id: int, viewer: Viewer) -> tuple[DealRow, str]:
+    """Return a contract of the viewer's, and which side of it the viewer is.
+
+    Raises:
+        NotFound: there is none, or it is not the viewer's to act under.
+    """
+    deal, side = await deal_and_side(deal_id, viewer)
+    if side is None:
+        raise NotFound(msg("没有找到这份合同。"))
+    return deal, side
+
+
 def has_signed(deal: DealRow, side: str | None) -> bool:
     return (deal.seller_signed_at if side == "seller" else deal.buyer_signed_at) is not None
 
@@ -128,6 +147,7 @@ async def draw(
     blank_refusal = (await refusal_form(request)).blank(key=new_key())
     grade = next((each for each in await grades() if each.level == deal.grade), None)
     version, terms = await terms_in_force(deal_id=deal.id)
+    price = price_of(terms, FenPerKg(deal.price))
     return show(
         request,
         "deals/one.html",
@@ -136,7 +156,8 @@ async def draw(
         side=side,
         produce=await produce_by_code(deal.produce),
         grade=grade,
-        total=total_of(deal),
+        price=price,
+        total=amount(Gram(deal.quantity), price),
         source=SOURCES.get(deal.source),
         can_sign=needs_signature(deal, viewer),
         can_cancel=side is not None and "cancel" in CONTRACT.available(state=deal.state, by=side),
@@ -169,12 +190,12 @@ async def draw(
         steps=await history(subjects=[f"deal:{deal.id}"]),
         deeds=DEEDS,
         tones=_TONES,
-        is_signed=deal.state in {*SIGNED, TERMINATED},
+        is_signed=deal.state in BOUND,
         version=version,
         lines=lines_of(terms, price=FenPerKg(deal.price)),
         advice=advice_on(terms),
         levels=LEVELS,
-        has_proposal=any(each.state == PROPOSED for each in await versions_of(deal_id=deal.id)),
+        has_proposal=await is_proposed(deal_id=deal.id),
         CONTRACT=CONTRACT,
         DELIVERY=DELIVERY,
         PAYMENT=PAYMENT,

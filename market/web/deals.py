@@ -1,7 +1,5 @@
 """Contracts: the list, one contract as a sheet that can be printed, and what is done under it."""
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,13 +7,12 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from market import clock
 from market.accounts.rules import Viewer
 from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import cancel as cancel_deal
 from market.deals.operations import sign as sign_deal
 from market.deals.paying import pay
-from market.deals.queries import DealRow, deal_of, deals_of, deliveries_of, payments_of
+from market.deals.queries import deals_of, deliveries_of, payments_of
 from market.deals.rules import (
     ACTIVE,
     CANCELLED,
@@ -31,22 +28,23 @@ from market.i18n import Message, msg
 from market.transitions import WrongState
 from market.units import Fen, Gram
 from market.web import pages
-from market.web.addresses import row_number
 from market.web.deal_sheet import (
     ACCEPT_LOSS,
     DELIVERY_MOVES,
     PAY_PART,
     SCHEDULE,
+    deal_and_side,
     draw,
     has_signed,
     needs_signature,
     part_form,
+    party,
     side_of,
     total_of,
 )
 from market.web.forms import Filled
 from market.web.guards import SignedIn, WebRequest, require
-from market.web.trade import BARE, acting, do_once, refusal_form, show
+from market.web.trade import BARE, acting, do_filled, refusal_form, show
 
 _SHELVES: dict[str, tuple[Message, frozenset[str]]] = {
     "": (msg("全部"), CONTRACT.states),
@@ -91,29 +89,8 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
 @get("/deals/{deal_id:int}")
 async def one(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) -> Response[str]:
     """The contract with everything done under it."""
-    deal = await deal_of(deal_id=row_number(deal_id), organisation_id=viewer.organisation_id)
+    deal, _ = await deal_and_side(deal_id, viewer)
     return await draw(request, viewer, deal)
-
-
-async def _party(deal_id: int, viewer: Viewer) -> tuple[DealRow, str]:
-    deal = await deal_of(deal_id=row_number(deal_id), organisation_id=viewer.organisation_id)
-    side = side_of(deal, viewer)
-    if side is None:
-        raise NotFound(msg("没有找到这份合同。"))
-    return deal, side
-
-
-async def _do(
-    viewer: Viewer,
-    filled: Filled,
-    name: str,
-    about: dict[str, Any],
-    deed: Callable[[datetime], Awaitable[object]],
-) -> str:
-    at = clock.now()
-    return await do_once(
-        viewer=viewer, key=filled.values["key"], name=name, about=about, deed=lambda: deed(at), at=at
-    )
 
 
 @post("/deals/{deal_id:int}/sign")
@@ -121,9 +98,9 @@ async def sign(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) ->
     """Sign for one's own side."""
     filled = await BARE.read(request)
     filled.check()
-    deal, side = await _party(deal_id, viewer)
+    deal, side = await party(deal_id, viewer)
     try:
-        state = await _do(
+        state = await do_filled(
             viewer,
             filled,
             "deal_sign",
@@ -145,9 +122,9 @@ async def cancel(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) 
     """Cancel a contract that does not bind yet."""
     filled = await BARE.read(request)
     filled.check()
-    deal, side = await _party(deal_id, viewer)
+    deal, side = await party(deal_id, viewer)
     try:
-        await _do(
+        await do_filled(
             viewer,
             filled,
             "deal_cancel",
@@ -166,10 +143,10 @@ async def cancel(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) 
 async def schedule(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) -> Response[Any]:
     """Announce a delivery."""
     filled = await SCHEDULE.read(request)
-    deal, side = await _party(deal_id, viewer)
+    deal, side = await party(deal_id, viewer)
     try:
         filled.check()
-        await _do(
+        await do_filled(
             viewer,
             filled,
             "delivery_schedule",
@@ -201,12 +178,12 @@ class _Step(msgspec.Struct, frozen=True):
 async def _move(
     request: WebRequest, viewer: Viewer, deal_id: int, delivery_id: int, filled: Filled, step: _Step
 ) -> Response[Any]:
-    deal, side = await _party(deal_id, viewer)
+    deal, side = await party(deal_id, viewer)
     before = {each.id: each.state for each in await deliveries_of(deal_id=deal_id)}
     if delivery_id not in before:
         raise NotFound(msg("没有找到这次发货。"))
     try:
-        await _do(
+        await do_filled(
             viewer,
             filled,
             f"delivery_{step.move}",
@@ -286,7 +263,7 @@ async def _checked(
     request: WebRequest, viewer: Viewer, deal_id: int, delivery_id: int, filled: Filled, step: _Step
 ) -> Response[Any]:
     if filled.errors:
-        deal, _ = await _party(deal_id, viewer)
+        deal, _ = await party(deal_id, viewer)
         return await draw(request, viewer, deal, refused=(delivery_id, step.move, filled), status=422)
     return await _move(request, viewer, deal_id, delivery_id, filled, step)
 
@@ -310,14 +287,14 @@ async def pay_part(
 async def _pay(
     request: WebRequest, viewer: Viewer, deal_id: int, payment_id: int, filled: Filled
 ) -> Response[Any]:
-    deal, _ = await _party(deal_id, viewer)
+    deal, _ = await party(deal_id, viewer)
     before = {each.id: each.state for each in await payments_of(deal_id=deal_id)}
     if payment_id not in before:
         raise NotFound(msg("没有找到这笔货款。"))
     try:
         filled.check()
         money = filled.values.get("money")
-        await _do(
+        await do_filled(
             viewer,
             filled,
             "payment_pay",

@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 from litestar import Response
 
+from market import clock
 from market.accounts.rules import Actor, Viewer
 from market.catalogue.queries import reasons
 from market.db.replay import once
 from market.i18n import Language, Message, msg
 from market.web import fields, pages
-from market.web.forms import Form
+from market.web.forms import Filled, Form
 from market.web.guards import WebRequest
 from market.web.language import language_of
 
@@ -89,6 +90,20 @@ async def do_once(
         at=at,
     )
     return done.result
+
+
+async def do_filled(
+    viewer: Viewer,
+    filled: Filled,
+    name: str,
+    about: dict[str, Any],
+    deed: Callable[[datetime], Awaitable[object]],
+) -> str:
+    """Do now what a form with a ``key`` asked for, as :func:`do_once`."""
+    at = clock.now()
+    return await do_once(
+        viewer=viewer, key=filled.values["key"], name=name, about=about, deed=lambda: deed(at), at=at
+    )
 
 
 def acting(viewer: Viewer, side: str) -> Actor:
