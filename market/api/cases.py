@@ -1,6 +1,6 @@
 """The worry book: goods that do not move, what is done about them, and who has to by when."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -13,43 +13,11 @@ from market.api.handling import acting, deed, do_once, read
 from market.api.inputs import Code, IdempotencyKey, PathId, Reader, RowId, SignedIn
 from market.api.outputs import Moved, told
 from market.cases import operations, rules
-from market.cases.queries import case_of, cases_of, diaries_of
+from market.cases.queries import CaseRow, case_of, cases_of, diaries_of
 
 CaseNote = Annotated[
     str, Meta(max_length=rules.LONGEST_NOTE, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")
 ]
-
-
-class CaseView(msgspec.Struct, frozen=True):
-    """Grams. `level`: village, town, county, city. `obstacle`: what the newest run found first."""
-
-    id: int
-    listing: int
-    title: str
-    title_en: str
-    listing_state: str
-    quantity: int
-    remaining: int
-    seller: int
-    seller_name: str
-    seller_name_en: str
-    town: int
-    state: str
-    cause: str
-    level: str
-    owner: int
-    owner_name: str
-    owner_name_en: str
-    in_charge: str
-    due_on: date
-    stuck_since: date
-    opened_at: datetime
-    level_since: datetime
-    closed_at: datetime | None
-    reason: str | None
-    reason_note: str
-    obstacle: str | None
-    decided: bool
 
 
 class EntryView(msgspec.Struct, frozen=True):
@@ -66,7 +34,7 @@ class EntryView(msgspec.Struct, frozen=True):
 
 
 class CaseWithDiary(msgspec.Struct, frozen=True):
-    case: CaseView
+    case: CaseRow
     diary: list[EntryView]
 
 
@@ -99,9 +67,9 @@ def _by(viewer: Viewer) -> Actor:
 
 
 @read("/cases")
-async def mine(viewer: SignedIn, language: Reader) -> list[CaseView]:
+async def mine(viewer: SignedIn) -> list[CaseRow]:
     """Your open cases and those of your town's sellers, by seller, the longest stuck first."""
-    return [told(CaseView, row, language) for row in await cases_of(organisation_id=viewer.organisation_id)]
+    return await cases_of(organisation_id=viewer.organisation_id)
 
 
 @read("/cases/{case_id:int}")
@@ -109,7 +77,7 @@ async def one(viewer: SignedIn, language: Reader, case_id: PathId) -> CaseWithDi
     """One case with its diary, the oldest line first; for the seller and the town."""
     row = await case_of(case_id=case_id, organisation_id=viewer.organisation_id)
     lines = await diaries_of(case_ids=[case_id], organisation_id=viewer.organisation_id)
-    return CaseWithDiary(told(CaseView, row, language), [told(EntryView, line, language) for line in lines])
+    return CaseWithDiary(row, [told(EntryView, line, language) for line in lines])
 
 
 @deed("/cases", body=NewCase)

@@ -9,7 +9,8 @@ from market.i18n import Message, msg
 
 
 class CaseRow(msgspec.Struct, frozen=True):
-    """Grams. ``obstacle``: what the newest run that looked found first; ``decided``: at its present level."""
+    """Grams. ``level``: village, town, county, city. ``obstacle``: what the newest run that looked found
+    first; ``decided``: at its present level."""
 
     id: int
     listing: int

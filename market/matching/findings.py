@@ -77,6 +77,18 @@ async def diagnosis_of(*, listing_id: int, organisation_id: int) -> list[Diagnos
     return [DiagnosisRow(**_read(row)) for row in rows]
 
 
+async def first_diagnoses_of(*, listing_ids: list[int], organisation_id: int) -> list[DiagnosisRow]:
+    """Return the first finding of :func:`diagnosis_of` for each of these listings that has one."""
+    rows = await fetch(
+        f"""{_OF_LISTINGS} JOIN organisation ON organisation.id = listing.owner
+           WHERE diagnosis.listing = ANY($1::bigint[]) AND $2 IN (listing.owner, organisation.town)
+             AND run.id = {_NEWEST} AND diagnosis.rank = 1""",
+        listing_ids,
+        organisation_id,
+    )
+    return [DiagnosisRow(**_read(row)) for row in rows]
+
+
 async def diagnoses_of_run(*, run_id: int, town_id: int) -> list[DiagnosisRow]:
     """Return every finding about listings of a run of the town, the largest rest first."""
     rows = await fetch(

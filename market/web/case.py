@@ -121,7 +121,7 @@ async def _draw(
         status=status,
         case=case,
         lines=await diaries_of(case_ids=[case.id], organisation_id=viewer.organisation_id),
-        advice=await first_advice(case, viewer, language_of(request)),
+        advice=(await first_advice([case], viewer, language_of(request))).get(case.id),
         why=why_of(case, viewer),
         forms=drawn,
         above=rules.above(case.level),

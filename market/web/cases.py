@@ -14,7 +14,7 @@ from market.cases.operations import open_case
 from market.cases.queries import CaseRow, EntryRow, agenda_of, cases_of, diaries_of, openable_by
 from market.errors import Invalid, NotFound
 from market.i18n import Language, Message, msg
-from market.matching.findings import DiagnosisRow, diagnosis_of
+from market.matching.findings import first_diagnoses_of
 from market.units import Gram
 from market.web import fields, formats
 from market.web.forms import Filled, Form
@@ -98,7 +98,7 @@ async def agenda(request: WebRequest, viewer: SignedIn, level: FromPath[str]) ->
         "cases/agenda.html",
         rows=rows,
         lines={case: each[-_LINES:] for case, each in lines.items()},
-        advice={each.id: await first_advice(each, viewer, language_of(request)) for each in rows},
+        advice=await first_advice(rows, viewer, language_of(request)),
         mass=Gram(sum(each.remaining for each in rows)),
         fresh=sum(not each.decided for each in rows),
         level=level,
@@ -111,14 +111,15 @@ async def agenda(request: WebRequest, viewer: SignedIn, level: FromPath[str]) ->
     )
 
 
-async def first_advice(case: CaseRow, viewer: Viewer, language: Language) -> Message | None:
-    """Return the cheapest change that the newest run found for a case's goods; None where it found none."""
-    findings: list[DiagnosisRow] = await diagnosis_of(
-        listing_id=case.listing, organisation_id=viewer.organisation_id
-    )
+async def first_advice(cases: list[CaseRow], viewer: Viewer, language: Language) -> dict[int, Message]:
+    """Return the cheapest change that the newest run found for the goods of each case, where it found one."""
+    listings = [case.listing for case in cases]
+    findings = await first_diagnoses_of(listing_ids=listings, organisation_id=viewer.organisation_id)
     if not findings:
-        return None
-    return finding_told(findings[0], await words_for(language, findings[:1]))
+        return {}
+    words = await words_for(language, findings)
+    told = {each.listing: finding_told(each, words) for each in findings}
+    return {case.id: told[case.listing] for case in cases if case.listing in told}
 
 
 async def _new_form(request: WebRequest, viewer: Viewer) -> Form:

@@ -9,8 +9,11 @@ from market import clock
 from market.cases import rules
 from market.cases.queries import cases_of
 from market.cases.rounds import round_of_cases
-from market.db.session import execute
+from market.db.session import execute, fetch_value
+from market.units import FenPerKg
+from market.web.formats import price
 from tests.integration.web.conftest import Browser, SignedInAs, faults
+from tests.integration.web.trading import diagnose
 
 
 @pytest.fixture
@@ -116,6 +119,31 @@ async def test_official_puts_in_charge_sends_up_and_prints_the_agenda(
     assert "新上会" not in agenda.text.replace("新上会 0 件", "")
     assert (await desk.get("/cases/agenda/village")).status_code == 200
     assert (await desk.get("/cases/agenda/moon")).status_code == 404
+
+
+async def test_agenda_gives_each_case_the_advice_for_its_own_goods(
+    factory: Factory, official: Member, village: Member, desk: Browser
+) -> None:
+    listings = [await factory.listing(village, kg=kg) for kg in (3_000, 2_000, 1_000)]
+    await execute("UPDATE listing SET published_at = $1", clock.now() - timedelta(30))
+    await round_of_cases(at=clock.now())
+    # of the newest run alone, and only where it found something
+    for listing_id, cost in ((listings[2], 30), (listings[0], 10)):
+        await diagnose(official, listing_id, cost=cost * 100)
+    await execute(
+        "UPDATE diagnosis SET run = (SELECT max(run) FROM diagnosis) WHERE listing = $1", listings[2]
+    )
+    text = (await desk.get("/cases/agenda/village")).text
+    ask = int(await fetch_value("SELECT ask FROM listing WHERE id = $1", listings[0]))
+    first, last = (f"要价改为 {price(FenPerKg(ask - cut), 'zh')}" for cut in (10, 30))
+    places = [text.index(part) for part in (first, "最近一次撮合没有留下诊断", last)]
+    assert places == sorted(places)
+    case = next(
+        each
+        for each in await cases_of(organisation_id=village.organisation_id)
+        if each.listing == listings[2]
+    )
+    assert last in (await desk.get(f"/cases/{case.id}")).text
 
 
 async def test_a_case_is_opened_by_hand_once(
