@@ -169,6 +169,22 @@ async def _once(
     )
 
 
+async def _on_lot(
+    viewer: Viewer,
+    key: str | None,
+    lot_id: int,
+    body: msgspec.Struct,
+    do: Callable[[datetime], Awaitable[object]],
+) -> Rest:
+    """Do something to a lot once; return what nobody has reserved of it afterwards."""
+
+    async def done(at: datetime) -> Rest:
+        await do(at)
+        return Rest((await lot_page(lot_id, viewer.organisation_id)).remaining)
+
+    return await _once(viewer, key, lot_id, body, Rest, done)
+
+
 @read("/storages")
 async def storages(viewer: SignedIn) -> list[StorageView]:
     """Your storage places: capacity, and what stands in them, in grams."""
@@ -230,21 +246,19 @@ async def correct(
     """Write down what was lost or found without a sale."""
     require(viewer, "seller")
 
-    async def do(at: datetime) -> Rest:
-        return Rest(
-            await stock.correct_stock(
-                lot_id=lot_id,
-                grams=data.grams * (-1 if data.direction == "lost" else 1),
-                reason=data.reason,
-                storage_id=data.storage_id,
-                note=data.note,
-                owner_id=viewer.organisation_id,
-                actor=acting(viewer, "seller"),
-                at=at,
-            )
+    async def do(at: datetime) -> None:
+        await stock.correct_stock(
+            lot_id=lot_id,
+            grams=data.grams * (-1 if data.direction == "lost" else 1),
+            reason=data.reason,
+            storage_id=data.storage_id,
+            note=data.note,
+            owner_id=viewer.organisation_id,
+            actor=acting(viewer, "seller"),
+            at=at,
         )
 
-    return await _once(viewer, key, lot_id, data, Rest, do)
+    return await _on_lot(viewer, key, lot_id, data, do)
 
 
 @deed("/lots/{lot_id:int}/moves", body=Moving)
@@ -252,7 +266,7 @@ async def move(viewer: SignedIn, lot_id: PathId, data: JSONBody[Moving], key: Id
     """Bring goods from place to place."""
     require(viewer, "seller")
 
-    async def do(at: datetime) -> Rest:
+    async def do(at: datetime) -> None:
         await stock.move_stock(
             lot_id=lot_id,
             grams=Gram(data.grams),
@@ -262,9 +276,8 @@ async def move(viewer: SignedIn, lot_id: PathId, data: JSONBody[Moving], key: Id
             actor=acting(viewer, "seller"),
             at=at,
         )
-        return Rest((await lot_page(lot_id, viewer.organisation_id)).remaining)
 
-    return await _once(viewer, key, lot_id, data, Rest, do)
+    return await _on_lot(viewer, key, lot_id, data, do)
 
 
 @deed("/lots/{lot_id:int}/dispatches", body=Sending)
@@ -272,7 +285,7 @@ async def send(viewer: SignedIn, lot_id: PathId, data: JSONBody[Sending], key: I
     """Write down that goods of a contract have left, or have come back."""
     require(viewer, "seller")
 
-    async def do(at: datetime) -> Rest:
+    async def do(at: datetime) -> None:
         pass_gate = stock.send_stock if data.direction == "out" else stock.take_back
         await pass_gate(
             lot_id=lot_id,
@@ -283,9 +296,8 @@ async def send(viewer: SignedIn, lot_id: PathId, data: JSONBody[Sending], key: I
             actor=acting(viewer, "seller"),
             at=at,
         )
-        return Rest((await lot_page(lot_id, viewer.organisation_id)).remaining)
 
-    return await _once(viewer, key, lot_id, data, Rest, do)
+    return await _on_lot(viewer, key, lot_id, data, do)
 
 
 @deed("/lots/{lot_id:int}/transformations", body=Processing, status=201)
@@ -313,7 +325,7 @@ async def share(viewer: SignedIn, lot_id: PathId, data: JSONBody[Shares], key: I
     """Write down what each household gave of a pooled lot; only your organisation ever reads the names."""
     require(viewer, "seller")
 
-    async def do(at: datetime) -> Rest:
+    async def do(at: datetime) -> None:
         await set_shares(
             lot_id=lot_id,
             shares=[Share(each.household, each.grams) for each in data.shares],
@@ -321,9 +333,8 @@ async def share(viewer: SignedIn, lot_id: PathId, data: JSONBody[Shares], key: I
             actor=acting(viewer, "seller"),
             at=at,
         )
-        return Rest((await lot_page(lot_id, viewer.organisation_id)).remaining)
 
-    return await _once(viewer, key, lot_id, data, Rest, do)
+    return await _on_lot(viewer, key, lot_id, data, do)
 
 
 @deed("/lots/{lot_id:int}/settlements", body=Receipt, status=201)

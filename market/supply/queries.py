@@ -254,7 +254,7 @@ async def unsold(town: int, *, today: date) -> list[OwnListing]:
 
 
 class StockDay(msgspec.Struct, frozen=True):
-    """Grams: what came in, what was reserved (less what was released), what was left at the day's end."""
+    """Grams: what came in, what was reserved or lost (less what was released), what was left in the end."""
 
     day: date
     added: int

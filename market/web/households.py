@@ -104,8 +104,12 @@ async def settlement_file(
 ) -> Response[bytes]:
     """The same list as a workbook."""
     found, lines = await settlement_page(row_number(settlement_id), viewer.organisation_id)
-    content = settlement_workbook(
-        settlement=found, lines=lines, owner=viewer.organisation_name, language=language_of(request)
+    content = await asyncio.to_thread(
+        settlement_workbook,
+        settlement=found,
+        lines=lines,
+        owner=viewer.organisation_name,
+        language=language_of(request),
     )
     return attachment(content, f"settlement-{settlement_id}.xlsx", MEDIA_TYPE)
 

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from fixtures.factories import STORY, Factory, Member
+from market.bids.accepting import accept_bid
 from market.db.session import Engine, execute, fetch, fetch_value
 from market.deals.breach import NewCase, file_case, open_case
 from market.deals.breach_termination import terminate
@@ -147,10 +148,20 @@ async def test_what_is_reserved_can_not_be_lost_and_what_is_lost_can_not_be_sold
     await check_sums()
 
 
+async def test_bid_for_more_than_a_loss_has_left_is_not_accepted(factory: Factory, seller: Member) -> None:
+    listing = await factory.listing(seller, kg=1_000)
+    lot = await lot_of(listing)
+    bid_id = await bid(listing, await factory.member(role="buyer"), kg=700)
+    assert await correct(seller, lot, -301, "spoiled") == 699_000
+    with pytest.raises(Conflict):
+        await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
+    assert await correct(seller, lot, 1, "counted_more") == 700_000
+    await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
+    assert (await lot_page(lot, seller.organisation_id)).remaining == 0
+
+
 async def sold(factory: Factory, seller: Member, buyer: Member, listing: int, *, kg: int) -> int:
     """A contract in force on a listing."""
-    from market.bids.operations import accept_bid
-
     bid_id = await bid(listing, buyer, kg=kg)
     await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
     deal = int(await fetch_value("SELECT max(id) FROM deal"))
