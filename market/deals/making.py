@@ -77,15 +77,17 @@ async def make_deals(wishes: Sequence[DealWish]) -> list[int | MarketError]:
                 [goods[n]["deal"] for n in served],
                 [wishes[n].at for n in served],
             )
+            left: dict[int, int] = {}
             for n, rest in zip(served, rests, strict=True):
                 if rest is None:
                     outcomes[n] = _too_little()
+                else:
+                    left[wishes[n].deal.listing_id] = rest
             served = [n for n, rest in zip(served, rests, strict=True) if rest is not None]
-            emptied = {wishes[n].deal.listing_id: rests[i] == 0 for i, n in enumerate(served)}
         if served:
             await _write([(wishes[n], goods[n]) for n in served])
             await _note_what_is_left(
-                [wishes[n].deal for n in served], sold_out=[each for each, gone in emptied.items() if gone]
+                [wishes[n].deal for n in served], sold_out=[each for each, rest in left.items() if rest == 0]
             )
     return outcomes
 
