@@ -9,14 +9,14 @@ from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.bids import rules
 from market.bids.accepting import accept
-from market.bids.operations import Placed, by_author, check_demand, taken_up
+from market.bids.operations import NewBid, Placed, by_author, check_terms, taken_up
 from market.db.replay import once
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid
 from market.i18n import Message, msg
 from market.notices.operations import notify
 from market.supply.rules import NEGOTIABLE
-from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, kg, yuan_per_kg
+from market.units import FenPerKg, Gram, kg, yuan_per_kg
 
 
 class Counter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -215,22 +215,12 @@ async def _check(counter: Counter, parent: Record) -> None:
         new=(counter.quantity, counter.price, counter.deliver_from, counter.deliver_to),
         old=(parent["quantity"], parent["price"], parent["deliver_from"], parent["deliver_to"]),
     )
-    rules.check_quantity(
+    turn = NewBid(
+        listing_id=parent["listing"],
         quantity=counter.quantity,
-        remaining=Gram(listing["remaining"]),
-        min_order=Gram(listing["min_order"]),
+        price=counter.price,
+        deliver_from=counter.deliver_from,
+        deliver_to=counter.deliver_to,
+        demand_id=parent["demand"],
     )
-    rules.check_price(counter.price, most=MOST_FEN_PER_KG)
-    rules.check_window(
-        start=counter.deliver_from,
-        end=counter.deliver_to,
-        first=listing["available_from"],
-        last=listing["available_to"],
-    )
-    if parent["demand"] is not None:
-        await check_demand(
-            demand_id=parent["demand"],
-            listing_id=parent["listing"],
-            quantity=counter.quantity,
-            buyer_id=parent["buyer"],
-        )
+    await check_terms(turn, listing=listing, buyer_id=parent["buyer"])

@@ -6,7 +6,7 @@ import msgspec
 from asyncpg import Record
 
 from market import clock
-from market.accounts.rules import Actor
+from market.accounts.rules import SYSTEM, Actor
 from market.audit.operations import record
 from market.bids import rules
 from market.db.jobs import Run, job
@@ -14,8 +14,6 @@ from market.db.session import execute, fetch, transaction
 from market.i18n import msg
 from market.notices.operations import notify
 from market.supply.rules import CLOSING, NEGOTIABLE, PUBLISHED, SEALED, SUSPENDED
-
-SYSTEM = Actor(None, None, "system")
 
 
 class Closing(msgspec.Struct, frozen=True):

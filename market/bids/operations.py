@@ -59,17 +59,7 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
             raise Conflict(msg("这批货用密封报价：截止前请交密封报价，开标后不再收。"))
         if row["way"] == FIXED:
             rules.check_fixed(bid.price, ask=FenPerKg(row["ask"]))
-        rules.check_quantity(
-            quantity=bid.quantity, remaining=Gram(row["remaining"]), min_order=Gram(row["min_order"])
-        )
-        rules.check_price(bid.price, most=MOST_FEN_PER_KG)
-        rules.check_window(
-            start=bid.deliver_from, end=bid.deliver_to, first=row["available_from"], last=row["available_to"]
-        )
-        if bid.demand_id is not None:
-            await check_demand(
-                demand_id=bid.demand_id, listing_id=bid.listing_id, quantity=bid.quantity, buyer_id=buyer_id
-            )
+        await check_terms(bid, listing=row, buyer_id=buyer_id)
         rows = await fetch(
             """INSERT INTO bid (listing, demand, buyer, quantity, price, deliver_from, deliver_to, note,
                                 state, created_by, created_at, expires_at)
@@ -114,7 +104,31 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
     return placed.bid_id
 
 
-async def check_demand(*, demand_id: int, listing_id: int, quantity: Gram, buyer_id: int) -> None:
+async def check_terms(bid: NewBid, *, listing: Record, buyer_id: int) -> None:
+    """Hold a bid, open or under seal, or a counter in its form against its listing and the buyer's demand.
+
+    ``listing`` is the row that the caller holds, with what is ``remaining`` of its lot just now.
+
+    Raises:
+        Invalid: with the field that is wrong.
+    """
+    rules.check_quantity(
+        quantity=bid.quantity, remaining=Gram(listing["remaining"]), min_order=Gram(listing["min_order"])
+    )
+    rules.check_price(bid.price, most=MOST_FEN_PER_KG)
+    rules.check_window(
+        start=bid.deliver_from,
+        end=bid.deliver_to,
+        first=listing["available_from"],
+        last=listing["available_to"],
+    )
+    if bid.demand_id is not None:
+        await _check_demand(
+            demand_id=bid.demand_id, listing_id=bid.listing_id, quantity=bid.quantity, buyer_id=buyer_id
+        )
+
+
+async def _check_demand(*, demand_id: int, listing_id: int, quantity: Gram, buyer_id: int) -> None:
     """A bid that is to count towards a demand must be on the buyer's own, and fit into it.
 
     Raises:

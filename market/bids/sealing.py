@@ -11,13 +11,12 @@ import msgspec
 
 from market.accounts.rules import Actor
 from market.bids import rules
-from market.bids.operations import NewBid, check_demand
+from market.bids.operations import NewBid, check_terms
 from market.db.replay import once
 from market.db.session import execute, fetch, fetch_into, transaction
 from market.errors import Conflict, NotFound
 from market.i18n import msg
 from market.supply.rules import SEALED
-from market.units import MOST_FEN_PER_KG, Gram
 
 
 class Sealed(msgspec.Struct, frozen=True):
@@ -54,22 +53,7 @@ async def seal_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, ke
             raise Conflict(msg("这批货不用密封报价，请直接出价。"))
         if listing["opened_at"] is not None or listing["closes_at"] <= at:
             raise Conflict(msg("报价已经截止，不再收。"))
-        rules.check_quantity(
-            quantity=bid.quantity,
-            remaining=Gram(listing["remaining"]),
-            min_order=Gram(listing["min_order"]),
-        )
-        rules.check_price(bid.price, most=MOST_FEN_PER_KG)
-        rules.check_window(
-            start=bid.deliver_from,
-            end=bid.deliver_to,
-            first=listing["available_from"],
-            last=listing["available_to"],
-        )
-        if bid.demand_id is not None:
-            await check_demand(
-                demand_id=bid.demand_id, listing_id=bid.listing_id, quantity=bid.quantity, buyer_id=buyer_id
-            )
+        await check_terms(bid, listing=listing, buyer_id=buyer_id)
         mark = uuid.uuid4().hex
         laid = await fetch(
             """INSERT INTO sealed_bid (mark, listing, demand, buyer, quantity, price, deliver_from,
