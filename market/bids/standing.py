@@ -6,7 +6,7 @@ from market.accounts.rules import Actor
 from market.bids import rules
 from market.db.session import fetch, transaction
 from market.i18n import msg
-from market.notices.operations import notify
+from market.notices.operations import Word, notify_all
 from market.supply.commands import NewTerms
 from market.supply.operations import revise_listing
 
@@ -26,6 +26,11 @@ async def revise_terms(
             listing_id,
             rules.SUBMITTED,
         )
+        # its lot before the listing, as whoever makes a deal takes them
+        await fetch(
+            "SELECT id FROM lot WHERE id = (SELECT lot FROM listing WHERE id = $1) FOR NO KEY UPDATE",
+            listing_id,
+        )
         before = await _terms(listing_id)
         await revise_listing(listing_id=listing_id, terms=terms, owner_id=owner_id, actor=actor, at=at)
         if rules.matters(before, terms):
@@ -35,8 +40,7 @@ async def revise_terms(
 async def unsettle(*, listing_id: int, at: datetime) -> int:
     """Ask the author of every open turn on a listing whether it still stands; return how many.
 
-    For every change that matters to who has made a turn: price, window, minimum order, proofs taken
-    away, less goods.
+    For every change that matters to who has made a turn: price, window, minimum order, proofs taken away.
     """
     unsettled = await fetch(
         """UPDATE bid SET state = $2, awaiting = bid.author FROM listing
@@ -46,20 +50,24 @@ async def unsettle(*, listing_id: int, at: datetime) -> int:
         rules.BID.apply("unsettle", state=rules.SUBMITTED, by="system"),
         rules.SUBMITTED,
     )
+    words = []
     for bid in unsettled:
         for side in rules.SIDES:
             asks = side == bid["author"]
             if not asks and side == "seller":
                 continue  # who changed the terms knows that the buyer is asked again
-            await notify(
-                organisation_id=bid["buyer"] if side == "buyer" else bid["owner"],
-                kind="bid_unsettled",
-                message=msg("“{title}”的条件改了，请确认您的出价是否还算数。", title=bid["title"])
-                if asks
-                else msg("“{title}”的条件改了，卖方的还价要由卖方重新确认后才算数。", title=bid["title"]),
-                link=f"/bids/{bid['id']}",
-                at=at,
+            words.append(
+                Word(
+                    bid["buyer"] if side == "buyer" else bid["owner"],
+                    "bid_unsettled",
+                    msg("“{title}”的条件改了，请确认您的出价是否还算数。", title=bid["title"])
+                    if asks
+                    else msg("“{title}”的条件改了，卖方的还价要由卖方重新确认后才算数。", title=bid["title"]),
+                    f"/bids/{bid['id']}",
+                    at,
+                )
             )
+    await notify_all(words)
     return len(unsettled)
 
 
@@ -74,18 +82,17 @@ async def expire_bids(*, at: datetime) -> int:
             sorted(rules.BID.sources("expire")),
             at,
         )
+        words = []
         for bid in lapsed:
-            message = msg("您对“{title}”的出价过了答复期限，没有成交。", title=bid["title"])
-            for party in (bid["buyer"], bid["owner"]):
-                await notify(
-                    organisation_id=party,
-                    kind="bid_expired",
-                    message=message
-                    if party == bid["buyer"]
-                    else msg("“{title}”的一笔出价过了答复期限，没有成交。", title=bid["title"]),
-                    link=f"/bids/{bid['id']}",
-                    at=at,
-                )
+            told = {
+                bid["buyer"]: msg("您对“{title}”的出价过了答复期限，没有成交。", title=bid["title"]),
+                bid["owner"]: msg("“{title}”的一笔出价过了答复期限，没有成交。", title=bid["title"]),
+            }
+            words += [
+                Word(party, "bid_expired", message, f"/bids/{bid['id']}", at)
+                for party, message in told.items()
+            ]
+        await notify_all(words)
     return len(lapsed)
 
 

@@ -1,6 +1,7 @@
 """Counters: whose turn it is, what lapses, and what two at once do to one turn."""
 
 import asyncio
+from contextvars import Context
 from datetime import timedelta
 
 import msgspec
@@ -18,13 +19,14 @@ from market.bids.negotiating import (
 from market.bids.operations import NewBid, accept_bid, place_bid
 from market.bids.queries import bid_of, bids_of, thread_of
 from market.bids.standing import expire_bids, revise_terms
-from market.db.session import fetch, fetch_value
+from market.db.session import Engine, fetch, fetch_value, transaction
 from market.deals.queries import deal_of
 from market.errors import Conflict, Invalid, NotFound
 from market.notices.queries import inbox
 from market.supply.commands import NewTerms
 from market.transitions import WrongState
 from market.units import FenPerKg, Gram
+from tests.integration.races import at_once, connections
 
 TERMS = NewTerms(
     ask=FenPerKg(700),
@@ -289,7 +291,7 @@ async def test_of_an_accept_and_another_answer_at_once_one_counts(talk: Talk, ri
             return False
         return True
 
-    outcome = await asyncio.gather(*(tried(deed) for deed in ("accept", rival, "accept", rival)))
+    outcome = await at_once(tried(deed) for deed in ("accept", rival, "accept", rival))
     accepted = any(outcome[::2])
     assert sum(outcome[::2]) + (0 if rival == "revise" else sum(outcome[1::2])) == (
         1 if rival != "revise" or accepted else 0
@@ -299,6 +301,18 @@ async def test_of_an_accept_and_another_answer_at_once_one_counts(talk: Talk, ri
     assert await fetch_value("SELECT remaining FROM lot") == 1_000_000 - 400_000 * deals
     first = (await states())[0][1]
     assert (first == "accepted") is accepted
+
+
+async def test_new_terms_wait_for_the_lot_before_they_hold_the_listing(talk: Talk, db: Engine) -> None:
+    """As every deal does: the two never wait for each other."""
+    terms = msgspec.structs.replace(TERMS, ask=FenPerKg(710))
+    async with connections(db, 4), asyncio.TaskGroup() as group, transaction():
+        await fetch("SELECT id FROM lot FOR NO KEY UPDATE")
+        group.create_task(talk.revise(terms), context=Context())
+        while not await fetch_value("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            await fetch("SELECT pg_sleep(0.02)")
+        await fetch("SELECT id FROM listing FOR NO KEY UPDATE NOWAIT")
+    assert await fetch_value("SELECT ask FROM listing") == 710
 
 
 async def test_of_two_counters_at_once_one_counts(talk: Talk) -> None:

@@ -1,6 +1,5 @@
 """Accepting under load, over real connections, and what happens when the lock is taken away."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
@@ -14,6 +13,7 @@ from market.db.gathering import NotTogether
 from market.db.session import Engine, execute, fetch, fetch_value
 from market.errors import MarketError
 from market.units import FenPerKg, Gram
+from tests.integration.races import at_once, connections
 
 BUYERS = 64
 KG_EACH = 30
@@ -23,13 +23,8 @@ KG_LOT = 1_000
 @pytest.fixture
 async def wide(factory: Factory, db: Engine) -> AsyncIterator[Factory]:
     """The same database through as many connections as there are buyers."""
-    narrow = db.pool
-    async with asyncpg.create_pool(**db.config, min_size=BUYERS, max_size=BUYERS) as pool:
-        db.pool = pool
-        try:
-            yield factory
-        finally:
-            db.pool = narrow
+    async with connections(db, BUYERS):
+        yield factory
 
 
 async def race(
@@ -63,7 +58,7 @@ async def race(
         except (MarketError, NotTogether, asyncpg.CheckViolationError):
             return False
 
-    accepted = sum(await asyncio.gather(*map(accept, bids)))
+    accepted = sum(await at_once(map(accept, bids)))
     rows = await fetch("SELECT coalesce(sum(quantity), 0)::bigint AS sold FROM deal")
     rest = await fetch_value(
         "SELECT remaining FROM lot JOIN listing ON listing.lot = lot.id WHERE listing.id = $1", listing_id

@@ -19,6 +19,7 @@ from market.notices.queries import inbox
 from market.supply.commands import NewListing, NewTerms
 from market.supply.operations import move_listing, publish_listing
 from market.units import FenPerKg, Gram
+from tests.integration.races import at_once
 
 CLOSES = STORY + timedelta(days=2)
 LOT = NewListing(
@@ -212,8 +213,13 @@ async def test_of_an_opening_and_bids_at_once_every_bid_is_opened_or_refused(fac
             return False
         return True
 
-    outcome = await asyncio.gather(
-        tried(late[0]), tried(late[1]), open_round(listing_id=listing_id, at=CLOSES), *map(tried, late[2:])
+    outcome = await at_once(
+        [
+            tried(late[0]),
+            tried(late[1]),
+            open_round(listing_id=listing_id, at=CLOSES),
+            *map(tried, late[2:]),
+        ]
     )
     taken = 1 + sum(outcome[:2]) + sum(outcome[3:])
     assert await fetch_value("SELECT count(*) FROM bid") == taken
