@@ -30,6 +30,7 @@ from market.errors import Busy, Conflict, Invalid, NotFound
 from market.matching.rematching import PAUSE
 from market.transitions import WrongState
 from tests.integration.deals.scene import Contracted, contract
+from tests.integration.races import at_once
 
 WHOLE = 400_000
 
@@ -259,7 +260,7 @@ async def race(scene: Scene) -> tuple[int, int]:
             return False
         return True
 
-    done = await asyncio.gather(*(notice() for _ in range(3)), take(), *(notice() for _ in range(3)))
+    done = await at_once([*(notice() for _ in range(3)), take(), *(notice() for _ in range(3))])
     return sum(done) - done[3], guarded
 
 
@@ -281,7 +282,7 @@ async def test_both_sides_give_notice_at_once_and_one_counts(wide: Scene) -> Non
         return True
 
     pairs = [(sellers, wide.seller), (buyers, wide.buyer)] * 3
-    assert sum(await asyncio.gather(*(notice(*each) for each in pairs))) == 1
+    assert sum(await at_once(notice(*each) for each in pairs)) == 1
     assert await rest(wide) == WHOLE
     assert await fetch_value("SELECT released FROM deal") == WHOLE
     assert await fetch_value("SELECT count(*) FROM breach WHERE terminated_at IS NOT NULL") == 1

@@ -21,6 +21,7 @@ from market.errors import Busy, Conflict, Invalid
 from market.transitions import WrongState
 from market.units import Fen, FenPerKg, Gram, amount
 from tests.integration.deals.scene import Contracted, contract
+from tests.integration.races import at_once
 
 
 class Scene(Contracted, frozen=True):
@@ -206,7 +207,7 @@ async def race(scene: Scene) -> int:
             return 0
         return 80_000
 
-    return sum(await asyncio.gather(*(third() for _ in range(6))))
+    return sum(await at_once(third() for _ in range(6)))
 
 
 async def test_parts_paid_at_once_never_exceed_what_is_due(wide: Scene) -> None:

@@ -15,6 +15,7 @@ from market.deals.terms import answer_terms, propose_terms, terms_in_force, vers
 from market.errors import Busy, Conflict, Invalid, NotFound
 from market.transitions import WrongState
 from tests.integration.deals.scene import Contracted, contract
+from tests.integration.races import at_once
 
 
 class Scene(Contracted, frozen=True):
@@ -140,7 +141,7 @@ async def race(scene: Scene) -> list[str]:
             return ""
 
     tries = [(scene.seller, "agree"), (scene.seller, "refuse"), (scene.buyer, "withdraw")] * 2
-    return [each for each in await asyncio.gather(*(one(*each) for each in tries)) if each]
+    return [each for each in await at_once(one(*each) for each in tries) if each]
 
 
 async def test_of_answers_at_once_one_counts(wide: Scene) -> None:
@@ -170,7 +171,7 @@ async def test_proposals_at_once_leave_one_open(wide: Scene) -> None:
         return True
 
     await wide.propose(wide.buyer)
-    done = await asyncio.gather(*(one(by, n) for n, by in enumerate([wide.seller, wide.buyer] * 4, 60)))
+    done = await at_once(one(by, n) for n, by in enumerate([wide.seller, wide.buyer] * 4, 60))
     assert all(done)
     states = await wide.states()
     assert states == ["agreed", *["superseded"] * 8, "proposed"]
