@@ -1,6 +1,5 @@
 """Stock in places, corrections, and what has left: the ledger adds up, and no place overflows."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -19,6 +18,7 @@ from market.supply.ledger import ledger_of_lot
 from market.supply.lots import holdings_of, lot_page, open_deals_of, storages_of
 from market.supply.stock import NewStorage
 from market.units import Gram
+from tests.integration.races import at_once, connections
 from tests.integration.supply.test_listings import bid, lot_of
 
 TANK = Gram(3_000_000)
@@ -355,13 +355,8 @@ async def test_sums_of_the_ledger_are_written_by_its_functions_alone(
 @pytest.fixture
 async def wide(factory: Factory, db: Engine) -> AsyncIterator[Factory]:
     """The same database through as many connections as there are movers."""
-    narrow = db.pool
-    async with asyncpg.create_pool(**db.config, min_size=MOVERS, max_size=MOVERS) as pool:
-        db.pool = pool
-        try:
-            yield factory
-        finally:
-            db.pool = narrow
+    async with connections(db, MOVERS):
+        yield factory
 
 
 async def race(factory: Factory) -> tuple[int, int]:
@@ -380,12 +375,7 @@ async def race(factory: Factory) -> tuple[int, int]:
             return False
         return True
 
-    # all of them end before the test does: one that goes on would hold the next test's tables
-    ends = await asyncio.gather(*map(move, lots), return_exceptions=True)
-    for end in ends:
-        if isinstance(end, BaseException):
-            raise end
-    done = sum(end is True for end in ends)
+    done = sum(await at_once(map(move, lots)))
     return done, int(
         await fetch_value("SELECT coalesce(sum(moved), 0)::bigint FROM stock_entry WHERE storage = $1", place)
     )
