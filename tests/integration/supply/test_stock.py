@@ -76,6 +76,18 @@ async def check_sums() -> None:
         )
         == []
     )
+    # what there is in all is what is for sale and what contracts hold: nothing is counted twice
+    assert (
+        await fetch(
+            """SELECT lot.id FROM lot WHERE quantity <> remaining
+               + (SELECT coalesce(sum(deal.quantity - deal.released), 0) FROM deal
+                  JOIN listing ON listing.id = deal.listing
+                  WHERE listing.lot = lot.id AND deal.state <> 'cancelled')
+           OR quantity <> (SELECT sum(change) FROM stock_entry
+                           WHERE lot = lot.id AND kind IN ('in', 'lost', 'transformed'))"""
+        )
+        == []
+    )
 
 
 @pytest.fixture
