@@ -1,6 +1,6 @@
 """What may be done with stock by hand: kinds of places, reasons of a correction, what a process may yield."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -119,14 +119,14 @@ def yield_problems(
             problems["loss" if gives is None else f"out_{gives}"] = msg(
                 "占投入的 {share}%，通常在 {low}% 到 {high}% 之间，请核对数字。",
                 share=_percent(share, grams),
-                low=f"{bound.low / 10:g}",
-                high=f"{bound.high / 10:g}",
+                **bounds_told(bound.low, bound.high),
             )
     return problems
 
 
-def bounds_told(bound: Yield) -> Mapping[str, str]:
-    return {"low": f"{bound.low / 10:g}", "high": f"{bound.high / 10:g}"}
+def bounds_told(low: int, high: int) -> dict[str, str]:
+    """Return the bounds of a yield (thousandths) in percent, as the texts about it name them."""
+    return {"low": f"{low / 10:g}", "high": f"{high / 10:g}"}
 
 
 def _percent(share: int, grams: int) -> str:

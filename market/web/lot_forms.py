@@ -19,7 +19,7 @@ from market.supply import stock
 from market.supply.households import settle
 from market.supply.lots import LotRow, lot_page, open_deals_of, sent_deals_of, storages_of
 from market.supply.rules import LONGEST_TITLE
-from market.supply.stock_rules import ADDITIONS, LONGEST_NOTE, LOSSES
+from market.supply.stock_rules import ADDITIONS, LONGEST_NOTE, LOSSES, bounds_told
 from market.supply.transforming import ListingOfLot, NewTransformation, Output, list_lot, transform
 from market.units import FenPerKg, Gram, amount
 from market.web import fields, formats, pages
@@ -295,9 +295,7 @@ async def _making(viewer: Viewer, lot: LotRow, language: Language, process: str)
         name = name_in(language, bound, "gives")
         asked[f"made_{at}"] = fields.quantity(
             msg("得{name}", name=name) if line == 0 else msg("得{name}（另一种规格）", name=name),
-            hint=msg(
-                "通常占投入的 {low}% 到 {high}%。", low=f"{bound.low / 10:g}", high=f"{bound.high / 10:g}"
-            ),
+            hint=msg("通常占投入的 {low}% 到 {high}%。", **bounds_told(bound.low, bound.high)),
             optional=line > 0,
         )
         asked[f"kind_{at}"] = fields.text(
@@ -309,8 +307,7 @@ async def _making(viewer: Viewer, lot: LotRow, language: Language, process: str)
         msg("损耗"),
         hint=msg(
             "不填就按投入减产出算。通常占 {low}% 到 {high}%。",
-            low=f"{lost.low / 10:g}" if lost else "0",
-            high=f"{lost.high / 10:g}" if lost else "0",
+            **bounds_told(lost.low if lost else 0, lost.high if lost else 0),
         ),
         optional=True,
     )
