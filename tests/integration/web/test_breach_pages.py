@@ -8,6 +8,7 @@ from PIL import Image
 
 from fixtures.factories import PASSWORD, Factory, Member
 from market import clock
+from market.bids.operations import accept_bid
 from market.db.session import execute, fetch, fetch_value
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, SignedInAs, faults
@@ -58,9 +59,11 @@ async def test_case_goes_from_the_contract_to_the_towns_record(
     for browser in (purchaser, official):
         assert (await browser.get(f"/breaches/{case}")).status_code == 404
     photo = io.BytesIO()
-    Image.new("RGB", (40, 30), "white").save(photo, "PNG")
+    with_place = Image.Exif()
+    with_place[0x010E] = "仓库门口"
+    Image.new("RGB", (40, 30), "white").save(photo, "JPEG", exif=with_place)
     answer = await secretary.upload(
-        f"/breaches/{case}/evidence", key(words="磅单"), {"photo": ("slip.png", photo.getvalue())}
+        f"/breaches/{case}/evidence", key(words="磅单"), {"photo": ("slip.jpg", photo.getvalue())}
     )
     assert answer.status_code == 303, faults(answer)
     assert (await secretary.post(f"/breaches/{case}/file", key())).status_code == 303
@@ -69,6 +72,8 @@ async def test_case_goes_from_the_contract_to_the_towns_record(
     picture = await fetch_value("SELECT id FROM breach_evidence")
     shown = await purchaser.get(f"/breaches/{case}/pictures/{picture}")
     assert shown.headers["content-type"] == "image/webp"
+    drawn = Image.open(io.BytesIO(shown.content))
+    assert (drawn.format, dict(drawn.getexif())) == ("WEBP", {})
     assert faults(await purchaser.post(f"/breaches/{case}/answer", key(answer=""))) != {}
     assert (await purchaser.post(f"/breaches/{case}/answer", key(answer="仓库满了"))).status_code == 303
     decided = key(move="confirm", decision="通知和磅单属实")
@@ -79,6 +84,41 @@ async def test_case_goes_from_the_contract_to_the_towns_record(
         for text in ("仓库满了", "通知和磅单属实", "认定违约"):
             assert text in page.text
         assert f"/breaches/{case}" in (await browser.get("/breaches")).text
+
+
+async def test_strangers_and_other_towns_find_neither_case_nor_picture(
+    secretary: Browser,
+    seller: Member,
+    buyer: Member,
+    factory: Factory,
+    browser_of: SignedInAs,
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    case = await case_on(secretary, deal_id)
+    photo = io.BytesIO()
+    Image.new("RGB", (40, 30), "white").save(photo, "PNG")
+    slip = {"photo": ("slip.png", photo.getvalue())}
+    assert (await secretary.upload(f"/breaches/{case}/evidence", key(words="磅单"), slip)).status_code == 303
+    assert (await secretary.post(f"/breaches/{case}/file", key())).status_code == 303
+    picture = await fetch_value("SELECT id FROM breach_evidence")
+    for role in ("buyer", "secretary", "official"):
+        stranger = await browser_of(await factory.member(role=role, password=PASSWORD))
+        for path in (f"/breaches/{case}", f"/breaches/{case}/pictures/{picture}", f"/deals/{deal_id}/record"):
+            assert (await stranger.get(path)).status_code == 404
+        for deed in ("answer", "decide", "offer", "settle", "terminate"):
+            typed = key(answer="x", move="confirm", decision="x", offer="x")
+            assert (await stranger.post(f"/breaches/{case}/{deed}", typed)).status_code == 404
+        assert "不来拉货" not in (await stranger.get("/breaches")).text
+
+
+async def test_evidence_that_is_no_picture_is_refused(
+    secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    case = await case_on(secretary, await trading.binding_deal(seller, buyer))
+    fake = {"photo": ("slip.png", b"<svg onload='alert(1)'/>")}
+    answer = await secretary.upload(f"/breaches/{case}/evidence", key(words="磅单"), fake)
+    assert (answer.status_code, list(faults(answer))) == (422, ["photo"])
+    assert await fetch_value("SELECT count(*) FROM breach_evidence") == 0
 
 
 async def test_notice_puts_the_rest_on_sale_and_says_so(
@@ -97,7 +137,33 @@ async def test_notice_puts_the_rest_on_sale_and_says_so(
     assert await fetch_value("SELECT count(*) FROM job WHERE kind = 'matching.rematch'") == 1
     page = await purchaser.get(f"/deals/{deal_id}")
     assert "已终止" in page.text
+    # both signed: they still reach each other about what is left to settle
+    assert seller.phone in page.text
     assert "重新上架" in (await purchaser.get(f"/breaches/{case}")).text
+
+
+async def test_what_others_paid_later_is_shown_to_the_claimant_alone(
+    secretary: Browser,
+    purchaser: Browser,
+    seller: Member,
+    buyer: Member,
+    town: Member,
+    factory: Factory,
+    browser_of: SignedInAs,
+) -> None:
+    case = await case_on(secretary, await trading.binding_deal(seller, buyer))
+    for deed in ("file", "terminate"):
+        assert (await secretary.post(f"/breaches/{case}/{deed}", key())).status_code == 303
+    other = await factory.member(role="buyer")
+    listing_id = await fetch_value("SELECT id FROM listing")
+    bid_id = await trading.bid_on(listing_id, other, kg=300, price=120)
+    by = {"seller_id": seller.organisation_id, "actor": seller.actor, "at": clock.now()}
+    deal_id = await accept_bid(bid_id=bid_id, **by)
+    number = await fetch_value("SELECT number FROM deal WHERE id = $1", deal_id)
+    for browser, is_shown in ((secretary, True), (purchaser, False), (await browser_of(town), False)):
+        page = await browser.get(f"/breaches/{case}")
+        assert "600 斤 / 0.3 吨" in page.text
+        assert (number in page.text) is is_shown
 
 
 async def test_settlement_is_offered_by_one_and_taken_by_the_other(

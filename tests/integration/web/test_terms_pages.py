@@ -4,6 +4,7 @@ import io
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from docx import Document
 
@@ -121,6 +122,24 @@ async def test_contract_is_printed_with_the_terms_in_force(
     assert any(number in each.text for each in document.paragraphs)
     assert {"货款合计", "750.00 元", "违约责任", "争议解决"} <= set(cells)
     assert sum("在线签字" in cell for cell in cells) == 3
+
+
+async def test_page_and_paper_have_the_price_that_is_settled_at(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    version, terms = await terms_in_force(deal_id=deal_id)
+    moved = msgspec.structs.replace(terms, pricing="market", market="沈阳，前一天", settled=200)
+    filled = blank_form(moved, base=version, key=str(uuid4()))
+    data = {name: texts[0] for name, texts in filled.typed.items() if texts}
+    assert (await secretary.post(f"/deals/{deal_id}/terms", data)).status_code == 303
+    assert (await purchaser.post(f"/deals/{deal_id}/terms/{version + 1}/agree")).status_code == 303
+    assert "1,000 元" in (await secretary.get(f"/deals/{deal_id}")).text
+    word = await secretary.get(f"/deals/{deal_id}/contract.docx")
+    cells = [
+        cell.text for table in Document(io.BytesIO(word.content)).tables for cell in table.columns[1].cells
+    ]
+    assert "1,000.00 元" in cells
 
 
 async def test_files_of_others_are_not_found(
