@@ -7,12 +7,12 @@ from asyncpg import Record
 
 from market import clock
 from market.accounts.rules import SYSTEM, Actor
-from market.audit.operations import record
+from market.audit.operations import Entry, record, record_all
 from market.bids import rules
 from market.db.jobs import Run, job
 from market.db.session import execute, fetch, transaction
 from market.i18n import msg
-from market.notices.operations import notify
+from market.notices.operations import Word, notify, notify_all
 from market.supply.rules import CLOSING, NEGOTIABLE, PUBLISHED, SEALED, SUSPENDED
 
 
@@ -77,8 +77,7 @@ async def open_round(*, listing_id: int, at: datetime) -> bool:
             at=at,
             details={"bidders": len(bidders), "way": way},
         )
-        for bid in sealed:
-            await _open(listing, bid, way=way, at=at)
+        await _open(listing, sealed, way=way, at=at)
         await notify(
             organisation_id=listing["owner"],
             kind="bids_opened",
@@ -96,58 +95,58 @@ async def open_round(*, listing_id: int, at: datetime) -> bool:
     return True
 
 
-async def _open(listing: Record, sealed: Record, *, way: str, at: datetime) -> None:
+async def _open(listing: Record, sealed: list[Record], *, way: str, at: datetime) -> None:
+    """Write the bids in the order given, as if each had been placed when it was sealed."""
     rows = await fetch(
         """INSERT INTO bid (listing, demand, buyer, quantity, price, deliver_from, deliver_to, note, state,
                             created_by, created_at, expires_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id""",
-        sealed["listing"],
-        sealed["demand"],
-        sealed["buyer"],
-        sealed["quantity"],
-        sealed["price"],
-        sealed["deliver_from"],
-        sealed["deliver_to"],
-        sealed["note"],
+           SELECT listing, demand, buyer, quantity, price, deliver_from, deliver_to, note, $2, created_by,
+                  created_at, $3
+           FROM unnest($1::bigint[]) WITH ORDINALITY AS opened (id, n) JOIN sealed_bid USING (id)
+           ORDER BY n RETURNING id, buyer""",
+        [bid["id"] for bid in sealed],
         rules.BID.start,
-        sealed["created_by"],
-        sealed["created_at"],
         at + timedelta(days=rules.ANSWER_DAYS),
     )
-    bid_id = int(rows[0]["id"])
+    numbers = {row["buyer"]: row["id"] for row in rows}
     await execute(
-        "UPDATE sealed_bid SET state = $2, bid = $3 WHERE id = $1",
-        sealed["id"],
-        rules.SEALED_BID.apply("open", state=sealed["state"], by="system"),
-        bid_id,
+        """UPDATE sealed_bid SET state = $3, bid = opened.bid
+           FROM unnest($1::bigint[], $2::bigint[]) AS opened (id, bid) WHERE sealed_bid.id = opened.id""",
+        [bid["id"] for bid in sealed],
+        [numbers[bid["buyer"]] for bid in sealed],
+        rules.SEALED_BID.apply("open", state=rules.SEALED_BID.start, by="system"),
     )
-    await record(
-        subject=f"bid:{bid_id}",
-        action="place",
-        actor=Actor(sealed["created_by"], sealed["buyer"], "buyer"),
-        at=sealed["created_at"],
-        details={"listing": sealed["listing"], "grams": sealed["quantity"], "fen_per_kg": sealed["price"]},
+    await record_all(
+        [
+            Entry(
+                f"bid:{numbers[bid['buyer']]}",
+                "place",
+                Actor(bid["created_by"], bid["buyer"], "buyer"),
+                bid["created_at"],
+                {"listing": bid["listing"], "grams": bid["quantity"], "fen_per_kg": bid["price"]},
+            )
+            for bid in sealed
+        ],
+        are_new=True,
     )
-    await record(subject=f"bid:{bid_id}", action="open", actor=SYSTEM, at=at, details={"way": way})
-    await notify(
-        organisation_id=sealed["buyer"],
-        kind="bid_opened",
-        message=msg("“{title}”已开标，您的报价等卖方答复。", title=listing["title"])
+    await record_all([Entry(f"bid:{n}", "open", SYSTEM, at, {"way": way}) for n in numbers.values()])
+    message = (
+        msg("“{title}”已开标，您的报价等卖方答复。", title=listing["title"])
         if way == SEALED
-        else msg("“{title}”已开标，报价不足三家，转为议价。", title=listing["title"]),
-        link=f"/bids/{bid_id}",
-        at=at,
+        else msg("“{title}”已开标，报价不足三家，转为议价。", title=listing["title"])
+    )
+    await notify_all(
+        [Word(buyer, "bid_opened", message, f"/bids/{bid_id}", at) for buyer, bid_id in numbers.items()]
     )
 
 
 async def _void(listing: Record, sealed: list[Record], *, at: datetime) -> None:
-    for bid in sealed:
-        state = rules.SEALED_BID.apply("void", state=bid["state"], by="system")
-        await execute("UPDATE sealed_bid SET state = $2 WHERE id = $1", bid["id"], state)
-        await notify(
-            organisation_id=bid["buyer"],
-            kind="bid_void",
-            message=msg("“{title}”在开标前停售了，您的密封报价作废，没有人看过。", title=listing["title"]),
-            link=f"/sealed/{bid['mark']}",
-            at=at,
-        )
+    await execute(
+        "UPDATE sealed_bid SET state = $2 WHERE id = ANY($1)",
+        [bid["id"] for bid in sealed],
+        rules.SEALED_BID.apply("void", state=rules.SEALED_BID.start, by="system"),
+    )
+    message = msg("“{title}”在开标前停售了，您的密封报价作废，没有人看过。", title=listing["title"])
+    await notify_all(
+        [Word(bid["buyer"], "bid_void", message, f"/sealed/{bid['mark']}", at) for bid in sealed]
+    )

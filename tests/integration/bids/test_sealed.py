@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
+from market.audit.queries import history
 from market.bids.negotiating import Counter, counter_bid
 from market.bids.opening import open_overdue, open_round
 from market.bids.operations import NewBid, accept_bid, place_bid
@@ -69,6 +70,13 @@ async def test_all_bids_are_opened_together_at_closing_in_the_order_of_their_pri
         (690, "submitted", buyers[0].organisation_id),
     ]
     assert await fetch_value("SELECT way FROM listing") == "sealed"
+    for number, buyer in enumerate((buyers[1], buyers[2], buyers[0]), 1):
+        (laid,) = await sealed_of(buyer_id=buyer.organisation_id)
+        assert (laid.state, laid.bid) == ("opened", number)
+        told = await inbox(organisation_id=buyer.organisation_id)
+        assert [(notice.kind, notice.link) for notice in told] == [("bid_opened", f"/bids/{number}")]
+        story = await history(subjects=[f"bid:{number}"])
+        assert [(each.action, each.at) for each in story] == [("place", STORY), ("open", CLOSES)]
     for bid_id in (1, 2):
         await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=CLOSES)
     assert await fetch_value("SELECT remaining FROM lot") == 400_000
