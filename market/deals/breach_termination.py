@@ -27,12 +27,13 @@ async def terminate(*, breach_id: int, organisation_id: int, actor: Actor, at: d
         WrongState: the contract is not in force.
     """
     async with transaction():
+        # NO KEY: a line of the stock ledger names the contract while it holds the lot that is wanted below
         rows = await fetch(
             """SELECT breach.state AS case_state, breach.terminated_at AS noticed, breach.respondent,
                       deal.*, listing.lot, listing.title, seller.town
                FROM breach JOIN deal ON deal.id = breach.deal JOIN listing ON listing.id = deal.listing
                JOIN organisation seller ON seller.id = deal.seller
-               WHERE breach.id = $1 AND breach.claimant = $2 FOR UPDATE OF breach, deal""",
+               WHERE breach.id = $1 AND breach.claimant = $2 FOR NO KEY UPDATE OF breach, deal""",
             breach_id,
             organisation_id,
         )

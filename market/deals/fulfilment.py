@@ -105,7 +105,7 @@ async def move_delivery(
             """SELECT deal.*, listing.lot, seller.town FROM deal JOIN listing ON listing.id = deal.listing
                JOIN organisation seller ON seller.id = deal.seller
                WHERE deal.id = (SELECT deal FROM delivery WHERE id = $1)
-                 AND $2 IN (deal.seller, deal.buyer) FOR UPDATE OF deal""",
+                 AND $2 IN (deal.seller, deal.buyer) FOR NO KEY UPDATE OF deal""",
             delivery_id,
             organisation_id,
         )

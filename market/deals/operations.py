@@ -88,7 +88,7 @@ async def cancel(*, deal_id: int, organisation_id: int, actor: Actor, at: dateti
 async def _locked(*, deal_id: int, organisation_id: int) -> Record:
     rows = await fetch(
         """SELECT deal.*, listing.lot FROM deal JOIN listing ON listing.id = deal.listing
-           WHERE deal.id = $1 AND $2 IN (deal.seller, deal.buyer) FOR UPDATE OF deal""",
+           WHERE deal.id = $1 AND $2 IN (deal.seller, deal.buyer) FOR NO KEY UPDATE OF deal""",
         deal_id,
         organisation_id,
     )

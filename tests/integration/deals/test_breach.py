@@ -9,7 +9,7 @@ import pytest
 
 from fixtures.factories import STORY, Factory, Member
 from market.db.jobs import Worker
-from market.db.session import execute, fetch, fetch_value
+from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals import breach_termination
 from market.deals.breach import (
     Evidence,
@@ -28,7 +28,9 @@ from market.deals.breach_termination import terminate
 from market.deals.queries import deal_of
 from market.errors import Busy, Conflict, Invalid, NotFound
 from market.matching.rematching import PAUSE
+from market.supply.stock import send_stock
 from market.transitions import WrongState
+from market.units import Gram
 from tests.integration.deals.scene import Contracted, contract
 from tests.integration.races import at_once
 
@@ -289,13 +291,35 @@ async def test_both_sides_give_notice_at_once_and_one_counts(wide: Scene) -> Non
     assert await fetch_value("SELECT count(*) FROM stock_entry WHERE kind = 'released'") == 1
 
 
+async def test_goods_that_are_sent_meanwhile_and_a_notice_wait_for_each_other_only_once(wide: Scene) -> None:
+    """A line of the stock ledger names the contract while it holds the lot: a notice must not mind that."""
+    breach_id = await wide.filed()
+    lot_id = await fetch_value("SELECT lot FROM listing WHERE id = $1", wide.listing_id)
+    is_locked = asyncio.Event()
+
+    async def send() -> None:
+        async with transaction():
+            await fetch("SELECT FROM lot WHERE id = $1 FOR NO KEY UPDATE", lot_id)
+            is_locked.set()
+            await asyncio.sleep(0.1)
+            goods = {"lot_id": lot_id, "grams": Gram(1_000), "deal_id": wide.deal_id, "storage_id": None}
+            by = {"owner_id": wide.seller.organisation_id, "actor": wide.seller.actor, "at": STORY}
+            await send_stock(**goods, **by)
+
+    async def notice() -> int:
+        await is_locked.wait()
+        return await terminate(breach_id=breach_id, **wide.by(wide.seller))
+
+    assert await asyncio.gather(send(), notice()) == [None, WHOLE]
+
+
 async def test_without_the_lock_the_same_notice_tries_to_release_twice(
     wide: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The proof that the test above can fail: it sees what the lock prevents."""
 
     async def unlocked(sql: str, /, *values: object) -> list[asyncpg.Record]:
-        rows = await fetch(sql.replace("FOR UPDATE OF breach, deal", ""), *values)
+        rows = await fetch(sql.replace("FOR NO KEY UPDATE OF breach, deal", ""), *values)
         if "noticed" in sql:
             await asyncio.sleep(0.05)
         return rows
