@@ -70,7 +70,6 @@ DECIDE = Form(
     key=KEY,
 )
 OFFER = Form(offer=fields.text(msg("和解条件"), **_LINES), key=KEY)  # type: ignore[arg-type]
-SETTLE = Form(offer=fields.text(msg("和解条件"), **_LINES), key=KEY)  # type: ignore[arg-type]
 REPLY = Form(words=fields.text(msg("我方说明"), most=LONGEST_REPLY, lines=True, optional=True), key=KEY)
 
 
@@ -241,7 +240,7 @@ _FORMS: dict[str, tuple[Form, Message]] = {
     "answer": (ANSWER, msg("已答复。")),
     "decide": (DECIDE, msg("已记录，双方会收到通知。")),
     "offer": (OFFER, msg("已向对方提出和解。")),
-    "settle": (SETTLE, msg("双方和解，这件违约了结。")),
+    "settle": (OFFER, msg("双方和解，这件违约了结。")),
     "terminate": (BARE, msg("已通知解除，余下的数量重新上架并开始撮合。")),
     "evidence": (EVIDENCE, msg("证据已加上，不能再改。")),
 }
