@@ -15,7 +15,6 @@ from market.accounts.rules import Viewer
 from market.api.document import openapi_config
 from market.api.routes import routes as api_routes
 from market.db.jobs import working
-from market.db.processes import get_ready
 from market.db.session import started_pool
 from market.notices import queries as notices
 from market.upkeep import schedule_upkeep
@@ -95,7 +94,6 @@ def create_app(
 @asynccontextmanager
 async def _serving(_: Litestar) -> AsyncIterator[None]:
     """Run the pool, and in this same process a worker for the jobs."""
-    get_ready()
     async with started_pool():
         await schedule_upkeep()
         async with working(tasks=settings.settings().job_tasks):

@@ -4,7 +4,7 @@ A process for each call: what the solvers hold of memory goes with it. It is end
 for it any more, be it that the waiting task was called off or that the whole parent has died.
 
 Each is a fork of one server process that has loaded what is long in loading (:func:`keep_ready`): solvers
-take seconds to import, and that once only.
+take seconds to import, and that once only, when the first computation is asked for.
 """
 
 import asyncio
@@ -18,7 +18,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, ParamSpec, TypeVar, cast
@@ -50,11 +49,6 @@ def keep_ready(*modules: str) -> None:
     """Have ``modules`` loaded before a computation asks for them. Call it while modules are imported."""
     _ready.extend(module for module in modules if module not in _ready)
     _context.set_forkserver_preload(_ready)
-
-
-def get_ready() -> None:
-    """Start the server of forks, whose loading goes on while this returns at once."""
-    forkserver.ensure_running()
 
 
 async def in_process(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
