@@ -46,9 +46,12 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def tell_three() -> str:
+def tell_three_and_wait(heard: str) -> str:
+    """A word that nobody has taken when the result is there is told no more: this one waits for it."""
     for word in range(3):
         tell_parent(word)
+    while not Path(heard).exists():
+        time.sleep(0.01)
     return "done"
 
 
@@ -106,13 +109,15 @@ async def test_process_that_dies_is_an_error() -> None:
         await in_process(die)
 
 
-async def test_words_come_before_the_result() -> None:
+async def test_words_come_before_the_result(tmp_path: Path) -> None:
     told: list[int] = []
+    heard = tmp_path / "heard"
 
     async def tell(word: int) -> None:
         told.append(word)
+        heard.touch()
 
-    assert await in_process_telling(tell, tell_three) == "done"
+    assert await in_process_telling(tell, tell_three_and_wait, str(heard)) == "done"
     assert told == [0]  # the others came too soon after it
 
 
