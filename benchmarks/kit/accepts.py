@@ -76,24 +76,25 @@ async def stall(factory: Factory, *, lots: int, bids: int, kg: int | None = None
         lot_id,
         listing_id,
     )
-    await _copies("bid", model, bids)
-    await execute("UPDATE bid SET listing = listing + (id - $1) % $2 WHERE id > $1", model, lots)
+    await _copies("bid", model, bids, listing=f"listing + n % {lots}")
     await execute("UPDATE bid SET state = 'withdrawn' WHERE id = $1", model)
     first = await fetch_value("SELECT min(id) FROM bid WHERE id > $1", model)
     end = await fetch_value("SELECT max(id) FROM bid")
     return Stall(lots, seller, first, end)
 
 
-async def _copies(table: str, number: int, count: int) -> None:
-    """Copy a row ``count`` times, whatever columns it has."""
+async def _copies(table: str, number: int, count: int, **other: str) -> None:
+    """Copy a row ``count`` times, whatever its columns; ``other``: SQL for a column, over n from 1."""
     rows = await fetch(
         "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public'"
         " AND table_name = $1 AND column_name <> 'id' AND is_generated = 'NEVER'",
         table,
     )
-    columns = ", ".join(f'"{row["column_name"]}"' for row in rows)
+    names = [row["column_name"] for row in rows]
+    columns = ", ".join(f'"{name}"' for name in names)
+    values = ", ".join(other.get(name, f'"{name}"') for name in names)
     await execute(
-        f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {table}, generate_series(1, $2)"
+        f"INSERT INTO {table} ({columns}) SELECT {values} FROM {table}, generate_series(1, $2) AS n"
         f" WHERE {table}.id = $1",
         number,
         count,
