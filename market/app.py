@@ -12,6 +12,7 @@ from litestar.types import ControllerRouterHandler, Message, Scope
 from market import clock, settings
 from market.accounts import queries as accounts
 from market.accounts.rules import Viewer
+from market.accounts.sessions import SEEN_EVERY, mark_seen
 from market.api.document import openapi_config
 from market.api.routes import routes as api_routes
 from market.db.jobs import working
@@ -21,23 +22,31 @@ from market.upkeep import schedule_upkeep
 from market.web import assets, cookies, errors, guards, style
 from market.web.cookies import Edge
 from market.web.csrf import CheckToken
+from market.web.door import Door, edge_from
 from market.web.guards import CountUnread, FindViewer
 from market.web.pages import environment, request_id
 from market.web.routes import routes as web_routes
 
 #: No inline script, style or foreign host: what an injected string could use is not there.
 _POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+    "connect-src 'self'; media-src 'self' blob:; worker-src 'self'; manifest-src 'self'; object-src 'none'; "
+    "frame-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _HEADERS = {
     "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
+    "x-permitted-cross-domain-policies": "none",
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=()",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), browsing-topics=()",
+    # whatever says nothing of its own is somebody's: no cache keeps it
+    "cache-control": "no-store",
 }
+#: Bytes of a request's body; routes that take files say more themselves.
+_MOST_BODY = 1_000_000
 _HSTS = "max-age=31536000; includeSubDomains"
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -52,9 +61,7 @@ def create_app(
     routes: Sequence[ControllerRouterHandler] = web_routes,
 ) -> Litestar:
     """Return the application. Every argument has the real thing for its default."""
-    edge = edge or Edge(
-        secret=settings.secret_key().encode(), secure=settings.settings().secure_cookies, development=False
-    )
+    edge = edge or edge_from(settings.settings(), secret=settings.secret_key())
     pages: list[ControllerRouterHandler] = [*routes]
     if edge.development:
         pages.extend(style.routes)
@@ -75,6 +82,7 @@ def create_app(
             backend="brotli", brotli_quality=5, minimum_size=800, exclude_opt_key="is_asset"
         ),
         openapi_config=openapi_config(),
+        request_max_body_size=_MOST_BODY,
         lifespan=list(lifespan if lifespan is not None else [_serving]),
         state=State(
             {
@@ -86,6 +94,7 @@ def create_app(
         logging_config=None,
     )
     app.state.paths = frozenset(route.path for route in app.routes)
+    app.asgi_handler = Door(app.asgi_handler, edge=edge, tell=errors.tell)
     environment()
     assets.manifest()
     return app
@@ -101,7 +110,11 @@ async def _serving(_: Litestar) -> AsyncIterator[None]:
 
 
 async def _viewer_of(token_hash: bytes) -> Viewer | None:
-    return await accounts.viewer_for(token_hash=token_hash, at=clock.now())
+    at = clock.now()
+    viewer = await accounts.viewer_for(token_hash=token_hash, at=at)
+    if viewer and viewer.seen_at and viewer.seen_at < at - SEEN_EVERY:
+        await mark_seen(session_id=viewer.session_id, at=at)
+    return viewer
 
 
 async def _unread_of(viewer: Viewer) -> int:

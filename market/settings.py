@@ -51,8 +51,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Key that signs forms. Empty: made once and kept in the data folder."),
     ] = ""
     secure_cookies: Annotated[
-        bool, Meta(description="Send cookies over HTTPS only. Set it wherever there is HTTPS.")
+        bool,
+        Meta(description="Send cookies over HTTPS only, and HSTS. On wherever public_url begins with https."),
     ] = False
+    hosts: Annotated[
+        str,
+        Meta(
+            description="Names under which the site is reached, separated by commas, besides that of "
+            "public_url, localhost and IP addresses. Requests for others are refused; *: none are."
+        ),
+    ] = ""
+    proxies: Annotated[
+        str,
+        Meta(
+            description="Addresses or networks of reverse proxies, separated by commas: their "
+            "X-Forwarded-For, X-Forwarded-Proto and X-Request-ID are believed, nobody else's."
+        ),
+    ] = ""
     pool_least: Annotated[int, Meta(ge=0, le=100, description="Connections kept open per process.")] = 1
     pool_most: Annotated[int, Meta(ge=1, le=500, description="Most connections per process.")] = 10
     pool_wait: Annotated[int, Meta(ge=1, description="Longest wait for a free connection.")] = 5_000

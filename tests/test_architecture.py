@@ -17,6 +17,7 @@ PURE_NAMES = {
     "wording",
     "breach_rules",
     "commands",
+    "hosts",
     "lifecycle",
     "solver",
     "certificate",

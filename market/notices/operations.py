@@ -10,6 +10,7 @@ from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.notices import rules
+from market.settings import settings
 
 LONGEST_NAME = 30
 #: A test that has not left by then may be followed by another.
@@ -98,6 +99,8 @@ async def add_channel(*, organisation_id: int, name: str, address: str, at: date
         problems["name"] = msg("请给它起个名字，最多 {most} 个字。", most=LONGEST_NAME)
     try:
         where = rules.address_from(address)
+        if not settings().private_channels:
+            rules.check_public(where)
     except Invalid as refused:
         problems |= refused.fields
     if problems:

@@ -5,6 +5,7 @@ import msgspec
 from market.db.session import fetch, fetch_one_into
 from market.i18n import Message
 from market.notices import rules
+from market.notices.signing import signing_key
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -59,6 +60,8 @@ class ChannelRow(msgspec.Struct, frozen=True):
     state: str | None
     trouble: str
     tried_at: datetime | None
+    #: What messages to a system of one's own are signed with; empty for other kinds.
+    signing_key: str
 
 
 class OutgoingRow(msgspec.Struct, frozen=True):
@@ -66,6 +69,9 @@ class OutgoingRow(msgspec.Struct, frozen=True):
 
     id: int
     state: str
+    channel: int
+    channel_created_at: datetime
+    kind: str
     address: str
     message: Message
     link: str
@@ -87,7 +93,8 @@ async def channels_of(*, organisation_id: int) -> list[ChannelRow]:
     for row in rows:
         fields = dict(row)
         where = rules.address_from(fields.pop("address"))
-        found.append(ChannelRow(**fields, kind=where.kind, shown=where.masked))
+        key = signing_key(channel_id=row["id"], created_at=row["created_at"]) if where.host else ""
+        found.append(ChannelRow(**fields, kind=where.kind, shown=where.masked, signing_key=key))
     return found
 
 
@@ -95,7 +102,9 @@ async def outgoing_of(*, outgoing_id: int) -> OutgoingRow | None:
     """Return a message with its channel's address, in the language of most people of the organisation."""
     return await fetch_one_into(
         OutgoingRow,
-        """SELECT outgoing.id, outgoing.state, channel.address, notice.message, notice.link,
+        """SELECT outgoing.id, outgoing.state, channel.id AS channel,
+                  channel.created_at AS channel_created_at, notice.kind, channel.address, notice.message,
+                  notice.link,
                   coalesce((SELECT mode() WITHIN GROUP (ORDER BY person.language) FROM membership
                             JOIN person ON person.id = membership.person AND person.active
                             WHERE membership.organisation = channel.organisation), 'zh') AS language

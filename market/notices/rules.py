@@ -7,6 +7,7 @@ import msgspec
 
 from market.errors import Invalid
 from market.i18n import Message, msg
+from market.notices.hosts import may_be_public, plain_host
 
 #: Of one organisation.
 MOST_CHANNELS = 5
@@ -33,13 +34,16 @@ TROUBLES: dict[str, Message] = {
     "no_mail": msg("本站还没有设发信邮箱，请联系管理员"),
     "private": msg("这个地址在内网里，不能发"),
     "unknown_host": msg("找不到这个域名"),
+    "no_connection": msg("连不上对方，或对方的证书不对"),
     "unusable": msg("这个地址不能用"),
     "refused": msg("对方没有收下，请检查地址和密钥"),
 }
 
 _MAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}")
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,200}")
-_PLACE = re.compile(r"(jsons?)://([^\s/?#@]{1,200})(/[^\s?#]*)?")
+_PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?")
+#: What a web server is reached at; below 1024 everything else is another service, which reads lines.
+_PORTS = {80, 443, *range(1024, 65_536)}
 #: The address that a robot's own page hands out: host, path, and where in it the key stands.
 _ROBOTS = {
     "wecombot": ("qyapi.weixin.qq.com", "/cgi-bin/webhook/send", "key"),
@@ -116,11 +120,26 @@ def _place(text: str) -> Address | None:
     if any(parts.hostname == host for host, _, _ in _ROBOTS.values()):
         return None
     scheme = {"https": "jsons", "http": "json"}.get(parts.scheme, parts.scheme)
-    found = _PLACE.fullmatch(f"{scheme}://{parts.netloc}{parts.path}")
-    # a query would be read as options of sending, a user name as a secret: neither is needed here
-    if not found or parts.query or parts.fragment or not parts.hostname or parts.port == 0:
+    host = plain_host(parts.hostname or "")
+    # a user name would be a secret that is shown, and hides which host it is; a query is not needed here
+    if scheme not in ("json", "jsons") or host is None or "@" in parts.netloc or "\\" in text:
         return None
-    return Address(scheme, found[2] + (found[3] or ""))
+    if parts.query or parts.fragment or not _PATH.fullmatch(parts.path):
+        return None
+    if parts.port is not None and parts.port not in _PORTS:
+        return None
+    port = "" if parts.port is None else f":{parts.port}"
+    return Address(scheme, (f"[{host}]" if ":" in host else host) + port + parts.path)
+
+
+def check_public(where: Address) -> None:
+    """Refuse what cannot lie in the open internet; what a name leads to is checked when a message leaves.
+
+    Raises:
+        Invalid: for ``address``.
+    """
+    if where.host and not may_be_public(where.host):
+        raise _refused(msg("这个地址在本机或内网里，消息不能发到那里。请填公网能访问的地址。"))
 
 
 def _refused(problem: Message) -> Invalid:

@@ -38,6 +38,8 @@ from market.web.pictures import ENDINGS, MOST_BYTES, picture_from
 from market.web.trade import BARE, KEY, acting, do_filled, new_key, show
 
 _GUARDS = [require("seller", "buyer", "official")]
+#: A photo and the words beside it; above the photo's own cap, so that one too large is told so at its field.
+_MOST_BODY = MOST_BYTES + 1_000_000
 #: What the record's words mean to people.
 DEEDS: dict[str, Message] = {
     "open": msg("写下经过"),
@@ -246,7 +248,7 @@ _FORMS: dict[str, tuple[Form, Message]] = {
 }
 
 
-@post("/breaches/{breach_id:int}/{deed:str}", guards=_GUARDS)
+@post("/breaches/{breach_id:int}/{deed:str}", guards=_GUARDS, request_max_body_size=_MOST_BODY)
 async def act(
     request: WebRequest, viewer: SignedIn, breach_id: FromPath[int], deed: FromPath[str]
 ) -> Response[Any]:

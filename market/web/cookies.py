@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 from http.cookies import SimpleCookie
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any, cast
 
 import msgspec
@@ -16,6 +17,8 @@ from litestar.types import Message as AsgiMessage
 from litestar.types import Scope
 
 Connection = ASGIConnection[Any, Any, Any, Any]
+
+Network = IPv4Network | IPv6Network
 
 YEAR = 365 * 24 * 3600
 
@@ -29,6 +32,10 @@ class Edge(msgspec.Struct, frozen=True):
     secure: bool = True
     #: Shows the page of components and puts the traceback on the error page.
     development: bool = False
+    #: Names under which the site is reached, in small letters; None: whatever is asked for.
+    hosts: frozenset[str] | None = None
+    #: Where reverse proxies stand whose word on reader, scheme and request id is taken.
+    proxies: tuple[Network, ...] = ()
 
 
 def edge(connection: Connection) -> Edge:

@@ -13,7 +13,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
-from market.accounts.operations import TooManyTries
+from market.accounts.limits import TooManyTries
 from market.errors import Busy, Conflict, Invalid, MarketError, NotAllowed, NotFound
 from market.i18n import Message, msg, translate
 from market.web import cookies, guards, pages
@@ -41,8 +41,11 @@ _TITLES: dict[int, Message] = {
     403: msg("这一步不能做"),
     404: msg("没有找到"),
     405: msg("这个地址不能这样用"),
+    408: msg("传得太慢了"),
     409: msg("情况已经变了"),
     413: msg("文件太大了"),
+    415: msg("内容的格式不对"),
+    421: msg("本站不用这个域名"),
     422: msg("有地方要改"),
     429: msg("试得太勤了"),
     500: msg("系统出错了"),
@@ -54,7 +57,10 @@ _ADVICE: dict[int, Message] = {
     403: msg("您的账号没有这项权限，请换用有权限的账号登录。"),
     404: msg("这一页不存在，或者不对您开放。请检查地址，或从首页查找。"),
     405: msg("请回到上一页，用页面上的按钮操作。"),
-    413: msg("一次最多上传 10 MB，请把文件压缩或分开后再传。"),
+    408: msg("内容传了太久还没有传完。请换一个信号好的地方，再提交一次。"),
+    413: msg("一次送来的内容太多，请把文件压缩或分开后再传。"),
+    415: msg("请求正文须是 JSON（Content-Type: application/json）。"),
+    421: msg("请用本站自己的网址打开。管理员可以用 MARKET_HOSTS 或 MARKET_PUBLIC_URL 增加域名。"),
     429: msg("请过几分钟再试。"),
     500: msg("没有保存这一步。请稍后再试；如果还不行，请把下面的编号告诉管理员。"),
     503: msg("系统正忙，这一步没有保存。请过几秒再试一次。"),

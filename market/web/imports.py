@@ -229,7 +229,7 @@ async def listings_template(request: WebRequest, viewer: SignedIn) -> Response[b
     return await _template(request, viewer, LISTINGS)
 
 
-@post("/selling/import/rest", status_code=200, guards=[require("seller")])
+@post("/selling/import/rest", status_code=200, guards=[require("seller")], request_max_body_size=_MOST_BODY)
 async def listings_rest(request: WebRequest) -> Response[bytes]:
     """Return the rows that could not be taken, with the reasons."""
     return await _rest(request, LISTINGS)
@@ -253,7 +253,7 @@ async def demands_template(request: WebRequest, viewer: SignedIn) -> Response[by
     return await _template(request, viewer, DEMANDS)
 
 
-@post("/demands/import/rest", status_code=200, guards=[require("buyer")])
+@post("/demands/import/rest", status_code=200, guards=[require("buyer")], request_max_body_size=_MOST_BODY)
 async def demands_rest(request: WebRequest) -> Response[bytes]:
     """Return the rows that could not be taken, with the reasons."""
     return await _rest(request, DEMANDS)

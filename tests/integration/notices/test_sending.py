@@ -14,7 +14,7 @@ from market.db.jobs import MOST_ATTEMPTS, Worker
 from market.db.session import execute, fetch, fetch_value
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
-from market.notices import sending
+from market.notices import operations, sending
 from market.notices.operations import add_channel, notify, remove_channel
 from market.notices.operations import test_channel as send_test
 from market.notices.queries import channels_of, inbox
@@ -76,7 +76,8 @@ class Mailbox:
 def chosen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the installation has set; a test may change it."""
     given: dict[str, Any] = {"private_channels": True, "public_url": "https://tiantou.example"}
-    monkeypatch.setattr(sending, "settings", lambda: Settings(**given))
+    for module in (operations, sending):
+        monkeypatch.setattr(module, "settings", lambda: Settings(**given))
     return given
 
 
@@ -190,9 +191,9 @@ async def test_receiver_cannot_lead_the_message_elsewhere(member: Member, receiv
 async def test_address_of_a_private_network_is_not_called(
     member: Member, receiver: Receiver, chosen: dict[str, Any]
 ) -> None:
-    chosen["private_channels"] = False
     await channel(member, receiver.address)
     await channel(member, receiver.address.replace("127.0.0.1", "localhost"))
+    chosen["private_channels"] = False
     await tell(member)
     await work_all()
     assert (receiver.got, await outgoing()) == ([], [("failed", 1, "private")] * 2)
