@@ -4,8 +4,10 @@ from datetime import timedelta
 
 from market import clock
 from market.accounts.operations import forget_expired
+from market.audit.sealing import seal_soon
+from market.bids.after_round import free_to_bid
 from market.bids.opening import open_overdue
-from market.bids.standing import expire_bids
+from market.bids.standing import end_offers, expire_bids
 from market.cases.rounds import round_of_cases
 from market.db.jobs import Run, enqueue, forget_finished, job
 from market.db.session import transaction
@@ -38,7 +40,9 @@ async def round_of_upkeep(_: Run) -> None:
     await expire_listings(today=today)
     await close_overdue(today=today)
     await open_overdue(at=at)
+    await end_offers(at=at)
     await expire_bids(at=at)
+    await free_to_bid(None, at=at)
     await expire_matches(at=at)
     await lapse_cases(at=at)
     await fail_abandoned(at=at)
@@ -49,4 +53,5 @@ async def round_of_upkeep(_: Run) -> None:
     await forget_sent(at=at)
     await forget_bundles(at=at)
     await forget_finished()
+    await seal_soon()
     await enqueue("upkeep", {}, key="hourly", run_at=at + PERIOD)

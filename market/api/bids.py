@@ -13,10 +13,13 @@ from market.api.handling import acting, deed, do_once, read
 from market.api.inputs import Code, Grams, IdempotencyKey, Note, PathId, Price, RowId, SignedIn
 from market.api.outputs import Moved
 from market.bids import negotiating, operations
+from market.bids.offer_queries import OfferRow, offers_on
+from market.bids.offering import NewOffer, place_offer
 from market.bids.operations import Accepted, NewBid, Placed
 from market.bids.queries import BidRow, bid_of, bids_of, thread_of
 from market.bids.rules import REJECTED, SUBMITTED, WITHDRAWN
 from market.bids.sealing import Sealed, SealedRow, seal_bid, sealed_of, withdraw_sealed
+from market.demand.queries import demand_page
 from market.units import FenPerKg, Gram
 
 
@@ -33,13 +36,35 @@ class BidToPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CounterTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The terms that you want instead; `price` at the farm gate."""
+    """The terms that you want instead; `price` at the farm gate.
+
+    `least` is the smallest part that the other side may accept; without it all or nothing.
+    """
 
     quantity: Grams
     price: Price
     deliver_from: date
     deliver_to: date
     note: Note = ""
+    least: Grams | None = None
+
+
+class OfferToPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`listing_id` is one of yours on sale; `price` at the farm gate; `least` as in a counter."""
+
+    listing_id: RowId
+    quantity: Grams
+    price: Price
+    deliver_from: date
+    deliver_to: date
+    least: Grams | None = None
+    note: Note = ""
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much of a bid, an offer or a counter is accepted: at least its `least`."""
+
+    quantity: Grams
 
 
 class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -119,22 +144,69 @@ async def thread(viewer: SignedIn, bid_id: PathId) -> list[BidRow]:
     return await thread_of(bid_id=bid_id, organisation_id=viewer.organisation_id)
 
 
+@read("/demands/{demand_id:int}/offers")
+async def offers(viewer: SignedIn, demand_id: PathId) -> list[OfferRow]:
+    """The offers on a demand side by side: all of them for its buyer, your own for you as a seller."""
+    await demand_page(demand_id, viewer.organisation_id)
+    return await offers_on(demand_id=demand_id, organisation_id=viewer.organisation_id)
+
+
+@deed("/demands/{demand_id:int}/offers", body=OfferToPlace, status=201)
+async def offer(
+    viewer: SignedIn, demand_id: PathId, data: JSONBody[OfferToPlace], key: IdempotencyKey = None
+) -> Placed:
+    """Answer a demand with goods of yours: a turn of `/bids` that its buyer answers."""
+    placed = await place_offer(
+        offer=NewOffer(
+            demand_id=demand_id,
+            listing_id=data.listing_id,
+            quantity=Gram(data.quantity),
+            price=FenPerKg(data.price),
+            deliver_from=data.deliver_from,
+            deliver_to=data.deliver_to,
+            least=None if data.least is None else Gram(data.least),
+            note=data.note,
+        ),
+        seller_id=viewer.organisation_id,
+        actor=actor(viewer, "seller"),
+        at=clock.now(),
+        key=key,
+    )
+    return Placed(placed)
+
+
 async def _side(viewer: Viewer, bid_id: int) -> str:
     """Return the side that the viewer's organisation has of this very bid. Raises: NotFound."""
     bid = await bid_of(bid_id=bid_id, organisation_id=viewer.organisation_id)
     return "seller" if bid.seller == viewer.organisation_id else "buyer"
 
 
-@deed("/bids/{bid_id:int}/accept")
-async def accept(viewer: SignedIn, bid_id: PathId, key: IdempotencyKey = None) -> Accepted:
-    """Turn what the other side offers into a deal; the stock is reserved at once."""
+async def _accept(viewer: Viewer, bid_id: int, key: str | None, part: Gram | None) -> Accepted:
     side, at, own = await _side(viewer, bid_id), clock.now(), viewer.organisation_id
     by = acting(viewer, side)
     if side == "seller":
-        deal_id = await operations.accept_bid(bid_id=bid_id, seller_id=own, actor=by, at=at, key=key)
+        deal_id = await operations.accept_bid(
+            bid_id=bid_id, seller_id=own, actor=by, at=at, key=key, quantity=part
+        )
     else:
-        deal_id = await negotiating.accept_counter(bid_id=bid_id, buyer_id=own, actor=by, at=at, key=key)
+        deal_id = await negotiating.accept_counter(
+            bid_id=bid_id, buyer_id=own, actor=by, at=at, key=key, quantity=part
+        )
     return Accepted(deal_id)
+
+
+@deed("/bids/{bid_id:int}/accept")
+async def accept(viewer: SignedIn, bid_id: PathId, key: IdempotencyKey = None) -> Accepted:
+    """Turn what the other side offers into a deal; the stock is reserved at once."""
+    return await _accept(viewer, bid_id, key, None)
+
+
+@deed("/bids/{bid_id:int}/accept-part", body=Part)
+async def accept_part(
+    viewer: SignedIn, bid_id: PathId, data: JSONBody[Part], key: IdempotencyKey = None
+) -> Accepted:
+    """Turn a part of what the other side offers into a deal; the rest of it is not sold."""
+    return await _accept(viewer, bid_id, key, Gram(data.quantity))
 
 
 @deed("/bids/{bid_id:int}/counter", body=CounterTerms, status=201)
@@ -152,6 +224,7 @@ async def counter(
                 deliver_from=data.deliver_from,
                 deliver_to=data.deliver_to,
                 note=data.note,
+                least=None if data.least is None else Gram(data.least),
             ),
             organisation_id=viewer.organisation_id,
             side=side,
@@ -226,7 +299,10 @@ routes: list[ControllerRouterHandler] = [
     sealed,
     seal,
     unseal,
+    offers,
+    offer,
     accept,
+    accept_part,
     counter,
     reject,
     withdraw,

@@ -1,6 +1,6 @@
 """What buyers want: open demands, one's own, posting and closing."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -27,9 +27,10 @@ from market.api.inputs import (
     Title,
 )
 from market.api.outputs import Moved
-from market.demand.commands import NewDemand
+from market.bids.standing import move_wants, revise_wants
+from market.demand.commands import DemandWants, NewDemand
 from market.demand.filters import DemandFilters
-from market.demand.operations import Posted, move_demand, publish_demand
+from market.demand.operations import Posted, publish_demand
 from market.demand.queries import (
     DemandCard,
     DemandDetails,
@@ -38,6 +39,7 @@ from market.demand.queries import (
     demands_of,
     open_demands,
 )
+from market.demand.rules import PUBLISHED
 from market.paging import Page
 from market.units import FenPerKg, Gram
 
@@ -114,6 +116,43 @@ async def publish(viewer: SignedIn, data: JSONBody[DemandToPublish], key: Idempo
     )
 
 
+class DemandToRevise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the demand wants from now on, in all; `quantity` includes what has been bought already."""
+
+    quantity: Grams
+    ceiling: Price
+    deliver_from: date
+    deliver_to: date
+    min_grade: Annotated[int, Meta(ge=0, le=9)] = 0
+    min_order: GramsOrNone = 0
+    requires: Annotated[tuple[Code, ...], Meta(max_length=20)] = ()
+
+
+@deed("/demands/{demand_id:int}/terms", body=DemandToRevise)
+async def revise(
+    viewer: SignedIn, demand_id: PathId, data: JSONBody[DemandToRevise], key: IdempotencyKey = None
+) -> Moved:
+    """Change an open demand. Where it asks more or pays less, open offers on it must be confirmed anew."""
+    by = actor(viewer, "buyer")
+    wants = DemandWants(
+        quantity=Gram(data.quantity),
+        ceiling=FenPerKg(data.ceiling),
+        deliver_from=data.deliver_from,
+        deliver_to=data.deliver_to,
+        min_grade=data.min_grade,
+        min_order=Gram(data.min_order),
+        requires=data.requires,
+    )
+
+    async def do(at: datetime) -> str:
+        own = viewer.organisation_id
+        await revise_wants(demand_id=demand_id, wants=wants, buyer_id=own, actor=by, at=at)
+        return PUBLISHED
+
+    about = {"demand": demand_id, "wants": msgspec.to_builtins(data)}
+    return await do_once(viewer=viewer, key=key, name="demand_revise", about=about, do=do)
+
+
 @deed("/demands/{demand_id:int}/{move:str}")
 async def change(
     viewer: SignedIn, demand_id: PathId, move: FromPath[Move], key: IdempotencyKey = None
@@ -125,10 +164,10 @@ async def change(
         key=key,
         name=f"demand_{move}",
         about={"demand": demand_id},
-        do=lambda at: move_demand(
+        do=lambda at: move_wants(
             demand_id=demand_id, move=move, buyer_id=viewer.organisation_id, actor=by, at=at
         ),
     )
 
 
-routes: list[ControllerRouterHandler] = [wanted, mine, one, publish, change]
+routes: list[ControllerRouterHandler] = [wanted, mine, one, publish, revise, change]

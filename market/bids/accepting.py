@@ -15,12 +15,14 @@ from asyncpg import Record
 from market.accounts.rules import Actor
 from market.audit.operations import Entry, record_all
 from market.bids import rules
+from market.bids.after_round import free_to_bid
 from market.db.gathering import Gatherer, NotTogether
 from market.db.replay import Keyed, digest_of, keep_replies, kept_replies, other_request
 from market.db.session import DB, execute, fetch, transaction
 from market.deals.making import DealWish, NewDeal, make_deals
 from market.errors import Busy, Conflict, MarketError, NotFound
 from market.i18n import msg
+from market.supply.rules import ROUNDS
 from market.units import FenPerKg, Gram
 
 #: Milliseconds that accepts of different goods wait together for a lock that one of them needs.
@@ -43,8 +45,16 @@ class AcceptBid(msgspec.Struct, frozen=True):
     bid_id: int
 
 
+class AcceptPart(msgspec.Struct, frozen=True):
+    bid_id: int
+    quantity: Gram
+
+
 class AcceptWish(msgspec.Struct, frozen=True):
-    """``side`` of the bid, which ``organisation_id`` is, accepts it; ``keyed`` lets it count once."""
+    """``side`` of the bid, which ``organisation_id`` is, accepts it; ``keyed`` lets it count once.
+
+    ``quantity`` is the part that it accepts; None: the whole.
+    """
 
     bid_id: int
     organisation_id: int
@@ -52,16 +62,24 @@ class AcceptWish(msgspec.Struct, frozen=True):
     actor: Actor
     at: datetime
     keyed: Keyed | None
+    quantity: Gram | None = None
 
 
 async def accept_bid(
-    *, bid_id: int, seller_id: int, actor: Actor, at: datetime, key: str | None = None
+    *,
+    bid_id: int,
+    seller_id: int,
+    actor: Actor,
+    at: datetime,
+    key: str | None = None,
+    quantity: Gram | None = None,
 ) -> int:
-    """Turn the bid into a deal and return the deal's number.
+    """Turn the bid, or ``quantity`` of it where it allows a part, into a deal and return the deal's number.
 
     Raises:
         NotFound: no such bid on this seller's goods.
         Conflict: it was answered or withdrawn meanwhile, it lapsed, or too little remains.
+        Invalid: so little of it may not be accepted.
         Busy: nothing was kept, or the database went away before it said so: ask again under the same key.
     """
     return await accept(
@@ -72,6 +90,7 @@ async def accept_bid(
         actor=actor,
         at=at,
         key=key,
+        quantity=quantity,
     )
 
 
@@ -84,14 +103,17 @@ async def accept(
     actor: Actor,
     at: datetime,
     key: str | None,
+    quantity: Gram | None = None,
 ) -> int:
     """Let ``side`` accept what the other side has said last; see :func:`accept_bid`.
 
     Inside a transaction it is a part of that one; else it goes with whoever accepts at the same time.
     """
+    if quantity is not None:
+        request = AcceptPart(bid_id, quantity)
     is_keyed = key is not None and actor.person_id is not None
     keyed = Keyed(actor.person_id, key, digest_of(request)) if is_keyed else None  # type: ignore[arg-type]
-    wish = AcceptWish(bid_id, organisation_id, side, actor, at, keyed)
+    wish = AcceptWish(bid_id, organisation_id, side, actor, at, keyed, quantity)
     if DB.current() is None:
         return (await ACCEPTS.ask(wish)).deal_id
     async with transaction():
@@ -122,7 +144,7 @@ async def serve(wishes: Sequence[AcceptWish], patient: bool) -> list[Accepted | 
 async def _accept_all(wishes: Sequence[AcceptWish]) -> list[Accepted | MarketError]:
     """Accept within the current transaction, the bids locked by their numbers."""
     rows = await fetch(
-        """SELECT bid.*, listing.owner FROM bid JOIN listing ON listing.id = bid.listing
+        """SELECT bid.*, listing.owner, listing.way FROM bid JOIN listing ON listing.id = bid.listing
            WHERE bid.id = ANY($1) ORDER BY bid.id FOR NO KEY UPDATE OF bid""",
         [wish.bid_id for wish in wishes],
     )
@@ -155,12 +177,14 @@ async def _accept_all(wishes: Sequence[AcceptWish]) -> list[Accepted | MarketErr
 
 
 def _open_bid(wish: AcceptWish, bid: Record | None) -> Record:
-    """Raises: NotFound, Conflict, WrongState."""
+    """Raises: NotFound, Conflict, WrongState, Invalid."""
     if bid is None or wish.organisation_id != bid["owner" if wish.side == "seller" else "buyer"]:
         raise NotFound(msg("没有找到这笔出价。"))
     if bid["expires_at"] <= wish.at:
         raise Conflict(msg("这笔出价已过答复期限，请对方重新出价。"))
     rules.next_state("accept", state=bid["state"], author=bid["author"], by=wish.side)
+    if wish.quantity is not None:
+        rules.check_part(wish.quantity, quantity=Gram(bid["quantity"]), least=bid["least"])
     return bid
 
 
@@ -169,9 +193,9 @@ def _deal_wish(wish: AcceptWish, bid: Record) -> DealWish:
         listing_id=bid["listing"],
         demand_id=bid["demand"],
         buyer_id=bid["buyer"],
-        quantity=Gram(bid["quantity"]),
+        quantity=wish.quantity or Gram(bid["quantity"]),
         price=FenPerKg(bid["price"]),
-        source="bid",
+        source="bid" if bid["answers"] == rules.LISTING else "offer",
         source_id=bid["id"],
         deliver_from=bid["deliver_from"],
         deliver_to=bid["deliver_to"],
@@ -199,6 +223,9 @@ async def _write(done: Sequence[tuple[AcceptWish, Record, Accepted]]) -> None:
             for wish, _, accepted in done
         ]
     )
+    in_rounds = [bid["listing"] for _, bid, _ in done if bid["way"] in ROUNDS]
+    if in_rounds:
+        await free_to_bid(in_rounds, at=done[0][0].at)
     replies = [(wish.keyed, accepted, wish.at) for wish, _, accepted in done if wish.keyed]
     if not await keep_replies(replies):
         raise other_request()

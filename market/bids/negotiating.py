@@ -9,7 +9,15 @@ from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.bids import rules
 from market.bids.accepting import accept
-from market.bids.operations import NewBid, Placed, by_author, check_terms, taken_up
+from market.bids.after_round import free_to_bid
+from market.bids.operations import (
+    NewBid,
+    Placed,
+    by_author,
+    check_demand_terms,
+    check_terms,
+    taken_up,
+)
 from market.db.replay import once
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid
@@ -20,7 +28,10 @@ from market.units import FenPerKg, Gram, kg, yuan_per_kg
 
 
 class Counter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The terms instead of those of ``bid_id``. Grams, and fen per kg at the farm gate."""
+    """The terms instead of those of ``bid_id``. Grams, and fen per kg at the farm gate.
+
+    ``least`` is the smallest part that the other side may accept; None: all or nothing.
+    """
 
     bid_id: int
     quantity: Gram
@@ -28,6 +39,7 @@ class Counter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deliver_from: date
     deliver_to: date
     note: str = ""
+    least: Gram | None = None
 
 
 async def counter_bid(
@@ -50,8 +62,10 @@ async def counter_bid(
         awaiting = rules.other(side)
         rows = await fetch(
             """INSERT INTO bid (parent, author, awaiting, listing, demand, buyer, quantity, price,
-                                deliver_from, deliver_to, note, state, created_by, created_at, expires_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING id""",
+                                deliver_from, deliver_to, note, state, created_by, created_at, expires_at,
+                                answers, least)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+               RETURNING id""",
             parent["id"],
             side,
             awaiting,
@@ -67,6 +81,8 @@ async def counter_bid(
             actor.person_id,
             at,
             until,
+            parent["answers"],
+            counter.least,
         )
         bid_id = int(rows[0]["id"])
         terms = {"grams": counter.quantity, "fen_per_kg": counter.price}
@@ -106,9 +122,15 @@ class AcceptCounter(msgspec.Struct, frozen=True):
 
 
 async def accept_counter(
-    *, bid_id: int, buyer_id: int, actor: Actor, at: datetime, key: str | None = None
+    *,
+    bid_id: int,
+    buyer_id: int,
+    actor: Actor,
+    at: datetime,
+    key: str | None = None,
+    quantity: Gram | None = None,
 ) -> int:
-    """Turn the seller's counter into a deal and return the deal's number.
+    """Turn the seller's offer or counter, or a part that it allows, into a deal; return the deal's number.
 
     It goes the way of ``accepting.accept_bid`` to the stock, together with whoever accepts at the same time.
 
@@ -122,6 +144,7 @@ async def accept_counter(
         actor=actor,
         at=at,
         key=key,
+        quantity=quantity,
     )
 
 
@@ -141,12 +164,14 @@ async def reject_bid(
         bid = await taken_up(bid_id=bid_id, organisation_id=organisation_id, side=side, move="reject", at=at)
         await execute("UPDATE bid SET reason = $2, reason_note = $3 WHERE id = $1", bid_id, reason, note)
         await record(subject=f"bid:{bid_id}", action="reject", actor=actor, at=at, details={"reason": reason})
-        message = (
-            msg("对方谢绝了您对“{title}”的出价，原因已写明。", title=bid["title"])
-            if side == "seller"
-            else msg("对方谢绝了您对“{title}”的还价，原因已写明。", title=bid["title"])
-        )
+        if bid["answers"] == rules.DEMAND:
+            message = msg("对方谢绝了“{title}”的报价，原因已写明。", title=bid["title"])
+        elif side == "seller":
+            message = msg("对方谢绝了您对“{title}”的出价，原因已写明。", title=bid["title"])
+        else:
+            message = msg("对方谢绝了您对“{title}”的还价，原因已写明。", title=bid["title"])
         await _tell_other(bid, side=side, kind="bid_rejected", message=message, at=at)
+        await free_to_bid([bid["listing"]], at=at)
 
 
 async def withdraw_bid(*, bid_id: int, organisation_id: int, side: str, actor: Actor, at: datetime) -> None:
@@ -157,16 +182,18 @@ async def withdraw_bid(*, bid_id: int, organisation_id: int, side: str, actor: A
     async with transaction():
         bid = await by_author(bid_id=bid_id, organisation_id=organisation_id, side=side, move="withdraw")
         await record(subject=f"bid:{bid_id}", action="withdraw", actor=actor, at=at, details={})
-        message = (
-            msg("“{title}”的一笔出价，买方撤回了。", title=bid["title"])
-            if side == "buyer"
-            else msg("“{title}”的还价，卖方撤回了。", title=bid["title"])
-        )
+        if bid["answers"] == rules.DEMAND:
+            message = msg("“{title}”的报价，对方撤回了。", title=bid["title"])
+        elif side == "buyer":
+            message = msg("“{title}”的一笔出价，买方撤回了。", title=bid["title"])
+        else:
+            message = msg("“{title}”的还价，卖方撤回了。", title=bid["title"])
         await _tell_other(bid, side=side, kind="bid_withdrawn", message=message, at=at)
+        await free_to_bid([bid["listing"]], at=at)
 
 
 async def reconfirm_bid(*, bid_id: int, organisation_id: int, side: str, actor: Actor, at: datetime) -> None:
-    """Let one's own turn stand under the listing's new terms; the other side has the full time to answer.
+    """Let one's own turn stand under new terms; the other side has the full time to answer.
 
     Raises:
         NotFound: no such turn of this side.
@@ -209,12 +236,13 @@ async def _check(counter: Counter, parent: Record) -> None:
     listing = rows[0]
     if listing["state"] != "published":
         raise Conflict(msg("这批货源现在不在售，请刷新后再看。"))
-    if listing["way"] != NEGOTIABLE:
+    if parent["answers"] == rules.LISTING and listing["way"] != NEGOTIABLE:
         raise Conflict(msg("这批货不议价，请接受或谢绝。"))
     rules.check_news(
-        new=(counter.quantity, counter.price, counter.deliver_from, counter.deliver_to),
-        old=(parent["quantity"], parent["price"], parent["deliver_from"], parent["deliver_to"]),
+        new=(counter.quantity, counter.price, counter.deliver_from, counter.deliver_to, counter.least),
+        old=tuple(parent[name] for name in ("quantity", "price", "deliver_from", "deliver_to", "least")),
     )
+    rules.check_least(least=counter.least, quantity=counter.quantity)
     turn = NewBid(
         listing_id=parent["listing"],
         quantity=counter.quantity,
@@ -224,3 +252,5 @@ async def _check(counter: Counter, parent: Record) -> None:
         demand_id=parent["demand"],
     )
     await check_terms(turn, listing=listing, buyer_id=parent["buyer"])
+    if parent["answers"] == rules.DEMAND:
+        await check_demand_terms(turn)

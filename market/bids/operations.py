@@ -15,7 +15,7 @@ from market.db.session import execute, fetch
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
-from market.supply.rules import FIXED, SEALED
+from market.supply.rules import FIXED, OPEN, SEALED
 from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, kg, yuan_per_kg
 
 
@@ -57,6 +57,8 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
         row = listing[0]
         if row["way"] == SEALED:
             raise Conflict(msg("这批货用密封报价：截止前请交密封报价，开标后不再收。"))
+        if row["way"] == OPEN:
+            raise Conflict(msg("这批货用公开竞价：截止前请参加竞价，截止后不再收。"))
         if row["way"] == FIXED:
             rules.check_fixed(bid.price, ask=FenPerKg(row["ask"]))
         await check_terms(bid, listing=row, buyer_id=buyer_id)
@@ -154,6 +156,33 @@ async def _check_demand(*, demand_id: int, listing_id: int, quantity: Gram, buye
             left=f"{kg(Gram(rows[0]['open'])):,f}",
         )
         raise Invalid(problem, {"quantity": problem})
+
+
+async def check_demand_terms(turn: NewBid) -> None:
+    """Hold an offer on a demand, or a counter to one, against what the demand wants just now.
+
+    The demand is held as it is until the turn is written: whoever changes it takes the turns first.
+
+    Raises:
+        NotFound: the demand is not open.
+        Invalid: with the field that is wrong.
+    """
+    rows = await fetch(
+        """SELECT open, min_order, deliver_from, deliver_to FROM demand
+           WHERE id = $1 AND state = 'published' FOR SHARE""",
+        turn.demand_id,
+    )
+    if not rows:
+        raise NotFound(msg("这条需求现在不在求购。"))
+    rules.check_wanted(
+        quantity=turn.quantity,
+        open_=Gram(rows[0]["open"]),
+        min_order=Gram(rows[0]["min_order"]),
+        start=turn.deliver_from,
+        end=turn.deliver_to,
+        first=rows[0]["deliver_from"],
+        last=rows[0]["deliver_to"],
+    )
 
 
 async def taken_up(*, bid_id: int, organisation_id: int, side: str, move: str, at: datetime) -> Record:

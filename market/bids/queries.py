@@ -8,9 +8,11 @@ from market.i18n import msg
 
 
 class BidRow(msgspec.Struct, frozen=True):
-    """Grams, and fen per kg at the farm gate. Seen by its buyer and by the seller it went to alone."""
+    """A turn. Grams, and fen per kg at the farm gate. Seen by its buyer and by its seller alone."""
 
     id: int
+    #: What the negotiation answers, as ``rules.LISTING`` and ``rules.DEMAND``.
+    answers: str
     #: The turn that this one answers, and the side that made it; ``answered_by`` is the next turn.
     parent: int | None
     answered_by: int | None
@@ -20,8 +22,10 @@ class BidRow(msgspec.Struct, frozen=True):
     listing: int
     title: str
     title_en: str
-    #: The buyer's demand that it counts towards.
+    #: The buyer's demand that it counts towards, or answers.
     demand: int | None
+    demand_title: str | None
+    demand_title_en: str | None
     ask: int
     #: How the listing is sold, as ``supply.rules.WAYS``.
     way: str
@@ -33,6 +37,8 @@ class BidRow(msgspec.Struct, frozen=True):
     buyer_name: str
     buyer_name_en: str
     quantity: int
+    #: Grams that may be accepted at least; None: all or nothing.
+    least: int | None
     price: int
     deliver_from: date
     deliver_to: date
@@ -47,17 +53,19 @@ class BidRow(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-_BID = """SELECT bid.id, bid.parent, answer.id AS answered_by, bid.author, bid.awaiting,
-       bid.listing, listing.title, listing.title_en, bid.demand, listing.ask, listing.way,
+_BID = """SELECT bid.id, bid.answers, bid.parent, answer.id AS answered_by, bid.author, bid.awaiting,
+       bid.listing, listing.title, listing.title_en, bid.demand,
+       wanted.title AS demand_title, wanted.title_en AS demand_title_en, listing.ask, listing.way,
        lot.remaining,
        listing.owner AS seller, seller.name AS seller_name, seller.name_en AS seller_name_en,
        bid.buyer, buyer.name AS buyer_name, buyer.name_en AS buyer_name_en,
-       bid.quantity, bid.price, bid.deliver_from, bid.deliver_to, bid.note, bid.state,
+       bid.quantity, bid.least, bid.price, bid.deliver_from, bid.deliver_to, bid.note, bid.state,
        bid.reason, reason.zh AS reason_zh, reason.en AS reason_en, bid.reason_note, bid.deal,
        bid.created_at, bid.expires_at
 FROM bid JOIN listing ON listing.id = bid.listing JOIN lot ON lot.id = listing.lot
 JOIN organisation seller ON seller.id = listing.owner
 JOIN organisation buyer ON buyer.id = bid.buyer
+LEFT JOIN demand wanted ON wanted.id = bid.demand
 LEFT JOIN reason ON reason.code = bid.reason
 LEFT JOIN bid AS answer ON answer.parent = bid.id
 """

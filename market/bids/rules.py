@@ -49,8 +49,33 @@ SEALED_BID = Lifecycle(
         "void": msg("未开标，已作废"),
     },
 )
-#: A sealed round with fewer bidders is no contest: it goes on as negotiation.
+#: A bid in open bidding until the closing. What it becomes then has the life of a bid.
+OPEN_BID = Lifecycle(
+    "open bid",
+    Move("raise", {"standing"}, "raised", by={"buyer"}),
+    # one that leads only goes with the seller's word
+    Move("withdraw", {"standing"}, "withdrawn", by={"buyer"}),
+    Move("release", {"standing"}, "withdrawn", by={"seller"}),
+    Move("win", {"standing"}, "won", by={"system"}),
+    Move("lose", {"standing"}, "lost", by={"system"}),
+    Move("negotiate", {"standing"}, "negotiated", by={"system"}),
+    Move("void", {"standing"}, "void", by={"system"}),
+    start="standing",
+    labels={
+        "standing": msg("竞价中"),
+        "raised": msg("已加价"),
+        "withdrawn": msg("已撤回"),
+        "won": msg("已竞得"),
+        "lost": msg("未竞得"),
+        "negotiated": msg("已转议价"),
+        "void": msg("停售，已作废"),
+    },
+)
+#: A round with fewer bidders is no contest: it goes on as negotiation.
 LEAST_BIDDERS = 3
+
+#: What a negotiation answers: a listing (a buyer's bid opened it) or a demand (a seller's offer did).
+LISTING, DEMAND = "listing", "demand"
 
 SIDES = ("seller", "buyer")
 #: What only the party may do whose turn it is; the rest is for the author of the turn.
@@ -110,7 +135,93 @@ def check_quantity(*, quantity: Gram, remaining: Gram, min_order: Gram) -> None:
         raise Invalid(problem, {"quantity": problem})
 
 
-def check_news(*, new: tuple[Gram, FenPerKg, date, date], old: tuple[Gram, FenPerKg, date, date]) -> None:
+def check_least(*, least: Gram | None, quantity: Gram) -> None:
+    """The smallest part that may be accepted is a part. None: all or nothing.
+
+    Raises: Invalid, with the field ``least``.
+    """
+    if least is not None and not 0 < least <= quantity:
+        problem = msg("最少接受的数量要大于零，不超过报的数量。")
+        raise Invalid(problem, {"least": problem})
+
+
+def check_part(part: Gram, *, quantity: Gram, least: Gram | None) -> None:
+    """What is accepted is the whole, or a part that its author has allowed.
+
+    Raises: Invalid, with the field ``quantity``.
+    """
+    if part == quantity:
+        return
+    problem: Message | None = None
+    if least is None or part <= 0:
+        problem = msg("对方只接受整批：{whole} 公斤；要少买请还价。", whole=f"{kg(quantity):,f}")
+    elif not least <= part <= quantity:
+        problem = msg(
+            "可以接受 {least} 到 {whole} 公斤，请修改数量。",
+            least=f"{kg(least):,f}",
+            whole=f"{kg(quantity):,f}",
+        )
+    if problem:
+        raise Invalid(problem, {"quantity": problem})
+
+
+class Wants(Protocol):
+    """What of a demand an offer rests on. Grams, and fen per kg delivered."""
+
+    @property
+    def quantity(self) -> Gram: ...
+    @property
+    def ceiling(self) -> FenPerKg: ...
+    @property
+    def deliver_from(self) -> date: ...
+    @property
+    def deliver_to(self) -> date: ...
+    @property
+    def min_grade(self) -> int: ...
+    @property
+    def min_order(self) -> Gram: ...
+    @property
+    def requires(self) -> tuple[str, ...]: ...
+
+
+def wants_matter(before: Wants, after: Wants) -> bool:
+    """Whether open offers must be confirmed again: what only asks less or pays more unsettles nobody."""
+    return (
+        (after.deliver_from, after.deliver_to) != (before.deliver_from, before.deliver_to)
+        or after.quantity < before.quantity
+        or after.ceiling < before.ceiling
+        or after.min_grade > before.min_grade
+        or after.min_order > before.min_order
+        or not set(after.requires) <= set(before.requires)
+    )
+
+
+def check_wanted(
+    *, quantity: Gram, open_: Gram, min_order: Gram, start: date, end: date, first: date, last: date
+) -> None:
+    """An offer fits into what its demand still wants, and into its days by one at least.
+
+    ``first`` and ``last`` are the demand's, ``min_order`` is the least that it takes from one seller.
+
+    Raises:
+        Invalid: with the field ``quantity`` or ``deliver_from``.
+    """
+    if quantity > open_:
+        problem = msg("这条需求只差 {left} 公斤，请减少数量。", left=f"{kg(open_):,f}")
+        raise Invalid(problem, {"quantity": problem})
+    if quantity < min_order and quantity != open_:
+        problem = msg("买方要求每家至少供 {least} 公斤，请增加数量或几家拼货。", least=f"{kg(min_order):,f}")
+        raise Invalid(problem, {"quantity": problem})
+    if end < first or start > last:
+        problem = msg(
+            "买方的到货时间是 {first} 至 {last}，交货期须与它有重叠。",
+            first=first.isoformat(),
+            last=last.isoformat(),
+        )
+        raise Invalid(problem, {"deliver_from": problem})
+
+
+def check_news(*, new: tuple[object, ...], old: tuple[object, ...]) -> None:
     """A counter differs from what it answers; the same terms are accepted instead.
 
     Raises:

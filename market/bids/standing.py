@@ -2,10 +2,14 @@
 
 from datetime import datetime
 
+from asyncpg import Record
+
 from market.accounts.rules import Actor
 from market.bids import rules
 from market.db.session import fetch, transaction
-from market.i18n import msg
+from market.demand.commands import DemandWants
+from market.demand.operations import move_demand, revise_demand
+from market.i18n import Message, msg
 from market.notices.operations import Word, notify_all
 from market.supply.commands import NewTerms
 from market.supply.operations import revise_listing
@@ -45,7 +49,7 @@ async def unsettle(*, listing_id: int, at: datetime) -> int:
     unsettled = await fetch(
         """UPDATE bid SET state = $2, awaiting = bid.author FROM listing
            WHERE bid.listing = $1 AND bid.state = $3 AND listing.id = bid.listing
-           RETURNING bid.id, bid.author, bid.buyer, listing.owner, listing.title""",
+           RETURNING bid.id, bid.author, bid.buyer, bid.answers, listing.owner, listing.title""",
         listing_id,
         rules.BID.apply("unsettle", state=rules.SUBMITTED, by="system"),
         rules.SUBMITTED,
@@ -60,7 +64,7 @@ async def unsettle(*, listing_id: int, at: datetime) -> int:
                 Word(
                     bid["buyer"] if side == "buyer" else bid["owner"],
                     "bid_unsettled",
-                    msg("“{title}”的条件改了，请确认您的出价是否还算数。", title=bid["title"])
+                    _asks_again(bid)
                     if asks
                     else msg("“{title}”的条件改了，卖方的还价要由卖方重新确认后才算数。", title=bid["title"]),
                     f"/bids/{bid['id']}",
@@ -71,13 +75,105 @@ async def unsettle(*, listing_id: int, at: datetime) -> int:
     return len(unsettled)
 
 
+def _asks_again(bid: Record) -> Message:
+    if bid["answers"] == rules.DEMAND:
+        return msg("“{title}”的条件改了，请确认您的报价是否还算数。", title=bid["title"])
+    return msg("“{title}”的条件改了，请确认您的出价是否还算数。", title=bid["title"])
+
+
+async def revise_wants(
+    *, demand_id: int, wants: DemandWants, buyer_id: int, actor: Actor, at: datetime
+) -> None:
+    """Change what a demand wants; where it matters, the author of every open offer on it is asked again.
+
+    Raises:
+        NotFound, Conflict, Invalid: as ``demand.operations.revise_demand``.
+    """
+    async with transaction():
+        # the turns before the demand, as whoever answers one takes them
+        await fetch(
+            """SELECT id FROM bid WHERE demand = $1 AND answers = $2 AND state = $3
+               ORDER BY id FOR UPDATE""",
+            demand_id,
+            rules.DEMAND,
+            rules.SUBMITTED,
+        )
+        before = await revise_demand(demand_id=demand_id, wants=wants, buyer_id=buyer_id, actor=actor, at=at)
+        if not rules.wants_matter(before, wants):
+            return
+        unsettled = await fetch(
+            """UPDATE bid SET state = $2, awaiting = bid.author FROM listing
+               WHERE bid.demand = $1 AND bid.answers = $4 AND bid.state = $3 AND listing.id = bid.listing
+               RETURNING bid.id, bid.author, bid.buyer, bid.answers, listing.owner, listing.title""",
+            demand_id,
+            rules.BID.apply("unsettle", state=rules.SUBMITTED, by="system"),
+            rules.SUBMITTED,
+            rules.DEMAND,
+        )
+        await notify_all(
+            [
+                Word(bid["owner"], "offer_unsettled", _wants_changed(bid), f"/bids/{bid['id']}", at)
+                for bid in unsettled
+            ]
+        )
+
+
+def _wants_changed(bid: Record) -> Message:
+    if bid["author"] == "seller":
+        return msg("买方改了采购需求，请确认您“{title}”的报价是否还算数。", title=bid["title"])
+    return msg("买方改了采购需求，“{title}”的还价要由买方重新确认后才算数。", title=bid["title"])
+
+
+async def end_offers(*, at: datetime) -> int:
+    """Let offers lapse whose demand is no longer open, and tell their sellers; return how many."""
+    async with transaction():
+        lapsed = await fetch(
+            """UPDATE bid SET state = $1 FROM listing, demand
+               WHERE bid.state = ANY($2::text[]) AND bid.answers = $3 AND listing.id = bid.listing
+                 AND demand.id = bid.demand AND (demand.state <> 'published' OR demand.open = 0)
+               RETURNING bid.id, listing.owner, listing.title""",
+            rules.EXPIRED,
+            sorted(rules.BID.sources("expire")),
+            rules.DEMAND,
+        )
+        await notify_all(
+            [
+                Word(
+                    bid["owner"],
+                    "offer_ended",
+                    msg("采购需求已经结束，“{title}”的报价没有成交。", title=bid["title"]),
+                    f"/bids/{bid['id']}",
+                    at,
+                )
+                for bid in lapsed
+            ]
+        )
+    return len(lapsed)
+
+
+async def move_wants(*, demand_id: int, move: str, buyer_id: int, actor: Actor, at: datetime) -> str:
+    """Close or cancel a demand, and end the offers on it; return its new state.
+
+    Raises: NotFound, WrongState, as ``demand.operations.move_demand``.
+    """
+    async with transaction():
+        await fetch(
+            "SELECT id FROM bid WHERE demand = $1 AND answers = $2 ORDER BY id FOR UPDATE",
+            demand_id,
+            rules.DEMAND,
+        )
+        state = await move_demand(demand_id=demand_id, move=move, buyer_id=buyer_id, actor=actor, at=at)
+        await end_offers(at=at)
+    return state
+
+
 async def expire_bids(*, at: datetime) -> int:
     """Let turns lapse that nobody answered in time, and tell both sides; return how many."""
     async with transaction():
         lapsed = await fetch(
             """UPDATE bid SET state = $1 FROM listing
                WHERE bid.state = ANY($2::text[]) AND bid.expires_at <= $3 AND listing.id = bid.listing
-               RETURNING bid.id, bid.buyer, listing.owner, listing.title""",
+               RETURNING bid.id, bid.buyer, bid.answers, bid.listing, listing.owner, listing.title""",
             rules.EXPIRED,
             sorted(rules.BID.sources("expire")),
             at,
@@ -88,6 +184,8 @@ async def expire_bids(*, at: datetime) -> int:
                 bid["buyer"]: msg("您对“{title}”的出价过了答复期限，没有成交。", title=bid["title"]),
                 bid["owner"]: msg("“{title}”的一笔出价过了答复期限，没有成交。", title=bid["title"]),
             }
+            if bid["answers"] == rules.DEMAND:
+                told = dict.fromkeys(told, msg("“{title}”的报价过了答复期限，没有成交。", title=bid["title"]))
             words += [
                 Word(party, "bid_expired", message, f"/bids/{bid['id']}", at)
                 for party, message in told.items()

@@ -26,3 +26,15 @@ class NewDemand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
     note_en: str = ""
     invented: bool = False
+
+
+class DemandWants(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What of a demand may change while it is open. Grams in all, and fen per kg delivered."""
+
+    quantity: Gram
+    ceiling: FenPerKg
+    deliver_from: date
+    deliver_to: date
+    min_grade: int = 0
+    min_order: Gram = Gram(0)
+    requires: tuple[str, ...] = ()

@@ -4,15 +4,17 @@ from datetime import date, datetime
 
 import msgspec
 
-from market.accounts.rules import Actor
+from market.accounts.rules import LIST, Actor
+from market.accounts.standing import permit
 from market.audit.operations import record
 from market.clock import CHINA
 from market.db.replay import once
 from market.db.session import execute, fetch, transaction
 from market.demand import rules
-from market.demand.commands import NewDemand
-from market.errors import Invalid, NotFound
+from market.demand.commands import DemandWants, NewDemand
+from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
+from market.units import FenPerKg, Gram, kg
 
 
 class Posted(msgspec.Struct, frozen=True):
@@ -38,6 +40,7 @@ async def publish_demand(
 
 
 async def _publish(*, demand: NewDemand, buyer_id: int, actor: Actor, at: datetime) -> int:
+    await permit(actor=actor, organisation_id=buyer_id, side="buyer", deed=LIST)
     problems = rules.demand_problems(demand)
     if demand.deliver_to < at.astimezone(CHINA).date():
         problems["deliver_to"] = msg("交货截止日期已过，请改为今天或以后。")
@@ -91,6 +94,72 @@ async def _publish(*, demand: NewDemand, buyer_id: int, actor: Actor, at: dateti
         details={"grams": demand.quantity, "fen_per_kg": demand.ceiling},
     )
     return demand_id
+
+
+async def revise_demand(
+    *, demand_id: int, wants: DemandWants, buyer_id: int, actor: Actor, at: datetime
+) -> DemandWants:
+    """Change what an open demand wants; return what it wanted before.
+
+    Open offers are not touched here: ``bids.standing.revise_wants`` is the call that also asks their
+    authors again.
+
+    Raises:
+        NotFound: no such demand of this buyer.
+        Conflict: it is no longer open.
+        Invalid: with every field that is wrong.
+    """
+    async with transaction():
+        rows = await fetch(
+            "SELECT * FROM demand WHERE id = $1 AND buyer = $2 FOR UPDATE", demand_id, buyer_id
+        )
+        if not rows:
+            raise NotFound(msg("没有找到这条采购需求。"))
+        old = rows[0]
+        if old["state"] != rules.PUBLISHED:
+            raise Conflict(msg("这条需求已经不在求购，条件不能再改。"))
+        problems = rules.wants_problems(wants)
+        if wants.deliver_to < at.astimezone(CHINA).date():
+            problems["deliver_to"] = msg("交货截止日期已过，请改为今天或以后。")
+        known = {row["code"] for row in await fetch("SELECT code FROM credential_kind")}
+        if unknown := set(wants.requires) - known:
+            problems["requires"] = msg("没有“{name}”这种资质。", name=min(unknown))
+        bought = old["quantity"] - old["open"]
+        if wants.quantity < bought:
+            problems["quantity"] = msg(
+                "已经买了 {mass} 公斤，总量不能少于它。", mass=f"{kg(Gram(bought)):,f}"
+            )
+        if problems:
+            raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
+        await execute(
+            """UPDATE demand SET quantity = $2, open = $3, ceiling = $4, deliver_from = $5,
+                      deliver_to = $6, min_grade = $7, min_order = $8, requires = $9 WHERE id = $1""",
+            demand_id,
+            wants.quantity,
+            wants.quantity - bought,
+            wants.ceiling,
+            wants.deliver_from,
+            wants.deliver_to,
+            wants.min_grade,
+            wants.min_order,
+            list(wants.requires),
+        )
+        await record(
+            subject=f"demand:{demand_id}",
+            action="revise",
+            actor=actor,
+            at=at,
+            details={"grams": wants.quantity, "fen_per_kg": wants.ceiling},
+        )
+    return DemandWants(
+        quantity=Gram(old["quantity"]),
+        ceiling=FenPerKg(old["ceiling"]),
+        deliver_from=old["deliver_from"],
+        deliver_to=old["deliver_to"],
+        min_grade=old["min_grade"],
+        min_order=Gram(old["min_order"]),
+        requires=tuple(old["requires"]),
+    )
 
 
 async def move_demand(*, demand_id: int, move: str, buyer_id: int, actor: Actor, at: datetime) -> str:

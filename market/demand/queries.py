@@ -178,6 +178,8 @@ async def demand_page(demand_id: int, viewer: int | None) -> DemandDetails:
             WHERE demand.id = $1 AND (demand.state NOT IN ('draft', 'cancelled') OR demand.buyer = $2
                 OR demand.state <> 'draft' AND (
                     EXISTS (SELECT FROM deal WHERE deal.demand = demand.id AND deal.seller = $2)
+                    OR EXISTS (SELECT FROM bid JOIN listing ON listing.id = bid.listing
+                        WHERE bid.demand = demand.id AND bid.answers = 'demand' AND listing.owner = $2)
                     OR EXISTS (SELECT FROM match WHERE match.demand = demand.id AND match.seller = $2)))""",  # noqa: S608
         demand_id,
         viewer,
@@ -196,10 +198,10 @@ async def demands_of(buyer: int) -> list[OwnDemand]:
                     AND match.state IN ('proposed', 'one_side_agreed', 'agreed')) AS open_matches
             {_FROM}
             LEFT JOIN LATERAL (
-                SELECT count(*) AS deals, coalesce(sum(deal.quantity - deal.released), 0) AS bought,
-                    coalesce(sum(((deal.quantity - deal.released) * deal.price + 500) / 1000), 0) AS worth
-                FROM deal WHERE deal.demand = demand.id
-                    AND deal.state <> 'cancelled' AND deal.quantity > deal.released
+                SELECT count(*) AS deals, coalesce(sum(standing.grams), 0) AS bought,
+                    coalesce(sum(standing.fen), 0) AS worth
+                FROM deal JOIN deal_standing standing ON standing.deal = deal.id
+                WHERE deal.demand = demand.id AND standing.grams > 0
             ) AS made ON true
             WHERE demand.buyer = $1
             ORDER BY demand.state NOT IN ('draft', 'published', 'closed'), demand.created_at DESC,

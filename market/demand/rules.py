@@ -1,6 +1,6 @@
 """The life of a demand."""
 
-from market.demand.commands import NewDemand
+from market.demand.commands import DemandWants, NewDemand
 from market.i18n import Message, msg
 from market.transitions import Lifecycle, Move
 from market.units import MOST_FEN_PER_KG, MOST_GRAMS, kg, yuan_per_kg
@@ -36,6 +36,16 @@ def demand_problems(demand: NewDemand) -> dict[str, Message]:
         problems["title"] = msg("请写一个标题，例如“中街店 11 月红薯”。")
     elif len(demand.title) > LONGEST_TITLE:
         problems["title"] = msg("标题最多 {most} 个字。", most=LONGEST_TITLE)
+    if demand.max_lots is not None and demand.max_lots < 1:
+        problems["max_lots"] = msg("最多批次至少是 1，不限请留空。")
+    if demand.max_distance_km is not None and demand.max_distance_km < 1:
+        problems["max_distance_km"] = msg("最远距离至少是 1 公里，不限请留空。")
+    return problems | wants_problems(demand)
+
+
+def wants_problems(demand: NewDemand | DemandWants) -> dict[str, Message]:
+    """Return what is wrong with the part of a demand that may change while it is open."""
+    problems: dict[str, Message] = {}
     if not 0 < demand.quantity <= MOST_GRAMS:
         problems["quantity"] = msg("数量须大于零，且不超过 {most} 公斤。", most=f"{kg(MOST_GRAMS):,f}")
     if not 0 < demand.ceiling <= MOST_FEN_PER_KG:
@@ -46,10 +56,6 @@ def demand_problems(demand: NewDemand) -> dict[str, Message]:
         problems["min_grade"] = msg("等级须在 0 到 9 之间。")
     if demand.min_order < 0 or demand.min_order > demand.quantity:
         problems["min_order"] = msg("起订量不能超过总数量，不限可填 0。")
-    if demand.max_lots is not None and demand.max_lots < 1:
-        problems["max_lots"] = msg("最多批次至少是 1，不限请留空。")
-    if demand.max_distance_km is not None and demand.max_distance_km < 1:
-        problems["max_distance_km"] = msg("最远距离至少是 1 公里，不限请留空。")
     if demand.deliver_to < demand.deliver_from:
         problems["deliver_to"] = msg("交货截止日期早于开始日期，请对调或修改。")
     return problems

@@ -5,13 +5,15 @@ from decimal import Decimal
 
 from market.clock import CHINA
 from market.deals.queries import DealRow
-from market.deals.rules import CONTRACT
+from market.deals.rules import CANCELLED, CONTRACT
 from market.exchange.sheets import people_csv
 from market.i18n import Language, Message, msg, translate
-from market.units import FenPerKg, Gram, amount, kg, yuan
+from market.units import Fen, Gram, kg, yuan
 
 SOURCES: dict[str, Message] = {
     "bid": msg("出价成交"),
+    "offer": msg("报价成交"),
+    "joint": msg("拼货成交"),
     "match": msg("撮合成交"),
     "appointment": msg("对接会成交"),
 }
@@ -41,16 +43,16 @@ def ledger_csv(deals: Iterable[DealRow], language: Language) -> bytes:
 
 
 def _cells(deal: DealRow, language: Language) -> tuple[object, ...]:
-    total = amount(Gram(deal.quantity), FenPerKg(deal.price))
+    stands = deal.quantity if deal.state == CANCELLED else deal.standing
     return (
         deal.number,
         deal.created_at.astimezone(CHINA).date().isoformat(),
         _name(deal.title, deal.title_en, language),
         _name(deal.seller_name, deal.seller_name_en, language),
         _name(deal.buyer_name, deal.buyer_name_en, language),
-        f"{kg(Gram(deal.quantity)):f}",
-        f"{Decimal(deal.price) / 100:.2f}",
-        f"{yuan(total):.2f}",
+        f"{kg(Gram(stands)):f}",
+        f"{Decimal(deal.price_now) / 100:.2f}",
+        f"{yuan(Fen(deal.worth)):.2f}",
         translate(CONTRACT.label(deal.state), language),
         translate(SOURCES[deal.source], language) if deal.source in SOURCES else deal.source,
         deal.deliver_from.isoformat(),

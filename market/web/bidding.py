@@ -64,6 +64,9 @@ def counter_form(*, today: date) -> Form:
         key=KEY,
         quantity=fields.quantity(msg("数量改为")),
         price=fields.price(msg("单价改为（地头价，不含运费）")),
+        least=fields.quantity(
+            msg("最少接受"), optional=True, hint=msg("对方可以只接受一部分，但不少于这个数；不填就是整批。")
+        ),
         deliver_from=fields.day(msg("最早交货"), earliest=today),
         deliver_to=fields.day(msg("最晚交货"), earliest=today),
         word=fields.text(msg("给对方的话"), most=LONGEST_NOTE, lines=True, optional=True),
@@ -79,6 +82,7 @@ def blank_counter(bid: BidRow, *, today: date) -> Filled:
         price=FenPerKg(bid.price),
         deliver_from=max(today, bid.deliver_from),
         deliver_to=max(today, bid.deliver_to),
+        least=None if bid.least is None else Gram(bid.least),
     )
 
 

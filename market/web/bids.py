@@ -23,7 +23,7 @@ from market.bids.negotiating import (
 )
 from market.bids.operations import accept_bid
 from market.bids.queries import BidRow, bid_of, bids_of, thread_of
-from market.bids.rules import ACCEPTED, BID, REJECTED, SEALED_BID, SUBMITTED, WITHDRAWN
+from market.bids.rules import ACCEPTED, BID, DEMAND, LISTING, REJECTED, SEALED_BID, SUBMITTED, WITHDRAWN
 from market.bids.sealing import sealed_of
 from market.errors import Conflict, Invalid
 from market.i18n import Message, msg
@@ -31,25 +31,31 @@ from market.supply.queries import listing_page
 from market.supply.rules import NEGOTIABLE
 from market.transitions import WrongState
 from market.units import FenPerKg, Gram, amount
-from market.web import pages
+from market.web import fields, pages
 from market.web.addresses import row_number
+from market.web.badges import badges_of
 from market.web.bidding import bid_problems, blank_counter, counter_form
-from market.web.forms import Filled, fault_message
+from market.web.forms import Filled, Form, fault_message
 from market.web.guards import SignedIn, WebRequest, require
-from market.web.trade import BARE, acting, do_once, new_key, refusal_form, show
+from market.web.trade import BARE, KEY, acting, do_once, new_key, refusal_form, show
 
 #: What the record's words mean to people.
 DEEDS: dict[str, Message] = {
     "place": msg("出价"),
-    "accept": msg("接受出价，生成合同"),
+    "offer": msg("报价"),
+    "accept": msg("接受，生成合同"),
     "place_counter": msg("还价"),
     "open": msg("开标"),
-    "reject": msg("谢绝出价"),
-    "withdraw": msg("已撤回出价"),
-    "reconfirm": msg("确认出价仍然算数"),
-    "revise": msg("货源条件改了"),
+    "reject": msg("谢绝"),
+    "withdraw": msg("已撤回"),
+    "reconfirm": msg("确认仍然算数"),
+    "revise": msg("条件改了"),
 }
 _TONES = {"accept": "good", "reject": "bad", "withdraw": "bad", "revise": "wait"}
+
+
+#: What is accepted: the whole unless a part is named.
+ACCEPT = Form(key=KEY, quantity=fields.quantity(msg("接受多少"), optional=True))
 
 
 def side_of(bid: BidRow, viewer: Viewer) -> str:
@@ -63,8 +69,10 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
     return show(
         request,
         "bids/index.html",
-        received=[bid for bid in bids if bid.seller == viewer.organisation_id],
-        made=[bid for bid in bids if bid.buyer == viewer.organisation_id],
+        received=[bid for bid in bids if bid.seller == viewer.organisation_id and bid.answers == LISTING],
+        made=[bid for bid in bids if bid.buyer == viewer.organisation_id and bid.answers == LISTING],
+        offered=[bid for bid in bids if bid.seller == viewer.organisation_id and bid.answers == DEMAND],
+        offers=[bid for bid in bids if bid.buyer == viewer.organisation_id and bid.answers == DEMAND],
         sealed=await sealed_of(buyer_id=viewer.organisation_id),
         SEALED_BID=SEALED_BID,
         now=clock.now(),
@@ -110,10 +118,12 @@ async def _draw(
     *,
     refusal: Filled | None = None,
     counter: Filled | None = None,
+    part: Filled | None = None,
     status: int = 200,
 ) -> Response[str]:
     thread = await thread_of(bid_id=bid.id, organisation_id=viewer.organisation_id)
-    records = await history(subjects=[*(f"bid:{turn.id}" for turn in thread), f"listing:{bid.listing}"])
+    terms_of = f"{bid.answers}:{bid.demand if bid.answers == DEMAND else bid.listing}"
+    records = await history(subjects=[*(f"bid:{turn.id}" for turn in thread), terms_of])
     side = side_of(bid, viewer)
     is_late = bid.expires_at <= clock.now()
     can = rules.moves_open(state=bid.state, author=bid.author, by=side)
@@ -128,16 +138,19 @@ async def _draw(
         can=[
             move
             for move in can
-            if (not is_late or move not in rules.ANSWERS) and (bid.way == NEGOTIABLE or move != "counter")
+            if (not is_late or move not in rules.ANSWERS)
+            and (bid.answers == DEMAND or bid.way == NEGOTIABLE or move != "counter")
         ],
         is_late=is_late and bid.state == SUBMITTED,
         waits=_waits(bid, side),
+        badges=await badges_of(bid.seller, bid.buyer),
         total=amount(Gram(bid.quantity), FenPerKg(bid.price)),
         steps=[step for step in records if _concerns(step, thread)],
         deeds=DEEDS,
         tones=_TONES,
         refusal=refusal or (await refusal_form(request)).blank(key=new_key()),
         counter=counter or blank_counter(bid, today=clock.today()),
+        part=part or ACCEPT.blank(key=new_key(), quantity=Gram(bid.quantity)),
         BID=BID,
     )
 
@@ -151,18 +164,25 @@ def _concerns(step: RecordRow, thread: list[BidRow]) -> bool:
 
 @post("/bids/{bid_id:int}/accept")
 async def accept(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int]) -> Response[Any]:
-    """Make the deal and go to it."""
-    filled = await BARE.read(request)
-    filled.check()
+    """Make the deal, over a part where the other side allows it, and go to it."""
+    filled = await ACCEPT.read(request)
     bid = await bid_of(bid_id=row_number(bid_id), organisation_id=viewer.organisation_id)
+    if filled.errors:
+        return await _draw(request, viewer, bid, part=filled, status=422)
+    part = filled.values["quantity"]
+    part = None if part == bid.quantity else part
     at, key = clock.now(), filled.values["key"]
     side, own = side_of(bid, viewer), viewer.organisation_id
     by = acting(viewer, side)
     try:
         if side == "seller":
-            deal_id = await accept_bid(bid_id=bid_id, seller_id=own, actor=by, at=at, key=key)
+            deal_id = await accept_bid(bid_id=bid_id, seller_id=own, actor=by, at=at, key=key, quantity=part)
         else:
-            deal_id = await accept_counter(bid_id=bid_id, buyer_id=own, actor=by, at=at, key=key)
+            deal_id = await accept_counter(
+                bid_id=bid_id, buyer_id=own, actor=by, at=at, key=key, quantity=part
+            )
+    except Invalid as error:
+        return await _draw(request, viewer, bid, part=filled.refused(error), status=422)
     except Conflict:
         if bid.state != ACCEPTED or bid.deal is None or bid.author == side:
             raise
@@ -190,6 +210,7 @@ async def counter(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int]) 
                 deliver_from=filled.values["deliver_from"],
                 deliver_to=filled.values["deliver_to"],
                 note=filled.values["word"],
+                least=filled.values["least"],
             ),
             organisation_id=viewer.organisation_id,
             side=side,
@@ -280,7 +301,7 @@ async def withdraw(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int])
         withdraw_bid,
         name="bid_withdraw",
         goal=WITHDRAWN,
-        toast=msg("出价已撤回。"),
+        toast=msg("已撤回。"),
     )
 
 

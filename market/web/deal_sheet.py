@@ -14,6 +14,7 @@ from market.deals.rules import (
     ACTIVE,
     BOUND,
     BREACH,
+    CANCELLED,
     CONTRACT,
     DELIVERY,
     PARTLY_SIGNED,
@@ -29,6 +30,7 @@ from market.i18n import Message, msg
 from market.units import Fen, FenPerKg, Gram, amount
 from market.web import fields
 from market.web.addresses import row_number
+from market.web.badges import badges_of
 from market.web.forms import Filled, Form
 from market.web.guards import WebRequest
 from market.web.trade import KEY, acting, new_key, refusal_form, show
@@ -64,6 +66,8 @@ _TONES = {
 }
 SOURCES: dict[str, Message] = {
     "bid": msg("出价成交"),
+    "offer": msg("报价成交"),
+    "joint": msg("拼货成交"),
     "match": msg("撮合成交"),
     "appointment": msg("对接会成交"),
 }
@@ -104,7 +108,10 @@ def has_signed(deal: DealRow, side: str | None) -> bool:
 
 
 def total_of(deal: DealRow) -> Fen:
-    return amount(Gram(deal.quantity), FenPerKg(deal.price))
+    """Return what stands of a contract at its terms of now; of a cancelled one what it would have been."""
+    if deal.state == CANCELLED:
+        return amount(Gram(deal.quantity), FenPerKg(deal.price_now))
+    return Fen(deal.worth)
 
 
 def needs_signature(deal: DealRow, viewer: Viewer) -> bool:
@@ -153,6 +160,7 @@ async def draw(
         "deals/one.html",
         status=status,
         deal=deal,
+        badges=await badges_of(deal.seller, deal.buyer),
         side=side,
         produce=await produce_by_code(deal.produce),
         grade=grade,
@@ -184,7 +192,7 @@ async def draw(
             actor=acting(viewer, side),
             at=clock.now(),
         )
-        if side
+        if side and viewer.delegation_id is None
         else [],
         roles=ROLES,
         steps=await history(subjects=[f"deal:{deal.id}"]),

@@ -9,8 +9,10 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
+from market.bids.offer_queries import offers_on
 from market.bids.queries import bids_of
-from market.bids.rules import BID
+from market.bids.rules import BID, LISTING
+from market.bids.standing import move_wants
 from market.catalogue.queries import find_produce, produce_by_code, suggest_produce
 from market.deals.queries import deals_of
 from market.deals.rules import CONTRACT
@@ -24,6 +26,7 @@ from market.matching.lifecycle import MATCH
 from market.matching.queries import matches_of
 from market.web import posting
 from market.web.addresses import row_number
+from market.web.badges import badges_of
 from market.web.browse import LABELS, read_filters
 from market.web.forms import Filled
 from market.web.guards import Anybody, SignedIn, WebRequest, require
@@ -126,14 +129,16 @@ async def show(request: WebRequest, guest: Anybody, demand_id: FromPath[int]) ->
     """Show a demand; its buyer sees what has become of it as well."""
     organisation = guest.organisation_id if guest else None
     demand = await demand_page(row_number(demand_id), organisation)
-    progress: dict[str, Any] = {"matches": [], "bids": [], "deals": [], "moves": {}}
+    progress: dict[str, Any] = {"matches": [], "bids": [], "deals": [], "moves": {}, "offers": []}
+    if guest is not None:
+        progress["offers"] = await offers_on(demand_id=demand_id, organisation_id=guest.organisation_id)
     if guest is not None and demand.mine:
         matches = await matches_of(organisation_id=guest.organisation_id)
         deals = await deals_of(organisation_id=guest.organisation_id)
         bids = await bids_of(organisation_id=guest.organisation_id)
-        progress = {
+        progress |= {
             "matches": [each for each in matches if each.demand == demand_id],
-            "bids": [each for each in bids if each.demand == demand_id],
+            "bids": [each for each in bids if each.demand == demand_id and each.answers == LISTING],
             "deals": [each for each in deals if each.demand == demand_id],
             "moves": {
                 move: MOVES[move]
@@ -146,6 +151,7 @@ async def show(request: WebRequest, guest: Anybody, demand_id: FromPath[int]) ->
         "demands/show.html",
         demand=demand,
         life=DEMAND,
+        badges=await badges_of(demand.buyer),
         match_life=MATCH,
         bid_life=BID,
         deal_life=CONTRACT,
@@ -161,7 +167,7 @@ async def move(
     """Close, award, fail or cancel a demand of the viewer's."""
     if move not in MOVES:
         raise NotFound(msg("这一页不存在，或者不对您开放。请检查地址，或从首页查找。"))
-    state = await operations.move_demand(
+    state = await move_wants(
         demand_id=row_number(demand_id),
         move=move,
         buyer_id=viewer.organisation_id,

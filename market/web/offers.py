@@ -1,0 +1,269 @@
+"""Sellers' offers on a demand: making one, seeing them side by side, and changing what is wanted."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+
+from market import clock
+from market.accounts import rules as accounts
+from market.accounts.rules import Viewer
+from market.bids.offer_queries import Goods, goods_of, offers_on
+from market.bids.offering import NewOffer, place_offer
+from market.bids.rules import BID
+from market.bids.standing import revise_wants
+from market.catalogue.queries import credential_kinds, grades
+from market.demand.commands import DemandWants
+from market.demand.queries import DemandDetails, demand_page
+from market.demand.rules import DEMAND, PUBLISHED
+from market.errors import Conflict, Invalid, NotFound
+from market.i18n import Language, msg
+from market.units import FenPerKg, Gram
+from market.web import fields, formats
+from market.web.addresses import row_number
+from market.web.bidding import LONGEST_NOTE, odd_price
+from market.web.demands import own_demand
+from market.web.forms import Filled, Form
+from market.web.guards import SignedIn, WebRequest, require
+from market.web.language import language_of
+from market.web.offer_view import cheapest, lacking, seen, way_to
+from market.web.pages import redirect
+from market.web.trade import KEY, do_filled, name_in, new_key, show
+
+
+def offer_form(goods: Sequence[Goods], *, language: Language, today: date) -> Form:
+    """Return the form of an offer out of ``goods``."""
+    return Form(
+        key=fields.hidden(UUID),
+        listing_id=fields.choice(
+            msg("用哪批货报"),
+            {
+                str(each.listing): "{title} · {left}".format(
+                    title=name_in(language, each, "title"),
+                    left=formats.mass(Gram(each.remaining), language),
+                )
+                for each in goods
+            },
+        ),
+        quantity=fields.quantity(msg("报多少")),
+        price=fields.price(msg("报价（地头价，不含运费）")),
+        least=fields.quantity(
+            msg("最少卖多少"), optional=True, hint=msg("买方可以只要一部分，但不少于这个数；不填就是整批。")
+        ),
+        deliver_from=fields.day(msg("最早交货"), earliest=today),
+        deliver_to=fields.day(msg("最晚交货"), earliest=today),
+        note=fields.text(
+            msg("给买方的话"), most=LONGEST_NOTE, lines=True, optional=True, hint=msg("包装、送货、结算等。")
+        ),
+        sure=fields.tick(msg("价格没有写错，就按这个数报价")),
+    )
+
+
+async def _to_offer(viewer: Viewer, demand_id: int) -> tuple[DemandDetails, list[Goods]]:
+    """Raises: NotFound; Conflict, where it is the viewer's own or no longer open."""
+    demand = await demand_page(row_number(demand_id), viewer.organisation_id)
+    if demand.mine or demand.state != PUBLISHED or not demand.open:
+        raise Conflict(msg("这条需求现在不收报价。"))
+    return demand, await goods_of(seller_id=viewer.organisation_id, produce=demand.produce)
+
+
+@get("/demands/{demand_id:int}/offer", guards=[require("seller")])
+async def new(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]) -> Response[str]:
+    """Show the form, with the goods of which most is left."""
+    demand, goods = await _to_offer(viewer, demand_id)
+    today, language = clock.today(), language_of(request)
+    form = offer_form(goods, language=language, today=today)
+    filled = form.blank(key=new_key())
+    if goods:
+        best = goods[0]
+        first = max(today, best.available_from, demand.deliver_from)
+        filled = form.blank(
+            key=new_key(),
+            listing_id=str(best.listing),
+            quantity=Gram(min(best.remaining, demand.open)),
+            price=FenPerKg(best.ask),
+            deliver_from=first,
+            deliver_to=max(first, min(best.available_to, demand.deliver_to)),
+        )
+    return _draw_new(request, demand, goods, filled)
+
+
+def _draw_new(
+    request: WebRequest, demand: DemandDetails, goods: Sequence[Goods], form: Filled, *, status: int = 200
+) -> Response[str]:
+    language = language_of(request)
+    reckoned = []
+    for each in goods:
+        way = way_to(demand, lat=each.lat, lon=each.lon)
+        most = FenPerKg(max(0, demand.ceiling - way.freight))
+        reckoned.append((each, way, most, lacking(each, demand, language, way=way)))
+    return show(
+        request,
+        "offers/new.html",
+        status=status,
+        demand=demand,
+        reckoned=reckoned,
+        form=form,
+        life=DEMAND,
+    )
+
+
+@post("/demands/{demand_id:int}/offer", guards=[require("seller")])
+async def place(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]) -> Response[Any]:
+    """Make the offer; the same form once more leads to the same offer."""
+    demand, goods = await _to_offer(viewer, demand_id)
+    filled = await offer_form(goods, language=language_of(request), today=clock.today()).read(request)
+    values = filled.values
+    try:
+        filled.check()
+        asked = next(each.ask for each in goods if str(each.listing) == values["listing_id"])
+        odd = odd_price(values["price"], low=FenPerKg(asked), high=FenPerKg(max(asked, demand.ceiling)))
+        if odd and not values["sure"]:
+            raise Invalid(odd, {"price": odd})
+        bid_id = await place_offer(
+            offer=NewOffer(
+                demand_id=demand.demand_id,
+                listing_id=int(values["listing_id"]),
+                quantity=values["quantity"],
+                price=values["price"],
+                deliver_from=values["deliver_from"],
+                deliver_to=values["deliver_to"],
+                least=values["least"],
+                note=values["note"] or "",
+            ),
+            seller_id=viewer.organisation_id,
+            actor=accounts.actor(viewer, "seller"),
+            at=clock.now(),
+            key=str(values["key"]),
+        )
+    except Invalid as error:
+        return _draw_new(request, demand, goods, filled.refused(error), status=422)
+    except Conflict as error:
+        refused = filled.refused(Invalid(error.message))
+        return _draw_new(request, demand, goods, refused, status=409)
+    return redirect(request, f"/bids/{bid_id}", toast=msg("报价已送达，等买方在 7 天内答复。"))
+
+
+@get("/demands/{demand_id:int}/offers")
+async def compare(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]) -> Response[str]:
+    """Offers side by side: all of them for the buyer, a seller's own for that seller."""
+    demand = await demand_page(row_number(demand_id), viewer.organisation_id)
+    offers = await offers_on(demand_id=demand.demand_id, organisation_id=viewer.organisation_id)
+    if not demand.mine and not offers:
+        raise NotFound(msg("没有找到这些报价。"))
+    rows = [seen(each, demand, language_of(request)) for each in offers]
+    return show(
+        request,
+        "offers/compare.html",
+        demand=demand,
+        rows=rows,
+        best=cheapest(rows),
+        side="buyer" if demand.mine else "seller",
+        life=DEMAND,
+        BID=BID,
+        now=clock.now(),
+    )
+
+
+async def wants_form(language: Language) -> Form:
+    """Return the form of what of a demand may change while it is open."""
+    return Form(
+        key=KEY,
+        quantity=fields.quantity(msg("总共要多少")),
+        ceiling=fields.price(msg("最高到店价"), hint=msg("含运费、送到门店的价；撮合时不会超过它。")),
+        deliver_from=fields.day(msg("最早到货")),
+        deliver_to=fields.day(msg("最晚到货"), earliest=clock.today()),
+        min_grade=fields.choice(
+            msg("最低等级"),
+            {str(grade.level): name_in(language, grade, "") for grade in await grades() if grade.level},
+            optional=True,
+        ),
+        min_order=fields.quantity(msg("每家至少供多少"), optional=True),
+        requires=fields.choices(
+            msg("必须有的资质"), {kind.code: name_in(language, kind, "") for kind in await credential_kinds()}
+        ),
+    )
+
+
+async def _to_edit(request: WebRequest, viewer: Viewer, demand_id: int) -> tuple[DemandDetails, Form]:
+    demand = await own_demand(demand_id, viewer)
+    if demand.state != PUBLISHED:
+        raise Conflict(msg("这条需求已经不在求购，条件不能再改。"))
+    return demand, await wants_form(language_of(request))
+
+
+async def _draw_edit(
+    request: WebRequest, demand: DemandDetails, form: Filled, *, status: int = 200
+) -> Response[str]:
+    offers = await offers_on(demand_id=demand.demand_id, organisation_id=demand.buyer)
+    return show(
+        request,
+        "offers/edit.html",
+        status=status,
+        demand=demand,
+        form=form,
+        open_offers=sum(each.state == BID.start for each in offers),
+    )
+
+
+@get("/demands/{demand_id:int}/edit", guards=[require("buyer")])
+async def edit(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]) -> Response[str]:
+    """Show what the demand wants, to be changed."""
+    demand, form = await _to_edit(request, viewer, demand_id)
+    filled = form.blank(
+        key=new_key(),
+        quantity=Gram(demand.quantity),
+        ceiling=FenPerKg(demand.ceiling),
+        deliver_from=demand.deliver_from,
+        deliver_to=demand.deliver_to,
+        min_grade=str(demand.min_grade) if demand.min_grade else None,
+        min_order=Gram(demand.min_order) if demand.min_order else None,
+        requires=tuple(each.code for each in demand.requires),
+    )
+    return await _draw_edit(request, demand, filled)
+
+
+@post("/demands/{demand_id:int}/edit", guards=[require("buyer")])
+async def revise(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]) -> Response[Any]:
+    """Change the demand; who has offered on it is asked again where it matters."""
+    demand, form = await _to_edit(request, viewer, demand_id)
+    filled = await form.read(request)
+    values = filled.values
+    try:
+        filled.check()
+        wants = DemandWants(
+            quantity=values["quantity"],
+            ceiling=values["ceiling"],
+            deliver_from=values["deliver_from"],
+            deliver_to=values["deliver_to"],
+            min_grade=int(values["min_grade"] or 0),
+            min_order=values["min_order"] or Gram(0),
+            requires=values["requires"],
+        )
+        await do_filled(
+            viewer,
+            filled,
+            "demand_revise",
+            {"demand": demand.demand_id, "wants": str(wants)},
+            lambda at: revise_wants(
+                demand_id=demand.demand_id,
+                wants=wants,
+                buyer_id=viewer.organisation_id,
+                actor=accounts.actor(viewer, "buyer"),
+                at=at,
+            ),
+        )
+    except Invalid as error:
+        return await _draw_edit(request, demand, filled.refused(error), status=422)
+    return redirect(
+        request,
+        f"/demands/{demand.demand_id}",
+        toast=msg("条件已改；会受影响的报价，已请卖方重新确认。"),
+    )
+
+
+routes: list[ControllerRouterHandler] = [new, place, compare, edit, revise]
