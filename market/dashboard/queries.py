@@ -10,7 +10,7 @@ class Funnel(msgspec.Struct, frozen=True):
 
     ``listed`` is whatever was ever put on sale, whether it still is or not.
 
-    ``signed`` are contracts in force or completed, ``delivered`` what buyers have accepted.
+    ``signed`` is what stands of the contracts that both sides signed, ``delivered`` what buyers have taken.
     """
 
     listed: int
@@ -21,10 +21,11 @@ class Funnel(msgspec.Struct, frozen=True):
 
 
 class Money(msgspec.Struct, frozen=True):
-    """Fen. ``intended`` are deals not yet signed by both; nothing is counted in two of the others."""
+    """Fen. ``intended``: deals not signed by both yet. ``ended``: what terminations took out of the signed."""
 
     intended: int
     signed: int
+    ended: int
     delivered: int
     paid: int
 
@@ -63,16 +64,18 @@ class Stuck(msgspec.Struct, frozen=True):
     obstacle: str | None
 
 
+#: What stands of the town's contracts; whatever was terminated is taken out (the view says how).
 _TOWN_DEAL = """FROM deal JOIN organisation seller ON seller.id = deal.seller
-WHERE $1 IN (seller.town, seller.id) AND deal.state NOT IN ('cancelled', 'terminated')"""
+JOIN deal_standing standing ON standing.deal = deal.id
+WHERE $1 IN (seller.town, seller.id) AND deal.state <> 'cancelled'"""
 
 
 async def funnel(*, town_id: int) -> Funnel:
     """Return how far the town's goods have come."""
     rows = await fetch_into(
         Funnel,
-        f"""WITH live AS (SELECT deal.id, deal.listing, deal.quantity, deal.state, deal.source,
-                                 deal.source_id, deal.seller, deal.buyer {_TOWN_DEAL}),
+        f"""WITH live AS (SELECT deal.id, standing.grams AS quantity, deal.state, deal.seller,
+                                 deal.buyer, standing.taken {_TOWN_DEAL}),
         goods AS (SELECT listing.id, lot.id AS lot, lot.quantity FROM listing
                   JOIN lot ON lot.id = listing.lot JOIN organisation ON organisation.id = listing.owner
                   WHERE $1 IN (organisation.town, organisation.id)
@@ -83,19 +86,18 @@ async def funnel(*, town_id: int) -> Funnel:
         held AS (SELECT appointment.seller, appointment.buyer FROM appointment
                  WHERE appointment.state = 'held'),
         signed AS (SELECT coalesce(sum(quantity), 0)::bigint AS grams FROM live
-                   WHERE state IN ('active', 'completed'))
+                   WHERE state IN ('active', 'completed', 'terminated'))
         SELECT
           (SELECT coalesce(sum(quantity), 0)::bigint FROM goods) AS listed,
           ((SELECT coalesce(sum(quantity), 0) FROM live)
             + (SELECT coalesce(sum(quantity), 0) FROM open_match))::bigint AS matched,
           greatest((SELECT coalesce(sum(quantity), 0) FROM live
-             WHERE state IN ('active', 'completed') OR (seller, buyer) IN (SELECT seller, buyer FROM held))
+             WHERE state IN ('active', 'completed', 'terminated')
+               OR (seller, buyer) IN (SELECT seller, buyer FROM held))
             + (SELECT coalesce(sum(quantity), 0) FROM open_match
                WHERE (seller, buyer) IN (SELECT seller, buyer FROM held)), 0)::bigint AS met,
           (SELECT grams FROM signed) AS signed,
-          (SELECT coalesce(sum(delivery.accepted), 0)::bigint FROM delivery
-           JOIN live ON live.id = delivery.deal
-           WHERE delivery.state IN ('accepted', 'partially_accepted')) AS delivered""",  # noqa: S608  our own text
+          (SELECT coalesce(sum(taken), 0)::bigint FROM live) AS delivered""",  # noqa: S608  our own text
         town_id,
     )
     return rows[0]
@@ -104,18 +106,15 @@ async def funnel(*, town_id: int) -> Funnel:
 async def money(*, town_id: int) -> Money:
     rows = await fetch_into(
         Money,
-        f"""WITH live AS (SELECT deal.id, deal.state,
-                                 (deal.quantity * deal.price + 500) / 1000 AS fen {_TOWN_DEAL}),
-        invoiced AS (SELECT payment.amount, payment.paid, payment.kind FROM payment
-                     JOIN live ON live.id = payment.deal)
+        f"""WITH live AS (SELECT deal.state, standing.fen, standing.ended_fen, standing.invoiced,
+                                 standing.paid {_TOWN_DEAL})
         SELECT
-          (SELECT coalesce(sum(fen), 0)::bigint FROM live
-           WHERE state IN ('pending', 'partly_signed')) AS intended,
-          (SELECT coalesce(sum(fen), 0)::bigint FROM live WHERE state IN ('active', 'completed')) AS signed,
-          ((SELECT coalesce(sum(amount), 0) FROM invoiced WHERE kind = 'goods')
-            + (SELECT coalesce(sum(credit), 0) FROM delivery JOIN live ON live.id = delivery.deal))::bigint
-            AS delivered,
-          (SELECT coalesce(sum(paid), 0)::bigint FROM invoiced) AS paid""",  # noqa: S608
+          coalesce(sum(fen) FILTER (WHERE state IN ('pending', 'partly_signed')), 0)::bigint AS intended,
+          coalesce(sum(fen) FILTER (WHERE state NOT IN ('pending', 'partly_signed')), 0)::bigint AS signed,
+          coalesce(sum(ended_fen), 0)::bigint AS ended,
+          coalesce(sum(invoiced), 0)::bigint AS delivered,
+          coalesce(sum(paid), 0)::bigint AS paid
+        FROM live""",  # noqa: S608
         town_id,
     )
     return rows[0]
@@ -123,7 +122,8 @@ async def money(*, town_id: int) -> Money:
 
 async def counts(*, town_id: int) -> Counts:
     rows = await fetch(
-        f"""WITH live AS (SELECT deal.id, deal.state, deal.buyer {_TOWN_DEAL}),
+        f"""WITH live AS (SELECT deal.id, deal.state, deal.buyer {_TOWN_DEAL}
+                      AND (standing.grams > 0 OR deal.state <> 'terminated')),
         goods AS (SELECT listing.id, listing.owner FROM listing
                   JOIN organisation ON organisation.id = listing.owner
                   WHERE $1 IN (organisation.town, organisation.id) AND listing.state = 'published')
@@ -131,9 +131,10 @@ async def counts(*, town_id: int) -> Counts:
                (SELECT count(*) FROM goods) AS listings,
                (SELECT count(*) FROM demand WHERE state = 'published' AND open > 0) AS demands,
                (SELECT count(*) FROM live) AS deals,
-               (SELECT count(*) FROM live WHERE state IN ('active', 'completed')) AS signed_deals,
+               (SELECT count(*) FROM live
+                WHERE state IN ('active', 'completed', 'terminated')) AS signed_deals,
                (SELECT count(DISTINCT buyer) FROM live
-                WHERE state IN ('active', 'completed')) AS buyers,
+                WHERE state IN ('active', 'completed', 'terminated')) AS buyers,
                (SELECT count(*) FROM meeting WHERE town = $1 AND state <> 'cancelled') AS meetings""",  # noqa: S608
         town_id,
     )
@@ -145,10 +146,11 @@ async def flows(*, town_id: int) -> list[Flow]:
     return await fetch_into(
         Flow,
         """SELECT seller.name AS seller, seller.name_en AS seller_en, buyer.name AS buyer,
-                  buyer.name_en AS buyer_en, sum(deal.quantity)::bigint AS grams
-           FROM deal JOIN organisation seller ON seller.id = deal.seller
+                  buyer.name_en AS buyer_en, sum(standing.grams)::bigint AS grams
+           FROM deal JOIN deal_standing standing ON standing.deal = deal.id
+           JOIN organisation seller ON seller.id = deal.seller
            JOIN organisation buyer ON buyer.id = deal.buyer
-           WHERE $1 IN (seller.town, seller.id) AND deal.state NOT IN ('cancelled', 'terminated')
+           WHERE $1 IN (seller.town, seller.id) AND standing.grams > 0
            GROUP BY seller.id, buyer.id ORDER BY grams DESC, seller.id, buyer.id""",
         town_id,
     )

@@ -17,6 +17,7 @@ ROOMS = (
     "matching",
     "meetings",
     "cases",
+    "followup",
     "documents",
 )
 

@@ -8,7 +8,10 @@ from market.i18n import msg
 
 
 class DealRow(msgspec.Struct, frozen=True):
-    """Grams, and fen per kg at the farm gate. Seen by its two sides, and by the seller's town."""
+    """Grams, and fen per kg at the farm gate. Seen by its two sides, and by the seller's town.
+
+    ``quantity`` and ``price`` are those it was made with; what it comes to now stands below.
+    """
 
     id: int
     number: str
@@ -48,6 +51,17 @@ class DealRow(msgspec.Struct, frozen=True):
     paid: int
     #: Grams that went back on sale when it was terminated.
     released: int = 0
+    #: Fen per kg that the terms in force settle at.
+    price_now: int = 0
+    #: Grams that stand: under the contract still, or taken; and what they come to (fen).
+    standing: int = 0
+    worth: int = 0
+    #: Grams that a termination took out, and what they would have come to (fen).
+    ended: int = 0
+    ended_worth: int = 0
+    #: Grams lost on the way within the agreed rate, and fen of what was taken.
+    lost: int = 0
+    invoiced: int = 0
 
 
 _DEAL = """SELECT deal.id, deal.number, deal.listing, listing.title, listing.title_en, lot.produce,
@@ -58,11 +72,11 @@ _DEAL = """SELECT deal.id, deal.number, deal.listing, listing.title, listing.tit
        deal.source, deal.source_id, deal.state, deal.deliver_from, deal.deliver_to,
        deal.seller_signed_at, seller_person.name AS seller_signer,
        deal.buyer_signed_at, buyer_person.name AS buyer_signer, deal.created_at,
-       (SELECT coalesce(sum(accepted), 0)::bigint FROM delivery WHERE delivery.deal = deal.id
-          AND delivery.state IN ('accepted', 'partially_accepted')) AS delivered,
-       (SELECT coalesce(sum(paid), 0)::bigint FROM payment WHERE payment.deal = deal.id) AS paid,
-       deal.released
-FROM deal JOIN listing ON listing.id = deal.listing JOIN lot ON lot.id = listing.lot
+       standing.taken AS delivered, standing.paid, deal.released, standing.price AS price_now,
+       standing.grams AS standing, standing.fen AS worth, standing.ended_grams AS ended,
+       standing.ended_fen AS ended_worth, standing.lost, standing.invoiced
+FROM deal JOIN deal_standing standing ON standing.deal = deal.id
+JOIN listing ON listing.id = deal.listing JOIN lot ON lot.id = listing.lot
 JOIN organisation seller ON seller.id = deal.seller
 JOIN organisation buyer ON buyer.id = deal.buyer
 LEFT JOIN division ON division.code = lot.division

@@ -201,12 +201,11 @@ async def _deals(meeting_id: int) -> Deals:
                   count(*) FILTER (WHERE firm) AS signed,
                   coalesce(sum(quantity) FILTER (WHERE firm), 0) AS signed_grams,
                   coalesce(sum(worth) FILTER (WHERE firm), 0) AS signed_fen
-           FROM (SELECT deal.quantity, (deal.quantity * deal.price + 500) / 1000 AS worth,
-                        deal.state IN ('active', 'completed') AS firm
+           FROM (SELECT standing.grams AS quantity, standing.fen AS worth,
+                        deal.state NOT IN ('pending', 'partly_signed') AS firm
                  FROM topic JOIN appointment ON appointment.id = topic.appointment
-                 JOIN deal ON deal.id = topic.deal
-                 WHERE appointment.meeting = $1
-                   AND deal.state IN ('pending', 'partly_signed', 'active', 'completed')) AS made""",
+                 JOIN deal ON deal.id = topic.deal JOIN deal_standing standing ON standing.deal = deal.id
+                 WHERE appointment.meeting = $1 AND standing.grams > 0) AS made""",
         meeting_id,
     )
     return rows[0]

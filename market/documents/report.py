@@ -205,7 +205,7 @@ def _contracts(report: Report) -> Section:
             line.title,
             line.seller_name,
             line.buyer_name,
-            tonnes(line.deal_quantity),
+            tonnes(line.stands),
             exact(contract_fen(line)),
             tonnes(line.delivered) if line.delivered else "–",
             exact(line.paid) if line.paid else "–",

@@ -56,6 +56,9 @@ class Line(msgspec.Struct, frozen=True):
     #: Fen invoiced for what was taken, and fen paid.
     invoiced: int
     paid: int
+    #: Grams that a termination took out of the contract, and fen that the rest comes to as its terms are now.
+    ended: int = 0
+    deal_fen: int | None = None
 
     @property
     def has_intent(self) -> bool:
@@ -73,13 +76,19 @@ class Line(msgspec.Struct, frozen=True):
         return self.deal_quantity, self.deal_price
 
     @property
+    def stands(self) -> int:
+        """Grams under the contract, less what a termination took out."""
+        return self.deal_quantity - self.ended
+
+    @property
     def is_signed(self) -> bool:
-        return self.deal_state in SIGNED_STATES
+        """Both have signed, and something of it stands: what was taken before a termination was brought."""
+        return self.deal_state in SIGNED_STATES or (self.deal_state == "terminated" and self.stands > 0)
 
     @property
     def is_delivered(self) -> bool:
         """All of a signed contract's goods have been taken."""
-        return self.is_signed and self.delivered >= self.deal_quantity
+        return self.is_signed and self.delivered >= self.stands
 
     @property
     def is_owed(self) -> bool:
@@ -93,8 +102,13 @@ class Line(msgspec.Struct, frozen=True):
 
     @property
     def is_gone(self) -> bool:
-        """There was a contract, and it was cancelled or terminated."""
-        return self.deal_state in GONE_STATES
+        """There was a contract, and nothing of it is left: it was cancelled or terminated."""
+        return self.deal_state in GONE_STATES and not self.is_signed
+
+    @property
+    def gone(self) -> int:
+        """Grams that a contract was about, and that are under it no more."""
+        return self.deal_quantity if self.is_gone else self.ended
 
 
 Fate = Literal["contract", "unsigned", "intent", "gone", "talked", "not_held", "elsewhere", "not_brought"]
@@ -176,7 +190,7 @@ class Figures(msgspec.Struct, frozen=True):
     #: Of these: struck on a match of the engine, and the share of its worth that they realise (fen).
     contracts_of_matches: Count
     worth_realised: int
-    #: Contracts that wait for a signature, and that were cancelled or terminated: in no other count.
+    #: Contracts that wait for a signature; what was cancelled or terminated: in no other count.
     unsigned: Count
     gone: Count
     #: 发货: taken by buyers under these contracts; ``number`` of contracts with any.
@@ -201,7 +215,10 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 def contract_fen(line: Line) -> Fen:
-    return amount(Gram(line.deal_quantity), FenPerKg(line.deal_price))
+    """Return what stands of a line's contract, at its terms of now."""
+    if line.deal_fen is not None and not line.is_gone:
+        return Fen(line.deal_fen)
+    return amount(Gram(line.stands), FenPerKg(line.deal_price))
 
 
 def spoken_fen(line: Line) -> Fen:
@@ -301,12 +318,10 @@ def figures_of(lines: Sequence[Line], proposals: Sequence[Proposal]) -> Figures:
         contracts=_contracted(contracts),
         contracts_of_matches=_contracted(matched),
         worth_realised=sum(
-            line.worth * min(line.deal_quantity, line.proposed) // line.proposed
-            for line in matched
-            if line.proposed
+            line.worth * min(line.stands, line.proposed) // line.proposed for line in matched if line.proposed
         ),
         unsigned=_contracted(line for line in lines if line.is_unsigned),
-        gone=_contracted(line for line in lines if line.is_gone),
+        gone=_gone(line for line in lines if line.gone),
         delivered=Count(
             len(delivered),
             sum(line.delivered for line in delivered),
@@ -334,6 +349,10 @@ def _spoken(lines: Iterable[Line]) -> Count:
 
 def _contracted(lines: Iterable[Line]) -> Count:
     rows = list(lines)
-    return Count(
-        len(rows), sum(line.deal_quantity for line in rows), sum(contract_fen(line) for line in rows)
-    )
+    return Count(len(rows), sum(line.stands for line in rows), sum(contract_fen(line) for line in rows))
+
+
+def _gone(lines: Iterable[Line]) -> Count:
+    rows = list(lines)
+    fen = sum(amount(Gram(line.gone), FenPerKg(line.deal_price)) for line in rows)
+    return Count(len(rows), sum(line.gone for line in rows), fen)

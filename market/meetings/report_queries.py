@@ -124,9 +124,12 @@ async def lines_of(*, meeting_id: int) -> list[Line]:
                   coalesce(match.quantity, 0) AS proposed, coalesce(match.worth, 0) AS worth,
                   topic.intent_quantity, topic.intent_price,
                   deal.id AS deal, deal.number AS deal_number, deal.state AS deal_state,
-                  coalesce(deal.quantity, 0) AS deal_quantity, coalesce(deal.price, 0) AS deal_price,
-                  coalesce(sent.taken, 0) AS delivered, coalesce(sent.under_way, 0) AS under_way,
-                  coalesce(money.invoiced, 0) AS invoiced, coalesce(money.paid, 0) AS paid
+                  CASE WHEN deal.state IN ('cancelled', 'terminated') THEN deal.quantity
+                       ELSE coalesce(standing.grams, 0) END AS deal_quantity,
+                  coalesce(standing.price, 0) AS deal_price,
+                  coalesce(standing.taken, 0) AS delivered, coalesce(standing.under_way, 0) AS under_way,
+                  coalesce(standing.invoiced, 0) AS invoiced, coalesce(standing.paid, 0) AS paid,
+                  coalesce(standing.ended_grams, 0) AS ended, standing.fen AS deal_fen
            FROM appointment
            JOIN organisation seller ON seller.id = appointment.seller
            JOIN organisation buyer ON buyer.id = appointment.buyer
@@ -135,17 +138,7 @@ async def lines_of(*, meeting_id: int) -> list[Line]:
            LEFT JOIN reason ON reason.code = appointment.reason
            LEFT JOIN match ON match.id = topic.match
            LEFT JOIN deal ON deal.id = topic.deal
-           LEFT JOIN LATERAL (
-             SELECT (sum(accepted)
-                       FILTER (WHERE state IN ('accepted', 'partially_accepted')))::bigint AS taken,
-                    (sum(quantity) FILTER (WHERE state IN ('dispatched', 'arrived')))::bigint AS under_way
-             FROM delivery WHERE delivery.deal = deal.id) sent ON true
-           LEFT JOIN LATERAL (
-             SELECT (coalesce(sum(amount) FILTER (WHERE kind = 'goods'), 0)
-                      + (SELECT coalesce(sum(credit), 0) FROM delivery
-                         WHERE delivery.deal = deal.id))::bigint AS invoiced,
-                    sum(paid)::bigint AS paid
-             FROM payment WHERE payment.deal = deal.id) money ON true
+           LEFT JOIN deal_standing standing ON standing.deal = deal.id
            WHERE appointment.meeting = $1 AND {_NOT_CALLED_OFF}
            ORDER BY appointment.slot NULLS LAST, appointment.table_number, appointment.id, topic.id""",  # noqa: S608  our own text
         meeting_id,
@@ -177,7 +170,7 @@ async def proposals_of(*, meeting_id: int) -> list[Proposal]:
                   buyer.name_en AS buyer_name_en, ours.listing, listing.title, listing.title_en,
                   ours.quantity, ours.price, ours.worth,
                   (SELECT deal.id FROM deal
-                   WHERE deal.id = ours.deal AND deal.state NOT IN ('cancelled', 'terminated')
+                   WHERE deal.id = ours.deal AND deal.state <> 'cancelled' AND deal.quantity > deal.released
                      AND NOT EXISTS (SELECT FROM topic
                                      JOIN appointment ON appointment.id = topic.appointment
                                      WHERE topic.deal = deal.id AND appointment.meeting = $1)) AS elsewhere

@@ -16,7 +16,7 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.supply.sharing import divided
 from market.supply.stock import own_lot
-from market.units import Fen, FenPerKg, Gram, amount, kg, yuan
+from market.units import Fen, Gram, kg, yuan
 
 MOST_HOUSEHOLDS = 2_000
 LONGEST_HOUSEHOLD = 40
@@ -276,15 +276,16 @@ async def settlement_page(settlement_id: int, owner_id: int) -> tuple[Settlement
 
 async def _check_deal(lot_id: int, deal_id: int, money: Fen) -> None:
     deal = await fetch_row(
-        """SELECT deal.quantity, deal.price, coalesce((SELECT sum(amount) FROM settlement
+        """SELECT standing.fen, coalesce((SELECT sum(amount) FROM settlement
                   WHERE deal = deal.id AND cancelled_at IS NULL), 0)::bigint AS settled
-           FROM deal JOIN listing ON listing.id = deal.listing WHERE deal.id = $1 AND listing.lot = $2""",
+           FROM deal JOIN deal_standing standing ON standing.deal = deal.id
+           JOIN listing ON listing.id = deal.listing WHERE deal.id = $1 AND listing.lot = $2""",
         deal_id,
         lot_id,
     )
     if deal is None:
         raise NotFound(msg("没有找到这份合同。"))
-    left = amount(Gram(deal["quantity"]), FenPerKg(deal["price"])) - deal["settled"]
+    left = deal["fen"] - deal["settled"]
     if money > left:
         problem = msg("这份合同的货款只剩 {left} 元没有结算。", left=f"{yuan(Fen(max(0, left))):,.2f}")
         raise Invalid(problem, {"amount": problem})

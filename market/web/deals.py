@@ -18,7 +18,6 @@ from market.deals.rules import (
     CANCELLED,
     CONTRACT,
     DELIVERY,
-    HOLDING,
     PARTLY_SIGNED,
     PENDING,
     SIGNED,
@@ -60,7 +59,6 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
     chosen = request.query_params.get("state", "")
     shelf = _SHELVES.get(chosen, _SHELVES[""])[1]
     deals = await deals_of(organisation_id=viewer.organisation_id)
-    holding = [deal for deal in deals if deal.state in HOLDING]
     return show(
         request,
         "deals/index.html",
@@ -75,8 +73,8 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
             )
             for name, (label, states) in _SHELVES.items()
         ],
-        mass=Gram(sum(deal.quantity for deal in holding)),
-        money=Fen(sum(total_of(deal) for deal in holding)),
+        mass=Gram(sum(deal.standing for deal in deals)),
+        money=Fen(sum(deal.worth for deal in deals)),
         delivered=Gram(sum(deal.delivered for deal in deals)),
         paid=Fen(sum(deal.paid for deal in deals)),
         side_of=lambda deal: side_of(deal, viewer),

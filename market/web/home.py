@@ -146,11 +146,12 @@ def _in_order(todo: list[Todo]) -> list[Todo]:
 
 
 def _holding(deals: list[DealRow]) -> Gram:
-    return Gram(sum(deal.quantity for deal in deals if deal.state in HOLDING))
+    """Return what stands, signed or to be signed: the part of a terminated contract that was taken, too."""
+    return Gram(sum(deal.standing for deal in deals))
 
 
 def _worth(deals: list[DealRow]) -> Fen:
-    return Fen(sum(total_of(deal) for deal in deals if deal.state in HOLDING))
+    return Fen(sum(deal.worth for deal in deals))
 
 
 def _wanted(demands: list[OwnDemand]) -> Gram:

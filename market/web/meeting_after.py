@@ -206,7 +206,7 @@ async def lines(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]
             "spoken": sum(map(spoken_fen, rows)),
             "spoken_grams": sum(row.spoken[0] for row in rows),
             "contract": sum(map(contract_fen, rows)),
-            "contract_grams": sum(row.deal_quantity for row in rows),
+            "contract_grams": sum(row.stands for row in rows),
             "delivered_grams": sum(row.delivered for row in rows),
             "invoiced": sum(row.invoiced for row in rows),
             "paid": sum(row.paid for row in rows),

@@ -10,9 +10,9 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.deals.queries import DealRow, deals_of
-from market.deals.rules import ACTIVE, CONTRACT, PARTLY_SIGNED, PENDING, SIGNED
+from market.deals.rules import ACTIVE, BOUND, CONTRACT, PARTLY_SIGNED, PENDING
 from market.exchange.ledger import SOURCES, ledger_csv
-from market.units import Fen, FenPerKg, Gram, amount
+from market.web.deal_sheet import total_of
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
 from market.web.runs import attachment
@@ -22,52 +22,45 @@ from market.web.trade import show
 _ROWS = 50
 
 
-def is_counted(deal: DealRow) -> bool:
-    """Tell whether a deal counts in the town's sums: cancelled and terminated ones do not."""
-    return deal.state in (PENDING, PARTLY_SIGNED) or deal.state in SIGNED
-
-
-def total_of(deal: DealRow) -> Fen:
-    return amount(Gram(deal.quantity), FenPerKg(deal.price))
-
-
-def delivered_worth(deal: DealRow) -> Fen:
-    return amount(Gram(deal.delivered), FenPerKg(deal.price))
-
-
 def waits(deal: DealRow) -> bool:
     """Tell whether a contract still waits for a signature, goods or money."""
     if deal.state in (PENDING, PARTLY_SIGNED):
         return True
-    if deal.state == ACTIVE and deal.delivered < deal.quantity:
+    if deal.state == ACTIVE and deal.delivered + deal.lost < deal.standing:
         return True
-    return deal.state in SIGNED and deal.paid < delivered_worth(deal)
+    return deal.state in BOUND and deal.paid < deal.invoiced
 
 
 class Sums(msgspec.Struct, frozen=True):
-    """Grams and fen of some deals; a deal is either intended or signed, never both."""
+    """Grams and fen of some deals; what stands of a deal is either intended or signed, never both.
+
+    ``ended`` is what terminations took out of signed contracts; it is in none of the others.
+    """
 
     intended: int
     intended_grams: int
     signed: int
     signed_grams: int
+    ended: int
+    ended_grams: int
     delivered: int
     delivered_grams: int
     paid: int
 
 
 def sums_of(deals: list[DealRow]) -> Sums:
-    counted = [each for each in deals if is_counted(each)]
-    unsigned = [each for each in counted if each.state not in SIGNED]
-    signed = [each for each in counted if each.state in SIGNED]
+    unsigned = [each for each in deals if each.state in (PENDING, PARTLY_SIGNED)]
+    signed = [each for each in deals if each.state in BOUND]
     return Sums(
-        intended=sum(map(total_of, unsigned)),
-        intended_grams=sum(each.quantity for each in unsigned),
-        signed=sum(map(total_of, signed)),
-        signed_grams=sum(each.quantity for each in signed),
-        delivered=sum(map(delivered_worth, counted)),
-        delivered_grams=sum(each.delivered for each in counted),
-        paid=sum(each.paid for each in counted),
+        intended=sum(each.worth for each in unsigned),
+        intended_grams=sum(each.standing for each in unsigned),
+        signed=sum(each.worth for each in signed),
+        signed_grams=sum(each.standing for each in signed),
+        ended=sum(each.ended_worth for each in signed),
+        ended_grams=sum(each.ended for each in signed),
+        delivered=sum(each.invoiced for each in deals),
+        delivered_grams=sum(each.delivered for each in deals),
+        paid=sum(each.paid for each in deals),
     )
 
 
@@ -137,7 +130,7 @@ async def ledger(request: WebRequest, viewer: SignedIn) -> Response[str]:
 
 
 def _is_late(deal: DealRow, today: date) -> bool:
-    return deal.state == ACTIVE and deal.delivered < deal.quantity and deal.deliver_to < today
+    return deal.state == ACTIVE and deal.delivered + deal.lost < deal.standing and deal.deliver_to < today
 
 
 def _query(filters: Filters) -> str:

@@ -10,13 +10,13 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.dashboard import queries as dashboard
 from market.deals.queries import DealRow, deals_of
-from market.deals.rules import ACTIVE, PARTLY_SIGNED, PENDING, SIGNED
+from market.deals.rules import ACTIVE, BOUND, PARTLY_SIGNED, PENDING
 from market.i18n import Language, Message, msg
 from market.matching.lifecycle import QUEUED, RUNNING
 from market.matching.queries import RunRow, open_proposals, runs_of
 from market.meetings.queries import MeetingRow, invitations_of, meetings_of
 from market.supply.queries import stock_history
-from market.units import Fen, FenPerKg, Gram, amount, tonnes, yuan
+from market.units import Fen, Gram, tonnes, yuan
 from market.web import fields, formats
 from market.web.forms import Form
 from market.web.guards import SignedIn, WebRequest, require
@@ -58,9 +58,9 @@ def follow_up(deals: list[DealRow]) -> Follow:
     for deal in deals:
         if deal.state in (PENDING, PARTLY_SIGNED):
             unsigned += 1
-        elif deal.state == ACTIVE and deal.delivered < deal.quantity:
+        elif deal.state == ACTIVE and deal.delivered + deal.lost < deal.standing:
             undelivered += 1
-        elif deal.state in SIGNED and deal.paid < amount(Gram(deal.delivered), FenPerKg(deal.price)):
+        elif deal.state in BOUND and deal.paid < deal.invoiced:
             unpaid += 1
     return Follow(unsigned, undelivered, unpaid)
 

@@ -62,6 +62,7 @@ def contract(state: str, tonnes: int, price: int, **changes: Any) -> Line:
         "deal_state": state,
         "deal_quantity": tonnes * TONNE,
         "deal_price": price,
+        "ended": tonnes * TONNE if state == "terminated" else 0,
     }
     return line(**{**given, **changes})
 
@@ -220,6 +221,7 @@ def any_line(draw: st.DrawFn) -> Line:
     deal_state = draw(STATES) if held else None
     grams = st.integers(1, 10**9)
     said = held and draw(st.booleans())
+    quantity = draw(grams) if deal_state else 0
     return line(
         state=state,
         outcome=draw(st.sampled_from(sorted(OUTCOMES))) if held else None,
@@ -230,7 +232,8 @@ def any_line(draw: st.DrawFn) -> Line:
         intent_price=draw(st.integers(1, 10**6)) if said else None,
         deal=1 if deal_state else None,
         deal_state=deal_state,
-        deal_quantity=draw(grams) if deal_state else 0,
+        deal_quantity=quantity,
+        ended=draw(st.integers(0, quantity)) if deal_state == "terminated" else 0,
         deal_price=draw(st.integers(1, 10**6)) if deal_state else 0,
         delivered=draw(st.integers(0, 10**9)) if deal_state else 0,
         invoiced=draw(st.integers(0, 10**9)) if deal_state else 0,
@@ -251,7 +254,7 @@ def test_whatever_happened_parts_add_up_and_nothing_counts_twice(lines: list[Lin
         sum(each.grams for each in counts),
         sum(each.fen for each in counts),
     )
-    assert figures.contracts.grams == sum(each.deal_quantity for each in lines if each.is_signed)
+    assert figures.contracts.grams == sum(each.stands for each in lines if each.is_signed)
     assert figures.contracts.number == figures.intents_signed.number
     assert figures.held + figures.missed + figures.waiting == figures.talks
     assert sum(figures.outcomes.values()) == figures.held
