@@ -9,6 +9,7 @@ from market import clock
 from market.accounts.rules import SYSTEM, Actor
 from market.audit.operations import Entry, record, record_all
 from market.bids import rules
+from market.bids.open_closing import close_open_round
 from market.db.jobs import Run, job
 from market.db.session import execute, fetch, transaction
 from market.i18n import msg
@@ -25,14 +26,21 @@ class Closing(msgspec.Struct, frozen=True):
 @job(CLOSING)
 async def close(run: Run) -> None:
     """End a round at its time; a round that was ended before stays as it is."""
-    await open_round(listing_id=run.read(Closing).listing_id, at=clock.now())
+    await end_round(listing_id=run.read(Closing).listing_id, at=clock.now())
+
+
+async def end_round(*, listing_id: int, at: datetime) -> bool:
+    """End a listing's round, sealed or open, whose closing has come; return whether there was one."""
+    return await open_round(listing_id=listing_id, at=at) or await close_open_round(
+        listing_id=listing_id, at=at
+    )
 
 
 async def open_overdue(*, at: datetime) -> int:
-    """Open what is past its closing time and no job has opened; return how many rounds."""
+    """End what is past its closing time and no job has ended; return how many rounds."""
     rows = await fetch("SELECT id FROM listing WHERE closes_at <= $1 AND opened_at IS NULL ORDER BY id", at)
     for row in rows:
-        await open_round(listing_id=row["id"], at=at)
+        await end_round(listing_id=row["id"], at=at)
     return len(rows)
 
 
@@ -46,7 +54,7 @@ async def open_round(*, listing_id: int, at: datetime) -> bool:
     async with transaction():
         rows = await fetch(
             """SELECT listing.id, listing.state, listing.owner, listing.title, listing.min_order,
-                      lot.remaining
+                      listing.round, lot.remaining
                FROM listing JOIN lot ON lot.id = listing.lot
                WHERE listing.id = $1 AND listing.way = $2 AND listing.opened_at IS NULL
                  AND listing.closes_at <= $3 FOR UPDATE OF listing""",
@@ -58,10 +66,11 @@ async def open_round(*, listing_id: int, at: datetime) -> bool:
             return False
         listing = rows[0]
         sealed = await fetch(
-            """SELECT * FROM sealed_bid WHERE listing = $1 AND state = $2
+            """SELECT * FROM sealed_bid WHERE listing = $1 AND state = $2 AND round = $3
                ORDER BY price DESC, quantity DESC, buyer FOR UPDATE""",
             listing_id,
             rules.SEALED_BID.start,
+            listing["round"],
         )
         if listing["state"] not in (PUBLISHED, SUSPENDED):
             await execute("UPDATE listing SET opened_at = $2 WHERE id = $1", listing_id, at)

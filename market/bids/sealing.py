@@ -40,7 +40,7 @@ async def seal_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, ke
     async def deed() -> Sealed:
         # shared with other bidders, never with the opening: no bid slips in while the others are read
         rows = await fetch(
-            """SELECT listing.way, listing.closes_at, listing.opened_at, listing.min_order,
+            """SELECT listing.way, listing.round, listing.closes_at, listing.opened_at, listing.min_order,
                       listing.available_from, listing.available_to, lot.remaining
                FROM listing JOIN lot ON lot.id = listing.lot
                WHERE listing.id = $1 AND listing.state = 'published' FOR SHARE OF listing""",
@@ -57,9 +57,9 @@ async def seal_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, ke
         mark = uuid.uuid4().hex
         laid = await fetch(
             """INSERT INTO sealed_bid (mark, listing, demand, buyer, quantity, price, deliver_from,
-                                       deliver_to, note, state, created_by, created_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-               ON CONFLICT (listing, buyer, withdrawn_at) DO NOTHING RETURNING id""",
+                                       deliver_to, note, state, created_by, created_at, round)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+               ON CONFLICT (listing, round, buyer, withdrawn_at) DO NOTHING RETURNING id""",
             mark,
             bid.listing_id,
             bid.demand_id,
@@ -72,6 +72,7 @@ async def seal_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, ke
             rules.SEALED_BID.start,
             actor.person_id,
             at,
+            listing["round"],
         )
         if not laid:
             raise Conflict(msg("贵单位已经密封过一份报价；要改，请先撤回再报。"))

@@ -1,13 +1,14 @@
 """Making deals. Every way to sell ends here, so that nothing is ever sold twice."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from datetime import date, datetime
 
 import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import Actor
+from market.accounts.standing import party_suspended, suspended_among
 from market.audit.operations import Entry, record_all
 from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_value, transaction
@@ -66,7 +67,9 @@ async def make_deals(wishes: Sequence[DealWish]) -> list[int | MarketError]:
             [wish.deal.listing_id for wish in wishes],
             [wish.deal.demand_id for wish in wishes],
         )
-        outcomes: list[int | MarketError] = list(_shared_out(wishes, goods))
+        parties = {row["owner"] for row in goods if row["owner"]} | {wish.deal.buyer_id for wish in wishes}
+        barred = await suspended_among(sorted(parties))
+        outcomes: list[int | MarketError] = list(_shared_out(wishes, goods, barred))
         served = [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, MarketError)]
         if served:
             # the last word has the ledger: it gives nothing that is not there
@@ -92,18 +95,27 @@ async def make_deals(wishes: Sequence[DealWish]) -> list[int | MarketError]:
     return outcomes
 
 
-def _shared_out(wishes: Sequence[DealWish], goods: Sequence[Record]) -> Iterator[int | MarketError]:
-    """Say of each wish in turn what the goods that are held allow, after those before it."""
+def _shared_out(
+    wishes: Sequence[DealWish], goods: Sequence[Record], barred: Set[int]
+) -> Iterator[int | MarketError]:
+    """Say of each wish in turn what the goods that are held allow, after those before it.
+
+    ``barred`` organisations are suspended: they bind themselves to nothing new.
+    """
     left = {row["lot"]: row["remaining"] for row in goods}
     wanted = {wish.deal.demand_id: row["open"] for wish, row in zip(wishes, goods, strict=True)}
     for wish, row in zip(wishes, goods, strict=True):
         deal = wish.deal
         if row["lot"] is None:
             yield NotFound(msg("没有找到这批货源。"))
+        elif {row["owner"], deal.buyer_id} & barred:
+            yield party_suspended()
         elif left[row["lot"]] < deal.quantity:
             yield _too_little()
         elif row["state"] != "published":
             yield Conflict(msg("这批货源现在不在售，请刷新后再看。"))
+        elif row["in_round"]:
+            yield Conflict(msg("这批货正在密封报价或公开竞价，这一轮结束前不能另外成交；请等截止后再谈。"))
         elif deal.demand_id is not None and wanted[deal.demand_id] < deal.quantity:
             yield Conflict(msg("对方的采购需求已不够这个数量，请刷新后再看。"))
         else:

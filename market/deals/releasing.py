@@ -7,6 +7,7 @@ from asyncpg import Record
 
 from market.db.jobs import enqueue
 from market.db.session import execute, fetch, fetch_value
+from market.supply.rules import AFTER_ROUND, ROUNDS
 from market.units import Gram
 
 #: The job that asks for a run; matching has its handler.
@@ -22,9 +23,12 @@ class Rematch(msgspec.Struct, frozen=True):
 async def give_back(*, deal: Record, grams: Gram, demand: int | None, at: datetime) -> None:
     """Put goods of a contract (its row with its ``lot``, locked) back on sale, and into the demand."""
     await fetch("SELECT release_stock($1, $2, $3, $4)", deal["lot"], grams, deal["id"], at)
-    await execute(
-        "UPDATE listing SET state = 'published' WHERE id = $1 AND state = 'sold_out'", deal["listing"]
+    way = await fetch_value(
+        "UPDATE listing SET state = 'published' WHERE id = $1 AND state = 'sold_out' RETURNING way",
+        deal["listing"],
     )
+    if way in ROUNDS:
+        await enqueue(AFTER_ROUND, {"listing_id": deal["listing"]}, key=str(deal["listing"]))
     if demand is not None:
         await execute("UPDATE demand SET open = least(quantity, open + $2) WHERE id = $1", demand, grams)
 

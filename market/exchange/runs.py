@@ -102,7 +102,7 @@ def matches_csv(
             lot.id,
             demand.id,
             _kg(match.quantity),
-            *(_yuan(price) for price in (match.price, match.price_low, match.price_high)),
+            *(_yuan(price) for price in (match.engine_price, match.price_low, match.price_high)),
             f"{freight:.9f}",
             f"{km:.6f}",
             f"{worth * match.quantity / 1000:.6f}",

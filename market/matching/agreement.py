@@ -62,7 +62,7 @@ async def agree(
                     match,
                     quantity=Gram(match["quantity"]),
                     # down to a whole fen: the ask is whole, so it stays between ask and the buyer's most
-                    price=FenPerKg(match["price"] // HAO_PER_FEN),
+                    price=FenPerKg(match["offered"] // HAO_PER_FEN),
                     source="match",
                     source_id=match_id,
                 ),
@@ -139,7 +139,8 @@ async def decline(
         )
 
 
-_MATCH = """SELECT match.*, listing.title, listing.available_from, listing.available_to,
+_MATCH = """SELECT match.*, offered_price(match.price, listing.way, listing.ask) AS offered, listing.title,
+       listing.available_from, listing.available_to,
        demand.deliver_from, demand.deliver_to
 FROM match JOIN listing ON listing.id = match.listing JOIN demand ON demand.id = match.demand
 """

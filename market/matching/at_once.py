@@ -1,8 +1,10 @@
 """The best matches of a listing or a demand that has just been published, for the page that says so."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -20,6 +22,7 @@ from market.matching.explain import (
 from market.matching.live.answers import LiveMatch, Option
 from market.matching.queries import Gains, Snapshot, snapshot
 from market.matching.rules import Demand, Lot, Parameters
+from market.units import FenPerKg, yuan_per_kg
 
 if TYPE_CHECKING:
     from market.matching.live.now import BestNow
@@ -77,10 +80,31 @@ async def _best(subject: Lot | Demand, market: Snapshot, town_id: int | None) ->
             },
         )
     trades: list[Option | LiveMatch] = [*found.best, *(found.matches or ())]
-    names = await names_of(
-        lots=sorted({each.lot for each in trades}), demands=sorted({each.demand for each in trades})
+    lots = sorted({each.lot for each in trades})
+    names = await names_of(lots=lots, demands=sorted({each.demand for each in trades}))
+    fixed = await _fixed_prices(lots)
+    return BestMatches(
+        best=tuple(_offered(each, fixed) for each in found.best),
+        matches=found.matches and tuple(_offered(each, fixed) for each in found.matches),
+        names=names,
     )
-    return BestMatches(best=found.best, matches=found.matches, names=names)
+
+
+Trade = TypeVar("Trade", Option, LiveMatch)
+
+
+def _offered(trade: Trade, fixed: Mapping[str, Decimal]) -> Trade:
+    """A fixed price is the price, whatever price the gains would bear."""
+    return msgspec.structs.replace(trade, price=min(trade.price, fixed.get(trade.lot, trade.price)))
+
+
+async def _fixed_prices(lots: Sequence[str]) -> dict[str, Decimal]:
+    """Return the asks of those listings that are sold at a fixed price, in yuan per kg."""
+    rows = await fetch(
+        "SELECT id, ask FROM listing WHERE id = ANY($1::bigint[]) AND way = 'fixed'",
+        [int(lot) for lot in lots],
+    )
+    return {str(row["id"]): yuan_per_kg(FenPerKg(row["ask"])) for row in rows}
 
 
 def _search(

@@ -134,7 +134,7 @@ def lot_in(market: Snapshot, listing_id: int) -> Lot:
             return lot
     raise Conflict(
         msg(
-            "这批货现在不在市场上：已暂停、已卖完、已过期、正在密封报价，或剩下的都已答应给人。等它回到市场再试。"
+            "这批货现在不在市场上：已暂停、已卖完、已过期、正在密封报价或公开竞价，或剩下的都已答应给人。等它回到市场再试。"
         )
     )
 

@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from asyncpg import Record
 
 from market.db.session import fetch, fetch_into, fetch_value
 from market.errors import NotFound
 from market.i18n import Message, msg
 from market.matching.parts import unpacked
-from market.matching.rules import Demand, Lot
+from market.matching.rules import Demand, Lot, yuan_text
 from market.units import FEN_PER_YUAN, Gram
 
 
@@ -24,8 +25,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     barred: list[tuple[str, str]]
 
 
-#: While a round of sealed bids lasts, the goods are the bidders' and no run's.
-_ON_SALE = "listing.state = 'published' AND (listing.way <> 'sealed' OR listing.opened_at IS NOT NULL)"
+#: While a round of bidding lasts, the goods are the bidders' and no run's.
+_ON_SALE = """listing.state = 'published'
+     AND (listing.way NOT IN ('sealed', 'open') OR listing.opened_at IS NOT NULL)"""
 #: $1: the town, of all of them where it is null; $2: the day; $3: the produce, any where it is null.
 _LOTS = f"""SELECT listing.id, listing.owner, lot.produce, lot.grade, listing.ask, lot.lat, lot.lon,
           listing.available_from, listing.available_to, listing.min_order, lot.credentials,
@@ -163,7 +165,11 @@ def _yuan(fen: int) -> Decimal:
 
 
 class MatchRow(msgspec.Struct, frozen=True):
-    """Grams; hao (0.0001 yuan) per kg; metres; fen. Seen by its two sides and by the seller's town."""
+    """Grams; hao (0.0001 yuan) per kg; metres; fen. Seen by its two sides and by the seller's town.
+
+    ``price`` is what a deal is made at: for goods at a fixed price no more than that, whatever price between
+    ``price_low`` and ``price_high`` the engine has found (``engine_price``).
+    """
 
     id: int
     run: int
@@ -186,8 +192,11 @@ class MatchRow(msgspec.Struct, frozen=True):
     ceiling: int
     quantity: int
     price: int
+    engine_price: int
     price_low: int
     price_high: int
+    #: How the goods are sold, as ``supply.rules.WAYS``.
+    way: str
     freight: int
     distance: int
     worth: int
@@ -209,7 +218,9 @@ _MATCH = """SELECT match.id, match.run, match.listing, listing.title AS listing_
        demand.title_en AS demand_title_en, match.seller, seller.name AS seller_name,
        seller.name_en AS seller_name_en, match.buyer, buyer.name AS buyer_name,
        buyer.name_en AS buyer_name_en, site.name AS site_name, site.name_en AS site_name_en,
-       listing.ask, demand.ceiling, match.quantity, match.price, match.price_low, match.price_high,
+       listing.ask, demand.ceiling, match.quantity,
+       offered_price(match.price, listing.way, listing.ask) AS price, match.price AS engine_price,
+       match.price_low, match.price_high, listing.way,
        match.freight, match.distance, match.worth, match.reason, match.state,
        match.seller_agreed_at IS NOT NULL AS seller_agreed,
        match.buyer_agreed_at IS NOT NULL AS buyer_agreed,
@@ -261,9 +272,25 @@ async def matches_of_run(*, run_id: int, town_id: int) -> list[MatchRow]:
 
 async def _matches(where: str, *arguments: Any) -> list[MatchRow]:
     rows = await fetch(_MATCH + where, *arguments)
-    return [
-        MatchRow(**{**dict(row), "reason": msgspec.json.decode(row["reason"], type=Message)}) for row in rows
-    ]
+    return [MatchRow(**{**dict(row), "reason": _reason(row)}) for row in rows]
+
+
+def _reason(row: Record) -> Message:
+    """Return why the two fit; what a fixed price is under the engine's is the buyer's to save."""
+    reason = msgspec.json.decode(row["reason"], type=Message)
+    less = row["engine_price"] - row["price"]
+    if not less:
+        return reason
+    shares = {name: Decimal(str(reason.values[name])) for name in ("seller", "buyer")}
+    moved = Decimal(less).scaleb(-4)
+    return Message(
+        reason.text,
+        {
+            **reason.values,
+            "seller": yuan_text(shares["seller"] - moved),
+            "buyer": yuan_text(shares["buyer"] + moved),
+        },
+    )
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -97,7 +97,7 @@ def stored_result(
                 lot=i,
                 demand=j,
                 quantity=Gram(match.quantity),
-                price=_yuan(match.price),
+                price=_yuan(match.engine_price),
                 price_low=_yuan(match.price_low),
                 price_high=_yuan(match.price_high),
                 freight_yuan_per_kg=match.freight / (100 * HAO_PER_FEN),
@@ -249,7 +249,7 @@ async def compute_again(*, run_id: int, town_id: int, actor: Actor, at: datetime
     async with place_to_compute():
         result = await in_process(solve_again, market, parameters, AGAIN_SECONDS)
     kept = {
-        (str(match.listing), str(match.demand)): (match.quantity, match.price)
+        (str(match.listing), str(match.demand)): (match.quantity, match.engine_price)
         for match in await matches_of_run(run_id=run_id, town_id=town_id)
     }
     again = {

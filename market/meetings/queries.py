@@ -285,7 +285,8 @@ async def _appointments(where: str, *arguments: Any) -> list[AppointmentRow]:
         """SELECT topic.id, topic.appointment, topic.listing, listing.title, listing.title_en,
                   lot.remaining, listing.ask, topic.demand, demand.title AS demand_title,
                   demand.title_en AS demand_title_en, demand.open AS demand_open, topic.match,
-                  match.quantity AS proposed, match.price / 100 AS proposed_price, match.worth,
+                  match.quantity AS proposed, match.worth,
+                  offered_price(match.price, listing.way, listing.ask) / 100 AS proposed_price,
                   topic.intent_quantity, topic.intent_price, topic.deal, deal.number AS deal_number
            FROM topic JOIN listing ON listing.id = topic.listing JOIN lot ON lot.id = listing.lot
            LEFT JOIN demand ON demand.id = topic.demand LEFT JOIN match ON match.id = topic.match

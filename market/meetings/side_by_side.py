@@ -134,9 +134,10 @@ async def side_by_side(*, appointment_id: int, organisation_id: int) -> SideBySi
     talk = found[0]
     topics = await fetch_into(
         _Topic,
-        """SELECT topic.listing, topic.demand, topic.match, match.quantity AS proposed,
-                  match.price / 100 AS proposed_price, match.worth
-           FROM topic LEFT JOIN match ON match.id = topic.match
+        """SELECT topic.listing, topic.demand, topic.match, match.quantity AS proposed, match.worth,
+                  offered_price(match.price, listing.way, listing.ask) / 100 AS proposed_price
+           FROM topic JOIN listing ON listing.id = topic.listing
+           LEFT JOIN match ON match.id = topic.match
            WHERE topic.appointment = $1 ORDER BY topic.id""",
         appointment_id,
     )

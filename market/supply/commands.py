@@ -29,9 +29,24 @@ class NewListing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     story: str = ""
     story_en: str = ""
     invented: bool = False
-    #: As ``rules.WAYS``; a round of bidding closes at ``closes_at``.
+    #: As :class:`NewWay`.
     way: str = "negotiable"
     closes_at: datetime | None = None
+    min_step: FenPerKg = FenPerKg(0)
+    reserve: FenPerKg | None = None
+
+
+class NewWay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How goods are sold. ``way`` as ``rules.WAYS``; a round of bidding closes at ``closes_at``.
+
+    In open bidding a bid is higher by ``min_step`` than the one that it raises or drives out, and nothing
+    is sold by itself under the ``reserve``, which the owner alone sees. Fen per kg at the farm gate.
+    """
+
+    way: str
+    closes_at: datetime | None = None
+    min_step: FenPerKg = FenPerKg(0)
+    reserve: FenPerKg | None = None
 
 
 class NewTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,7 +4,8 @@ from datetime import date, datetime
 
 import msgspec
 
-from market.accounts.rules import Actor
+from market.accounts.rules import LIST, Actor
+from market.accounts.standing import permit
 from market.audit.operations import record
 from market.clock import CHINA
 from market.db.jobs import enqueue
@@ -13,7 +14,7 @@ from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.supply import rules
-from market.supply.commands import NewListing, NewTerms
+from market.supply.commands import NewListing, NewTerms, NewWay
 from market.supply.search import search_text
 from market.units import FenPerKg, Gram
 
@@ -43,13 +44,16 @@ async def publish_listing(
 
 
 async def _publish(*, listing: NewListing, owner_id: int, actor: Actor, at: datetime) -> int:
+    await permit(actor=actor, organisation_id=owner_id, side="seller", deed=LIST)
     owner = (await fetch("SELECT division, lat, lon FROM organisation WHERE id = $1", owner_id))[0]
     lat, lon = (owner["lat"], owner["lon"]) if listing.lat is None else (listing.lat, listing.lon)
     problems = rules.listing_problems(listing, has_place=lat is not None and lon is not None)
     if listing.available_to < at.astimezone(CHINA).date():
         problems["available_to"] = msg("供应截止日期已过，请改为今天或以后。")
     closes_on = listing.closes_at.astimezone(CHINA).date() if listing.closes_at else None
-    problems |= rules.round_problems(listing, at=at, closes_on=closes_on)
+    problems |= rules.way_problems(
+        listing, ask=listing.ask, available_to=listing.available_to, at=at, closes_on=closes_on
+    )
     problems |= await _unknown_names(listing)
     if problems:
         raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
@@ -76,8 +80,8 @@ async def _publish(*, listing: NewListing, owner_id: int, actor: Actor, at: date
     await fetch("SELECT put_in_stock($1, $2, $3)", lot_id, listing.quantity, at)
     rows = await fetch(
         """INSERT INTO listing (lot, owner, title, title_en, ask, min_order, available_from, available_to,
-                                priority, state, search, published_at, created_by, created_at, way, closes_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', $11, $12, $11, $13, $14) RETURNING id""",
+                                priority, state, search, published_at, created_by, created_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', $11, $12, $11) RETURNING id""",
         lot_id,
         owner_id,
         listing.title,
@@ -90,14 +94,9 @@ async def _publish(*, listing: NewListing, owner_id: int, actor: Actor, at: date
         rules.LISTING.apply("publish", state=rules.LISTING.start, by="seller"),
         at,
         actor.person_id,
-        listing.way,
-        listing.closes_at,
     )
     listing_id = int(rows[0]["id"])
-    if listing.closes_at is not None:
-        await enqueue(
-            rules.CLOSING, {"listing_id": listing_id}, key=str(listing_id), run_at=listing.closes_at
-        )
+    await _set_way(listing_id, listing)
     await index_listing(listing_id)
     await record(
         subject=f"listing:{listing_id}",
@@ -107,6 +106,74 @@ async def _publish(*, listing: NewListing, owner_id: int, actor: Actor, at: date
         details={"lot": lot_id, "grams": listing.quantity, "fen_per_kg": listing.ask},
     )
     return listing_id
+
+
+async def _set_way(listing_id: int, way: NewListing | NewWay) -> None:
+    """Write how a listing is sold; a round begins where the way has one."""
+    await execute(
+        """UPDATE listing SET way = $2, closes_at = $3, closes_latest = $4, min_step = $5, reserve = $6,
+             opened_at = NULL, round = round + $7 WHERE id = $1""",
+        listing_id,
+        way.way,
+        way.closes_at,
+        rules.latest_closing(way),
+        way.min_step,
+        way.reserve,
+        int(way.way in rules.ROUNDS),
+    )
+    if way.closes_at is not None:
+        await close_at(listing_id, way.closes_at)
+
+
+async def close_at(listing_id: int, at: datetime) -> None:
+    """Have the round of a listing closed at its time, or looked at again then."""
+    await enqueue(
+        rules.CLOSING, {"listing_id": listing_id}, key=f"{listing_id}:{at.timestamp()}", run_at=at
+    )
+
+
+async def choose_way(*, listing_id: int, way: NewWay, owner_id: int, actor: Actor, at: datetime) -> None:
+    """Sell what is on sale in another way from now on.
+
+    Raises:
+        NotFound: no such listing of this owner.
+        Conflict: it is off sale, a round lasts, or somebody waits for an answer to a bid.
+        Invalid: with every field that is wrong.
+    """
+    async with transaction():
+        rows = await fetch(
+            """SELECT state, way, opened_at, ask, available_to FROM listing
+               WHERE id = $1 AND owner = $2 FOR NO KEY UPDATE""",
+            listing_id,
+            owner_id,
+        )
+        if not rows:
+            raise NotFound(msg("没有找到这批货源。"))
+        listing = rows[0]
+        if listing["state"] not in (rules.PUBLISHED, rules.SUSPENDED):
+            raise Conflict(msg("这批货源现在不在售，请刷新后再看。"))
+        if rules.in_round(way=listing["way"], opened=listing["opened_at"] is not None):
+            raise Conflict(msg("这一轮报价还没结束，截止后再换卖法；或撤回这批货源重新发布。"))
+        # nobody bids meanwhile: whoever does holds the listing
+        if await fetch(
+            "SELECT FROM bid WHERE listing = $1 AND state IN ('submitted', 'needs_reconfirm') LIMIT 1",
+            listing_id,
+        ):
+            raise Conflict(msg("还有出价没有答复，请先接受或谢绝，再换卖法。"))
+        closes_on = way.closes_at.astimezone(CHINA).date() if way.closes_at else None
+        problems = rules.way_problems(
+            way, ask=listing["ask"], available_to=listing["available_to"], at=at, closes_on=closes_on
+        )
+        if problems:
+            raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
+        await _set_way(listing_id, way)
+        await record(
+            subject=f"listing:{listing_id}",
+            action="choose_way",
+            actor=actor,
+            at=at,
+            details={"way": way.way, "closes_at": way.closes_at.isoformat() if way.closes_at else None},
+        )
 
 
 async def revise_listing(
@@ -134,8 +201,8 @@ async def revise_listing(
             raise NotFound(msg("没有找到这批货源。"))
         if rows[0]["state"] not in (rules.PUBLISHED, rules.SUSPENDED):
             raise Conflict(msg("这批货源现在不在售，请刷新后再看。"))
-        if rules.is_closed_book(way=rows[0]["way"], opened=rows[0]["opened_at"] is not None):
-            raise Conflict(msg("密封报价期间条件不能改，开标后再改；或撤回这批货源重新发布。"))
+        if rules.in_round(way=rows[0]["way"], opened=rows[0]["opened_at"] is not None):
+            raise Conflict(msg("竞价、密封报价期间条件不能改，这一轮结束后再改；或撤回货源重新发布。"))
         problems = rules.terms_problems(terms, quantity=Gram(rows[0]["quantity"]))
         if terms.available_to < at.astimezone(CHINA).date():
             problems["available_to"] = msg("供应截止日期已过，请改为今天或以后。")
@@ -172,13 +239,18 @@ async def move_listing(*, listing_id: int, move: str, owner_id: int, actor: Acto
     """
     async with transaction():
         rows = await fetch(
-            "SELECT state FROM listing WHERE id = $1 AND owner = $2 FOR UPDATE", listing_id, owner_id
+            "SELECT state, way, opened_at FROM listing WHERE id = $1 AND owner = $2 FOR UPDATE",
+            listing_id,
+            owner_id,
         )
         if not rows:
             raise NotFound(msg("没有找到这批货源。"))
         state = rules.LISTING.apply(move, state=rows[0]["state"], by="seller")
         await execute("UPDATE listing SET state = $2 WHERE id = $1", listing_id, state)
         await record(subject=f"listing:{listing_id}", action=move, actor=actor, at=at, details={})
+        if state == rules.WITHDRAWN and rows[0]["way"] == rules.OPEN and rows[0]["opened_at"] is None:
+            # who has bid for all to see is told now, not at the closing
+            await enqueue(rules.CLOSING, {"listing_id": listing_id}, key=f"{listing_id}:withdrawn")
     return state
 
 

@@ -73,10 +73,14 @@ class ListingDetails(msgspec.Struct, frozen=True):
     published_at: datetime | None
     created_at: datetime
     invented: bool
-    #: As ``rules.WAYS``; when the round of bidding ends, and when its sealed bids were opened.
+    #: As ``rules.WAYS``; when the round of bidding ends, and when it was ended.
     way: str
     closes_at: datetime | None
     opened_at: datetime | None
+    #: In open bidding: the latest closing, the step in fen per kg, and whether there is a reserve price.
+    closes_latest: datetime | None
+    min_step: int
+    has_reserve: bool
     #: The viewer's organisation owns it.
     mine: bool
 
@@ -102,7 +106,8 @@ SELECT listing.id AS listing_id, lot.id AS lot_id, listing.state, listing.title,
             'illustration', illustration, 'content_hash', content_hash, 'width', width, 'height', height)
             ORDER BY position) FROM picture WHERE picture.lot = lot.id), '[]') AS pictures,
     listing.published_at, listing.created_at, lot.invented,
-    listing.way, listing.closes_at, listing.opened_at,
+    listing.way, listing.closes_at, listing.opened_at, listing.closes_latest, listing.min_step,
+    listing.reserve IS NOT NULL AS has_reserve,
     listing.owner IS NOT DISTINCT FROM $2 AS mine
 FROM listing JOIN lot ON lot.id = listing.lot
 JOIN produce ON produce.code = lot.produce JOIN category ON category.code = produce.category

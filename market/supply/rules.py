@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 
 from market.i18n import Message, msg
-from market.supply.commands import NewListing, NewTerms
+from market.supply.commands import NewListing, NewTerms, NewWay
 from market.transitions import Lifecycle, Move
 from market.units import MOST_FEN_PER_KG, MOST_GRAMS, FenPerKg, Gram, kg, yuan_per_kg
 
@@ -45,14 +45,29 @@ STOCK_KINDS: dict[str, Message] = {
     "moved": msg("移库"),
 }
 
-FIXED, NEGOTIABLE, SEALED = "fixed", "negotiable", "sealed"
+FIXED, NEGOTIABLE, SEALED, OPEN = "fixed", "negotiable", "sealed", "open"
 #: How a listing is sold: at the asked price alone; by bids and counters; by bids that nobody but their
-#: author knows of until all are opened together.
-WAYS: dict[str, Message] = {NEGOTIABLE: msg("可议价"), FIXED: msg("一口价"), SEALED: msg("密封报价")}
+#: author knows of until all are opened together; by bids that everybody sees and that can only go up.
+WAYS: dict[str, Message] = {
+    NEGOTIABLE: msg("可议价"),
+    FIXED: msg("一口价"),
+    SEALED: msg("密封报价"),
+    OPEN: msg("公开竞价"),
+}
+#: The ways that have a closing time.
+ROUNDS = frozenset({SEALED, OPEN})
 #: The job that ends a round of bidding. The room of bids does it.
 CLOSING = "bids.close"
+#: The job that looks whether goods that are on sale again after a round can be bid for. Bids' too.
+AFTER_ROUND = "bids.after_round"
 #: So long a round lasts, at least and at most.
 SHORTEST_ROUND, LONGEST_ROUND = timedelta(minutes=30), timedelta(days=60)
+#: An open bid that comes so shortly before the closing moves it by as much ...
+EXTENSION = timedelta(minutes=5)
+#: ... but all of them together by no more than this.
+MOST_EXTENSION = timedelta(minutes=60)
+#: Fen per kg: the step where the seller names none, one fen per jin.
+USUAL_STEP = FenPerKg(2)
 
 #: China's extent: a place outside of it is a slip of the pen. Degrees, WGS-84.
 NEAREST_LAT, FARTHEST_LAT = 18.0, 54.0
@@ -74,10 +89,6 @@ def listing_problems(listing: NewListing, *, has_place: bool) -> dict[str, Messa
         problems["grade"] = msg("等级须在 0 到 9 之间。")
     if listing.priority < 0 or listing.priority > listing.ask:
         problems["priority"] = msg("照顾加分须在零与要价之间。")
-    if listing.way not in WAYS:
-        problems["way"] = msg("没有这种卖法，请从列出的里面选一个。")
-    elif listing.way != SEALED and listing.closes_at is not None:
-        problems["closes_at"] = msg("只有密封报价才有截止时间，请清空，或改卖法。")
     if listing.lat is not None and not (
         NEAREST_LAT <= listing.lat <= FARTHEST_LAT and NEAREST_LON <= (listing.lon or 0.0) <= FARTHEST_LON
     ):
@@ -87,26 +98,46 @@ def listing_problems(listing: NewListing, *, has_place: bool) -> dict[str, Messa
     return problems
 
 
-def round_problems(listing: NewListing, *, at: datetime, closes_on: date | None) -> dict[str, Message]:
-    """Return what is wrong with the closing time of a round of bidding that begins at ``at``.
+def way_problems(
+    way: NewListing | NewWay, *, ask: FenPerKg, available_to: date, at: datetime, closes_on: date | None
+) -> dict[str, Message]:
+    """Return what is wrong with the way to sell, chosen at ``at``; ``ask`` is where open bidding begins.
 
     ``closes_on`` is the day of the closing in China.
     """
-    if listing.way != SEALED:
-        return {}
-    closes = listing.closes_at
+    if way.way not in WAYS:
+        return {"way": msg("没有这种卖法，请从列出的里面选一个。")}
+    problems: dict[str, Message] = {}
+    if way.way == OPEN:
+        if not 0 < way.min_step <= ask:
+            problems["min_step"] = msg("每次至少加多少须大于零，且不超过起拍价。")
+        if way.reserve is not None and not ask <= way.reserve <= MOST_FEN_PER_KG:
+            problems["reserve"] = msg("保留价不能低于起拍价。")
+    elif way.min_step or way.reserve is not None:
+        name = "min_step" if way.min_step else "reserve"
+        problems[name] = msg("只有公开竞价才有加价幅度和保留价，请清空。")
+    if way.way not in ROUNDS:
+        if way.closes_at is not None:
+            problems["closes_at"] = msg("只有密封报价和公开竞价才有截止时间，请清空，或改卖法。")
+        return problems
+    closes = way.closes_at
     if closes is None or closes_on is None:
-        return {"closes_at": msg("请写报价截止时间。")}
-    if not SHORTEST_ROUND <= closes - at <= LONGEST_ROUND:
-        return {"closes_at": msg("报价时间最短 30 分钟，最长 60 天，请改截止时间。")}
-    if closes_on > listing.available_to:
-        return {"closes_at": msg("报价截止不能晚于供应截止日期。")}
-    return {}
+        problems["closes_at"] = msg("请写报价截止时间。")
+    elif not SHORTEST_ROUND <= closes - at <= LONGEST_ROUND:
+        problems["closes_at"] = msg("报价时间最短 30 分钟，最长 60 天，请改截止时间。")
+    elif closes_on > available_to:
+        problems["closes_at"] = msg("报价截止不能晚于供应截止日期。")
+    return problems
 
 
-def is_closed_book(*, way: str, opened: bool) -> bool:
-    """Whether bids are sealed: nobody may learn of them, and the terms stay as they are."""
-    return way == SEALED and not opened
+def latest_closing(way: NewListing | NewWay) -> datetime | None:
+    """Return the moment beyond which late bids do not move the closing; None where they never do."""
+    return way.closes_at + MOST_EXTENSION if way.way == OPEN and way.closes_at else None
+
+
+def in_round(*, way: str, opened: bool) -> bool:
+    """Whether a round of bidding lasts: its goods are the bidders' alone, and the terms stay as they are."""
+    return way in ROUNDS and not opened
 
 
 def terms_problems(terms: NewListing | NewTerms, *, quantity: Gram) -> dict[str, Message]:

@@ -7,6 +7,7 @@ import msgspec
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
+from market.db.jobs import enqueue
 from market.db.session import execute, fetch, fetch_row, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
@@ -301,12 +302,15 @@ async def follow_stock(lot_id: int) -> int:
     rest = int(await fetch_value("SELECT remaining FROM lot WHERE id = $1", lot_id))
     move = "restock" if rest else "sell_out"
     for listing in await fetch(
-        "SELECT id, state FROM listing WHERE lot = $1 AND state = ANY($2::text[]) ORDER BY id FOR UPDATE",
+        """SELECT id, state, way FROM listing WHERE lot = $1 AND state = ANY($2::text[])
+           ORDER BY id FOR UPDATE""",
         lot_id,
         sorted(rules.LISTING.sources(move)),
     ):
         state = rules.LISTING.apply(move, state=listing["state"], by="system")
         await execute("UPDATE listing SET state = $2 WHERE id = $1", listing["id"], state)
+        if rest and listing["way"] in rules.ROUNDS:
+            await enqueue(rules.AFTER_ROUND, {"listing_id": listing["id"]}, key=str(listing["id"]))
     return rest
 
 

@@ -53,10 +53,18 @@ class Listing(Table, tablename="listing"):
     state = text(index=True)
     #: As ``rules.WAYS``.
     way = text(default="negotiable")
-    #: When a round of bidding ends; none where there is no round.
+    #: Which round of bidding it is, from 1 on; 0 where there was none yet.
+    round = whole(default=0)
+    #: When the round ends; none where there is no round.
     closes_at = moment(null=True)
-    #: When the sealed bids were opened.
+    #: In open bidding: the closing does not move beyond this, however many bids come late.
+    closes_latest = moment(null=True)
+    #: When the round ended: the sealed bids were opened, or the open bids served.
     opened_at = moment(null=True)
+    #: In open bidding, fen per kg: by so much a bid is higher than the one that it raises or drives out ...
+    min_step = whole(default=0)
+    #: ... and under this nothing is sold by itself. Only the owner may see it.
+    reserve = whole(null=True)
     #: Tokens, pinyin and initials for the search; see ``supply.search``.
     search = text(default="")
     published_at = moment(null=True)
@@ -64,6 +72,7 @@ class Listing(Table, tablename="listing"):
     created_at = moment()
     listing_ask_positive = Check(ask > 0, name="listing_ask_positive")
     listing_min_order_not_negative = Check(min_order >= 0, name="listing_min_order_not_negative")
+    listing_min_step_not_negative = Check(min_step >= 0, name="listing_min_step_not_negative")
     listing_window = Check(available_to >= available_from, name="listing_window")
 
 
@@ -85,7 +94,7 @@ class StockEntry(Table, tablename="stock_entry"):
     """The stock ledger. Append-only; its sum is what remains."""
 
     id = number()
-    lot = reference(Lot)
+    lot = reference(Lot, checked=False)
     #: As ``rules.STOCK_KINDS``.
     kind = text()
     #: Grams, signed: positive adds to what remains.
@@ -101,7 +110,7 @@ class StockEntry(Table, tablename="stock_entry"):
     #: As ``rules.CORRECTIONS``; empty where the kind says all.
     reason = text(default="")
     note = text(default="")
-    person = reference("Person", null=True)
+    person = reference("Person", null=True, index=False)
 
 
 class Storage(Table, tablename="storage"):

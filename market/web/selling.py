@@ -22,7 +22,7 @@ from market.supply.commands import NewTerms
 from market.supply.ledger import ledger_of
 from market.supply.operations import move_listing
 from market.supply.queries import ListingDetails, OwnListing, listing_page, listings_of
-from market.supply.rules import LISTING, PUBLISHED, SOLD_OUT, STOCK_KINDS, SUSPENDED, WAYS, is_closed_book
+from market.supply.rules import LISTING, PUBLISHED, SOLD_OUT, STOCK_KINDS, SUSPENDED, WAYS, in_round
 from market.supply.stock_rules import CORRECTIONS
 from market.transitions import WrongState
 from market.units import Gram
@@ -133,7 +133,7 @@ async def manage(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int
             if name in MOVES
         ],
         can_revise=listing.state in (PUBLISHED, SUSPENDED)
-        and not is_closed_book(way=listing.way, opened=listing.opened_at is not None),
+        and not in_round(way=listing.way, opened=listing.opened_at is not None),
         ways=WAYS,
         soon=SOON_DAYS,
         LISTING=LISTING,

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -20,10 +21,11 @@ from market.matching.queries import (
     possible_pairs,
     run_of,
 )
+from market.matching.review import compute_again
 from market.matching.run_jobs import fail_abandoned
 from market.notices.queries import inbox
-from market.supply.commands import NewListing
-from market.supply.operations import publish_listing
+from market.supply.commands import NewListing, NewWay
+from market.supply.operations import choose_way, publish_listing
 from market.transitions import WrongState
 from market.units import FenPerKg, Gram
 
@@ -88,6 +90,35 @@ async def test_goods_in_a_sealed_round_are_no_runs_until_it_is_opened(factory: F
     assert await possible_pairs(town_id=town.organisation_id, on=TODAY) == 1
     (match,) = await matches_of_run(run_id=await run(town), town_id=town.organisation_id)
     assert match.listing == listing_id
+
+
+async def test_goods_at_a_fixed_price_are_offered_at_it_whatever_the_engine_reckons(
+    factory: Factory,
+) -> None:
+    town, seller, buyer = await town_with_a_village(factory)
+    listing_id = await factory.listing(seller, kg=600, ask=700)
+    await choose_way(
+        listing_id=listing_id,
+        way=NewWay("fixed"),
+        owner_id=seller.organisation_id,
+        actor=seller.actor,
+        at=STORY,
+    )
+    await factory.demand(buyer, kg=600, ceiling=900)
+    run_id = await run(town)
+    again = await compute_again(run_id=run_id, town_id=town.organisation_id, actor=town.actor, at=STORY)
+    assert again.differing == []
+    (match,) = await matches_of(organisation_id=buyer.organisation_id)
+    assert (match.price, match.engine_price > 70_000) == (70_000, True)
+    assert match.price_low <= match.engine_price <= match.price_high
+    assert match.reason.values["seller"] == "0.00"
+    live = await best_of_listing(listing_id=listing_id, organisation_id=seller.organisation_id, on=TODAY)
+    assert {each.price for each in live.best} == {Decimal(7)}
+    for side in (seller, buyer):
+        done = await agree(
+            match_id=match.id, organisation_id=side.organisation_id, actor=side.actor, at=STORY
+        )
+    assert await fetch_value("SELECT price FROM deal WHERE id = $1", done.deal_id) == 700
 
 
 async def test_what_is_left_is_told_why(factory: Factory) -> None:
