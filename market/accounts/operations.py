@@ -1,23 +1,17 @@
-"""Registering organisations and people, signing in and out."""
+"""Registering organisations and people."""
 
-import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 from stdnum.cn import uscc as uscc_code
 
 from market.accounts import rules
-from market.accounts.passwords import hash_password, verify_password
+from market.accounts.limits import forget_tries
+from market.accounts.passwords import hash_password
+from market.accounts.sessions import forget_sessions
 from market.db.session import execute, fetch, transaction
-from market.errors import Conflict, Invalid, MarketError
+from market.errors import Invalid
 from market.i18n import msg
-
-
-class TooManyTries(MarketError):
-    """The account or the address has tried too often in this window of time."""
-
-    #: Seconds after which a new window has begun for sure.
-    retry_after = rules.WINDOW_MINUTES * 60
 
 
 class NewOrganisation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,6 +24,7 @@ class NewOrganisation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lat: float | None = None
     lon: float | None = None
     town_id: int | None = None
+    county_id: int | None = None
     invented: bool = False
 
 
@@ -47,8 +42,8 @@ async def register_organisation(*, organisation: NewOrganisation, at: datetime) 
     async with transaction():
         rows = await fetch(
             """INSERT INTO organisation
-                 (kind, name, name_en, uscc, division, address, lat, lon, town, invented, created_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                 (kind, name, name_en, uscc, division, address, lat, lon, town, county, invented, created_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
                ON CONFLICT (uscc) DO NOTHING RETURNING id""",
             organisation.kind,
             organisation.name,
@@ -59,6 +54,7 @@ async def register_organisation(*, organisation: NewOrganisation, at: datetime) 
             organisation.lat,
             organisation.lon,
             organisation.town_id,
+            organisation.county_id,
             organisation.invented,
             at,
         )
@@ -142,101 +138,11 @@ async def register_person(
     return person_id
 
 
-async def sign_in(
-    *, phone: str, password: str, address: str, at: datetime, old_token: str | None = None
-) -> str:
-    """Return the opaque token of a new session; a session that the browser brought along ends.
-
-    Unknown account, wrong password and account without one give the same answer after the same time.
-
-    Raises:
-        TooManyTries: this account or address has tried too often.
-        Invalid: the pair of phone number and password is not right.
-    """
-    await count_try(subject=f"account:{phone}", most=rules.TRIES_PER_ACCOUNT, at=at)
-    await count_try(subject=f"address:{address}", most=rules.TRIES_PER_ADDRESS, at=at)
-    rows = await fetch(
-        """SELECT person.id, person.password_hash, min(membership.organisation) AS organisation
-           FROM person JOIN membership ON membership.person = person.id
-           WHERE person.phone = $1 AND person.active GROUP BY person.id""",
-        phone,
-    )
-    stored = rows[0]["password_hash"] if rows else None
-    if not await verify_password(password=password, stored=stored):
-        raise Invalid(msg("手机号或密码不对，请再试一次。"))
-    if old_token:
-        await sign_out(token=old_token)
-    token = secrets.token_urlsafe(32)
-    await execute(
-        """INSERT INTO session (token_hash, person, organisation, created_at, expires_at, seen_at)
-           VALUES ($1, $2, $3, $4, $5, $4)""",
-        rules.token_hash(token),
-        rows[0]["id"],
-        rows[0]["organisation"],
-        at,
-        at + timedelta(days=rules.SESSION_DAYS),
-    )
-    return token
-
-
-async def sign_out(*, token: str) -> None:
-    await execute("DELETE FROM session WHERE token_hash = $1", rules.token_hash(token))
-
-
 async def set_language(*, person_id: int, language: str) -> None:
     await execute("UPDATE person SET language = $2 WHERE id = $1", person_id, language)
 
 
-async def change_password(*, person_id: int, old: str, new: str, keep_session_id: int) -> None:
-    """Set a new password and end every other session of the person.
-
-    Raises:
-        Invalid: the old password is wrong, or the new one too short or too long.
-        Conflict: the password was changed meanwhile.
-    """
-    shortest, longest = rules.PASSWORD_LENGTH
-    if not shortest <= len(new) <= longest:
-        problem = msg("密码须有 {shortest} 到 {longest} 个字符。", shortest=shortest, longest=longest)
-        raise Invalid(problem, {"new": problem})
-    rows = await fetch("SELECT password_hash FROM person WHERE id = $1", person_id)
-    stored = rows[0]["password_hash"] if rows else None
-    if not await verify_password(password=old, stored=stored):
-        problem = msg("原密码不对。")
-        raise Invalid(problem, {"old": problem})
-    hashed = await hash_password(new)
-    async with transaction():
-        changed = await fetch(
-            "UPDATE person SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING id",
-            person_id,
-            stored,
-            hashed,
-        )
-        if not changed:
-            raise Conflict(msg("密码刚刚已在别处改过，请重新登录。"))
-        await execute("DELETE FROM session WHERE person = $1 AND id <> $2", person_id, keep_session_id)
-
-
-async def count_try(*, subject: str, most: int, at: datetime) -> None:
-    """Count one try of ``subject`` in one atomic statement, so that the limit holds across workers.
-
-    Raises:
-        TooManyTries: there were more than ``most`` in this window of time.
-    """
-    window = timedelta(minutes=rules.WINDOW_MINUTES)
-    start = datetime.fromtimestamp(
-        at.timestamp() // window.total_seconds() * window.total_seconds(), at.tzinfo
-    )
-    rows = await fetch(
-        """INSERT INTO attempt (subject, window_start, tries) VALUES ($1, $2, 1)
-           ON CONFLICT (subject, window_start) DO UPDATE SET tries = attempt.tries + 1 RETURNING tries""",
-        subject,
-        start,
-    )
-    if rows[0]["tries"] > most:
-        raise TooManyTries(msg("试得太多了，请 {minutes} 分钟后再试。", minutes=rules.WINDOW_MINUTES))
-
-
 async def forget_expired(*, at: datetime) -> None:
-    """Delete sessions that are over and counts of tries of past windows."""
-    await execute("DELETE FROM session WHERE expires_at <= $1", at)
-    await execute("DELETE FROM attempt WHERE window_start < $1", at - timedelta(minutes=rules.WINDOW_MINUTES))
+    """Delete sessions that are over, and tries that no limit looks at any more."""
+    await forget_sessions(at=at)
+    await forget_tries(at=at)

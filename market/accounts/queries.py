@@ -1,11 +1,13 @@
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
-from market.accounts.rules import Viewer
+from market.accounts.rules import SESSION_IDLE_DAYS, Viewer
 from market.db.session import fetch, fetch_into
 from market.errors import NotFound
 from market.i18n import msg
+
+_IDLE = timedelta(days=SESSION_IDLE_DAYS)
 
 
 class OrganisationRow(msgspec.Struct, frozen=True):
@@ -37,21 +39,23 @@ class ContactRow(msgspec.Struct, frozen=True):
 async def viewer_for(*, token_hash: bytes, at: datetime) -> Viewer | None:
     """Return who the session of this token (its SHA-256) belongs to.
 
-    None where it is unknown, expired, or its person has been switched off.
+    None where it is unknown, over, waits for a second factor, or its person has been switched off.
     """
     rows = await fetch(
         """SELECT session.id, person.id AS person, person.name, person.name_en, person.language,
                   organisation.id AS organisation, organisation.name AS organisation_name,
                   organisation.name_en AS organisation_name_en, organisation.kind,
-                  array_agg(membership.role) AS roles
+                  session.seen_at, array_agg(membership.role) AS roles
            FROM session
            JOIN person ON person.id = session.person AND person.active
            JOIN organisation ON organisation.id = session.organisation
            JOIN membership ON membership.person = person.id AND membership.organisation = organisation.id
-           WHERE session.token_hash = $1 AND session.expires_at > $2
+           WHERE session.token_hash = $1 AND session.awaits = ''
+             AND session.expires_at > $2 AND session.seen_at > $3
            GROUP BY session.id, person.id, organisation.id""",
         token_hash,
         at,
+        at - _IDLE,
     )
     if not rows:
         return None
@@ -67,6 +71,7 @@ async def viewer_for(*, token_hash: bytes, at: datetime) -> Viewer | None:
         organisation_kind=row["kind"],
         roles=frozenset(row["roles"]),
         language=row["language"],
+        seen_at=row["seen_at"],
     )
 
 
@@ -118,4 +123,14 @@ async def contacts_of(*, organisation_id: int) -> list[ContactRow]:
            FROM membership JOIN person ON person.id = membership.person
            WHERE membership.organisation = $1 AND person.active ORDER BY membership.id""",
         organisation_id,
+    )
+
+
+async def own_organisations(*, person_id: int) -> list[OrganisationRow]:
+    """Return every organisation in which the person has a role."""
+    return await fetch_into(
+        OrganisationRow,
+        """SELECT id, kind, name, name_en, lat, lon, town, invented FROM organisation
+           WHERE id IN (SELECT organisation FROM membership WHERE person = $1) ORDER BY id""",
+        person_id,
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import datetime
 
 import msgspec
 
@@ -52,11 +53,14 @@ SIDES: dict[str, str] = {
     OFFICIAL: "official",
     ADMINISTRATOR: "administrator",
 }
-#: Sign-in is refused after this many tries for one account or address in one window.
+#: Sign-in is refused after so many tries within a quarter of an hour: for one account from one address,
+#: for one account from everywhere, and from one address for whatever account.
 TRIES_PER_ACCOUNT = 10
+TRIES_PER_ACCOUNT_ANYWHERE = 50
 TRIES_PER_ADDRESS = 100
-WINDOW_MINUTES = 15
+#: A session ends so long after it began, or when nothing came from it for so long.
 SESSION_DAYS = 14
+SESSION_IDLE_DAYS = 3
 PASSWORD_LENGTH = (8, 128)
 
 
@@ -73,6 +77,8 @@ class Viewer(msgspec.Struct, frozen=True):
     roles: frozenset[str]
     language: Language
     name_en: str = ""
+    #: When something last came from the session, to within minutes.
+    seen_at: datetime | None = None
 
     @property
     def sides(self) -> frozenset[str]:

@@ -9,9 +9,12 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
 from market import clock
-from market.accounts import operations, queries
+from market.accounts import queries
+from market.accounts.devices import PROGRAM
 from market.accounts.queries import SiteRow
 from market.accounts.rules import PASSWORD_LENGTH, SESSION_DAYS
+from market.accounts.sessions import sign_out as end_session
+from market.accounts.signing_in import sign_in as begin
 from market.api.handling import deed, read
 from market.api.inputs import SignedIn
 from market.api.outputs import Moved
@@ -49,13 +52,14 @@ class Me(msgspec.Struct, frozen=True):
 @deed("/sign-in", body=Credentials, status=201, guests=True)
 async def sign_in(request: Request[Any, Any, Any], data: JSONBody[Credentials]) -> Session:
     """Begin a session and return its token."""
-    token = await operations.sign_in(
+    opened = await begin(
         phone=data.phone,
         password=data.password,
         address=request.client.host if request.client else "-",
         at=clock.now(),
+        device=PROGRAM,
     )
-    return Session(token, SESSION_DAYS)
+    return Session(opened.token, SESSION_DAYS)
 
 
 @deed("/sign-out")
@@ -64,7 +68,7 @@ async def sign_out(request: Request[Any, Any, Any], viewer: SignedIn) -> Moved: 
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token.strip():
         raise Invalid(msg("请用 Authorization: Bearer 带上要结束的令牌。"))
-    await operations.sign_out(token=token.strip())
+    await end_session(token=token.strip())
     return Moved("signed_out")
 
 

@@ -74,6 +74,10 @@ def texts() -> Array:
 def numbers() -> Array:
     return Array(base_column=BigInt(default=0, null=False), default=list, null=False)
 
+def moments() -> Array:
+    return Array(base_column=Timestamptz(default=None, null=False), default=list, null=False)
+
+
 
 def reference(
     table: type[Table] | str, *, null: bool = False, part_of: bool = False, index: bool = True

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 from asyncpg import Record
 
-from market.accounts.operations import count_try
+from market.accounts.limits import count_try
 from market.accounts.rules import SYSTEM, Actor, is_phone
 from market.audit.operations import record
 from market.clock import CHINA

@@ -7,7 +7,7 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.accounts.operations import count_try
+from market.accounts.limits import count_try
 from market.errors import Conflict, Invalid
 from market.i18n import Message, msg
 from market.meetings.invitation_queries import InviteeRow, LinkGone, about_of, invitee, invitee_of

@@ -1,4 +1,4 @@
-"""The inbox, and one's own account: password and language."""
+"""The inbox."""
 
 from typing import Any
 
@@ -7,16 +7,12 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.accounts.operations import change_password, set_language
-from market.accounts.rules import PASSWORD_LENGTH, ROLES, Viewer
-from market.errors import Invalid, NotFound
-from market.i18n import Message, msg
+from market.errors import NotFound
+from market.i18n import msg
 from market.notices.operations import mark_read
 from market.notices.queries import inbox
-from market.web import fields, pages
-from market.web.forms import Filled, Form
+from market.web import pages
 from market.web.guards import SignedIn, WebRequest, safe_path
-from market.web.language import language_of
 from market.web.trade import BARE, show
 
 _MOST = 100
@@ -50,67 +46,4 @@ async def read_all(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     return pages.redirect(request, "/notices", toast=msg("{n} 条通知已标为已读。", n=count))
 
 
-_SHORTEST, _LONGEST = PASSWORD_LENGTH
-_PASSWORD = Form(
-    old=fields.secret(msg("现在的密码")),
-    new=fields.secret(
-        msg("新密码"),
-        least=_SHORTEST,
-        most=_LONGEST,
-        is_new=True,
-        hint=msg("至少 {n} 个字符，越长越安全。", n=_SHORTEST),
-    ),
-    again=fields.secret(msg("再输一遍新密码"), most=_LONGEST, is_new=True),
-)
-_NAMES: dict[str, Message | str] = {"zh": "中文", "en": "English"}
-_LANGUAGE = Form(language=fields.choice(msg("语言"), _NAMES, chips=True))
-
-
-@get("/account")
-async def account(request: WebRequest, viewer: SignedIn) -> Response[str]:
-    """Who I am here, my password and language."""
-    return _draw(request, viewer, _PASSWORD.blank())
-
-
-def _draw(request: WebRequest, viewer: Viewer, form: Filled, *, status: int = 200) -> Response[str]:
-    return show(
-        request,
-        "notices/account.html",
-        status=status,
-        form=form,
-        language_form=_LANGUAGE.blank(language=language_of(request)),
-        roles=[ROLES[role] for role in sorted(viewer.roles)],
-    )
-
-
-@post("/account/password")
-async def new_password(request: WebRequest, viewer: SignedIn) -> Response[Any]:
-    """Change the password; every other device is signed out."""
-    filled = await _PASSWORD.read(request)
-    try:
-        filled.check()
-        if filled.values["new"] != filled.values["again"]:
-            problem = msg("两次输入的新密码不一样，请重新输入。")
-            raise Invalid(problem, {"again": problem})
-        await change_password(
-            person_id=viewer.person_id,
-            old=filled.values["old"],
-            new=filled.values["new"],
-            keep_session_id=viewer.session_id,
-        )
-    except Invalid as error:
-        return _draw(request, viewer, filled.refused(error), status=422)
-    return pages.redirect(request, "/account", toast=msg("密码已改，其他设备已退出登录。"))
-
-
-@post("/account/language")
-async def new_language(request: WebRequest, viewer: SignedIn) -> Response[Any]:
-    """Remember the language for every device of this person."""
-    filled = await _LANGUAGE.read(request)
-    filled.check()
-    language = filled.values["language"]
-    await set_language(person_id=viewer.person_id, language=language)
-    return pages.redirect(request, f"/account?lang={language}", toast=msg("语言已保存。"))
-
-
-routes: list[ControllerRouterHandler] = [index, follow, read_all, account, new_password, new_language]
+routes: list[ControllerRouterHandler] = [index, follow, read_all]

@@ -3,6 +3,7 @@
 from litestar.types import ControllerRouterHandler
 
 from market.web import (
+    account,
     assets,
     at_once,
     bids,
@@ -64,6 +65,9 @@ routes: list[ControllerRouterHandler] = [
     assets.asset,
     *signin.routes,
     *browse.routes,
+    *account.routes,
+    *organisation.routes,
+    *county.routes,
     *listings.routes,
     *images.routes,
     *compare.routes,

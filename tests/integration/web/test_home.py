@@ -100,7 +100,7 @@ async def test_password_faults_stand_beside_their_fields_and_no_password_is_draw
     answer = await secretary.post("/account/password", wrong)
     assert faults(answer) == {"again": "两次输入的新密码不一样，请重新输入。"}
     answer = await secretary.post("/account/password", {**wrong, "again": wrong["new"]})
-    assert faults(answer) == {"old": "原密码不对。"}
+    assert faults(answer) == {"old": "密码不对。"}
     assert wrong["new"] not in answer.text
 
 
