@@ -22,6 +22,9 @@ from piccolo.columns.base import OnDelete
 from piccolo.columns.reference import LazyTableReference
 from piccolo.table import Table
 
+#: The mark of a reference that the database does not check.
+UNCHECKED = "without a constraint"
+
 
 def number() -> BigSerial:
     """The row's own number and primary key."""
@@ -71,20 +74,26 @@ def texts() -> Array:
     return Array(base_column=Text(default="", null=False), default=list, null=False)
 
 
-def numbers() -> Array:
-    return Array(base_column=BigInt(default=0, null=False), default=list, null=False)
-
 def moments() -> Array:
     return Array(base_column=Timestamptz(default=None, null=False), default=list, null=False)
 
 
+def numbers() -> Array:
+    return Array(base_column=BigInt(default=0, null=False), default=list, null=False)
+
 
 def reference(
-    table: type[Table] | str, *, null: bool = False, part_of: bool = False, index: bool = True
+    table: type[Table] | str,
+    *,
+    null: bool = False,
+    part_of: bool = False,
+    index: bool = True,
+    checked: bool = True,
 ) -> ForeignKey[Table]:
     """A foreign key that refuses to lose its parent; ``part_of`` lets the part go with the whole.
 
-    A name instead of a class points sideways, at a room that this one does not import.
+    A name instead of a class points sideways, at a room that this one does not import. ``checked=False``:
+    a migration has taken the database's constraint away (ledgers on the way of every accept).
     """
     target = (
         LazyTableReference(table_class_name=table, app_name="market") if isinstance(table, str) else table
@@ -96,4 +105,5 @@ def reference(
         required=not null,
         on_delete=OnDelete.cascade if part_of else OnDelete.restrict,
         index=index,
+        help_text=None if checked else UNCHECKED,
     )

@@ -36,7 +36,7 @@ class Replay(Table, tablename="replay"):
     """The reply to a request that must not take effect twice."""
 
     id = number()
-    actor = reference("Person", part_of=True)
+    actor = reference("Person", part_of=True, index=False, checked=False)
     key = text()
     request_hash = text()
     reply = document()

@@ -28,9 +28,9 @@ class Deal(Table, tablename="deal"):
     deliver_from = day()
     deliver_to = day()
     seller_signed_at = moment(null=True)
-    seller_signed_by = reference("Person", null=True)
+    seller_signed_by = reference("Person", null=True, index=False)
     buyer_signed_at = moment(null=True)
-    buyer_signed_by = reference("Person", null=True)
+    buyer_signed_by = reference("Person", null=True, index=False)
     created_at = moment()
     #: Grams that went back on sale when it was terminated.
     released = whole(default=0)

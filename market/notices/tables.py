@@ -6,7 +6,7 @@ from market.db.columns import document, flag, moment, number, reference, text, w
 
 class Notice(Table, tablename="notice"):
     id = number()
-    organisation = reference("Organisation", part_of=True)
+    organisation = reference("Organisation", part_of=True, checked=False)
     #: What it is about, e.g. ``bid_placed``.
     kind = text()
     #: A market.i18n.Message: translated when it is read.

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from market.db.columns import UNCHECKED
 from market.db.embedded import Server
 from market.db.migrate import migrate_forwards, status
 from market.db.piccolo_app import APP_CONFIG
@@ -82,6 +83,23 @@ async def test_migrations_leave_every_column_as_the_tables_say(empty: Engine) ->
         for column in table._meta.columns
     }
     assert {place: found.get(place) for place in declared} == declared
+    held = {
+        (row["name"], row["column"])
+        for row in await fetch(
+            """SELECT conrelid::regclass::text AS name, attname AS column FROM pg_constraint
+               JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
+               WHERE contype = 'f' AND cardinality(conkey) = 1"""
+        )
+    }
+    references = {
+        (table._meta.tablename, column._meta.db_column_name): column._meta.help_text != UNCHECKED
+        for table in APP_CONFIG.table_classes
+        for column in table._meta.foreign_key_columns
+    }
+    assert {place for place, checked in references.items() if checked} == held
+    assert {table for (table, _), checked in references.items() if not checked} == {
+        *("audit_record", "notice", "replay", "stock_entry")
+    }
 
 
 async def test_migrations_of_three_processes_at_once_run_once(bare: dict[str, Any]) -> None:
