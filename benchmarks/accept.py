@@ -136,7 +136,7 @@ async def through_http(own: Stall, seconds: float, home: Path) -> Load:
 async def measure(server: Server, home: Path, *, seconds: int, bids: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     factory = Factory(seed=15)
-    async with started_pool(Settings(data_dir=home)):
+    async with started_pool(Settings(data_dir=home), as_owner=True):
         await migrate_forwards()
         await factory.catalogue()
         pgbench(server, "-i", "-s", "20", "-q")

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, Message]] = {
     "verify-timetable": ("cli_schedule.add_verify_timetable", msg("核对洽谈时间表")),
     "run": ("cli_run.add_run", msg("在数据库上撮合：market run matching")),
     "meeting": ("cli_run.add_meeting", msg("在数据库上排对接会：market meeting plan")),
+    "audit": ("cli_audit.add_audit", msg("核对留痕，写出链头")),
 }
 
 #: Bad input or a refusal; the commands on files use 3 and 4 as well (FORMATS in docs).

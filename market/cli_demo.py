@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _run(action: str, stage: str, lang: Language) -> int:
     # seeds import market, never the other way: only the command line knows that they are there
     load = importlib.import_module("seeds.load")
-    async with started_pool():
+    async with started_pool(as_owner=True):
         await migrate_forwards()
         if action == "reset":
             await load.reset_demo(stage)

@@ -60,7 +60,7 @@ def _actor(town_id: int) -> Actor:
 
 
 async def _match(name: str, lang: Language) -> int:
-    async with started_pool():
+    async with started_pool(as_owner=True):
         await migrate_forwards()
         town = await town_by_name(name=name)
         run_id = await run_now(town_id=town.id, actor=_actor(town.id), at=clock.now())
@@ -82,7 +82,7 @@ async def _match(name: str, lang: Language) -> int:
 async def _plan(arguments: argparse.Namespace) -> int:
     lang: Language = arguments.lang
     now = clock.now()
-    async with started_pool():
+    async with started_pool(as_owner=True):
         await migrate_forwards()
         town = await town_by_name(name=arguments.town)
         usual = usual_meeting(town=town.name, town_en=town.name_en, today=clock.today())

@@ -131,7 +131,7 @@ def _own_server() -> Iterator[None]:
 
 async def _prepare(*, demo: bool) -> list[Any]:
     """Bring schema, reference data and demo up to date; return the demo's logins (seeds.load.Login)."""
-    async with started_pool():
+    async with started_pool(as_owner=True):
         await migrate_forwards()
         seeds = importlib.import_module("seeds.load")
         await seeds.load_reference()
@@ -210,8 +210,9 @@ def work(arguments: argparse.Namespace) -> int:
         told = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, told.set)
-        async with started_pool():
+        async with started_pool(as_owner=True):
             await migrate_forwards()
+        async with started_pool():
             worker = Worker(tasks=arguments.tasks, kinds=kinds)
             await worker.start()
             say(msg("工作进程 {name} 已就绪。", name=worker.name), language(sys.argv[1:]))
@@ -227,13 +228,13 @@ def database(arguments: argparse.Namespace) -> int:
     lang = language(sys.argv[1:])
 
     async def up() -> int:
-        async with started_pool():
+        async with started_pool(as_owner=True):
             done = await migrate_forwards()
             say(msg("已执行 {count} 个迁移。", count=len(done)), lang)
         return 0
 
     async def stand() -> int:
-        async with started_pool():
+        async with started_pool(as_owner=True):
             told = await status()
         say(
             msg(

@@ -31,6 +31,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: Annotated[
         str, Meta(description="postgresql://user:password@host/name of a server of yours. Empty: an own one.")
     ] = ""
+    owner_url: Annotated[
+        str,
+        Meta(
+            description="The same for the role that owns the tables: migrations go by it. Empty: DATABASE_URL, "
+            "which then can rewrite the record."
+        ),
+    ] = ""
     postgres: Annotated[
         Literal["auto", "machine", "wheel"],
         Meta(
@@ -106,6 +113,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Meta(description="Notices may also be sent to addresses inside this network (loopback, private)."),
     ] = False
+    heads_dir: Annotated[
+        str,
+        Meta(
+            description="Folder for the heads of the record, written once a day; best on another machine. "
+            "Empty: audit-heads in the data folder."
+        ),
+    ] = ""
     demo_logins: Annotated[
         str,
         Meta(description="Accounts that the sign-in page offers, as JSON. `serve --demo` sets it."),

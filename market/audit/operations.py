@@ -1,6 +1,5 @@
 """Writing the record. Call it in the transaction of the deed itself."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -8,29 +7,8 @@ from typing import Any
 import msgspec
 
 from market.accounts.rules import Actor
+from market.audit.rules import GENESIS, SCHEME, record_hash, settled
 from market.db.session import execute, fetch
-
-_GENESIS = b"\x00" * 32
-
-
-def record_hash(
-    *, previous: bytes, subject: str, position: int, action: str, actor: Actor, at: datetime, details: Any
-) -> bytes:
-    """Return the SHA-256 over a canonical JSON of the record and the hash before it."""
-    body = msgspec.json.encode(
-        [
-            previous.hex(),
-            subject,
-            position,
-            action,
-            actor.person_id,
-            actor.organisation_id,
-            int(at.timestamp() * 1_000_000),
-            details,
-        ],
-        order="deterministic",
-    )
-    return hashlib.sha256(body).digest()
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -54,51 +32,66 @@ async def record_all(entries: Sequence[Entry], *, are_new: bool = False) -> None
     Two writers of one subject are put in line by an advisory lock that ends with the transaction.
     ``are_new``: the subjects were made in this transaction; nobody else knows of them.
     """
-    lasts = {} if are_new else await _lasts([entry.subject for entry in entries])
-    positions, befores, hashes = [], [], []
+    lasts = await _lasts([entry.subject for entry in entries], are_new=are_new)
+    positions, befores, hashes, ids, details = [], [], [], [], []
     for entry in entries:
-        position, previous = lasts.get(entry.subject, (0, _GENESIS))
+        number, position, previous = lasts[entry.subject]
+        said = settled(entry.actor.told(entry.details))
+        ids.append(number)
         positions.append(position + 1)
         befores.append(previous)
+        details.append(msgspec.json.encode(said).decode())
         hashes.append(
             record_hash(
                 previous=previous,
+                row_id=number,
                 subject=entry.subject,
                 position=position + 1,
                 action=entry.action,
-                actor=entry.actor,
+                person_id=entry.actor.person_id,
+                organisation_id=entry.actor.organisation_id,
                 at=entry.at,
-                details=entry.details,
+                details=said,
             )
         )
     await execute(
         """INSERT INTO audit_record
-             (subject, position, action, person, organisation, at, details, previous_hash, hash)
-           SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[],
-                                $6::timestamptz[], $7::text[]::jsonb[], $8::bytea[], $9::bytea[])""",
+             (id, subject, position, action, person, organisation, at, details, previous_hash, hash, scheme)
+           SELECT *, $11::bigint
+           FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[],
+                       $7::timestamptz[], $8::text[]::jsonb[], $9::bytea[], $10::bytea[])""",
+        ids,
         [entry.subject for entry in entries],
         positions,
         [entry.action for entry in entries],
         [entry.actor.person_id for entry in entries],
         [entry.actor.organisation_id for entry in entries],
         [entry.at for entry in entries],
-        [msgspec.json.encode(entry.details).decode() for entry in entries],
+        details,
         befores,
         hashes,
+        SCHEME,
     )
 
 
-async def _lasts(subjects: list[str]) -> dict[str, tuple[int, bytes]]:
-    """Return the newest position and hash of each subject that has any; their chains are held."""
+async def _lasts(subjects: list[str], *, are_new: bool) -> dict[str, tuple[int, int, bytes]]:
+    """Return each subject's number for a new row, and its newest position and hash; the chains are held."""
+    if are_new:
+        rows = await fetch(
+            "SELECT subject, nextval('audit_record_id_seq') AS id FROM unnest($1::text[]) AS subject",
+            subjects,
+        )
+        return {row["subject"]: (row["id"], 0, GENESIS) for row in rows}
     await execute(
         """SELECT pg_advisory_xact_lock(hashtextextended('audit:' || subject, 0))
            FROM (SELECT subject FROM unnest($1::text[]) AS subject ORDER BY subject) AS held""",
         subjects,
     )
     rows = await fetch(
-        """SELECT asked.subject, last.position, last.hash FROM unnest($1::text[]) AS asked (subject),
+        """SELECT asked.subject, nextval('audit_record_id_seq') AS id, last.position, last.hash
+           FROM unnest($1::text[]) AS asked (subject) LEFT JOIN
              LATERAL (SELECT position, hash FROM audit_record WHERE audit_record.subject = asked.subject
-                      ORDER BY position DESC LIMIT 1) AS last""",
+                      ORDER BY position DESC LIMIT 1) AS last ON true""",
         subjects,
     )
-    return {row["subject"]: (row["position"], row["hash"]) for row in rows}
+    return {row["subject"]: (row["id"], row["position"] or 0, row["hash"] or GENESIS) for row in rows}

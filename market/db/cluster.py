@@ -23,8 +23,10 @@ from market.db.programs import NoDatabase, Programs
 from market.i18n import msg
 
 DATABASE = "tiantou"
-#: Owns the database, is no superuser.
+#: Owns the database and its tables and migrates them, is no superuser.
 ROLE = "tiantou"
+#: Serves: owns nothing, has the rights that ``market.db.rights`` gives it.
+SERVING_ROLE = "tiantou_app"
 SUPERUSER = "postgres"
 PORT = 5432
 
@@ -240,10 +242,8 @@ def initialise(programs: Programs, cluster: Path, user: User, *, to_disk: bool) 
         raise NoDatabase(
             msg("{program} 没有成功：{output}", program="initdb", output=tried.stdout.strip()[-1500:])
         )
-    us = pwd.getpwuid(os.geteuid()).pw_name
     (draft / "pg_hba.conf").write_text("local all all peer map=own\n")
-    guests = {f"own {name} {role}\n" for name in (us, user.name) for role in (SUPERUSER, ROLE)}
-    (draft / "pg_ident.conf").write_text("".join(sorted(guests)))
+    (draft / "pg_ident.conf").write_text(_guests(user))
     with (draft / "postgresql.conf").open("a") as file:
         file.write(
             "\n# Tiantou: by socket only, for its owner only\n"
@@ -255,12 +255,41 @@ def initialise(programs: Programs, cluster: Path, user: User, *, to_disk: bool) 
         )
     first_words = (
         f"CREATE ROLE {ROLE} LOGIN CREATEDB\n"
+        f"CREATE ROLE {SERVING_ROLE} LOGIN\n"
         f"CREATE DATABASE {DATABASE} OWNER {ROLE}\n"
         f"REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC\n"
+        f"GRANT CONNECT, TEMPORARY ON DATABASE {DATABASE} TO {SERVING_ROLE}\n"
     )
+    _tell_alone(programs, draft, user, first_words)
+    draft.rename(cluster / "data")
+
+
+def _guests(user: User) -> str:
+    """Return the map of system users to roles: the one that runs us, and the one that runs the server."""
+    us = pwd.getpwuid(os.geteuid()).pw_name
+    roles = (SUPERUSER, ROLE, SERVING_ROLE)
+    return "".join(sorted({f"own {name} {role}\n" for name in (us, user.name) for role in roles}))
+
+
+def _tell_alone(programs: Programs, data: Path, user: User, words: str) -> None:
+    """Run statements, one a line, on data files that no server works on."""
     run_as(
         user,
-        [programs.folder / "postgres", "--single", "-j", "-D", draft, "postgres"],
-        told=first_words.replace("\n", ";\n\n"),
+        [programs.folder / "postgres", "--single", "-j", "-D", data, "postgres"],
+        told=words.replace("\n", ";\n\n"),
     )
-    draft.rename(cluster / "data")
+
+
+def add_serving_role(programs: Programs, cluster: Path, user: User) -> None:
+    """Give a cluster that was made before there was a serving role one; its server must not run."""
+    guests = cluster / "data" / "pg_ident.conf"
+    if f" {SERVING_ROLE}\n" in guests.read_text():
+        return
+    _tell_alone(
+        programs,
+        cluster / "data",
+        user,
+        f"CREATE ROLE {SERVING_ROLE} LOGIN\n"
+        f"GRANT CONNECT, TEMPORARY ON DATABASE {DATABASE} TO {SERVING_ROLE}\n",
+    )
+    guests.write_text(_guests(user))

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 import msgspec
 
 from market.db import cluster as files
-from market.db.cluster import DATABASE, PORT, ROLE, User
+from market.db.cluster import DATABASE, PORT, ROLE, SERVING_ROLE, User
 from market.db.programs import NoDatabase, Programs, choose
 from market.i18n import msg
 from market.settings import Settings, private_folder
@@ -34,8 +34,13 @@ class Server(msgspec.Struct, frozen=True):
 
     @property
     def address(self) -> dict[str, Any]:
-        """asyncpg's arguments for our database."""
+        """asyncpg's arguments for our database, as its owner."""
         return {"host": str(self.socket), "port": PORT, "user": ROLE, "database": DATABASE}
+
+    @property
+    def serving_address(self) -> dict[str, Any]:
+        """The same as the role that serves and owns nothing."""
+        return {**self.address, "user": SERVING_ROLE}
 
 
 def _postmaster(cluster: Path) -> tuple[int, Path] | None:
@@ -160,6 +165,8 @@ def running(chosen: Settings, *, options: Sequence[str] = ()) -> Iterator[Server
             else:
                 if files.written_by(cluster) is None:
                     files.initialise(programs, cluster, user, to_disk="-F" not in options)
+                else:
+                    files.add_serving_role(programs, cluster, user)
                 socket = _start(programs, cluster, user, options)
             fcntl.flock(users, fcntl.LOCK_SH)
         yield Server(programs, cluster, socket)

@@ -11,6 +11,7 @@ from piccolo.apps.migrations.tables import Migration
 
 from market.db.piccolo_app import APP_CONFIG
 from market.db.programs import NoDatabase
+from market.db.rights import grant_rights
 from market.db.session import execute, fetch_value, transaction
 from market.i18n import msg
 
@@ -61,4 +62,5 @@ async def migrate_forwards() -> list[str]:
                 raise NoDatabase(
                     msg("数据库结构没有升级成，保持原样：{trouble}", trouble=str(trouble))
                 ) from trouble
+            await grant_rights()
         return waiting

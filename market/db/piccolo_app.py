@@ -20,6 +20,7 @@ ROOMS = (
     "followup",
     "documents",
 )
+    "privacy",
 
 APP_CONFIG = AppConfig(
     app_name="market",

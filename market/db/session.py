@@ -250,27 +250,31 @@ def _limits(chosen: Settings) -> dict[str, Any]:
     }
 
 
-def _address(chosen: Settings) -> dict[str, Any] | None:
-    return {"dsn": chosen.database_url} if chosen.database_url else None
+def _address(chosen: Settings, *, as_owner: bool = True) -> dict[str, Any] | None:
+    if not chosen.database_url:
+        return None
+    return {"dsn": (as_owner and chosen.owner_url) or chosen.database_url}
 
 
 @asynccontextmanager
 async def started_pool(
-    chosen: Settings | None = None, *, address: dict[str, Any] | None = None
+    chosen: Settings | None = None, *, address: dict[str, Any] | None = None, as_owner: bool = False
 ) -> AsyncIterator[Engine]:
     """Run the pool, and the own server where DATABASE_URL names none, until the block ends.
 
-    ``address`` (host, port, user, database; asyncpg's names) overrides the settings.
+    ``address`` (host, port, user, database; asyncpg's names) overrides the settings. ``as_owner`` connects
+    as the role that owns the tables, to migrate them; whoever serves owns none.
 
     Raises:
         NoDatabase: there is no server, or it refuses us; the message says how to mend it.
     """
     chosen = chosen or settings()
     async with AsyncExitStack() as stack:
-        where = address or _address(chosen)
+        where = address or _address(chosen, as_owner=as_owner)
         if where is None:
             server = embedded.running(chosen)
-            where = (await asyncio.to_thread(server.__enter__)).address
+            at_work = await asyncio.to_thread(server.__enter__)
+            where = at_work.address if as_owner else at_work.serving_address
             stack.push_async_callback(asyncio.to_thread, server.__exit__, None, None, None)
         stack.callback(DB.put_back, DB.set_aside())
         stack.push_async_callback(DB.stop)

@@ -162,7 +162,7 @@ class Clients:
 
 async def test_kills_lose_nothing_and_double_nothing(installation: Installation) -> None:
     settings = Settings(data_dir=installation.home)
-    async with started_pool(settings):
+    async with started_pool(settings, as_owner=True):
         await migrate_forwards()
         factory = Factory(seed=6)
         await factory.catalogue()

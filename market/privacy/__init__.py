@@ -1,0 +1,1 @@
+"""Personal data: consent, one's own data, what is kept how long."""
