@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -215,3 +217,11 @@ def test_transactions_are_opened_by_ours_only() -> None:
         and re.search(r"\.transaction\(|\.atomic\(|[\"'](BEGIN|COMMIT|ROLLBACK)\b", path.read_text())
     ]
     assert by_hand == []
+
+
+def test_the_app_starts_without_the_solvers() -> None:
+    """They take half of its start and of its memory; computations load them in processes of their own."""
+    solvers = {"ortools", "pandas", "pysat", "scipy.optimize"}
+    words = f"import sys, market.app; print(*sorted({solvers} & set(sys.modules)))"
+    told = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == []

@@ -23,14 +23,14 @@ from market.meetings import rules
 from market.meetings.commands import NewMeeting, columns_of, meeting_problems
 from market.meetings.facts import Facts, facts_of
 from market.meetings.keeping import invite_media, keep, propose
-from market.meetings.laying import NOTHING, choice_of, make_plan
+from market.meetings.laying import NOTHING, SOLVERS, choice_of, make_plan
 from market.meetings.reminding import schedule_reminders
 
 #: Seconds for the timetable; it is feasible long before and better with time.
 TIME_LIMIT = 20.0
 MOST_READS = 3
 
-keep_ready(make_plan.__module__)
+keep_ready(make_plan.__module__, *SOLVERS)
 
 
 class PlanPayload(msgspec.Struct, frozen=True):

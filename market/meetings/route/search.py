@@ -11,7 +11,6 @@ from itertools import combinations
 from typing import Any
 
 from msgspec.structs import replace
-from ortools.constraint_solver import pywrapcp, routing_enums_pb2
 
 from market.meetings.route.exact import Exact, Label, TooMany
 from market.meetings.route.problem import Legs, RouteProblem, drive
@@ -77,6 +76,9 @@ def _best_of(problem: RouteProblem, legs: Legs, part: Sequence[int]) -> Label | 
 
 
 def _library(problem: RouteProblem, legs: Legs, within: Sequence[int]) -> Orders:
+    # imported by whom it serves: a server that merely asks for a tour does without
+    from ortools.constraint_solver import pywrapcp, routing_enums_pb2
+
     nodes = [0, *(index + 1 for index in within)]
     manager = pywrapcp.RoutingIndexManager(len(nodes), problem.buses, 0)
     routing = pywrapcp.RoutingModel(manager)

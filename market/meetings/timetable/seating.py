@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from market.meetings.timetable.problem import MeetingProblem
 
@@ -34,6 +33,9 @@ def seat(
     for these slots: only neighbouring slots matter then, and an assignment problem solves each pair.
     ``home`` holds the tables of an earlier timetable, to be kept at ``penalty`` changes each.
     """
+    # a server that changes a day by hand imports this module, and hardly ever seats anybody
+    from scipy.optimize import linear_sum_assignment
+
     own = own_tables(problem)
     owned = {person.table for person in problem.participants if person.table is not None}
     by_slot: dict[int, list[str]] = defaultdict(list)
