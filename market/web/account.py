@@ -8,6 +8,7 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts import devices
+from market.accounts.keeping import keeps_anybody
 from market.accounts.limits import TooManyTries
 from market.accounts.operations import set_language
 from market.accounts.queries import own_organisations
@@ -79,6 +80,7 @@ async def _draw(request: WebRequest, viewer: Viewer, form: Filled, *, status: in
         roles=[ROLES[role] for role in sorted(viewer.roles)],
         organisations=await own_organisations(person_id=viewer.person_id),
         sessions=await sessions_of(person_id=viewer.person_id, at=clock.now()),
+        keeps=keeps_anybody(viewer),
     )
 
 

@@ -50,6 +50,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/town/deals", msg("台账"), "handshake", _for("official"), _for("official")),
     Entry("/listings", msg("货源大厅"), "grid", None, _for("buyer", "official", "guest")),
     Entry("/selling", msg("我的货源"), "sprout", _for("seller"), _for("seller")),
+    Entry("/people", msg("人员"), "person", _for("official", "county")),
     Entry("/selling/new", msg("发布货源"), "plus", _for("seller"), _for("seller")),
     Entry("/demands", msg("采购需求"), "basket", _for("seller", "buyer", "official"), _for("buyer")),
     Entry("/bids", msg("报价"), "tag", _for("seller", "buyer")),
