@@ -6,6 +6,7 @@ from market import clock
 from market.accounts.operations import forget_expired
 from market.audit.sealing import seal_soon
 from market.bids.after_round import free_to_bid
+from market.bids.joint.closing import expire_joints
 from market.bids.opening import open_overdue
 from market.bids.standing import end_offers, expire_bids
 from market.cases.rounds import round_of_cases
@@ -20,6 +21,7 @@ from market.matching.run_jobs import fail_abandoned
 from market.meetings.following import round_after_meetings
 from market.meetings.reminding import expire_invitations
 from market.notices.sending import forget_sent
+from market.organisations.expiring import end_verification as end_verification  # these jobs too
 from market.supply.operations import expire_listings
 
 #: Between two rounds.
@@ -41,6 +43,7 @@ async def round_of_upkeep(_: Run) -> None:
     await close_overdue(today=today)
     await open_overdue(at=at)
     await end_offers(at=at)
+    await expire_joints(at=at)
     await expire_bids(at=at)
     await free_to_bid(None, at=at)
     await expire_matches(at=at)

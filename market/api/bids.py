@@ -8,7 +8,7 @@ from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.accounts.rules import Viewer, actor
+from market.accounts.rules import ANSWER, Viewer, actor
 from market.api.handling import acting, deed, do_once, read
 from market.api.inputs import Code, Grams, IdempotencyKey, Note, PathId, Price, RowId, SignedIn
 from market.api.outputs import Moved
@@ -168,7 +168,7 @@ async def offer(
             note=data.note,
         ),
         seller_id=viewer.organisation_id,
-        actor=actor(viewer, "seller"),
+        actor=actor(viewer, "seller", deed=ANSWER),
         at=clock.now(),
         key=key,
     )

@@ -99,7 +99,7 @@ class Goods(msgspec.Struct, frozen=True):
     seller_name_en: str
 
 
-_GOODS = f"""SELECT listing.id AS listing, listing.title, listing.title_en, lot.remaining, listing.ask,
+GOODS = f"""SELECT listing.id AS listing, listing.title, listing.title_en, lot.remaining, listing.ask,
     listing.min_order, lot.grade, {GRADE}, {CREDENTIALS}, listing.available_from, listing.available_to,
     lot.lat, lot.lon, seller.id AS seller, seller.name AS seller_name, seller.name_en AS seller_name_en
 FROM listing JOIN lot ON lot.id = listing.lot JOIN organisation AS seller ON seller.id = listing.owner
@@ -111,5 +111,5 @@ WHERE lot.produce = $1 AND listing.state = 'published' AND lot.remaining > 0
 async def goods_of(*, seller_id: int, produce: str) -> list[Goods]:
     """Return what a seller may offer on a demand for ``produce``, the most first."""
     return await fetch_into(
-        Goods, _GOODS + "AND listing.owner = $2 ORDER BY lot.remaining DESC, listing.id", produce, seller_id
+        Goods, GOODS + "AND listing.owner = $2 ORDER BY lot.remaining DESC, listing.id", produce, seller_id
     )

@@ -5,7 +5,8 @@ from datetime import date, datetime, timedelta
 import msgspec
 from asyncpg import Record
 
-from market.accounts.rules import Actor
+from market.accounts.rules import ANSWER, Actor
+from market.accounts.standing import permit
 from market.audit.operations import record
 from market.bids import rules
 from market.bids.operations import NewBid, Placed, check_demand_terms, check_terms
@@ -42,12 +43,14 @@ async def place_offer(
     A lower grade or a missing credential is no obstacle: the buyer sees what is lacking and decides.
 
     Raises:
+        NotAllowed: the organisation is suspended, or has not let this agent answer.
         NotFound: the demand is not open, or the goods are not this seller's and on sale.
         Conflict: the goods are in a round of bidding, or an offer of them on this demand is open already.
         Invalid: another product, or quantity, price or window do not fit listing or demand.
     """
 
     async def deed() -> Placed:
+        await permit(actor=actor, organisation_id=seller_id, side="seller", deed=ANSWER)
         listing = await goods_held(listing_id=offer.listing_id, seller_id=seller_id)
         demand = await _demand(offer.demand_id)
         if demand["buyer"] == seller_id:

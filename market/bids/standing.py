@@ -6,6 +6,13 @@ from asyncpg import Record
 
 from market.accounts.rules import Actor
 from market.bids import rules
+from market.bids.joint.closing import (
+    expire_joints,
+    hold_joints_of_demand,
+    hold_joints_of_listing,
+    unsettle_joints_of_demand,
+    unsettle_joints_of_listing,
+)
 from market.db.session import fetch, transaction
 from market.demand.commands import DemandWants
 from market.demand.operations import move_demand, revise_demand
@@ -30,6 +37,7 @@ async def revise_terms(
             listing_id,
             rules.SUBMITTED,
         )
+        await hold_joints_of_listing(listing_id)
         # its lot before the listing, as whoever makes a deal takes them
         await fetch(
             "SELECT id FROM lot WHERE id = (SELECT lot FROM listing WHERE id = $1) FOR NO KEY UPDATE",
@@ -39,6 +47,7 @@ async def revise_terms(
         await revise_listing(listing_id=listing_id, terms=terms, owner_id=owner_id, actor=actor, at=at)
         if rules.matters(before, terms):
             await unsettle(listing_id=listing_id, at=at)
+            await unsettle_joints_of_listing(listing_id=listing_id, at=at)
 
 
 async def unsettle(*, listing_id: int, at: datetime) -> int:
@@ -98,9 +107,11 @@ async def revise_wants(
             rules.DEMAND,
             rules.SUBMITTED,
         )
+        await hold_joints_of_demand(demand_id)
         before = await revise_demand(demand_id=demand_id, wants=wants, buyer_id=buyer_id, actor=actor, at=at)
         if not rules.wants_matter(before, wants):
             return
+        await unsettle_joints_of_demand(demand_id=demand_id, at=at)
         unsettled = await fetch(
             """UPDATE bid SET state = $2, awaiting = bid.author FROM listing
                WHERE bid.demand = $1 AND bid.answers = $4 AND bid.state = $3 AND listing.id = bid.listing
@@ -162,8 +173,10 @@ async def move_wants(*, demand_id: int, move: str, buyer_id: int, actor: Actor, 
             demand_id,
             rules.DEMAND,
         )
+        await hold_joints_of_demand(demand_id)
         state = await move_demand(demand_id=demand_id, move=move, buyer_id=buyer_id, actor=actor, at=at)
         await end_offers(at=at)
+        await expire_joints(at=at)
     return state
 
 

@@ -136,7 +136,7 @@ async def place(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int])
                 note=values["note"] or "",
             ),
             seller_id=viewer.organisation_id,
-            actor=accounts.actor(viewer, "seller"),
+            actor=accounts.actor(viewer, "seller", deed=accounts.ANSWER),
             at=clock.now(),
             key=str(values["key"]),
         )
@@ -253,7 +253,7 @@ async def revise(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]
                 demand_id=demand.demand_id,
                 wants=wants,
                 buyer_id=viewer.organisation_id,
-                actor=accounts.actor(viewer, "buyer"),
+                actor=accounts.actor(viewer, "buyer", deed=accounts.LIST),
                 at=at,
             ),
         )

@@ -106,7 +106,7 @@ async def test_bid_stands_again_when_its_buyer_confirms(purchaser: Browser, bid:
 async def test_page_tells_what_happened_by_whom(secretary: Browser, bid: int) -> None:
     await secretary.post(f"/bids/{bid}/accept")
     page = await secretary.get(f"/bids/{bid}?lang=en")
-    assert "Bid accepted, contract made" in page.text
+    assert "Accepted; the contract was made" in page.text
     assert "This bid has become a contract." in page.text
 
 

@@ -1,0 +1,1 @@
+"""Joint offers (拼货): several sellers answer one demand together."""

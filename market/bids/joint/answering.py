@@ -1,0 +1,204 @@
+"""What sellers do with shares of a joint offer, and its way to the buyer."""
+
+from datetime import datetime, timedelta
+
+from asyncpg import Record
+
+from market.accounts.rules import ANSWER, Actor
+from market.accounts.standing import permit
+from market.audit.operations import record
+from market.bids.joint import rules
+from market.bids.joint.operations import demand_held, held
+from market.bids.rules import ANSWER_DAYS, check_least, check_wanted
+from market.db.session import execute, fetch, transaction
+from market.errors import Conflict, Invalid, NotFound
+from market.i18n import Message, msg
+from market.notices.operations import Word, notify, notify_all
+from market.supply.rules import ROUNDS
+from market.units import Gram, kg
+
+
+async def answer_share(*, share_id: int, move: str, organisation_id: int, actor: Actor, at: datetime) -> str:
+    """Confirm, decline or give up one's own share, or, as the lead, admit or refuse one; its new state.
+
+    Where a share that was confirmed goes, every other seller is asked again: what they joined has changed.
+
+    Raises:
+        NotAllowed: the organisation is suspended, or has not let this agent answer.
+        NotFound: no such share of this organisation's, or of a joint offer that it leads.
+        WrongState: the move is not open now, or not to this side.
+        Conflict: the joint offer is closed, or the goods do not suffice.
+    """
+    async with transaction():
+        rows = await fetch("SELECT joint FROM joint_share WHERE id = $1", share_id)
+        if not rows:
+            raise NotFound(msg("没有找到这份份额。"))
+        joint = await held(rows[0]["joint"])
+        share = (await fetch("SELECT * FROM joint_share WHERE id = $1", share_id))[0]
+        by = "lead" if move in ("admit", "refuse") else "seller"
+        if organisation_id != (joint["lead"] if by == "lead" else share["seller"]):
+            raise NotFound(msg("没有找到这份份额。"))
+        if share["seller"] == joint["lead"] and move != "confirm":
+            raise Conflict(msg("牵头方的份额不能单独退出；要散伙，请撤回整份拼货。"))
+        state = rules.SHARE.apply(move, state=share["state"], by=by)
+        if state == rules.CONFIRMED:
+            await permit(actor=actor, organisation_id=organisation_id, side="seller", deed=ANSWER)
+        if move == "confirm":
+            await _check_stock(share["listing"], share["seller"], quantity=Gram(share["quantity"]))
+        confirms = state == rules.CONFIRMED
+        await execute(
+            """UPDATE joint_share SET state = $2,
+                      confirmed_at = CASE WHEN $3 THEN $4::timestamptz ELSE confirmed_at END,
+                      confirmed_by = CASE WHEN $3 AND $6 THEN $5::bigint ELSE confirmed_by END
+               WHERE id = $1""",
+            share_id,
+            state,
+            confirms,
+            at,
+            actor.person_id,
+            by == "seller",
+        )
+        await record(
+            subject=f"joint:{joint['id']}",
+            action=f"share_{move}",
+            actor=actor,
+            at=at,
+            details={"share": share_id, "grams": share["quantity"], "fen_per_kg": share["price"]},
+        )
+        left = share["state"] in (rules.CONFIRMED, rules.NEEDS_RECONFIRM) and not confirms
+        if left:
+            await unsettle_joint(joint, message=_left(joint, share), at=at)
+        told = share["seller"] if by == "lead" else joint["lead"]
+        if told != organisation_id:
+            await notify(
+                organisation_id=told,
+                kind=f"joint_share_{move}",
+                message=_told(move, joint["title"]),
+                link=f"/joint/{joint['id']}",
+                at=at,
+            )
+    return state
+
+
+def _told(move: str, title: str) -> Message:
+    return {
+        "confirm": msg("“{title}”的拼货有一家确认了份额。", title=title),
+        "decline": msg("“{title}”的拼货有一家没有参加。", title=title),
+        "withdraw": msg("“{title}”的拼货有一家退出了。", title=title),
+        "admit": msg("牵头方同意您加入“{title}”的拼货。", title=title),
+        "refuse": msg("牵头方没有把您列入“{title}”的拼货。", title=title),
+    }[move]
+
+
+def _left(joint: Record, share: Record) -> Message:
+    return msg(
+        "“{title}”的拼货少了 {mass} 公斤，请确认您的份额是否还算数。",
+        title=joint["title"],
+        mass=f"{kg(Gram(share['quantity'])):,f}",
+    )
+
+
+async def submit_joint(*, joint_id: int, lead_id: int, actor: Actor, at: datetime) -> None:
+    """Put the joint offer to the buyer; submitting confirms the lead's own share, nobody else's.
+
+    Raises:
+        NotAllowed: as :func:`answer_share`.
+        NotFound: no such joint offer of this lead.
+        WrongState: it is with the buyer, or closed.
+        Conflict: a share is not confirmed, or there are too few, or the demand needs less.
+        Invalid: the smallest part is more than the whole.
+    """
+    async with transaction():
+        joint = await held(joint_id)
+        if joint["lead"] != lead_id:
+            raise NotFound(msg("没有找到这次拼货。"))
+        await permit(actor=actor, organisation_id=lead_id, side="seller", deed=ANSWER)
+        state = rules.JOINT.apply("submit", state=joint["state"], by="lead")
+        await execute(
+            """UPDATE joint_share SET state = $3, confirmed_at = $4, confirmed_by = $5
+               WHERE joint = $1 AND seller = $2 AND state = $6""",
+            joint_id,
+            lead_id,
+            rules.SHARE.apply("confirm", state=rules.NEEDS_RECONFIRM, by="seller"),
+            at,
+            actor.person_id,
+            rules.NEEDS_RECONFIRM,
+        )
+        shares = await fetch("SELECT state, quantity FROM joint_share WHERE joint = $1", joint_id)
+        rules.check_ready([share["state"] for share in shares])
+        total = Gram(sum(share["quantity"] for share in shares if share["state"] in rules.IN))
+        demand = await demand_held(joint["demand"])
+        try:
+            check_wanted(
+                quantity=total,
+                open_=Gram(demand["open"]),
+                min_order=Gram(demand["min_order"]),
+                start=joint["deliver_from"],
+                end=joint["deliver_to"],
+                first=demand["deliver_from"],
+                last=demand["deliver_to"],
+            )
+            check_least(least=joint["least"], quantity=total)
+        except Invalid as wrong:
+            raise Conflict(next(iter(wrong.fields.values()))) from wrong
+        until = at + timedelta(days=ANSWER_DAYS)
+        await execute(
+            "UPDATE joint_offer SET state = $2, expires_at = $3 WHERE id = $1", joint_id, state, until
+        )
+        await record(
+            subject=f"joint:{joint_id}", action="submit", actor=actor, at=at, details={"grams": total}
+        )
+        await notify(
+            organisation_id=joint["buyer"],
+            kind="joint_submitted",
+            message=msg(
+                "“{title}”收到拼货报价：{n} 家一起供 {mass} 公斤，请答复。",
+                title=joint["title"],
+                n=sum(share["state"] in rules.IN for share in shares),
+                mass=f"{kg(total):,f}",
+            ),
+            link=f"/joint/{joint_id}",
+            at=at,
+            due_at=until,
+        )
+
+
+async def unsettle_joint(joint: Record, *, message: Message, at: datetime) -> None:
+    """Ask every seller of a joint offer again, which the caller holds; till then nobody can accept it."""
+    state = joint["state"]
+    if state == rules.SUBMITTED:
+        state = rules.JOINT.apply("unsettle", state=state, by="system")
+    until = at + timedelta(days=ANSWER_DAYS)
+    await execute(
+        "UPDATE joint_offer SET state = $2, expires_at = $3 WHERE id = $1", joint["id"], state, until
+    )
+    asked = await fetch(
+        "UPDATE joint_share SET state = $2 WHERE joint = $1 AND state = $3 RETURNING seller",
+        joint["id"],
+        rules.SHARE.apply("unsettle", state=rules.CONFIRMED, by="system"),
+        rules.CONFIRMED,
+    )
+    link = f"/joint/{joint['id']}"
+    words = [Word(row["seller"], "joint_unsettled", message, link, at, until) for row in asked]
+    if joint["state"] == rules.SUBMITTED:
+        told = msg("“{title}”的拼货报价有变动，卖方重新确认后才能接受。", title=joint["title"])
+        words.append(Word(joint["buyer"], "joint_unsettled", told, link, at))
+    await notify_all(words)
+
+
+async def _check_stock(listing_id: int, seller_id: int, *, quantity: Gram) -> None:
+    """What a seller confirms it has: on sale, and enough of it. Raises: Conflict."""
+    rows = await fetch(
+        """SELECT listing.state, listing.way, listing.opened_at, lot.remaining
+           FROM listing JOIN lot ON lot.id = listing.lot WHERE listing.id = $1 AND listing.owner = $2""",
+        listing_id,
+        seller_id,
+    )
+    if not rows or rows[0]["state"] != "published":
+        raise Conflict(msg("这批货现在不在售，不能确认；请先恢复销售，或退出。"))
+    if rows[0]["way"] in ROUNDS and rows[0]["opened_at"] is None:
+        raise Conflict(msg("这批货正在密封报价或公开竞价，这一轮结束前不能另外报给别人。"))
+    if rows[0]["remaining"] < quantity:
+        raise Conflict(
+            msg("这批货只剩 {left} 公斤，不够这份份额。", left=f"{kg(Gram(rows[0]['remaining'])):,f}")
+        )

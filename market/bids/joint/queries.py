@@ -1,0 +1,203 @@
+"""Reading joint offers: who is in one sees its shares, others who could join see that there is one."""
+
+from datetime import date, datetime
+
+import msgspec
+
+from market.bids.joint import rules
+from market.bids.offer_queries import GOODS, Goods
+from market.catalogue.queries import CredentialKindView
+from market.db.session import fetch_into
+from market.errors import NotFound
+from market.i18n import msg
+from market.supply.queries import CREDENTIALS, GRADE
+
+
+class ShareRow(msgspec.Struct, frozen=True):
+    """One seller's part. Grams, fen per kg at the farm gate."""
+
+    id: int
+    seller: int
+    seller_name: str
+    seller_name_en: str
+    listing: int
+    title: str
+    title_en: str
+    quantity: int
+    price: int
+    state: str
+    #: What is left of the goods now.
+    remaining: int
+    grade: int
+    grade_zh: str
+    grade_en: str
+    credentials: list[CredentialKindView]
+    place: str
+    lat: float
+    lon: float
+    confirmed_at: datetime | None
+    deal: int | None
+    #: Grams of the contract that came of it.
+    bought: int | None
+
+
+class JointRow(msgspec.Struct, frozen=True):
+    """A joint offer. Grams, fen per kg at the farm gate."""
+
+    id: int
+    number: str
+    demand: int
+    title: str
+    title_en: str
+    produce: str
+    buyer: int
+    buyer_name: str
+    buyer_name_en: str
+    lead: int
+    lead_name: str
+    lead_name_en: str
+    price: int | None
+    least: int | None
+    deliver_from: date
+    deliver_to: date
+    note: str
+    state: str
+    reason_zh: str | None
+    reason_en: str | None
+    reason_note: str
+    accepted: int | None
+    created_at: datetime
+    expires_at: datetime
+    #: Of the shares that are in it: how many, how many are confirmed, grams, and fen for the goods.
+    sellers: int
+    confirmed: int
+    grams: int
+    worth: int
+    #: lead, seller, buyer, or outsider: what the reader is to it.
+    role: str
+
+
+class Joint(msgspec.Struct, frozen=True):
+    """A joint offer with its shares; an outsider sees none of them."""
+
+    joint: JointRow
+    shares: list[ShareRow]
+
+
+_JOINT = """SELECT joint_offer.id, joint_offer.number, joint_offer.demand, demand.title, demand.title_en,
+    demand.produce, demand.buyer, buyer.name AS buyer_name, buyer.name_en AS buyer_name_en,
+    joint_offer.lead, lead.name AS lead_name, lead.name_en AS lead_name_en, joint_offer.price,
+    joint_offer.least, joint_offer.deliver_from, joint_offer.deliver_to, joint_offer.note, joint_offer.state,
+    reason.zh AS reason_zh, reason.en AS reason_en, joint_offer.reason_note, joint_offer.accepted,
+    joint_offer.created_at, joint_offer.expires_at, made.sellers, made.confirmed, made.grams, made.worth,
+    CASE WHEN joint_offer.lead = $1 THEN 'lead' WHEN demand.buyer = $1 THEN 'buyer'
+         WHEN EXISTS (SELECT FROM joint_share WHERE joint = joint_offer.id AND seller = $1) THEN 'seller'
+         ELSE 'outsider' END AS role
+FROM joint_offer JOIN demand ON demand.id = joint_offer.demand
+JOIN organisation AS buyer ON buyer.id = demand.buyer
+JOIN organisation AS lead ON lead.id = joint_offer.lead
+LEFT JOIN reason ON reason.code = joint_offer.reason
+CROSS JOIN LATERAL (
+    SELECT count(*) AS sellers, count(*) FILTER (WHERE state IN ('confirmed', 'sold')) AS confirmed,
+           coalesce(sum(quantity), 0)::bigint AS grams,
+           coalesce(sum((quantity * joint_share.price + 500) / 1000), 0)::bigint AS worth
+    FROM joint_share WHERE joint_share.joint = joint_offer.id AND joint_share.state = ANY($2::text[])) made
+"""
+#: Whom a joint offer concerns: its sellers; its buyer once it is put to him; while it gathers, whoever has
+#: such goods on sale.
+_CONCERNS = """(joint_offer.lead = $1
+    OR EXISTS (SELECT FROM joint_share WHERE joint = joint_offer.id AND seller = $1)
+    OR demand.buyer = $1 AND joint_offer.state = ANY($3::text[])
+    OR demand.buyer <> $1 AND joint_offer.state IN ('gathering', 'needs_reconfirm')
+       AND EXISTS (SELECT FROM listing JOIN lot ON lot.id = listing.lot WHERE listing.owner = $1
+                   AND listing.state = 'published' AND lot.produce = demand.produce))
+"""
+
+
+async def joint_of(*, joint_id: int, organisation_id: int) -> Joint:
+    """Return one joint offer with what of its shares the organisation may see.
+
+    Raises:
+        NotFound: there is none, or it is no concern of the organisation's.
+    """
+    found = await _joints("AND joint_offer.id = $4", organisation_id, joint_id)
+    if not found:
+        raise NotFound(msg("没有找到这次拼货。"))
+    joint = found[0]
+    if joint.role == "outsider":
+        return Joint(joint, [])
+    shares = await fetch_into(
+        ShareRow,
+        f"""SELECT joint_share.id, joint_share.seller, seller.name AS seller_name,
+                seller.name_en AS seller_name_en, joint_share.listing, listing.title, listing.title_en,
+                joint_share.quantity, joint_share.price, joint_share.state, lot.remaining, lot.grade, {GRADE},
+                {CREDENTIALS}, coalesce(division.path, '') AS place, lot.lat, lot.lon,
+                joint_share.confirmed_at, joint_share.deal, deal.quantity AS bought
+            FROM joint_share JOIN organisation AS seller ON seller.id = joint_share.seller
+            JOIN listing ON listing.id = joint_share.listing JOIN lot ON lot.id = listing.lot
+            LEFT JOIN division ON division.code = lot.division LEFT JOIN deal ON deal.id = joint_share.deal
+            WHERE joint_share.joint = $1 AND ($2 OR joint_share.state = ANY($3::text[]))
+            ORDER BY joint_share.id""",  # noqa: S608  our own text
+        joint_id,
+        joint.role != "buyer",
+        sorted(rules.IN),
+    )
+    return Joint(joint, shares)
+
+
+async def joints_on(*, demand_id: int, organisation_id: int) -> list[JointRow]:
+    """Return the joint offers on a demand that concern the organisation, open ones first."""
+    return await _joints("AND joint_offer.demand = $4", organisation_id, demand_id)
+
+
+async def joints_of(*, organisation_id: int) -> list[JointRow]:
+    """Return the joint offers that an organisation is in, or has before it as a buyer."""
+    rows = await _joints("AND $4::bigint = 0", organisation_id, 0)
+    return [row for row in rows if row.role != "outsider"]
+
+
+async def _joints(condition: str, organisation_id: int, value: int) -> list[JointRow]:
+    return await fetch_into(
+        JointRow,
+        f"""{_JOINT} WHERE {_CONCERNS} {condition}
+            ORDER BY joint_offer.state NOT IN ('gathering', 'submitted', 'needs_reconfirm'),
+                joint_offer.created_at DESC, joint_offer.id DESC LIMIT 200""",
+        organisation_id,
+        sorted(rules.IN),
+        sorted(rules.SHOWN_TO_BUYER),
+        value,
+    )
+
+
+async def goods_of_others(*, joint: JointRow) -> list[Goods]:
+    """Return goods of other sellers that the lead may invite: of the product, on sale, not in it yet."""
+    return await fetch_into(
+        Goods,
+        GOODS  # noqa: S608  our own text
+        + """AND listing.owner <> $2 AND listing.owner <> $3 AND NOT EXISTS (
+                 SELECT FROM joint_share WHERE joint = $4 AND seller = listing.owner
+                   AND state = ANY($5::text[]))
+             ORDER BY (lot.lat - (SELECT lat FROM organisation WHERE id = $2)) ^ 2
+                 + (lot.lon - (SELECT lon FROM organisation WHERE id = $2)) ^ 2, listing.id LIMIT 100""",
+        joint.produce,
+        joint.lead,
+        joint.buyer,
+        joint.id,
+        sorted(rules.IN),
+    )
+
+
+async def together_with(*, deal_id: int) -> tuple[str, int] | None:
+    """Return number and id of the joint delivery that a contract is part of, if it is."""
+    rows = await fetch_into(
+        _Together,
+        """SELECT joint_offer.number, joint_offer.id FROM joint_share
+           JOIN joint_offer ON joint_offer.id = joint_share.joint WHERE joint_share.deal = $1""",
+        deal_id,
+    )
+    return (rows[0].number, rows[0].id) if rows else None
+
+
+class _Together(msgspec.Struct, frozen=True):
+    number: str
+    id: int

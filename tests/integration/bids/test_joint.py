@@ -1,0 +1,357 @@
+"""Joint offers: several sellers answer one demand, each for itself; the buyer takes all of them or none."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures.factories import STORY, TODAY, Factory, Member
+from market.audit.queries import history
+from market.bids.joint.answering import answer_share, submit_joint
+from market.bids.joint.closing import (
+    accept_joint,
+    expire_joints,
+    reject_joint,
+    withdraw_joint,
+)
+from market.bids.joint.operations import NewJoint, NewShare, ask_to_join, invite, open_joint
+from market.bids.joint.queries import Joint, goods_of_others, joint_of, joints_of, joints_on, together_with
+from market.bids.joint.rules import part_of
+from market.bids.operations import NewBid, accept_bid, place_bid
+from market.bids.standing import revise_terms, revise_wants
+from market.db.session import Engine, execute, fetch, fetch_value
+from market.demand.commands import DemandWants
+from market.errors import Conflict, Invalid, MarketError, NotFound
+from market.notices.queries import inbox
+from market.supply.commands import NewTerms
+from market.transitions import WrongState
+from market.units import FenPerKg, Gram
+from tests.integration.races import at_once, connections
+
+DAYS = (TODAY, TODAY + timedelta(days=10))
+
+
+class Scene(msgspec.Struct):
+    """A buyer wants 1,000 kg; three villages have 400 kg each, and the first leads."""
+
+    buyer: Member
+    villages: list[Member]
+    demand_id: int
+    listings: list[int]
+    joint_id: int = 0
+
+    async def open(self, *, kg: int = 333, price: int = 700, common: bool = False, least: int = 0) -> None:
+        lead = self.villages[0]
+        self.joint_id = await open_joint(
+            joint=NewJoint(
+                self.demand_id,
+                self.listings[0],
+                Gram(kg * 1_000),
+                FenPerKg(price),
+                *DAYS,
+                common=common,
+                least=Gram(least * 1_000) if least else None,
+            ),
+            lead_id=lead.organisation_id,
+            actor=lead.actor,
+            at=STORY,
+        )
+
+    def share(self, n: int, *, kg: int = 333, price: int = 700) -> NewShare:
+        return NewShare(self.joint_id, self.listings[n], Gram(kg * 1_000), FenPerKg(price))
+
+    async def invite(self, n: int, *, kg: int = 333, price: int = 700) -> int:
+        lead = self.villages[0]
+        return await invite(
+            share=self.share(n, kg=kg, price=price),
+            lead_id=lead.organisation_id,
+            actor=lead.actor,
+            at=STORY,
+        )
+
+    async def answer(self, share_id: int, move: str, n: int) -> str:
+        member = self.villages[n]
+        return await answer_share(
+            share_id=share_id,
+            move=move,
+            organisation_id=member.organisation_id,
+            actor=member.actor,
+            at=STORY,
+        )
+
+    async def submit(self) -> None:
+        lead = self.villages[0]
+        await submit_joint(joint_id=self.joint_id, lead_id=lead.organisation_id, actor=lead.actor, at=STORY)
+
+    async def full(self, *, least: int = 0) -> list[int]:
+        """Open it, let both others confirm, and put it to the buyer; return the others' shares."""
+        await self.open(least=least)
+        shares = [await self.invite(n) for n in (1, 2)]
+        for n, share_id in enumerate(shares, 1):
+            await self.answer(share_id, "confirm", n)
+        await self.submit()
+        return shares
+
+    async def accept(self, *, kg: int | None = None, key: str | None = None) -> list[int]:
+        return await accept_joint(
+            joint_id=self.joint_id,
+            buyer_id=self.buyer.organisation_id,
+            actor=self.buyer.actor,
+            at=STORY,
+            quantity=None if kg is None else Gram(kg * 1_000),
+            key=key,
+        )
+
+    async def seen(self, member: Member) -> Joint:
+        return await joint_of(joint_id=self.joint_id, organisation_id=member.organisation_id)
+
+    async def states(self) -> tuple[str, list[str]]:
+        joint = await self.seen(self.villages[0])
+        return joint.joint.state, [share.state for share in joint.shares]
+
+
+async def scene_of(factory: Factory) -> Scene:
+    buyer = await factory.member(role="buyer")
+    villages = [await factory.member(role="secretary") for _ in range(3)]
+    return Scene(
+        buyer,
+        villages,
+        await factory.demand(buyer, kg=1_000),
+        [await factory.listing(each, kg=400) for each in villages],
+    )
+
+
+@pytest.fixture
+async def scene(factory: Factory) -> Scene:
+    return await scene_of(factory)
+
+
+async def test_three_villages_sell_one_load_by_three_contracts_under_one_number(scene: Scene) -> None:
+    buyer, (lead, second, third) = scene.buyer, scene.villages
+    await scene.open(least=500)
+    with pytest.raises(Conflict, match="已经为这条需求牵头"):
+        await scene.open()
+    with pytest.raises(Conflict, match="至少要两家"):
+        await scene.submit()
+    with pytest.raises(NotFound):
+        await scene.seen(buyer)
+    # a neighbour sees that it gathers, and nothing of who brings what
+    outside = await scene.seen(third)
+    assert (outside.joint.role, outside.shares, outside.joint.grams) == ("outsider", [], 333_000)
+    offered = await goods_of_others(joint=outside.joint)
+    assert {each.listing for each in offered} == set(scene.listings[1:])
+
+    invited = await scene.invite(1, price=690)
+    asked = await ask_to_join(
+        share=scene.share(2, kg=334, price=680),
+        seller_id=third.organisation_id,
+        actor=third.actor,
+        at=STORY,
+    )
+    with pytest.raises(Conflict, match="没有确认"):
+        await scene.submit()
+    for share_id, move, n in ((invited, "admit", 0), (asked, "confirm", 2)):
+        with pytest.raises(WrongState):
+            await scene.answer(share_id, move, n)
+    with pytest.raises(NotFound):
+        await scene.answer(invited, "confirm", 2)
+    assert await scene.answer(invited, "confirm", 1) == "confirmed"
+    assert await scene.answer(asked, "admit", 0) == "confirmed"
+    await scene.submit()
+    assert (await inbox(organisation_id=buyer.organisation_id))[0].kind == "joint_submitted"
+    for_buyer = await scene.seen(buyer)
+    assert [(share.quantity, share.price) for share in for_buyer.shares] == [
+        (333_000, 700),
+        (333_000, 690),
+        (334_000, 680),
+    ]
+    assert (for_buyer.joint.grams, for_buyer.joint.worth) == (1_000_000, 689_990)
+    for kg in (499, 1_001):
+        with pytest.raises(Invalid):
+            await scene.accept(kg=kg)
+
+    deals = await scene.accept(kg=800, key="take")
+    assert await scene.accept(kg=800, key="take") == deals
+    rows = await fetch("SELECT id, seller, quantity, price, source, demand FROM deal ORDER BY id")
+    assert [row["id"] for row in rows] == deals
+    assert [(row["quantity"], row["price"]) for row in rows] == [
+        (267_000, 700),
+        (266_000, 690),
+        (267_000, 680),
+    ]
+    assert {(row["source"], row["demand"]) for row in rows} == {("joint", scene.demand_id)}
+    assert await fetch_value("SELECT open FROM demand") == 200_000
+    number = for_buyer.joint.number
+    assert number == f"PH-{TODAY:%Y%m%d}-{scene.joint_id:04d}"
+    assert [await together_with(deal_id=deal) for deal in deals] == [(number, scene.joint_id)] * 3
+    assert await scene.states() == ("accepted", ["sold"] * 3)
+    assert [row.role for row in await joints_of(organisation_id=second.organisation_id)] == ["seller"]
+    assert [step.action for step in await history(subjects=[f"joint:{scene.joint_id}"])] == [
+        *("open", "invite", "ask", "share_confirm", "share_admit", "submit", "accept")
+    ]
+    with pytest.raises(Conflict):
+        await withdraw_joint(
+            joint_id=scene.joint_id, lead_id=lead.organisation_id, actor=lead.actor, at=STORY
+        )
+
+
+async def test_who_leaves_or_changes_terms_lets_the_others_confirm_again(scene: Scene) -> None:
+    second, third = await scene.full()
+    await scene.answer(third, "withdraw", 2)
+    assert await scene.states() == (
+        "needs_reconfirm",
+        ["needs_reconfirm", "needs_reconfirm", "withdrawn"],
+    )
+    with pytest.raises(WrongState):
+        await scene.accept()
+    assert (await inbox(organisation_id=scene.villages[1].organisation_id))[0].kind == "joint_unsettled"
+    with pytest.raises(Conflict, match="没有确认"):
+        await scene.submit()
+    await scene.answer(second, "confirm", 1)
+    again = await scene.invite(2, kg=300)
+    assert again == third
+    await scene.answer(third, "confirm", 2)
+    await scene.submit()
+    assert await scene.states() == ("submitted", ["confirmed"] * 3)
+
+    await revise_wants(
+        demand_id=scene.demand_id,
+        wants=DemandWants(
+            Gram(1_000_000), FenPerKg(900), TODAY, TODAY + timedelta(days=30), requires=("test-report",)
+        ),
+        buyer_id=scene.buyer.organisation_id,
+        actor=scene.buyer.actor,
+        at=STORY,
+    )
+    assert (await scene.states())[0] == "needs_reconfirm"
+    for n, share_id in ((1, second), (2, third)):
+        await scene.answer(share_id, "confirm", n)
+    await scene.submit()
+    await revise_terms(
+        listing_id=scene.listings[1],
+        terms=NewTerms(FenPerKg(750), Gram(0), TODAY, TODAY + timedelta(days=60), ()),
+        owner_id=scene.villages[1].organisation_id,
+        actor=scene.villages[1].actor,
+        at=STORY,
+    )
+    assert await scene.states() == ("needs_reconfirm", ["needs_reconfirm"] * 3)
+    await execute("UPDATE joint_offer SET expires_at = $1", STORY)
+    assert await expire_joints(at=STORY) == 1
+    assert (await scene.states())[0] == "expired"
+    with pytest.raises(Conflict):
+        await scene.answer(second, "confirm", 1)
+
+
+async def test_one_common_price_binds_every_share_and_a_refusal_is_coded(
+    scene: Scene, factory: Factory
+) -> None:
+    await scene.open(common=True)
+    with pytest.raises(Invalid) as refused:
+        await scene.invite(1, price=690)
+    assert set(refused.value.fields) == {"price"}
+    for kg in (0, 401):
+        with pytest.raises(Invalid):
+            await scene.invite(1, kg=kg)
+    share_id = await scene.invite(1)
+    with pytest.raises(Conflict, match="已经在这次拼货里"):
+        await scene.invite(1)
+    await scene.answer(share_id, "confirm", 1)
+    await scene.submit()
+    with pytest.raises(Conflict, match="已经交给买方"):
+        await scene.invite(2)
+    stranger = await factory.member(role="buyer")
+    with pytest.raises(NotFound):
+        await scene.seen(stranger)
+    with pytest.raises(Invalid):
+        await reject_joint(
+            joint_id=scene.joint_id,
+            buyer_id=scene.buyer.organisation_id,
+            reason="none",
+            note="",
+            actor=scene.buyer.actor,
+            at=STORY,
+        )
+    await reject_joint(
+        joint_id=scene.joint_id,
+        buyer_id=scene.buyer.organisation_id,
+        reason="price",
+        note="",
+        actor=scene.buyer.actor,
+        at=STORY,
+    )
+    rows = await joints_on(demand_id=scene.demand_id, organisation_id=scene.villages[1].organisation_id)
+    assert [(row.state, row.reason_zh) for row in rows] == [("rejected", "price")]
+
+
+async def test_where_one_seller_has_sold_its_goods_nobody_sells(scene: Scene, factory: Factory) -> None:
+    await scene.full()
+    other, seller = await factory.member(role="buyer"), scene.villages[2]
+    bid_id = await place_bid(
+        bid=NewBid(scene.listings[2], Gram(100_000), FenPerKg(800), *DAYS),
+        buyer_id=other.organisation_id,
+        actor=other.actor,
+        at=STORY,
+    )
+    await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
+    with pytest.raises(Conflict, match="整份都没有成交"):
+        await scene.accept()
+    assert await fetch_value("SELECT count(*) FROM deal WHERE source = 'joint'") == 0
+    assert await fetch_value("SELECT open FROM demand") == 1_000_000
+    assert await fetch_value("SELECT sum(remaining)::bigint FROM lot") == 1_100_000
+    assert await fetch_value("SELECT sum(change)::bigint FROM stock_entry") == 1_100_000
+    assert (await scene.states())[0] == "submitted"
+
+
+@pytest.fixture
+async def wide(factory: Factory, db: Engine) -> AsyncIterator[Factory]:
+    async with connections(db, 12):
+        yield factory
+
+
+async def test_many_accepts_and_rival_bids_at_once_sell_every_kilogram_once(wide: Factory) -> None:
+    scene = await scene_of(wide)
+    await scene.full(least=500)
+    other, seller = await wide.member(role="buyer"), scene.villages[1]
+    bids = [
+        await place_bid(
+            bid=NewBid(scene.listings[1], Gram(100_000), FenPerKg(800), *DAYS),
+            buyer_id=other.organisation_id,
+            actor=other.actor,
+            at=STORY,
+        )
+        for _ in range(4)
+    ]
+
+    async def take() -> bool:
+        try:
+            await scene.accept()
+        except MarketError:
+            return False
+        return True
+
+    async def sell(bid_id: int) -> bool:
+        try:
+            await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
+        except MarketError:
+            return False
+        return True
+
+    taken = await at_once([*(take() for _ in range(6)), *map(sell, bids)])
+    joint = sum(taken[:6])
+    assert joint <= 1
+    assert await fetch_value("SELECT count(*) FROM deal WHERE source = 'joint'") == 3 * joint
+    sold = await fetch_value("SELECT coalesce(sum(quantity), 0)::bigint FROM deal")
+    assert sold == 999_000 * joint + 100_000 * sum(taken[6:])
+    assert await fetch_value("SELECT sum(remaining)::bigint FROM lot") == 1_200_000 - sold
+    assert await fetch_value("SELECT open FROM demand") == 1_000_000 - 999_000 * joint
+
+
+@given(shares=st.lists(st.integers(1, 10**9), min_size=1, max_size=50), part=st.integers(0, 10**6))
+def test_parts_of_a_joint_offer_sum_exactly_and_exceed_no_share(shares: list[int], part: int) -> None:
+    taken = Gram(max(1, sum(shares) * part // 10**6))
+    parts = part_of(taken, [Gram(share) for share in shares])
+    assert sum(parts) == taken
+    assert all(0 <= mine <= share for mine, share in zip(parts, shares, strict=True))
