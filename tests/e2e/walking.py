@@ -30,20 +30,21 @@ EXPECTED = {
         *("/matches", "/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices", "/account"),
         *("/meetings/*/wishes", "/meetings/*/talks/*", "/meetings/*/after", "/meetings/*/tour"),
         *("/cases", "/cases/new", "/cases/*"),
-        *("/deals/*/terms", "/deals/*/record", "/breaches"),
+        *("/deals/*/terms", "/deals/*/record", "/breaches", "/ledger", "/ledger/rows"),
     },
     "official": {
         *("/cases", "/cases/new", "/cases/*", "/cases/agenda/town"),
         *("/town", "/town/runs", "/town/runs/*", "/town/runs/*/pair", "/town/runs/*/bonus"),
         *("/town/listings/*", "/town/meetings", "/town/meetings/new"),
         *("/town/meetings/*", "/town/meetings/*/desk", "/town/meetings/*/talks/*", "/town/deals", "/deals/*"),
+        *("/ledger", "/ledger/rows"),
         *(f"/town/meetings/*/{step}" for step in ("invitations", "wishes", "timetable", "publish", "papers")),
         *(f"/town/meetings/*/{page}" for page in ("board", "checkin", "changes", "route", "after")),
     },
     "buyer": {
         *("/", "/listings", "/listings/*", "/demands", "/demands/new", "/demands/*", "/demands/*/why"),
         *("/bids", "/matches", "/deals/*/terms", "/deals/*/record", "/breaches"),
-        *("/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices"),
+        *("/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices", "/ledger"),
         *("/meetings/*/wishes", "/meetings/*/talks/*", "/meetings/*/after", "/meetings/*/tour"),
     },
 }

@@ -100,7 +100,7 @@ async def test_figures_of_overview_and_ledger_are_sums_of_the_deals(
     assert worth == sums.intended + sums.signed
     assert sum(round(float(row["已回款（元）"]) * 100) for row in rows) == sums.paid
     page = (await browser.get("/town")).text
-    assert re.search(r"已交货</p><p class=\"stat-figure\">0\.4<span> 吨", page)
+    assert re.search(r"已交货</a></p><p class=\"stat-figure\">0\.4<span> 吨", page)
 
 
 async def test_overview_of_an_empty_town_offers_the_first_step(browser: Browser) -> None:
