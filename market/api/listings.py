@@ -10,7 +10,7 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
 from market import clock
-from market.accounts.rules import actor
+from market.accounts.rules import LIST, actor
 from market.api.filters import filtered, filters_of
 from market.api.handling import deed, do_once, read
 from market.api.inputs import (
@@ -30,22 +30,26 @@ from market.api.outputs import Moved, told
 from market.bids.standing import revise_terms
 from market.matching.findings import diagnosis_of
 from market.paging import Page
-from market.supply.commands import NewListing, NewTerms
+from market.supply.commands import NewListing, NewTerms, NewWay
 from market.supply.filters import BrowseFilters
 from market.supply.hall import ListingCard, browse
-from market.supply.operations import Published, move_listing, publish_listing
+from market.supply.operations import Published, choose_way, move_listing, publish_listing
 from market.supply.queries import ListingDetails, OwnListing, listing_page, listings_of
-from market.units import FenPerKg, Gram
+from market.units import MOST_FEN_PER_KG, FenPerKg, Gram
 
 Credentials = Annotated[tuple[Code, ...], Meta(max_length=20)]
 Move = Literal["suspend", "resume", "withdraw"]
+Way = Literal["fixed", "negotiable", "sealed", "open"]
+PriceOrNone = Annotated[int, Meta(ge=0, le=MOST_FEN_PER_KG, description="Fen per kilogram; 0: none")]
 
 
 class ListingToPublish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A lot and the terms it is sold on; `ask` at the farm gate. The place defaults to the owner's.
 
     `way`: `fixed` sells at the asked price alone, `negotiable` by bids and counters, `sealed` by bids that
-    are opened together at `closes_at`, a moment with its time zone that no other way has.
+    are opened together at `closes_at`, `open` by bids from `ask` up that everybody sees until `closes_at`, a
+    moment with its time zone that no other way has. For `open`, a bid is `min_step` above the one that it
+    raises or drives out, and nothing is sold by itself under the `reserve`, which you alone see.
     """
 
     produce: Code
@@ -65,8 +69,19 @@ class ListingToPublish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lon: Annotated[float, Meta(ge=-180, le=180)] | None = None
     story: Prose = ""
     story_en: Prose = ""
-    way: Literal["fixed", "negotiable", "sealed"] = "negotiable"
+    way: Way = "negotiable"
     closes_at: datetime | None = None
+    min_step: PriceOrNone = 0
+    reserve: Price | None = None
+
+
+class WayToSell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a listing is sold from now on; as in `ListingToPublish`."""
+
+    way: Way
+    closes_at: datetime | None = None
+    min_step: PriceOrNone = 0
+    reserve: Price | None = None
 
 
 class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -147,6 +162,8 @@ async def publish(
         story_en=data.story_en,
         way=data.way,
         closes_at=data.closes_at,
+        min_step=FenPerKg(data.min_step),
+        reserve=None if data.reserve is None else FenPerKg(data.reserve),
     )
     return Published(
         await publish_listing(
@@ -183,6 +200,27 @@ async def revise(
     return await do_once(viewer=viewer, key=key, name="revise_listing", about=about, do=do)
 
 
+@deed("/listings/{listing_id:int}/way", body=WayToSell)
+async def sell_so(
+    viewer: SignedIn, listing_id: PathId, data: JSONBody[WayToSell], key: IdempotencyKey = None
+) -> Moved:
+    """Sell in another way; not while a round lasts or somebody waits for an answer to a bid."""
+    by = actor(viewer, "seller", deed=LIST)
+    way = NewWay(
+        way=data.way,
+        closes_at=data.closes_at,
+        min_step=FenPerKg(data.min_step),
+        reserve=None if data.reserve is None else FenPerKg(data.reserve),
+    )
+
+    async def do(at: datetime) -> str:
+        await choose_way(listing_id=listing_id, way=way, owner_id=viewer.organisation_id, actor=by, at=at)
+        return (await listing_page(listing_id, viewer.organisation_id)).state
+
+    about = {"listing": listing_id, "way": msgspec.to_builtins(data)}
+    return await do_once(viewer=viewer, key=key, name="listing_way", about=about, do=do)
+
+
 @deed("/listings/{listing_id:int}/{move:str}")
 async def change(
     viewer: SignedIn, listing_id: PathId, move: FromPath[Move], key: IdempotencyKey = None
@@ -200,4 +238,4 @@ async def change(
     )
 
 
-routes: list[ControllerRouterHandler] = [hall, mine, one, diagnosis, publish, revise, change]
+routes: list[ControllerRouterHandler] = [hall, mine, one, diagnosis, publish, revise, sell_so, change]

@@ -17,11 +17,12 @@ from market.api import (
     me,
     meetings,
     notices,
+    open_bids,
     runs,
     stock,
     wishes,
 )
-from market.api.handling import refuse
+from market.api.handling import refuse, takes_json
 
 _ROOMS = {
     "Who you are": me.routes,
@@ -30,6 +31,7 @@ _ROOMS = {
     "Stock": stock.routes,
     "Demands": demands.routes,
     "Bids": bids.routes,
+    "Open bidding": open_bids.routes,
     "Matches": matches.routes,
     "Runs": runs.routes,
     "Explanations": explain.routes,
@@ -44,6 +46,7 @@ routes: list[ControllerRouterHandler] = [
     Router(
         "/v1",
         route_handlers=[Router("/", route_handlers=each, tags=[tag]) for tag, each in _ROOMS.items()],
+        guards=[takes_json],
         exception_handlers={ValidationException: refuse},
     )
 ]

@@ -177,3 +177,20 @@ async def open_bids_of(*, buyer_id: int) -> list[OwnOpenBid]:
         buyer_id,
         rules.OPEN_BID.apply("raise", state=rules.OPEN_BID.start, by="buyer"),
     )
+
+
+async def open_bid_place(*, open_bid_id: int, organisation_id: int) -> int:
+    """Return the listing of an open bid to its author or the seller.
+
+    Raises:
+        NotFound: there is none, or it is not yours.
+    """
+    rows = await fetch(
+        """SELECT listing.id FROM open_bid JOIN listing ON listing.id = open_bid.listing
+           WHERE open_bid.id = $1 AND $2 IN (open_bid.buyer, listing.owner)""",
+        open_bid_id,
+        organisation_id,
+    )
+    if not rows:
+        raise NotFound(msg("没有找到这笔出价。"))
+    return int(rows[0]["id"])

@@ -156,7 +156,8 @@ async def choose_way(*, listing_id: int, way: NewWay, owner_id: int, actor: Acto
             raise Conflict(msg("这一轮报价还没结束，截止后再换卖法；或撤回这批货源重新发布。"))
         # nobody bids meanwhile: whoever does holds the listing
         if await fetch(
-            "SELECT FROM bid WHERE listing = $1 AND state IN ('submitted', 'needs_reconfirm') LIMIT 1",
+            """SELECT FROM bid WHERE listing = $1 AND answers = 'listing'
+               AND state IN ('submitted', 'needs_reconfirm') LIMIT 1""",
             listing_id,
         ):
             raise Conflict(msg("还有出价没有答复，请先接受或谢绝，再换卖法。"))

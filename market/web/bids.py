@@ -21,9 +21,20 @@ from market.bids.negotiating import (
     reject_bid,
     withdraw_bid,
 )
+from market.bids.open_queries import open_bids_of
 from market.bids.operations import accept_bid
 from market.bids.queries import BidRow, bid_of, bids_of, thread_of
-from market.bids.rules import ACCEPTED, BID, DEMAND, LISTING, REJECTED, SEALED_BID, SUBMITTED, WITHDRAWN
+from market.bids.rules import (
+    ACCEPTED,
+    BID,
+    DEMAND,
+    LISTING,
+    OPEN_BID,
+    REJECTED,
+    SEALED_BID,
+    SUBMITTED,
+    WITHDRAWN,
+)
 from market.bids.sealing import sealed_of
 from market.errors import Conflict, Invalid
 from market.i18n import Message, msg
@@ -75,6 +86,8 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
         offers=[bid for bid in bids if bid.buyer == viewer.organisation_id and bid.answers == DEMAND],
         sealed=await sealed_of(buyer_id=viewer.organisation_id),
         SEALED_BID=SEALED_BID,
+        open_bids=await open_bids_of(buyer_id=viewer.organisation_id),
+        OPEN_BID=OPEN_BID,
         now=clock.now(),
         sells="seller" in viewer.sides,
         buys="buyer" in viewer.sides,

@@ -1,7 +1,7 @@
 """Publishing a lot: one page of four short parts, made for a phone in the field."""
 
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -24,14 +24,13 @@ from market.catalogue.queries import (
     produce_by_code,
     produce_named,
 )
-from market.clock import CHINA
 from market.db.session import transaction
 from market.errors import Invalid, NotFound
 from market.i18n import Language, Message, msg
 from market.supply.commands import NewListing
 from market.supply.operations import NewPicture, add_picture, publish_listing
 from market.supply.queries import listing_page
-from market.supply.rules import LONGEST_TITLE, NEGOTIABLE, WAYS
+from market.supply.rules import LONGEST_TITLE, NEGOTIABLE
 from market.units import FenPerKg, Gram
 from market.web import fields, formats, pages, pictures
 from market.web.fields import Wrong
@@ -39,6 +38,7 @@ from market.web.forms import FileField, Filled, Form
 from market.web.guards import SignedIn, WebRequest, require
 from market.web.language import language_of
 from market.web.trade import KEY, new_key, show
+from market.web.way_form import EXTENSIONS, told_on_form, way_fields, way_from
 
 #: A price this many times beyond the usual band is asked back: mostly 斤 for 公斤, or one nought too many.
 ASK_BACK = 5
@@ -89,18 +89,7 @@ def listing_form(
         place=fields.text(
             msg("货在哪里"), most=80, optional=True, hint=msg("不填就用本单位所在地。例如 辽中 东于。")
         ),
-        way=fields.choice(
-            msg("怎么卖"),
-            dict(WAYS),
-            optional=True,
-            default=NEGOTIABLE,
-            chips=True,
-            hint=msg(
-                "一口价：只按要价成交。密封报价：截止前谁也看不到报价，到点一起开标，不足三家转为议价。"
-            ),
-        ),
-        closes_on=fields.day(msg("报价截止（只用于密封报价）"), optional=True),
-        closes_time=fields.clock_time(msg("几点截止"), optional=True, hint=msg("不填就是 17:00。")),
+        **way_fields(),
         story=fields.text(
             msg("介绍"), most=1000, lines=True, optional=True, hint=msg("怎么种的、怎么收的、为什么好吃。")
         ),
@@ -149,6 +138,7 @@ async def publish(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     if filled.errors or errors or produce is None:
         return await _draw(request, viewer, _with(filled, errors), status=422)
     title = filled.values["title"] or default_title(viewer, filled.values["variety"], produce)
+    way = way_from(filled.values)
     command = NewListing(
         produce=produce.code,
         title=title,
@@ -166,24 +156,18 @@ async def publish(request: WebRequest, viewer: SignedIn) -> Response[Any]:
         lat=place.lat if place else None,
         lon=place.lon if place else None,
         story=filled.values["story"],
-        way=filled.values["way"],
-        closes_at=_closing_of(filled),
+        way=way.way,
+        closes_at=way.closes_at,
+        min_step=way.min_step,
+        reserve=way.reserve,
     )
     try:
         listing_id = await _publish_with(command, photos, viewer, filled.values["key"])
     except Invalid as error:
-        # the closing is asked for as a day and an hour
-        told = {"closes_on" if name == "closes_at" else name: fault for name, fault in error.fields.items()}
-        return await _draw(request, viewer, filled.refused(Invalid(error.message, told)), status=422)
+        return await _draw(request, viewer, filled.refused(told_on_form(error)), status=422)
     return pages.redirect(
         request, f"/selling/{listing_id}", toast=msg("“{title}”已发布，买方现在就能看到。", title=title)
     )
-
-
-def _closing_of(filled: Filled) -> datetime | None:
-    """Return when the round of bidding ends, China's time; None where no day was given."""
-    on = filled.values.get("closes_on")
-    return datetime.combine(on, filled.values.get("closes_time") or time(17), CHINA) if on else None
 
 
 async def _publish_with(
@@ -334,6 +318,7 @@ async def _draw(request: WebRequest, viewer: Viewer, filled: Filled, *, status: 
         names=[kind.zh for kind in await all_produce()],
         viewer_place=viewer.organisation_name,
         asks_back="confirm" in filled.errors or bool(filled.text("confirm")),
+        extensions=EXTENSIONS,
         has_lost_photos=status == 422 and bool(filled.values.get("pictures")),
     )
 

@@ -14,18 +14,21 @@ from market.accounts.rules import Viewer
 from market.bids import operations
 from market.bids.operations import NewBid
 from market.bids.queries import BidRow, bids_of
-from market.bids.rules import BID, SEALED_BID
+from market.bids.rules import BID, OPEN_BID, SEALED_BID
 from market.bids.sealing import SealedRow, seal_bid, sealed_of
 from market.catalogue.queries import shelf_rules_for
 from market.errors import Invalid, NotFound
 from market.i18n import msg
 from market.supply.queries import ListingDetails, listing_page
-from market.supply.rules import LISTING, PUBLISHED, SEALED, WAYS
+from market.supply.rules import LISTING, OPEN, PUBLISHED, ROUNDS, SEALED, WAYS
+from market.web import open_round
 from market.web.addresses import row_number
+from market.web.badges import badges_of
 from market.web.bidding import bid_form, bid_problems, blank_bid, demands_for
 from market.web.forms import Filled, fault_message
 from market.web.guards import Anybody, SignedIn, WebRequest, require
 from market.web.pages import page, redirect
+from market.web.trade import new_key
 
 
 @get("/listings/{listing_id:int}")
@@ -35,7 +38,11 @@ async def show(request: WebRequest, guest: Anybody, listing_id: FromPath[int]) -
     listing = await listing_page(row_number(listing_id), organisation)
     form = None
     if guest is not None and await _may_bid(guest, listing):
-        form = blank_bid(listing, await demands_for(guest, listing), today=clock.today())
+        round_now = await open_round.round_now(listing, guest) if listing.way == OPEN else None
+        if round_now is not None:
+            form = await open_round.blank_open(guest, listing, round_now)
+        else:
+            form = blank_bid(listing, await demands_for(guest, listing), today=clock.today())
     return await _page(request, guest, listing, form)
 
 
@@ -45,6 +52,11 @@ async def place_bid(
 ) -> Response[str] | Response[bytes]:
     """Place the bid; the same form once more leads to the same bid."""
     listing = await listing_page(row_number(listing_id), viewer.organisation_id)
+    if listing.way == OPEN:
+        placed = await open_round.place(request, viewer, listing)
+        if not isinstance(placed, tuple):
+            return placed
+        return await _page(request, viewer, listing, placed[0], status=placed[1])
     form = bid_form(await demands_for(viewer, listing), today=clock.today())
     filled = await form.read(request)
     problems = {**filled.errors, **bid_problems(filled.values, listing)}
@@ -91,14 +103,16 @@ async def qr(request: WebRequest, guest: Anybody, listing_id: FromPath[int]) -> 
 async def _may_bid(viewer: Viewer, listing: ListingDetails) -> bool:
     if "buyer" not in viewer.sides or listing.mine or not _on_sale(listing):
         return False
-    if listing.way != SEALED:
+    if listing.way not in ROUNDS:
         return True
+    if listing.way == OPEN or _round_is_over(listing):
+        return not _round_is_over(listing)
     laid = await sealed_of(buyer_id=viewer.organisation_id, listing_id=listing.listing_id)
-    return not _round_is_over(listing) and all(each.state != SEALED_BID.start for each in laid)
+    return all(each.state != SEALED_BID.start for each in laid)
 
 
 def _round_is_over(listing: ListingDetails) -> bool:
-    """Whether sealed bids are no longer taken."""
+    """Whether bids of a round are no longer taken."""
     closes = listing.closes_at
     return listing.opened_at is not None or (closes is not None and closes <= clock.now())
 
@@ -138,7 +152,11 @@ async def _page(
         sealed_life=SEALED_BID,
         ways=WAYS,
         round_is_over=_round_is_over(listing),
+        round=await open_round.round_now(listing, viewer),
+        OPEN_BID=OPEN_BID,
+        new_key=new_key,
         life=LISTING,
+        badges=await badges_of(listing.seller),
         on_sale=_on_sale(listing),
         shelf_rules=[each for each in rules if each.applies_to != ["all"]],
         trade_rules=[each for each in rules if each.applies_to == ["all"]],

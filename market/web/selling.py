@@ -11,7 +11,7 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts.rules import Viewer, actor
 from market.bids.queries import bids_of
-from market.bids.rules import BID
+from market.bids.rules import BID, OPEN_BID
 from market.bids.standing import revise_terms
 from market.cases.queries import case_of_listing
 from market.catalogue.queries import credential_kinds, produce_by_code
@@ -32,6 +32,7 @@ from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest, require
 from market.web.language import language_of
 from market.web.listing_form import ask_back, is_far_off, window_of
+from market.web.open_round import round_now
 from market.web.told import finding_told, obstacle, plain, words_for
 from market.web.trade import BARE, KEY, do_once, name_in, new_key, show
 
@@ -114,6 +115,7 @@ async def manage(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int
     finding = findings[0] if findings and listing.state == PUBLISHED and listing.remaining else None
     words = await words_for(language_of(request), findings[:1])
     mine = await listings_of(viewer.organisation_id, today=clock.today())
+    lasts = in_round(way=listing.way, opened=listing.opened_at is not None)
     return show(
         request,
         "selling/manage.html",
@@ -132,8 +134,10 @@ async def manage(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int
             for name in LISTING.available(state=listing.state, by="seller")
             if name in MOVES
         ],
-        can_revise=listing.state in (PUBLISHED, SUSPENDED)
-        and not in_round(way=listing.way, opened=listing.opened_at is not None),
+        can_revise=listing.state in (PUBLISHED, SUSPENDED) and not lasts,
+        lasts=lasts,
+        round=await round_now(listing, viewer),
+        OPEN_BID=OPEN_BID,
         ways=WAYS,
         soon=SOON_DAYS,
         LISTING=LISTING,

@@ -231,8 +231,13 @@ async def test_a_leading_bid_goes_only_with_the_sellers_word(factory: Factory) -
 
 async def test_goods_withdrawn_void_the_bids_at_once(factory: Factory) -> None:
     seller, (buyer,), listing_id = await round_of(factory, [(600, 720)])
-    by = {"owner_id": seller.organisation_id, "actor": seller.actor, "at": STORY}
-    await move_listing(listing_id=listing_id, move="withdraw", **by)
+    await move_listing(
+        listing_id=listing_id,
+        move="withdraw",
+        owner_id=seller.organisation_id,
+        actor=seller.actor,
+        at=STORY,
+    )
     assert await close_open_round(listing_id=listing_id, at=STORY)
     assert await states() == [(720, "void")]
     assert await kinds(buyer) == ["open_bid_void"]
