@@ -22,6 +22,8 @@ from market.meetings.following import round_after_meetings
 from market.meetings.reminding import expire_invitations
 from market.notices.sending import forget_sent
 from market.organisations.expiring import end_verification as end_verification  # these jobs too
+from market.privacy import own_data as own_data  # whoever runs upkeep makes copies too
+from market.privacy.retention import keep_to_periods
 from market.supply.operations import expire_listings
 
 #: Between two rounds.
@@ -56,5 +58,6 @@ async def round_of_upkeep(_: Run) -> None:
     await forget_sent(at=at)
     await forget_bundles(at=at)
     await forget_finished()
+    await keep_to_periods(at=at, today=today)
     await seal_soon()
     await enqueue("upkeep", {}, key="hourly", run_at=at + PERIOD)

@@ -244,6 +244,7 @@ class Story(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     marking_zh: str
     marking_en: str
     #: Organisation ids.
+    county: str
     town: str
     village: str
     stages: tuple[Stage, ...]

@@ -36,10 +36,12 @@ from market.demand.commands import NewDemand
 from market.demand.operations import publish_demand
 from market.errors import Conflict
 from market.i18n import msg
+from market.privacy.consent import answer_notice
+from market.privacy.rules import PURPOSES
 from market.supply.commands import NewListing
 from market.supply.operations import NewPicture, add_picture, publish_listing
 from market.units import FenPerKg
-from seeds import case, pictures, reference, story, worries
+from seeds import case, county, pictures, reference, story, worries
 
 #: Everybody's password in the demonstration; `make run` prints it with the logins.
 PASSWORD = "tiantou-2018"  # noqa: S105  made to be known
@@ -174,6 +176,7 @@ async def load_demo(stage: case.Stage = "start") -> bool:
     drawings = await asyncio.to_thread(_drawings, tuple({lot.produce for lot in loaded.lots}))
     async with transaction(statement_timeout=0):
         people = await _people(loaded, at=began)
+        await county.look_after(loaded, people, at=began)
         await _goods(loaded, people, drawings, at=began)
         await _demands(loaded, people, at=began)
     if stage != "start":
@@ -209,6 +212,9 @@ def logins() -> list[Login]:
         (loaded.story.village, "secretary"),
         (loaded.story.town, "official"),
         ("zhongxing", "buyer"),
+        (loaded.story.county, "official"),
+        (loaded.story.county, "verifier"),
+        (loaded.story.county, "auditor"),
     ]
     found = []
     for organisation, role in wanted:
@@ -282,9 +288,9 @@ async def _people(loaded: case.Case, *, at: datetime) -> "story.People":
             roles=frozenset({person.role}),
             at=at,
         )
-        actors.setdefault(
-            person.organisation, Actor(person_id, organisations[person.organisation], SIDES[person.role])
-        )
+        own = Actor(person_id, organisations[person.organisation], SIDES[person.role])
+        await answer_notice(person_id=person_id, agreed=PURPOSES, actor=own, at=at)
+        actors.setdefault(person.organisation, own)
     return story.People(organisations, sites, actors)
 
 

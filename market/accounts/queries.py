@@ -1,8 +1,10 @@
 from datetime import datetime, timedelta
 
 import msgspec
+from asyncpg import Record
 
-from market.accounts.rules import SESSION_IDLE_DAYS, Viewer
+from market.accounts.rules import BUY, BUYER, KEEPING_ROLES, SELL, SELLER, SESSION_IDLE_DAYS, Standing, Viewer
+from market.clock import CHINA
 from market.db.session import fetch, fetch_into
 from market.errors import NotFound
 from market.i18n import msg
@@ -34,28 +36,44 @@ class ContactRow(msgspec.Struct, frozen=True):
     name_en: str
     phone: str
     role: str
+    #: Agrees that the other side of a signed contract sees the number (the privacy room's consent).
+    shares: bool
 
 
 async def viewer_for(*, token_hash: bytes, at: datetime) -> Viewer | None:
     """Return who the session of this token (its SHA-256) belongs to.
 
-    None where it is unknown, over, waits for a second factor, or its person has been switched off.
+    None where it is unknown, over, waits for a second factor, its person has been switched off or is no
+    member any more, or acts under a delegation that is revoked or over.
     """
     rows = await fetch(
         """SELECT session.id, person.id AS person, person.name, person.name_en, person.language,
                   organisation.id AS organisation, organisation.name AS organisation_name,
                   organisation.name_en AS organisation_name_en, organisation.kind,
-                  session.seen_at, array_agg(membership.role) AS roles
+                  organisation.standing, organisation.granted, organisation.withheld,
+                  EXISTS (SELECT FROM second_factor WHERE second_factor.person = person.id
+                          AND confirmed_at IS NOT NULL) AS has_factor,
+                  session.seen_at, session.delegation, delegation.deeds,
+                  EXISTS (SELECT FROM membership AS keeper WHERE keeper.organisation = organisation.id
+                          AND keeper.role = ANY($5)) AS has_keeper,
+                  array_remove(array_agg(membership.role), NULL) AS roles
            FROM session
            JOIN person ON person.id = session.person AND person.active
            JOIN organisation ON organisation.id = session.organisation
-           JOIN membership ON membership.person = person.id AND membership.organisation = organisation.id
+           LEFT JOIN delegation ON delegation.id = session.delegation AND delegation.revoked_at IS NULL
+             AND delegation.until >= $4 AND delegation.principal = organisation.id
+             AND delegation.agent = person.id
+           LEFT JOIN membership ON membership.person = person.id
+             AND membership.organisation = coalesce(delegation.agent_organisation, organisation.id)
            WHERE session.token_hash = $1 AND session.awaits = ''
              AND session.expires_at > $2 AND session.seen_at > $3
-           GROUP BY session.id, person.id, organisation.id""",
+             AND membership.id IS NOT NULL AND (session.delegation IS NULL) = (delegation.id IS NULL)
+           GROUP BY session.id, person.id, organisation.id, delegation.id""",
         token_hash,
         at,
         at - _IDLE,
+        at.astimezone(CHINA).date(),
+        sorted(KEEPING_ROLES),
     )
     if not rows:
         return None
@@ -69,10 +87,26 @@ async def viewer_for(*, token_hash: bytes, at: datetime) -> Viewer | None:
         organisation_name=row["organisation_name"],
         organisation_name_en=row["organisation_name_en"],
         organisation_kind=row["kind"],
-        roles=frozenset(row["roles"]),
+        roles=_roles(row),
         language=row["language"],
         seen_at=row["seen_at"],
+        has_factor=row["has_factor"],
+        state=row["standing"],
+        granted=frozenset(row["granted"]),
+        withheld=frozenset(row["withheld"]),
+        delegation_id=row["delegation"],
+        delegated=frozenset(row["deeds"] or ()),
+        has_keeper=row["has_keeper"],
     )
+
+
+def _roles(row: Record) -> frozenset[str]:
+    """Return the person's roles; an agent has none of its own in the principal, it sells or buys for it."""
+    if row["delegation"] is None:
+        return frozenset(row["roles"])
+    able = Standing(row["kind"], granted=frozenset(row["granted"]), withheld=frozenset(row["withheld"]))
+    stands_for = {SELL: SELLER, BUY: BUYER}
+    return frozenset(role for able_to, role in stands_for.items() if able_to in able.capabilities)
 
 
 async def organisation(*, organisation_id: int) -> OrganisationRow:
@@ -119,7 +153,9 @@ async def contacts_of(*, organisation_id: int) -> list[ContactRow]:
     """Return the people of an organisation with unmasked numbers: for both sides of a deal only."""
     return await fetch_into(
         ContactRow,
-        """SELECT person.name, person.name_en, person.phone, membership.role
+        """SELECT person.name, person.name_en, person.phone, membership.role,
+                  coalesce((SELECT given FROM consent_act WHERE consent_act.person = person.id
+                            AND purpose = 'contact' ORDER BY id DESC LIMIT 1), false) AS shares
            FROM membership JOIN person ON person.id = membership.person
            WHERE membership.organisation = $1 AND person.active ORDER BY membership.id""",
         organisation_id,
@@ -134,3 +170,23 @@ async def own_organisations(*, person_id: int) -> list[OrganisationRow]:
            WHERE id IN (SELECT organisation FROM membership WHERE person = $1) ORDER BY id""",
         person_id,
     )
+
+
+class OwnPerson(msgspec.Struct, frozen=True):
+    name: str
+    name_en: str
+    phone: str
+
+
+async def own_person(*, person_id: int) -> OwnPerson:
+    """Return what is written of somebody, for that person alone."""
+    rows = await fetch_into(OwnPerson, "SELECT name, name_en, phone FROM person WHERE id = $1", person_id)
+    if not rows:
+        raise NotFound(msg("没有找到这个账号。"))
+    return rows[0]
+
+
+async def own_phone(*, person_id: int) -> str:
+    """Return a person's number, for that person alone."""
+    rows = await fetch("SELECT phone FROM person WHERE id = $1", person_id)
+    return str(rows[0]["phone"])

@@ -74,7 +74,7 @@ async def switch_organisation(*, session_id: int, person_id: int, organisation_i
     """
     async with transaction():
         rows = await fetch(
-            """UPDATE session SET organisation = $3
+            """UPDATE session SET organisation = $3, delegation = NULL
                WHERE id = $1 AND person = $2 AND awaits = ''
                  AND EXISTS (SELECT FROM membership WHERE person = $2 AND organisation = $3)
                RETURNING id""",

@@ -1,9 +1,9 @@
 """Who takes part. Private to this room; other rooms' queries may join."""
 
-from piccolo.constraints import Unique
+from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
-from market.db.columns import binary, flag, moment, moments, number, real, reference, text, texts, whole
+from market.db.columns import binary, day, flag, moment, moments, number, real, reference, text, texts, whole
 
 
 class Organisation(Table, tablename="organisation"):
@@ -20,9 +20,29 @@ class Organisation(Table, tablename="organisation"):
     lon = real(null=True)
     #: The town that looks after this village or cooperative.
     town = reference("Organisation", null=True)
+    #: The county that looks after this organisation; where empty, that of its town.
+    county = reference("Organisation", null=True)
+    #: A state of ``rules.VERIFICATION``; what follows tells of the newest move.
+    standing = text(default="unverified")
+    standing_since = moment(null=True)
+    #: The last day of a verification.
+    verified_until = day(null=True)
+    #: What the verifier has checked: ``rules.CHECKS``.
+    checked = texts()
+    #: Why refused or suspended: a code of ``rules.REFUSALS`` or ``rules.SUSPENSIONS``, and a word to it.
+    standing_reason = text(null=True)
+    standing_note = text(default="")
+    #: Capabilities (``rules.CAPABILITIES``) beyond those of its kind, and those that it is denied.
+    granted = texts()
+    withheld = texts()
+    #: Fen that a buyer may commit this organisation to alone; NULL: any amount.
+    buyer_limit = whole(null=True)
     #: Made up for the demonstration, and shown as such.
     invented = flag(False)
     created_at = moment()
+    organisation_buyer_limit_positive = Check(
+        (buyer_limit > 0) | buyer_limit.is_null(), name="organisation_buyer_limit_positive"
+    )
 
 
 class Site(Table, tablename="site"):
@@ -57,6 +77,8 @@ class Membership(Table, tablename="membership"):
     organisation = reference(Organisation, part_of=True)
     #: One of ``rules.ROLES``.
     role = text()
+    #: Fen that a purchasing manager may approve or commit to; NULL: any amount.
+    most = whole(null=True)
     membership_once = Unique([person, organisation, role], name="membership_once")
 
 
@@ -66,6 +88,8 @@ class Session(Table, tablename="session"):
     token_hash = binary(unique=True)
     person = reference(Person, part_of=True)
     organisation = reference(Organisation, part_of=True)
+    #: The person acts for the organisation under this delegation, not as its member.
+    delegation = reference("Delegation", null=True)
     #: Browser and system in ``devices.words``' codes, from what the browser says of itself.
     device = text(default="")
     #: ``code``: the password was right, the second factor has not been shown; empty: signed in.

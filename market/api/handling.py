@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.exceptions import ValidationException
-from litestar.handlers import HTTPRouteHandler
+from litestar.connection import ASGIConnection
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Operation, Parameter, Schema
 
 from market import clock
-from market.accounts.rules import Actor, Viewer
+from market.accounts.rules import Actor, Viewer, party_actor
 from market.api.inputs import body_of
 from market.api.outputs import Moved, Problem
 from market.db.replay import once
@@ -22,6 +23,7 @@ from market.i18n import Message, msg
 
 Decorator = Callable[[Callable[..., Any]], HTTPRouteHandler]
 
+_JSON = frozenset({"application/json", "text/json"})
 #: Ways to say who one is; see ``document.py``.
 _SIGNED_IN: list[dict[str, list[str]]] = [{"bearer": []}, {"session": []}]
 
@@ -34,6 +36,7 @@ def _told(*statuses: int) -> dict[int, ResponseSpec]:
         404: "There is no such thing, or it is not yours.",
         409: "The state has moved on since you looked.",
         413: "The body is too large.",
+        415: "The body is said to be something else than JSON.",
         422: "Something is wrong with the input: see `fields`.",
         429: "Too many tries; wait a quarter of an hour.",
         503: "Busy: try again after `Retry-After` seconds.",
@@ -65,7 +68,7 @@ def deed(
     path: str, *, body: type[msgspec.Struct] | None = None, status: int = 200, guests: bool = False
 ) -> Decorator:
     """A POST; its handler takes the body as ``data``. ``guests``: nobody needs to be signed in."""
-    statuses = (400, 401, 403, 404, 409, 413, 422, 503) + ((429,) if guests else ())
+    statuses = (400, 401, 403, 404, 409, 413, 415, 422, 503) + ((429,) if guests else ())
     return post(
         path,
         status_code=status,
@@ -124,9 +127,23 @@ async def do_once(
     )
 
 
-def acting(viewer: Viewer, side: str) -> Actor:
-    """Return the viewer as one who acts for ``side``: its organisation has that side of this very paper."""
-    return Actor(viewer.person_id, viewer.organisation_id, side)
+def acting(viewer: Viewer, side: str, *, deed: str | None = None) -> Actor:
+    """Return the viewer as one who acts for ``side``: its organisation has that side of this very paper.
+
+    ``deed`` names what binds (``accounts.rules.DEEDS``).
+    """
+    return party_actor(viewer, side, deed=deed)
+
+
+def takes_json(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard of every address: a body that is said to be something else is not read as JSON.
+
+    Raises:
+        HTTPException: 415. A body that is not said to be anything is read.
+    """
+    said = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if connection.scope["method"] == "POST" and said and said not in _JSON:  # type: ignore[typeddict-item]
+        raise HTTPException(status_code=415)
 
 
 def refuse(request: Request[Any, Any, Any], error: ValidationException) -> Response[Any]:

@@ -7,6 +7,7 @@ from piccolo.conf.apps import AppConfig, table_finder
 ROOMS = (
     "db",
     "accounts",
+    "organisations",
     "catalogue",
     "notices",
     "audit",
@@ -19,8 +20,8 @@ ROOMS = (
     "cases",
     "followup",
     "documents",
-)
     "privacy",
+)
 
 APP_CONFIG = AppConfig(
     app_name="market",

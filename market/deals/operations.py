@@ -4,7 +4,8 @@ from datetime import datetime
 
 from asyncpg import Record
 
-from market.accounts.rules import Actor
+from market.accounts.rules import SIGN, Actor
+from market.accounts.standing import permit
 from market.audit.operations import record
 from market.db.session import execute, fetch, transaction
 from market.deals import rules
@@ -25,6 +26,7 @@ async def sign(*, deal_id: int, organisation_id: int, actor: Actor, at: datetime
     Raises:
         NotFound: no such deal of this organisation.
         WrongState: nothing to sign any more.
+        NotAllowed: the organisation is suspended, or has not let this agent sign.
         Conflict: this side has signed already.
     """
     async with transaction():
@@ -34,6 +36,7 @@ async def sign(*, deal_id: int, organisation_id: int, actor: Actor, at: datetime
             raise Conflict(msg("您这一方已经签过字，等对方签字即可。"))
         move = "sign" if deal["state"] == rules.PENDING else "countersign"
         state = rules.CONTRACT.apply(move, state=deal["state"], by=side)
+        await permit(actor=actor, organisation_id=organisation_id, side=side, deed=SIGN)
         await fix_terms(deal_id=deal_id, at=at)
         await execute(
             f"""UPDATE deal SET state = $2, {side}_signed_at = $3, {side}_signed_by = $4

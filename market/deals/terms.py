@@ -5,7 +5,8 @@ from datetime import date, datetime
 import msgspec
 from asyncpg import Record
 
-from market.accounts.rules import Actor
+from market.accounts.rules import SIGN, Actor
+from market.accounts.standing import permit
 from market.audit.operations import record
 from market.db.session import execute, fetch, fetch_into, fetch_one_into, fetch_value, transaction
 from market.deals import rules
@@ -153,7 +154,7 @@ async def propose_terms(
         )
         if version > MOST_VERSIONS:
             raise Conflict(msg("这份合同的条款改得太多次了，请双方当面商定。"))
-        await _sign(deal_id, version, side, actor, at)
+        await _sign(deal_id, version, side, organisation_id, actor, at)
         await _tell(
             deal,
             organisation_id,
@@ -214,7 +215,7 @@ async def answer_terms(
             reply,
         )
         if state == rules.AGREED:
-            await _sign(deal_id, version, side, actor, at)
+            await _sign(deal_id, version, side, organisation_id, actor, at)
             await execute(
                 "UPDATE deal SET deliver_from = $2, deliver_to = $3 WHERE id = $1",
                 deal_id,
@@ -263,7 +264,10 @@ async def _keep(
     return int(version)
 
 
-async def _sign(deal_id: int, version: int, side: str, actor: Actor, at: datetime) -> None:
+async def _sign(
+    deal_id: int, version: int, side: str, organisation_id: int, actor: Actor, at: datetime
+) -> None:
+    await permit(actor=actor, organisation_id=organisation_id, side=side, deed=SIGN)
     await execute(
         f"""UPDATE contract_terms SET {side}_signed_at = $3, {side}_signed_by = $4
             WHERE deal = $1 AND version = $2""",  # noqa: S608  side is one of two words

@@ -3,6 +3,7 @@
 from litestar import Response
 
 from market import clock
+from market.accounts.looks import LOOK_REASONS
 from market.accounts.rules import ROLES, Viewer
 from market.audit.queries import history
 from market.catalogue.queries import grades, produce_by_code
@@ -125,6 +126,9 @@ SCHEDULE = Form(
     key=KEY,
 )
 
+#: Why the numbers of the other side are to be seen.
+LOOK = Form(reason=fields.choice(msg("为什么要看"), LOOK_REASONS))
+
 
 async def draw(
     request: WebRequest,
@@ -133,9 +137,14 @@ async def draw(
     *,
     schedule: Filled | None = None,
     refused: tuple[int, str, Filled] | None = None,
+    look: str | None = None,
+    look_form: Filled | None = None,
     status: int = 200,
 ) -> Response[str]:
-    """Draw the contract; ``refused`` is (delivery, what was tried, the form with its faults)."""
+    """Draw the contract; ``refused`` is (delivery, what was tried, the form with its faults).
+
+    ``look`` is the reason for which the other side's numbers are shown whole, this once.
+    """
     side = side_of(deal, viewer)
     deliveries = await deliveries_of(deal_id=deal.id)
     planned = sum(
@@ -191,9 +200,11 @@ async def draw(
             organisation_id=viewer.organisation_id,
             actor=acting(viewer, side),
             at=clock.now(),
+            reason=look,
         )
         if side and viewer.delegation_id is None
         else [],
+        look_form=look_form or LOOK.blank(),
         roles=ROLES,
         steps=await history(subjects=[f"deal:{deal.id}"]),
         deeds=DEEDS,

@@ -14,10 +14,13 @@ from litestar.handlers import BaseRouteHandler
 from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import Guard
 
+from market.accounts import rules
 from market.accounts.rules import Viewer, token_hash
+from market.accounts.second_factor import is_required
 from market.errors import MarketError, NotAllowed
 from market.i18n import Language, msg
 from market.web import cookies
+from market.web.addresses import is_own, own_path
 from market.web.cookies import Connection
 from market.web.csrf import SESSION
 from market.web.language import language_of
@@ -39,6 +42,17 @@ class SignInNeeded(MarketError):
         super().__init__(msg("请先登录。"))
 
 
+class SecondFactorNeeded(NotAllowed):
+    """The installation asks this role for a second factor. Browsers are led to where one is made."""
+
+    def __init__(self) -> None:
+        super().__init__(msg("您的角色必须先开第二重验证：请在“我的账号”里开。"))
+
+
+#: What is open to somebody who has yet to make a second factor.
+_FACTOR_PATHS = ("/account/second-factor", "/account/language", "/sign-out", "/api/v1/sign-out")
+
+
 class LoadViewer(AbstractAuthenticationMiddleware):
     """Read the session cookie (or a bearer token) once; ``request.user`` is the viewer or None."""
 
@@ -47,9 +61,13 @@ class LoadViewer(AbstractAuthenticationMiddleware):
         if not token:
             return AuthenticationResult(user=None, auth=0)
         viewer = await connection.app.state.find_viewer(token_hash(token))
+        if viewer is not None and not viewer.has_factor and is_required(viewer.roles):
+            if not connection.scope["path"].startswith(_FACTOR_PATHS):
+                raise SecondFactorNeeded
         unread = 0
         if viewer is not None and connection.scope.get("method") == "GET" and not _is_part(connection):
             unread = await connection.app.state.count_unread(viewer)
+            connection.scope["state"]["to_be_told"] = await connection.app.state.is_to_be_told(viewer)
         return AuthenticationResult(user=viewer, auth=unread)
 
 
@@ -90,8 +108,7 @@ def require(*who: str) -> Guard:
         viewer = connection.user
         if not isinstance(viewer, Viewer):
             raise SignInNeeded
-        if not (viewer.roles | viewer.sides) & set(who):
-            raise NotAllowed(msg("您的账号没有这项权限，请换用有权限的账号登录。"))
+        rules.require(viewer, *who)
 
     return guard
 
@@ -101,14 +118,10 @@ def sign_in_path(connection: Connection) -> str:
     if connection.scope.get("method") != "GET" or connection.scope["path"] == "/":
         return "/sign-in"
     query = connection.scope.get("query_string", b"").decode("latin-1")
-    here = connection.scope["path"] + (f"?{query}" if query else "")
+    here = own_path(connection.scope) + (f"?{query}" if query else "")
     return f"/sign-in?{urlencode({'next': here})}"
 
 
 def safe_path(path: str | None) -> str:
     """Return ``path`` if it lies on this site, and ``/`` otherwise: no open redirects."""
-    if not path or not path.startswith("/") or path.startswith("//") or len(path) > 2000:
-        return "/"
-    if "\\" in path or any(ord(sign) < 33 or ord(sign) == 127 for sign in path):
-        return "/"
-    return path
+    return path if path and is_own(path) else "/"

@@ -13,7 +13,7 @@ from market.bids.queries import BidRow, bids_of
 from market.bids.rules import NEEDS_RECONFIRM, SUBMITTED
 from market.clock import CHINA
 from market.deals.queries import DealRow, deals_of, deliveries_of, payments_of
-from market.deals.rules import ACTIVE, HOLDING
+from market.deals.rules import ACTIVE
 from market.demand.queries import OwnDemand, demands_of
 from market.demand.rules import DEMAND
 from market.i18n import Message, msg
@@ -24,7 +24,7 @@ from market.supply.rules import LISTING, PUBLISHED
 from market.units import Fen, Gram
 from market.web import formats, pages
 from market.web import matches as match_pages
-from market.web.deal_sheet import needs_signature, total_of
+from market.web.deal_sheet import needs_signature
 from market.web.guards import Anybody, WebRequest
 from market.web.language import language_of
 from market.web.selling import SOON_DAYS, changes_of
@@ -56,6 +56,8 @@ async def home(request: WebRequest, guest: Anybody) -> Response[Any]:
         return show(request, "home/welcome.html")
     if guest.side == "official":
         return pages.redirect(request, "/town")
+    if guest.side in ("county", "verifier"):
+        return pages.redirect(request, "/county/organisations")
     if guest.side == "seller":
         return await _seller(request, guest)
     if guest.side == "buyer":

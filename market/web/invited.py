@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.accounts.rules import Actor, Viewer
+from market.accounts.rules import Viewer, party_actor
 from market.errors import NotFound
 from market.i18n import Message, msg
 from market.meetings.commands import wishes_closed
@@ -198,7 +198,7 @@ async def reply(
             meeting_id=meeting.id,
             organisation_id=viewer.organisation_id,
             answer=answer,
-            actor=Actor(viewer.person_id, viewer.organisation_id, invitation.side),
+            actor=party_actor(viewer, invitation.side),
             at=clock.now(),
         )
     except WrongState:

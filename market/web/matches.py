@@ -19,6 +19,7 @@ from market.transitions import WrongState
 from market.units import HAO_PER_FEN, FenPerKg, Gram, amount
 from market.web import pages
 from market.web.addresses import row_number
+from market.web.badges import badges_of
 from market.web.forms import Filled
 from market.web.guards import SignedIn, WebRequest, require
 from market.web.trade import BARE, acting, do_once, new_key, refusal_form, show
@@ -82,6 +83,7 @@ async def _draw(
         "matches/one.html",
         status=status,
         match=match,
+        badges=await badges_of(match.seller),
         side=side,
         can_agree=side is not None and is_waiting(match, viewer),
         can_decline=side is not None

@@ -39,18 +39,20 @@ def _for(*sides: str) -> frozenset[str]:
     return frozenset(sides)
 
 
-_ALL = _for("seller", "buyer", "official", "administrator", "guest")
+_ALL = _for("seller", "buyer", "official", "county", "verifier", "auditor", "administrator", "guest")
+_COUNTY = _for("county", "verifier", "auditor")
 
 #: At most five tabs for each side: a phone has room for no more.
 ENTRIES: tuple[Entry, ...] = (
-    Entry("/", msg("首页"), "home", None, _ALL - {"official"}, _for("official")),
+    Entry("/", msg("首页"), "home", None, _ALL - {"official"} - _COUNTY, _COUNTY | {"official"}),
+    Entry("/county/organisations", msg("各单位"), "people", _COUNTY, _COUNTY),
     Entry("/town", msg("总览"), "chart", _for("official"), _for("official")),
     Entry("/town/runs", msg("撮合"), "link", _for("official"), _for("official")),
     Entry("/town/meetings", msg("对接会"), "calendar", _for("official"), _for("official")),
     Entry("/town/deals", msg("台账"), "handshake", _for("official"), _for("official")),
+    Entry("/people", msg("人员"), "person", _for("official", "county")),
     Entry("/listings", msg("货源大厅"), "grid", None, _for("buyer", "official", "guest")),
     Entry("/selling", msg("我的货源"), "sprout", _for("seller"), _for("seller")),
-    Entry("/people", msg("人员"), "person", _for("official", "county")),
     Entry("/selling/new", msg("发布货源"), "plus", _for("seller"), _for("seller")),
     Entry("/demands", msg("采购需求"), "basket", _for("seller", "buyer", "official"), _for("buyer")),
     Entry("/bids", msg("报价"), "tag", _for("seller", "buyer")),

@@ -9,7 +9,7 @@ import msgspec
 from litestar import Response
 
 from market import clock
-from market.accounts.rules import Actor, Viewer
+from market.accounts.rules import Actor, Viewer, party_actor
 from market.catalogue.queries import reasons
 from market.db.replay import once
 from market.i18n import Language, Message, msg
@@ -106,9 +106,12 @@ async def do_filled(
     )
 
 
-def acting(viewer: Viewer, side: str) -> Actor:
-    """Return the viewer as one who acts for ``side``: its organisation has that side of this very paper."""
-    return Actor(viewer.person_id, viewer.organisation_id, side)
+def acting(viewer: Viewer, side: str, *, deed: str | None = None) -> Actor:
+    """Return the viewer as one who acts for ``side``: its organisation has that side of this very paper.
+
+    ``deed`` names what binds (``accounts.rules.DEEDS``).
+    """
+    return party_actor(viewer, side, deed=deed)
 
 
 async def refusal_form(request: WebRequest, **further: fields.Field) -> Form:

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import linprog
 from stdnum.cn import uscc
 
-from market.accounts.rules import SELLING_KINDS
+from market.accounts.rules import HOUSEHOLD, SELLING_KINDS
 from seeds import reference
 from seeds.case import Demand, Lot, case, on
 from seeds.files import SeedError
@@ -105,7 +105,15 @@ def test_licences_are_not_told_as_what_barred_the_oil() -> None:
 def test_participants_are_as_many_as_the_case_had() -> None:
     kinds = [each.kind for each in CASE.organisations]
     counts = {kind: kinds.count(kind) for kind in set(kinds)}
-    assert counts == {"town": 1, "village": 9, "cooperative": 7, "mill": 1, "retailer": 24, "media": 12}
+    assert counts == {
+        "town": 1,
+        "village": 9,
+        "cooperative": 7,
+        "mill": 1,
+        "retailer": 24,
+        "media": 12,
+        "county": 1,
+    }
     assert len(CASE.lots) == 48
     assert len(CASE.demands) == 114
 
@@ -141,13 +149,15 @@ def test_everyone_lies_inside_liaoning() -> None:
 
 def test_every_side_has_people() -> None:
     for each in CASE.organisations:
-        role = {"village": "secretary", "retailer": "buyer", "town": "official"}.get(each.kind, "seller")
+        role = {"village": "secretary", "retailer": "buyer", "town": "official", "county": "official"}.get(
+            each.kind, "seller"
+        )
         if each.kind != "media":
             assert CASE.person_for(each.id, role).organisation == each.id
 
 
 def test_goods_are_sold_by_those_who_may() -> None:
-    assert {CASE.organisation(lot.seller).kind for lot in CASE.lots} == SELLING_KINDS
+    assert {CASE.organisation(lot.seller).kind for lot in CASE.lots} == SELLING_KINDS - {HOUSEHOLD}
     assert {CASE.organisation(CASE.buyer_of(demand)).kind for demand in CASE.demands} == {"retailer"}
 
 

@@ -1,0 +1,1 @@
+"""What organisations may do: verification, capabilities, members, limits, acting for others."""

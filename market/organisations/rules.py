@@ -1,0 +1,104 @@
+"""How an organisation comes to be trusted, and what waits for a purchasing manager."""
+
+from datetime import date, timedelta
+
+from market.accounts.rules import EXPIRED, FILED, REFUSED, SUSPENDED, UNVERIFIED, VERIFIED
+from market.i18n import Message, msg
+from market.transitions import Lifecycle, Move
+
+#: ``member``: the organisation's own people; ``verifier``: the county. An unverified organisation may do
+#: everything, and whoever deals with it is told; a suspended one binds itself to nothing new.
+VERIFICATION = Lifecycle(
+    "verification",
+    Move("file", {UNVERIFIED, REFUSED, EXPIRED}, FILED, by={"member"}),
+    Move("renew", {VERIFIED}, VERIFIED, by={"member"}),
+    Move("verify", {UNVERIFIED, FILED, VERIFIED, REFUSED, EXPIRED}, VERIFIED, by={"verifier"}),
+    Move("refuse", {UNVERIFIED, FILED, EXPIRED}, REFUSED, by={"verifier"}),
+    Move("refuse_renewal", {VERIFIED}, VERIFIED, by={"verifier"}),
+    Move("expire", {VERIFIED}, EXPIRED, by={"system"}),
+    Move("suspend", {UNVERIFIED, FILED, VERIFIED, REFUSED, EXPIRED}, SUSPENDED, by={"verifier"}),
+    Move("reinstate", {SUSPENDED}, UNVERIFIED, by={"verifier"}),
+    Move("reinstate_verified", {SUSPENDED}, VERIFIED, by={"verifier"}),
+    start=UNVERIFIED,
+    labels={
+        UNVERIFIED: msg("未核验"),
+        FILED: msg("待核验"),
+        VERIFIED: msg("已核验"),
+        REFUSED: msg("核验未通过"),
+        EXPIRED: msg("核验已过期"),
+        SUSPENDED: msg("已暂停"),
+    },
+)
+
+#: What a verifier can have checked; the badge names it.
+CHECKS: dict[str, Message] = {
+    "licence": msg("看过营业执照"),
+    "register": msg("在国家企业信用信息公示系统查到"),
+    "person": msg("核对过经办人身份"),
+    "visit": msg("到现场看过"),
+    "permit": msg("看过食品经营、生产许可"),
+    "collective": msg("镇里确认是本村集体"),
+}
+REFUSALS: dict[str, Message] = {
+    "unreadable": msg("材料看不清"),
+    "incomplete": msg("材料不全"),
+    "mismatch": msg("材料和登记的名称、代码对不上"),
+    "not_found": msg("公示系统里查不到"),
+    "lapsed": msg("执照已注销、吊销或过期"),
+    "other": msg("其他原因"),
+}
+SUSPENSIONS: dict[str, Message] = {
+    "complaints": msg("投诉较多，正在调查"),
+    "fraud": msg("涉嫌虚假信息"),
+    "safety": msg("食品安全问题"),
+    "breach": msg("多次被认定违约"),
+    "own_wish": msg("本单位自己要求"),
+    "other": msg("其他原因"),
+}
+#: Those that need a word more.
+_TO_EXPLAIN = frozenset({"other"})
+
+LONGEST_WORDS = 500
+MOST_PAPERS = 6
+#: A verification holds no longer than this.
+MOST_DAYS = 3 * 366
+#: The organisation is reminded so long before it expires.
+REMIND_DAYS = 30
+
+
+def filing_problems(words: str, papers: int) -> dict[str, Message]:
+    """Return what is wrong with a filing of evidence."""
+    problems: dict[str, Message] = {}
+    if len(words) > LONGEST_WORDS:
+        problems["words"] = msg("最多 {most} 个字。", most=LONGEST_WORDS)
+    if not papers:
+        problems["papers"] = msg("请至少上传一份材料，例如营业执照的照片或 PDF。")
+    elif papers > MOST_PAPERS:
+        problems["papers"] = msg("最多 {most} 个文件。", most=MOST_PAPERS)
+    return problems
+
+
+def verdict_problems(checked: tuple[str, ...], until: date, note: str, *, today: date) -> dict[str, Message]:
+    """Return what is wrong with a verification as it is to be written down."""
+    problems: dict[str, Message] = {}
+    if not checked or set(checked) - CHECKS.keys():
+        problems["checked"] = msg("请勾选核对过什么：这会显示给别人看。")
+    if until <= today:
+        problems["until"] = msg("有效期要晚于今天。")
+    elif until > today + timedelta(days=MOST_DAYS):
+        problems["until"] = msg("最长三年，到期再核验一次。")
+    if len(note) > LONGEST_WORDS:
+        problems["note"] = msg("最多 {most} 个字。", most=LONGEST_WORDS)
+    return problems
+
+
+def reason_problems(reason: str, note: str, reasons: dict[str, Message]) -> dict[str, Message]:
+    """Return what is wrong with a coded reason and the word to it."""
+    problems: dict[str, Message] = {}
+    if reason not in reasons:
+        problems["reason"] = msg("请选择原因，让对方知道为什么。")
+    elif reason in _TO_EXPLAIN and not note.strip():
+        problems["note"] = msg("请写明情况。")
+    if len(note) > LONGEST_WORDS:
+        problems["note"] = msg("最多 {most} 个字。", most=LONGEST_WORDS)
+    return problems

@@ -1,0 +1,82 @@
+"""How an organisation stands, on its own page, on the county's, and beside its name elsewhere."""
+
+from uuid import uuid4
+
+import pytest
+
+from fixtures.factories import PASSWORD, Factory, Member
+from market.db.session import fetch_value
+from tests.integration.web import shop, trading
+from tests.integration.web.conftest import Browser, SignedInAs, faults
+
+
+@pytest.fixture
+async def county(factory: Factory) -> Member:
+    return await factory.member(role="verifier", kind="county", password=PASSWORD)
+
+
+@pytest.fixture
+async def verifier(county: Member, browser_of: SignedInAs) -> Browser:
+    return await browser_of(county)
+
+
+def key(**fields: object) -> dict[str, object]:
+    return {"key": str(uuid4()), **fields}
+
+
+async def test_evidence_is_seen_by_both_and_the_badge_by_all(
+    verifier: Browser, seller: Member, buyer: Member, browser_of: SignedInAs
+) -> None:
+    await shop.stock_catalogue()
+    listing = await shop.put_on_sale(seller)
+    secretary, purchaser = await browser_of(seller), await browser_of(buyer)
+    page = f"/county/organisations/{seller.organisation_id}"
+    own = await secretary.get("/organisation")
+    assert "未核验" in own.text
+    assert "不能证明单位真实存在" in (await purchaser.get(f"/listings/{listing}")).text
+
+    wrong = await secretary.upload("/organisation/evidence", key(), {"papers": ("x.pdf", b"no pdf")})
+    assert (wrong.status_code, list(faults(wrong, prefix="f-evidence-"))) == (422, ["papers"])
+    files = {"papers": ("执照.pdf", b"%PDF-1.7 <script>")}
+    for status in (303, 409):
+        sent = await secretary.upload("/organisation/evidence", key(words="请核验"), files)
+        assert sent.status_code == status
+    paper = await fetch_value("SELECT id FROM verification_paper")
+    for reader, path in ((secretary, f"/organisation/papers/{paper}"), (verifier, f"{page}/papers/{paper}")):
+        got = await reader.get(path)
+        assert got.headers["content-disposition"].startswith("attachment")
+        assert "sandbox" in got.headers["content-security-policy"]
+    assert (await purchaser.get(f"/organisation/papers/{paper}")).status_code == 404
+    assert (await purchaser.get(page)).status_code == 403
+
+    assert "有材料待核验" in (await verifier.get("/county/organisations")).text
+    late = await verifier.post(f"{page}/verify", key(until="2020-01-01"))
+    assert set(faults(late, prefix="f-verify-")) == {"checked", "until"}
+    done = await verifier.post(f"{page}/verify", key(checked=["licence", "visit"], until="2027-10-01"))
+    assert done.status_code == 303
+    for reader, path in ((purchaser, f"/listings/{listing}"), (secretary, "/organisation")):
+        assert "已核验" in (await reader.get(path)).text
+    assert "看过营业执照、到现场看过" in (await purchaser.get(f"/listings/{listing}")).text
+    english = await purchaser.get(f"/listings/{listing}?lang=en")
+    assert "Business licence seen, Seen on the spot" in english.text
+
+
+async def test_a_suspension_stops_bids_and_says_so_everywhere(
+    verifier: Browser, seller: Member, buyer: Member, browser_of: SignedInAs
+) -> None:
+    await shop.stock_catalogue()
+    deal = await trading.deal_between(seller, buyer)
+    purchaser = await browser_of(buyer)
+    assert "还没有经过县里核验" in (await purchaser.get(f"/deals/{deal}")).text
+    page = f"/county/organisations/{seller.organisation_id}"
+    bare = await verifier.post(f"{page}/suspend", key(reason="other"))
+    assert list(faults(bare, prefix="f-suspend-")) == ["note"]
+    assert (await verifier.post(f"{page}/suspend", key(reason="fraud"))).status_code == 303
+    assert "已被县里暂停" in (await purchaser.get(f"/deals/{deal}")).text
+    secretary = await browser_of(seller)
+    refused = await secretary.post(f"/deals/{deal}/sign", key())
+    assert refused.status_code == 403
+    assert "已经签的合同照常履行" in refused.text
+    assert (await secretary.get(f"/deals/{deal}")).status_code == 200
+    assert (await verifier.post(f"{page}/reinstate", key())).status_code == 303
+    assert (await secretary.post(f"/deals/{deal}/sign", key())).status_code == 303
