@@ -1,11 +1,13 @@
 """Timetables of docking meetings: how good, how fast, how far proven, and how fast mended.
 
-    python -m benchmarks.meetings [published] [even] [fairs] [mending] [--seconds 60] [--threads 2] [--cp-sat 60]
+    python -m benchmarks.meetings [published] [even] [fairs] [mending] [--seconds 60] [--threads 2]
+                                  [--cp-sat 60]
 
-``published``: fairs of the sizes and kinds of the literature; ``even``: the same, harder, as everybody wants the
-same number of talks; ``fairs``: 80, 300 and 1,000 participants; ``mending``: disruptions on the day. Whole processes are measured, files and start included; ``settled_s`` is
-when the fewest breaks were proven, or that it is impossible, on the scheduler's own clock. References in the
-same run: the first common free slot, and plain CP-SAT with as much time where ``--cp-sat`` gives it any.
+``published``: fairs of the sizes and kinds of the literature; ``even``: the same, harder, as everybody wants
+the same number of talks; ``fairs``: 80, 300 and 1,000 participants; ``mending``: disruptions on the day.
+Whole processes are measured, files and start included; ``settled_s`` is when the fewest breaks were proven,
+or that it is impossible, on the scheduler's own clock. References in the same run: the first common free
+slot, and plain CP-SAT with as much time where ``--cp-sat`` gives it any.
 """
 
 import argparse
