@@ -1,10 +1,12 @@
 """Joint offers: several sellers answer one demand, each for itself; the buyer takes all of them or none."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from datetime import timedelta
 
+import asyncpg
 import msgspec
 import pytest
+from asyncpg import Record
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +26,7 @@ from market.bids.operations import NewBid, accept_bid, place_bid
 from market.bids.standing import revise_terms, revise_wants
 from market.db.session import Engine, execute, fetch, fetch_value
 from market.demand.commands import DemandWants
-from market.errors import Conflict, Invalid, MarketError, NotFound
+from market.errors import Busy, Conflict, Invalid, MarketError, NotFound
 from market.notices.queries import inbox
 from market.supply.commands import NewTerms
 from market.transitions import WrongState
@@ -113,14 +115,14 @@ class Scene(msgspec.Struct):
         return joint.joint.state, [share.state for share in joint.shares]
 
 
-async def scene_of(factory: Factory) -> Scene:
+async def scene_of(factory: Factory, *, kg_each: int = 400, kg_wanted: int = 1_000) -> Scene:
     buyer = await factory.member(role="buyer")
     villages = [await factory.member(role="secretary") for _ in range(3)]
     return Scene(
         buyer,
         villages,
-        await factory.demand(buyer, kg=1_000),
-        [await factory.listing(each, kg=400) for each in villages],
+        await factory.demand(buyer, kg=kg_wanted),
+        [await factory.listing(each, kg=kg_each) for each in villages],
     )
 
 
@@ -347,6 +349,44 @@ async def test_many_accepts_and_rival_bids_at_once_sell_every_kilogram_once(wide
     assert sold == 999_000 * joint + 100_000 * sum(taken[6:])
     assert await fetch_value("SELECT sum(remaining)::bigint FROM lot") == 1_200_000 - sold
     assert await fetch_value("SELECT open FROM demand") == 1_000_000 - 999_000 * joint
+
+
+@pytest.mark.parametrize("locked", [True, False])
+async def test_one_of_many_accepts_counts_and_nobody_leaves_while_it_is_made(
+    wide: Factory, monkeypatch: pytest.MonkeyPatch, locked: bool
+) -> None:
+    """Stock and demand would suffice for all of them: the joint offer's own lock is what keeps it to one.
+
+    Without it the same race goes wrong: the proof that this test can fail.
+    """
+    scene = await scene_of(wide, kg_each=4_000, kg_wanted=10_000)
+    third = (await scene.full())[1]
+    if not locked:
+
+        async def unlocked(sql: str, *values: object) -> list[Record]:
+            return await fetch(sql.replace("FOR NO KEY UPDATE OF joint_offer", ""), *values)
+
+        monkeypatch.setattr("market.bids.joint.operations.fetch", unlocked)
+
+    async def tried(deed: Awaitable[object]) -> str:
+        try:
+            await deed
+        except Conflict:
+            return "conflict"
+        except (asyncpg.UniqueViolationError, Busy):
+            return "clash"
+        return "done"
+
+    ends = await at_once(
+        [*(tried(scene.accept()) for _ in range(8)), tried(scene.answer(third, "withdraw", 2))]
+    )
+    made = await fetch_value("SELECT count(*) FROM deal")
+    joint, shares = await scene.states()
+    kept = (made, joint, shares) in (
+        (3, "accepted", ["sold"] * 3),
+        (0, "needs_reconfirm", ["needs_reconfirm", "needs_reconfirm", "withdrawn"]),
+    )
+    assert (kept and "clash" not in ends and ends.count("done") == 1) is locked
 
 
 @given(shares=st.lists(st.integers(1, 10**9), min_size=1, max_size=50), part=st.integers(0, 10**6))
