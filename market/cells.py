@@ -1,7 +1,8 @@
-"""Text files as people's programs write them: which encoding, which characters."""
+"""Text as people's programs write it: which encoding, which characters, and which that nobody sees."""
 
 import codecs
 import io
+import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Literal
 
@@ -12,6 +13,28 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 #: What stands for signs that could not be read.
 UNREAD = "\ufffd"
+#: Signs that hide, as the inside of a class of a regular expression: controls but line breaks and tabs,
+#: marks that turn the direction of writing, separators and annotations of lines, tags, noncharacters, and
+#: what stands for signs that could not be read. Programs read it too, so it knows no ranges beyond U+FFFF.
+HIDDEN = (
+    r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f"
+    r"\ud800-\udfff\ufdd0-\ufdef\ufff9-\uffff"
+)
+#: Signs without a width: they come along with what is copied from chats and pages, and mean nothing here.
+NO_WIDTH = r"\u00ad\u115f\u1160\u180e\u200b-\u200d\u2060-\u2064\u3164\ufeff\uffa0"
+_HIDDEN = re.compile(f"[{HIDDEN}\U000e0000-\U000e0fff\U0001fffe\U0001ffff]")
+#: The joiner inside of an emoji stays: a farmer is a person, joined with a sheaf.
+_NO_WIDTH = re.compile(f"(?!\u200d[\u2600-\u27bf\U0001f000-\U0001faff])[{NO_WIDTH}]")
+
+
+def is_hiding(text: str) -> bool:
+    """Tell whether ``text`` has signs that hide something or break out of its line."""
+    return _HIDDEN.search(text) is not None
+
+
+def without_debris(text: str) -> str:
+    """Return ``text`` without signs that have no width."""
+    return _NO_WIDTH.sub("", text)
 
 
 class Unreadable(Exception):

@@ -2,10 +2,16 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 
-#: What makes a spreadsheet program take a text for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: What makes a spreadsheet program take a text for a formula, also behind signs that it takes off; those of
+#: full width are the same to programs in East Asia. A number is a number.
+_FORMULA = re.compile(
+    r"[\s\x00-\x1f\u00ad\u200b-\u200f\u2060-\u2064\ufeff]*"
+    r"[=+\-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b]|[\t\r\n]"
+)
+_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 #: Spreadsheet programs take a file without it for the local encoding.
 BOM = b"\xef\xbb\xbf"
 
@@ -25,4 +31,7 @@ def people_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes
 
 
 def safe(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    """Return ``cell`` as a spreadsheet program shows it: as words, where it would compute them."""
+    if not isinstance(cell, str) or _NUMBER.fullmatch(cell) or not _FORMULA.match(cell):
+        return cell
+    return f"'{cell}"

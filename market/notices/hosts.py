@@ -3,8 +3,8 @@
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-#: IPv6 that carries an IPv4 address or leads through somebody's gateway (mapped, compatible, NAT64, 6to4,
-#: Teredo, ISATAP's old site-local): what it ends at cannot be told from the outside.
+#: Addresses that carry others or lead through somebody's gateway (mapped, compatible, NAT64, 6to4 and its
+#: relays, Teredo, the old site-local ones): what they end at cannot be told from the outside.
 _CARRIERS = tuple(
     ip_network(each)
     for each in (
@@ -16,6 +16,8 @@ _CARRIERS = tuple(
         "2001::/32",
         "2002::/16",
         "fec0::/10",
+        "192.0.0.0/24",
+        "192.88.99.0/24",
     )
 )
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"

@@ -122,7 +122,9 @@ def _place(text: str) -> Address | None:
     scheme = {"https": "jsons", "http": "json"}.get(parts.scheme, parts.scheme)
     host = plain_host(parts.hostname or "")
     # a user name would be a secret that is shown, and hides which host it is; a query is not needed here
-    if scheme not in ("json", "jsons") or host is None or "@" in parts.netloc or "\\" in text:
+    if scheme not in ("json", "jsons") or host is None or "@" in parts.netloc:
+        return None
+    if "\\" in text or any(sign.isspace() or not sign.isprintable() for sign in text):
         return None
     if parts.query or parts.fragment or not _PATH.fullmatch(parts.path):
         return None

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from market import units
+from market.cells import is_hiding
 from market.i18n import Message, msg
 from market.units import Fen, FenPerKg, Gram
 from market.web import formats
@@ -54,10 +55,6 @@ _UNIT_WORDS = {"公斤": "kg", "千克": "kg", "kg": "kg", "斤": "jin", "jin": 
 
 _NUMBER = re.compile(r"(\d{1,3}(?:,\d{3})+|\d+|(?=\.\d))(\.\d+)?")
 _LARGE = {"千": 1_000, "万": 10_000}
-#: Control characters, and those that turn the direction of writing round and so can hide text.
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffd]"
-)
 _DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?|(\d{4})(\d{2})(\d{2})")
 _TIME = re.compile(r"(\d{1,2})[:时点](\d{2})分?")
 
@@ -305,7 +302,7 @@ def text(
 
     def parse(typed: str, _: str) -> str:
         words = unicodedata.normalize("NFC", typed.replace("\r\n", "\n"))
-        if _HIDDEN.search(words) or (not lines and "\n" in words):
+        if is_hiding(words) or (not lines and "\n" in words):
             raise Wrong(msg("里面有看不见的控制字符，请删去后重新输入。"))
         if len(words) > most:
             raise Wrong(msg("太长了：最多 {most} 个字，现在 {now} 个。", most=most, now=len(words)))
@@ -417,7 +414,7 @@ def hidden(parse_as: Callable[[str], Any] = str, *, optional: bool = False) -> F
 
     def parse(typed: str, _: str) -> Any:
         try:
-            if len(typed) > 200 or _HIDDEN.search(typed):
+            if len(typed) > 200 or is_hiding(typed):
                 raise ValueError
             return parse_as(typed)
         except (ValueError, ArithmeticError):

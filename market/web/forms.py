@@ -23,6 +23,7 @@ import msgspec
 from litestar.connection import Request
 from litestar.datastructures import UploadFile
 
+from market.cells import without_debris
 from market.errors import Invalid
 from market.i18n import Message, msg
 from market.web import csrf
@@ -201,7 +202,7 @@ def _read_field(field: Field, typed: list[str], unit: list[str]) -> Any:
 
 
 def _stripped(field: Field, text: str) -> str:
-    return text if field.kind == "secret" else unicodedata.normalize("NFC", text).strip()
+    return text if field.kind == "secret" else unicodedata.normalize("NFC", without_debris(text)).strip()
 
 
 def _missing(field: Field) -> Message:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from market.i18n import LANGUAGES, Language
 from market.web import cookies
+from market.web.addresses import own_path
 from market.web.cookies import Connection
 
 _COOKIE = "lang"
@@ -42,4 +43,4 @@ def switch_path(connection: Connection, language: Language) -> str:
     """Return this same address in ``language``: every other part of the query is kept."""
     query = connection.scope.get("query_string", b"").decode("latin-1")
     kept = [(name, value) for name, value in parse_qsl(query) if name != "lang"]
-    return f"{connection.scope['path']}?{urlencode([*kept, ('lang', language)])}"
+    return f"{own_path(connection.scope)}?{urlencode([*kept, ('lang', language)])}"

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from market import clock
 from market.i18n import LANGUAGES, Language, Message, message_from, translate
 from market.web import assets, charts, cookies, csrf, formats, navigation
+from market.web.addresses import own_path
 from market.web.cookies import Connection
 from market.web.language import language_of, switch_path
 
@@ -66,12 +67,13 @@ def render(request: Connection, template: str, *, toast: Message | None = None, 
     toasts = [toast] if toast else []
     if not is_htmx(request):
         toasts += _kept_toast(request)
-    path = request.scope["path"]
+    path = own_path(request.scope)
     around: dict[str, object] = {
         # a request that met no route has no user: its error page shows no account at all
         "known": "user" in request.scope,
         "viewer": request.scope.get("user"),
         "unread": request.scope.get("auth") or 0,
+        "to_be_told": request.scope["state"].get("to_be_told", False) and path != "/privacy",
         "lang": language,
         "path": path,
         "paths": request.app.state.paths,
@@ -91,7 +93,7 @@ def render(request: Connection, template: str, *, toast: Message | None = None, 
 
 def redirect(request: Connection, path: str, *, toast: Message | None = None) -> Response[bytes]:
     """Return the way to ``path`` on this site; after a post this is the only good answer."""
-    if not path.startswith("/") or path.startswith("//"):
+    if not path.startswith("/") or path.startswith(("//", "/\\")) or not path.isprintable():
         raise ValueError(f"Not a path on this site: {path!r}")
     language_of(request)  # a choice made in the address outlives the way onward
     if toast is not None:

@@ -183,10 +183,16 @@ def test_day_keeps_to_its_limits() -> None:
 
 
 @pytest.mark.parametrize(
-    "hidden", ["a\x00b", "a\u202eb", "a\u2066b", "a\ufeffb", "a\ufffdb", "a\x1bb", "a\nb"]
+    "hidden", ["a\x00b", "a\u202eb", "a\u2066b", "a\u2028b", "a\ufffdb", "a\x1bb", "a\nb"]
 )
 def test_text_with_hidden_signs_is_refused(hidden: str) -> None:
     assert fault(fields.text(LABEL, most=40), hidden).text == "里面有看不见的控制字符，请删去后重新输入。"
+
+
+def test_signs_without_a_width_are_taken_off() -> None:
+    form = Form(name=fields.text(LABEL, most=40), number=fields.quantity(LABEL))
+    typed = {"name": ["\ufeff花\u200b生\u00ad油👨\u200d🌾"], "number": ["1\u2060000"], "number_unit": ["kg"]}
+    assert form.parse(typed).values == {"name": "花生油👨\u200d🌾", "number": 1_000_000}
 
 
 def test_text_keeps_lines_only_where_they_are_asked_for() -> None:

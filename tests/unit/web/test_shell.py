@@ -239,7 +239,7 @@ async def test_address_without_a_page_is_told_to_people(
 ) -> None:
     answer = await browser.request(method, path)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
-    assert answer.headers["content-security-policy"].startswith("default-src 'self';")
+    assert answer.headers["content-security-policy"].startswith("default-src 'none';")
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
