@@ -18,6 +18,7 @@ from market.api.routes import routes as api_routes
 from market.db.jobs import working
 from market.db.session import started_pool
 from market.notices import queries as notices
+from market.privacy import consent
 from market.upkeep import schedule_upkeep
 from market.web import assets, cookies, errors, guards, style
 from market.web.cookies import Edge
@@ -89,6 +90,7 @@ def create_app(
                 "edge": edge,
                 "find_viewer": find_viewer or _viewer_of,
                 "count_unread": count_unread or _unread_of,
+                "is_to_be_told": _is_to_be_told if find_viewer is None else _needs_no_telling,
             }
         ),
         logging_config=None,
@@ -119,6 +121,15 @@ async def _viewer_of(token_hash: bytes) -> Viewer | None:
 
 async def _unread_of(viewer: Viewer) -> int:
     return await notices.unread_count(organisation_id=viewer.organisation_id)
+
+
+async def _is_to_be_told(viewer: Viewer) -> bool:
+    return await consent.is_to_be_told(person_id=viewer.person_id)
+
+
+async def _needs_no_telling(_: Viewer) -> bool:
+    """Viewers who come from elsewhere than the database have nothing there to be asked."""
+    return False
 
 
 async def _put_headers(message: Message, scope: Scope) -> None:

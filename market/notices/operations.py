@@ -87,6 +87,11 @@ async def mark_read(*, organisation_id: int, notice_id: int | None, at: datetime
     return len(rows)
 
 
+async def forget_notices(*, before: datetime) -> int:
+    """Delete notices from before, and what of them went to channels; return how many."""
+    return int((await execute("DELETE FROM notice WHERE created_at < $1", before)).rpartition(" ")[2])
+
+
 async def add_channel(*, organisation_id: int, name: str, address: str, at: datetime) -> int:
     """Also send the organisation's notices to ``address`` from now on; return the channel's number.
 

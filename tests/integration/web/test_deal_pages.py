@@ -104,7 +104,9 @@ async def test_both_signatures_bring_it_into_force_and_show_the_numbers(
     assert buyer.phone not in (await secretary.get(f"/deals/{deal_id}")).text
     await purchaser.post(f"/deals/{deal_id}/sign", {"key": str(uuid4())})
     assert await state_of(deal_id) == "active"
-    assert buyer.phone in (await secretary.get(f"/deals/{deal_id}")).text
+    assert buyer.phone not in (await secretary.get(f"/deals/{deal_id}")).text
+    shown = await secretary.post(f"/deals/{deal_id}/contacts", {"reason": "delivery"})
+    assert buyer.phone in shown.text
     looks = await fetch("SELECT action, person FROM audit_record WHERE subject = $1", f"contacts:{deal_id}")
     assert [dict(look) for look in looks] == [{"action": "look_up", "person": seller.person_id}]
 

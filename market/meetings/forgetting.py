@@ -1,0 +1,50 @@
+"""What of meetings' guests is not kept: their numbers and words, after a time or when they leave."""
+
+from datetime import date, datetime
+
+from market.db.session import execute
+
+
+def _count(told: str) -> int:
+    return int(told.rpartition(" ")[2])
+
+
+async def forget_number(*, phone: str) -> None:
+    """Take a number out of the lists of those who come to meetings, whoever gave it."""
+    await execute("UPDATE attendee SET phone = '' WHERE phone = $1", phone)
+    await execute(
+        "UPDATE registration SET phone = '', person_name = '' WHERE phone = $1 AND state <> 'pending'", phone
+    )
+
+
+async def forget_guests(*, held_before: date) -> int:
+    """Empty numbers and words of guests of meetings that were held before that day; return how many."""
+    gone = await execute(
+        """UPDATE attendee SET phone = '' FROM invitation, meeting
+           WHERE invitation.id = attendee.invitation AND meeting.id = invitation.meeting
+             AND attendee.phone <> '' AND meeting.held_on < $1""",
+        held_before,
+    )
+    words = await execute(
+        """UPDATE invitation SET note = '' FROM meeting
+           WHERE meeting.id = invitation.meeting AND invitation.note <> '' AND meeting.held_on < $1""",
+        held_before,
+    )
+    return _count(gone) + _count(words)
+
+
+async def forget_registrations(*, held_before: date) -> int:
+    """Empty names and numbers of those who registered by themselves; return how many."""
+    return _count(
+        await execute(
+            """UPDATE registration SET phone = '', person_name = '' FROM meeting
+               WHERE meeting.id = registration.meeting AND registration.phone <> ''
+                 AND meeting.held_on < $1""",
+            held_before,
+        )
+    )
+
+
+async def forget_readings(*, before: datetime) -> int:
+    """Delete readings of badges from before; who came stays in the attendance."""
+    return _count(await execute("DELETE FROM scan WHERE scanned_at < $1", before))
