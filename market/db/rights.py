@@ -13,7 +13,9 @@ SERVING = SERVING_ROLE
 _APPEND_ONLY = """
   SELECT DISTINCT pg_class.relname AS name FROM pg_trigger
   JOIN pg_class ON pg_class.oid = pg_trigger.tgrelid JOIN pg_proc ON pg_proc.oid = pg_trigger.tgfoid
-  WHERE pg_proc.proname = 'refuse_rewrite' AND pg_class.relnamespace = 'public'::regnamespace ORDER BY 1
+  WHERE pg_proc.proname = 'refuse_rewrite' AND pg_class.relnamespace = 'public'::regnamespace
+    -- a trigger with a condition keeps some columns only: the terms of a bid stand, its state moves on
+    AND pg_trigger.tgqual IS NULL ORDER BY 1
 """
 
 
