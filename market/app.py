@@ -10,9 +10,9 @@ from litestar.di import Provide
 from litestar.types import ControllerRouterHandler, Message, Scope
 
 from market import clock, settings
-from market.accounts import queries as accounts
 from market.accounts.rules import Viewer
 from market.accounts.sessions import SEEN_EVERY, mark_seen
+from market.accounts.viewers import viewer_of
 from market.api.document import openapi_config
 from market.api.routes import routes as api_routes
 from market.db.jobs import working
@@ -113,7 +113,7 @@ async def _serving(_: Litestar) -> AsyncIterator[None]:
 
 async def _viewer_of(token_hash: bytes) -> Viewer | None:
     at = clock.now()
-    viewer = await accounts.viewer_for(token_hash=token_hash, at=at)
+    viewer = await viewer_of(token_hash)
     if viewer and viewer.seen_at and viewer.seen_at < at - SEEN_EVERY:
         await mark_seen(session_id=viewer.session_id, at=at)
     return viewer

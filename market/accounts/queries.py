@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -40,14 +41,15 @@ class ContactRow(msgspec.Struct, frozen=True):
     shares: bool
 
 
-async def viewer_for(*, token_hash: bytes, at: datetime) -> Viewer | None:
-    """Return who the session of this token (its SHA-256) belongs to.
+async def viewers_for(*, token_hashes: Sequence[bytes], at: datetime) -> dict[bytes, Viewer]:
+    """Return whom the sessions of these tokens (their SHA-256) belong to.
 
-    None where it is unknown, over, waits for a second factor, its person has been switched off or is no
-    member any more, or acts under a delegation that is revoked or over.
+    None of one that is unknown, over, waits for a second factor, whose person has been switched off or is no
+    member any more, or that acts under a delegation which is revoked or over.
     """
     rows = await fetch(
-        """SELECT session.id, person.id AS person, person.name, person.name_en, person.language,
+        """SELECT session.token_hash, session.id,
+                  person.id AS person, person.name, person.name_en, person.language,
                   organisation.id AS organisation, organisation.name AS organisation_name,
                   organisation.name_en AS organisation_name_en, organisation.kind,
                   organisation.standing, organisation.granted, organisation.withheld,
@@ -65,19 +67,20 @@ async def viewer_for(*, token_hash: bytes, at: datetime) -> Viewer | None:
              AND delegation.agent = person.id
            LEFT JOIN membership ON membership.person = person.id
              AND membership.organisation = coalesce(delegation.agent_organisation, organisation.id)
-           WHERE session.token_hash = $1 AND session.awaits = ''
+           WHERE session.token_hash = ANY($1) AND session.awaits = ''
              AND session.expires_at > $2 AND session.seen_at > $3
              AND membership.id IS NOT NULL AND (session.delegation IS NULL) = (delegation.id IS NULL)
            GROUP BY session.id, person.id, organisation.id, delegation.id""",
-        token_hash,
+        token_hashes,
         at,
         at - _IDLE,
         at.astimezone(CHINA).date(),
         sorted(KEEPING_ROLES),
     )
-    if not rows:
-        return None
-    row = rows[0]
+    return {row["token_hash"]: _viewer(row) for row in rows}
+
+
+def _viewer(row: Record) -> Viewer:
     return Viewer(
         session_id=row["id"],
         person_id=row["person"],

@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 from fixtures.factories import PASSWORD, STORY, Factory, Member
 from market.accounts.limits import WINDOW, TooManyTries, count_try, forget_tries, network
 from market.accounts.passwords import check_new_password, hash_password
-from market.accounts.queries import viewer_for
+from market.accounts.queries import viewers_for
 from market.accounts.rules import (
     TRIES_PER_ACCOUNT,
     TRIES_PER_ACCOUNT_ANYWHERE,
@@ -27,7 +27,8 @@ from market.errors import Invalid, MarketError, NotFound
 
 
 async def viewer_of(token: str, *, days: float = 0) -> Viewer | None:
-    return await viewer_for(token_hash=token_hash(token), at=STORY + timedelta(days=days))
+    found = await viewers_for(token_hashes=[token_hash(token)], at=STORY + timedelta(days=days))
+    return found.get(token_hash(token))
 
 
 async def token_of(member: Member, at: datetime = STORY, **more: Any) -> str:
