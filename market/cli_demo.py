@@ -11,7 +11,7 @@ from market.db.migrate import migrate_forwards
 from market.db.session import started_pool
 from market.i18n import Language, msg, translate
 
-STAGES = ("start", "matched", "met")
+STAGES = ("start", "matched", "met", "contract", "breach")
 
 
 def add_demo(commands: Any) -> None:
@@ -27,7 +27,13 @@ def add_demo(commands: Any) -> None:
             "--stage",
             choices=STAGES,
             default="start",
-            help=translate(msg("故事停在：start 撮合之前，matched 对接会之前，met 对接会之后"), lang),
+            help=translate(
+                msg(
+                    "故事停在：start 撮合之前，matched 对接会之前，met 对接会之后；"
+                    "contract 订单合同履约中，breach 违约解除、余量另卖之后"
+                ),
+                lang,
+            ),
         )
         action.add_argument("--lang", choices=("zh", "en"), default=lang)
         action.set_defaults(run=run)

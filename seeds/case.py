@@ -17,7 +17,8 @@ from seeds import reference
 from seeds.files import HERE, SeedError, read_rows, read_toml
 
 FOLDER = HERE / "demo"
-Stage = Literal["start", "matched", "met"]
+#: ``contract`` and ``breach`` tell what came before the meeting: the contract that was broken.
+Stage = Literal["start", "matched", "met", "contract", "breach"]
 #: Why a lot is composed to stay, by the name that the diagnosis gives it; ``sells`` and ``part`` find buyers.
 Expected = Literal[
     "sells",

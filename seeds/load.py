@@ -41,7 +41,7 @@ from market.privacy.rules import PURPOSES
 from market.supply.commands import NewListing
 from market.supply.operations import NewPicture, add_picture, publish_listing
 from market.units import FenPerKg
-from seeds import case, county, pictures, reference, story, worries
+from seeds import broken, case, county, pictures, reference, story, worries
 
 #: Everybody's password in the demonstration; `make run` prints it with the logins.
 PASSWORD = "tiantou-2018"  # noqa: S105  made to be known
@@ -61,7 +61,7 @@ _KEPT = frozenset(
     }
 )
 #: How long ago the story began when it is loaded up to a stage, so that its end is about now.
-DAYS_AGO: dict[case.Stage, int] = {"start": 0, "matched": 0, "met": 45}
+DAYS_AGO: dict[case.Stage, int] = {"start": 0, "matched": 0, "met": 45, "contract": 12, "breach": 20}
 
 
 class Login(msgspec.Struct, frozen=True):
@@ -177,8 +177,11 @@ async def load_demo(stage: case.Stage = "start") -> bool:
     async with transaction(statement_timeout=0):
         people = await _people(loaded, at=began)
         await county.look_after(loaded, people, at=began)
-        await _goods(loaded, people, drawings, at=began)
+        await _goods(loaded, people, drawings, at=began, whole=stage not in ("contract", "breach"))
         await _demands(loaded, people, at=began)
+    if stage in ("contract", "breach"):
+        await _broken(loaded, people, stage, at=began)
+        return True
     if stage != "start":
         await story.match(loaded, people, at=_days(began, 1))
     if stage == "matched":
@@ -203,6 +206,21 @@ async def reset_demo(stage: case.Stage = "start") -> None:
         await execute(f"TRUNCATE {', '.join(emptied)} RESTART IDENTITY")
     await load_reference()
     await load_demo(stage)
+
+
+async def _broken(loaded: case.Case, people: "story.People", stage: case.Stage, *, at: datetime) -> None:
+    """Play the contract of the 172 households, and its breach up to the deals that took its place."""
+    tale = broken.told()
+    sides = broken.Sides(
+        seller=people.actors[loaded.story.village],
+        buyer=people.actors[tale.buyer],
+        town=people.actors[loaded.story.town],
+    )
+    deal_id = await broken.contract(tale, sides, at=at)
+    if stage == "breach":
+        breach_id = await broken.breach(tale, sides, deal_id=deal_id, at=at)
+        buyers = {people.organisations[key]: actor for key, actor in people.actors.items()}
+        await broken.sell_again(tale, sides, buyers, breach_id=breach_id)
 
 
 def logins() -> list[Login]:
@@ -295,10 +313,18 @@ async def _people(loaded: case.Case, *, at: datetime) -> "story.People":
 
 
 async def _goods(
-    loaded: case.Case, people: "story.People", drawings: dict[str, NewPicture], *, at: datetime
+    loaded: case.Case,
+    people: "story.People",
+    drawings: dict[str, NewPicture],
+    *,
+    at: datetime,
+    whole: bool,
 ) -> None:
+    """Put the case's goods on sale; not ``whole``: without those that were made of the broken contract's."""
     today = at.astimezone(clock.CHINA).date()
     for lot in loaded.lots:
+        if not whole and lot.produce in broken.MADE_OF_IT:
+            continue
         owner_id = people.organisations[lot.seller]
         harvested = None if lot.harvested_day is None else today + timedelta(days=lot.harvested_day)
         listing_id = await publish_listing(
