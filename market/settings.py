@@ -75,6 +75,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "X-Forwarded-For, X-Forwarded-Proto and X-Request-ID are believed, nobody else's."
         ),
     ] = ""
+    second_factor_for: Annotated[
+        str,
+        Meta(
+            description="Roles that must show a second factor, separated by commas, such as "
+            "administrator,verifier. Empty: whoever wants one may have one."
+        ),
+    ] = ""
     pool_least: Annotated[int, Meta(ge=0, le=100, description="Connections kept open per process.")] = 1
     pool_most: Annotated[int, Meta(ge=1, le=500, description="Most connections per process.")] = 10
     pool_wait: Annotated[int, Meta(ge=1, description="Longest wait for a free connection.")] = 5_000

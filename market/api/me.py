@@ -13,18 +13,21 @@ from market.accounts import queries
 from market.accounts.devices import PROGRAM
 from market.accounts.queries import SiteRow
 from market.accounts.rules import PASSWORD_LENGTH, SESSION_DAYS
+from market.accounts.second_factor import show_code
 from market.accounts.sessions import sign_out as end_session
 from market.accounts.signing_in import sign_in as begin
 from market.api.handling import deed, read
 from market.api.inputs import SignedIn
 from market.api.outputs import Moved
-from market.errors import Invalid
+from market.errors import Invalid, MarketError
 from market.i18n import msg
 
 
-class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phone: Annotated[str, Meta(max_length=20, pattern=r"^[^\x00-\x1f\x7f]*$")]
     password: Annotated[str, Meta(max_length=PASSWORD_LENGTH[1])]
+    #: Of the authenticator app, or a backup code; only where the account asks for one.
+    code: Annotated[str, Meta(max_length=20, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -49,8 +52,8 @@ class Me(msgspec.Struct, frozen=True):
     sites: list[SiteRow]
 
 
-@deed("/sign-in", body=Credentials, status=201, guests=True)
-async def sign_in(request: Request[Any, Any, Any], data: JSONBody[Credentials]) -> Session:
+@deed("/sign-in", body=SignIn, status=201, guests=True)
+async def sign_in(request: Request[Any, Any, Any], data: JSONBody[SignIn]) -> Session:
     """Begin a session and return its token."""
     opened = await begin(
         phone=data.phone,
@@ -59,7 +62,14 @@ async def sign_in(request: Request[Any, Any, Any], data: JSONBody[Credentials]) 
         at=clock.now(),
         device=PROGRAM,
     )
-    return Session(opened.token, SESSION_DAYS)
+    if not opened.awaits:
+        return Session(opened.token, SESSION_DAYS)
+    try:
+        token = await show_code(token=opened.token, code=data.code, at=clock.now())
+    except MarketError:
+        await end_session(token=opened.token)
+        raise
+    return Session(token, SESSION_DAYS)
 
 
 @deed("/sign-out")

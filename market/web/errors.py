@@ -18,7 +18,7 @@ from market.errors import Busy, Conflict, Invalid, MarketError, NotAllowed, NotF
 from market.i18n import Message, msg, translate
 from market.web import cookies, guards, pages
 from market.web.csrf import Forged
-from market.web.guards import SignInNeeded
+from market.web.guards import SecondFactorNeeded, SignInNeeded
 from market.web.language import language_of
 
 _log = logging.getLogger("market.web")
@@ -114,6 +114,8 @@ def tell(request: AnyRequest, error: Exception) -> Response[Any]:
         _log.error("request %s failed", pages.request_id(request.scope), exc_info=error)
     if request.scope["path"].startswith("/api/"):
         return problem(request, trouble)
+    if isinstance(error, SecondFactorNeeded):
+        return pages.redirect(request, "/account/second-factor")
     if isinstance(error, SignInNeeded):
         return pages.redirect(request, guards.sign_in_path(request))
     return _error_page(request, trouble, error)

@@ -53,6 +53,11 @@ class SecondFactorNeeded(NotAllowed):
 _FACTOR_PATHS = ("/account/second-factor", "/account/language", "/sign-out", "/api/v1/sign-out")
 
 
+def _lead_to_factor(path: str) -> None:
+    if not path.startswith(_FACTOR_PATHS):
+        raise SecondFactorNeeded
+
+
 class LoadViewer(AbstractAuthenticationMiddleware):
     """Read the session cookie (or a bearer token) once; ``request.user`` is the viewer or None."""
 
@@ -62,8 +67,7 @@ class LoadViewer(AbstractAuthenticationMiddleware):
             return AuthenticationResult(user=None, auth=0)
         viewer = await connection.app.state.find_viewer(token_hash(token))
         if viewer is not None and not viewer.has_factor and is_required(viewer.roles):
-            if not connection.scope["path"].startswith(_FACTOR_PATHS):
-                raise SecondFactorNeeded
+            _lead_to_factor(connection.scope["path"])
         unread = 0
         if viewer is not None and connection.scope.get("method") == "GET" and not _is_part(connection):
             unread = await connection.app.state.count_unread(viewer)

@@ -103,6 +103,8 @@ async def join(request: WebRequest, token: FromPath[str]) -> Response[Any]:
         return _gone(request, gone)
     keep_session(request, opened.token)
     remember_device(request, filled.values["phone"])
+    if opened.awaits:
+        return redirect(request, "/sign-in/code")
     return redirect(request, "/", toast=msg("欢迎！账号已开通，以后用手机号和密码登录。"))
 
 

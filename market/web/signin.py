@@ -1,6 +1,7 @@
 """Signing in and out."""
 
 import secrets
+from urllib.parse import urlencode
 
 import msgspec
 from litestar import Response, get, post
@@ -10,6 +11,7 @@ from market import clock, settings
 from market.accounts import rules
 from market.accounts.devices import device_of
 from market.accounts.limits import TooManyTries
+from market.accounts.second_factor import pending_session, show_code
 from market.accounts.sessions import sign_out as end_session
 from market.accounts.signing_in import sign_in as begin
 from market.errors import Invalid
@@ -23,6 +25,12 @@ from market.web.pages import page, redirect
 SIGN_IN = Form(
     phone=fields.phone(msg("手机号")),
     password=fields.secret(msg("密码")),
+    next=fields.hidden(optional=True),
+)
+CODE = Form(
+    code=fields.text(
+        msg("验证码"), most=20, hint=msg("手机验证器上的 6 位数字；手机不在身边，用一个备用码。")
+    ),
     next=fields.hidden(optional=True),
 )
 _DAY = 24 * 3600
@@ -62,7 +70,55 @@ async def sign_in(request: WebRequest) -> Response[str] | Response[bytes]:
         return _form(request, filled, status=422, refusal=refused.message)
     keep_session(request, opened.token)
     remember_device(request, filled.values["phone"])
+    onward = _onward(filled.values["next"])
+    if opened.awaits:
+        return redirect(request, f"/sign-in/code?{urlencode({'next': onward})}")
+    return redirect(request, onward)
+
+
+@get("/sign-in/code")
+async def ask_code(request: WebRequest, guest: Anybody) -> Response[str] | Response[bytes]:
+    """Ask for the second factor of a session whose password was right."""
+    onward = _onward(request.query_params.get("next"))
+    if guest is not None:
+        return redirect(request, onward)
+    if await _waiting(request) is None:
+        return redirect(request, "/sign-in")
+    return _code_form(request, CODE.blank(next=onward))
+
+
+@post("/sign-in/code")
+async def take_code(request: WebRequest) -> Response[str] | Response[bytes]:
+    """Take the second factor; the session goes on under another token."""
+    token = await _waiting(request)
+    if token is None:
+        return redirect(request, "/sign-in")
+    filled = await CODE.read(request)
+    if filled.errors:
+        return _code_form(request, filled, status=422)
+    try:
+        renewed = await show_code(token=token, code=filled.values["code"], at=clock.now())
+    except TooManyTries as refused:
+        headers = {"retry-after": str(refused.retry_after)}
+        told = filled.refused(Invalid(refused.message))
+        return _code_form(request, told, status=429, headers=headers)
+    except Invalid as refused:
+        return _code_form(request, filled.refused(refused), status=422)
+    keep_session(request, renewed)
     return redirect(request, _onward(filled.values["next"]))
+
+
+async def _waiting(request: WebRequest) -> str | None:
+    token = cookies.read(request, SESSION)
+    if not token or await pending_session(token_hash=rules.token_hash(token), at=clock.now()) is None:
+        return None
+    return token
+
+
+def _code_form(
+    request: WebRequest, filled: Filled, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response[str]:
+    return page(request, "signin/code.html", status=status, headers=headers, form=filled)
 
 
 def keep_session(request: WebRequest, token: str) -> None:
@@ -140,4 +196,4 @@ def demo_logins() -> list[DemoLogin]:
     return msgspec.json.decode(given, type=list[DemoLogin]) if given else []
 
 
-routes: list[ControllerRouterHandler] = [show, sign_in, sign_out]
+routes: list[ControllerRouterHandler] = [show, sign_in, ask_code, take_code, sign_out]
