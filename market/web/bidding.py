@@ -87,11 +87,11 @@ def blank_counter(bid: BidRow, *, today: date) -> Filled:
 
 
 async def demands_for(viewer: Viewer, listing: ListingDetails) -> list[OwnDemand]:
-    """Return the viewer's open demands for what the listing sells."""
+    """Return the viewer's open demands for what the listing sells, those left out that need no more."""
     return [
         each
         for each in await demands_of(viewer.organisation_id)
-        if each.state == PUBLISHED and each.produce == listing.produce
+        if each.state == PUBLISHED and each.produce == listing.produce and each.open > 0
     ]
 
 
