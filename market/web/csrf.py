@@ -2,24 +2,30 @@
 
 The token is an HMAC over the session cookie, or for a guest over a random ``visit`` cookie, so that
 nothing has to be stored and nothing goes stale while the session lives. A missing visit cookie is
-set anew by the next page, also by the page that reports the refusal. The token is masked afresh at
+set anew by the next page, also by the page that reports the refusal, which holds what was filled in, to be
+sent once more. The token is masked afresh at
 each drawing, because compressed pages that repeat a secret leak it (BREACH).
 """
 
 import base64
 import hmac
+import re
 import secrets
 from typing import Any
+from urllib.parse import urlsplit
 
 from litestar import Request
+from litestar.datastructures import FormMultiDict
 from litestar.enums import RequestEncodingType, ScopeType
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from market.errors import NotAllowed
-from market.i18n import msg
+from market.i18n import Message, msg
 from market.web import cookies
 from market.web.cookies import Connection
+
+Kept = tuple[tuple[str, str], ...]
 
 #: The hidden field of every form.
 FIELD = "_csrf"
@@ -29,11 +35,21 @@ SESSION = "market"
 
 _VISIT = "visit"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_SECRET = re.compile("pass|secret", re.IGNORECASE)
+_MOST_KEPT = 200_000
 _FORMS = frozenset({RequestEncodingType.URL_ENCODED, RequestEncodingType.MULTI_PART})
 
 
 class Forged(NotAllowed):
-    """The post does not carry this reader's token."""
+    """The post does not carry this reader's token.
+
+    ``kept``: what was filled in, name and value, where it certainly came from a page of this site.
+    """
+
+    def __init__(self, message: Message, *, kept: Kept = (), has_files: bool = False) -> None:
+        super().__init__(message)
+        self.kept = kept
+        self.has_files = has_files
 
 
 def token(connection: Connection) -> str:
@@ -95,14 +111,53 @@ class CheckToken:
         if is_api and not cookies.read(request, SESSION):
             return
         sent = request.headers.get(HEADER)
-        if not sent and request.content_type[0] in _FORMS:
-            try:
-                sent = (await request.form()).get(FIELD)
-            except HTTPException:
-                raise
-            except ValueError as error:
-                raise Forged(msg("表单内容读不出来，请返回重新提交。")) from error
-        if not is_token(request, sent if isinstance(sent, str) else None):
-            raise Forged(
-                msg("这个页面放得太久了，或不是从本站打开的。请刷新页面后再提交一次，填过的内容可以再取回。")
-            )
+        if not sent:
+            sent = (await _form(request)).get(FIELD)
+        if is_token(request, sent if isinstance(sent, str) else None):
+            return
+        if is_api or not _is_from_here(request):
+            raise Forged(msg("这个页面放得太久了，或不是从本站打开的。请从本站打开页面，再提交一次。"))
+        raise _stale(await _form(request))
+
+
+async def _form(request: Request[Any, Any, Any]) -> FormMultiDict:
+    """Return the form that was posted; an empty one where the request is none.
+
+    Raises:
+        Forged: it is a form that nobody can read.
+    """
+    if request.content_type[0] not in _FORMS:
+        return FormMultiDict()
+    try:
+        return await request.form()
+    except HTTPException:
+        raise
+    except ValueError as error:
+        raise Forged(msg("表单内容读不出来，请返回重新提交。")) from error
+
+
+def _is_from_here(request: Connection) -> bool:
+    """Tell whether a page of this site sent the request, in headers that no script can write."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = urlsplit(request.headers.get("origin", ""))
+    return bool(origin.netloc) and origin.netloc == request.headers.get("host")
+
+
+def _stale(form: FormMultiDict) -> Forged:
+    """Return the refusal of a form of ours whose token has gone stale, with what it held.
+
+    It was sent, so nothing is lost: its reader looks at it and sends it once more, under the new token.
+    Passwords are typed again, files chosen again.
+    """
+    pairs = list(form.multi_items())
+    kept = tuple(
+        (name, value)
+        for name, value in pairs
+        if isinstance(value, str) and name != FIELD and not _SECRET.search(name)
+    )
+    if sum(len(name) + len(value) for name, value in kept) > _MOST_KEPT:
+        kept = ()
+    told = msg("您登录过别的账号，或这个页面放得太久，刚才的提交没有算数。")
+    return Forged(told, kept=kept, has_files=any(not isinstance(value, str) for _, value in pairs))

@@ -3,6 +3,7 @@
 This is the only place of ``market`` that knows which status belongs to which kind of error.
 """
 
+import json
 import logging
 import traceback
 from http import HTTPStatus
@@ -16,7 +17,8 @@ from litestar.types import ExceptionHandlersMap
 from market.accounts.limits import TooManyTries
 from market.errors import Busy, Conflict, Invalid, MarketError, NotAllowed, NotFound
 from market.i18n import Message, msg, translate
-from market.web import cookies, guards, pages
+from market.organisations.approving import Waiting
+from market.web import cookies, csrf, guards, pages
 from market.web.csrf import Forged
 from market.web.guards import SecondFactorNeeded, SignInNeeded
 from market.web.language import language_of
@@ -113,9 +115,15 @@ def tell(request: AnyRequest, error: Exception) -> Response[Any]:
     if trouble.status >= 500 and not isinstance(error, MarketError):
         _log.error("request %s failed", pages.request_id(request.scope), exc_info=error)
     if request.scope["path"].startswith("/api/"):
+        if isinstance(error, Waiting):
+            # nothing went wrong: it was taken in, and is not done yet
+            kept = {"state": "awaiting_approval", "approval_id": error.approval_id}
+            return Response(kept, status_code=202, media_type="application/json")
         return problem(request, trouble)
     if isinstance(error, SecondFactorNeeded):
         return pages.redirect(request, "/account/second-factor")
+    if isinstance(error, Waiting):
+        return pages.redirect(request, f"/approvals/{error.approval_id}", toast=error.message)
     if isinstance(error, SignInNeeded):
         return pages.redirect(request, guards.sign_in_path(request))
     return _error_page(request, trouble, error)
@@ -146,6 +154,9 @@ def problem(request: AnyRequest, trouble: Trouble) -> Response[bytes]:
 def _error_page(request: AnyRequest, trouble: Trouble, error: Exception) -> Response[str]:
     headers = dict(trouble.headers)
     is_part = pages.is_htmx(request)
+    if is_part and isinstance(error, Forged) and (error.kept or error.has_files):
+        # the form still stands there: its page takes the new token, and it can be sent again
+        headers["hx-trigger"] = json.dumps({"token": csrf.token(request)})
     if is_part:
         # whatever was to be replaced stays as it is; the word appears on top of it
         headers |= {"hx-retarget": "#toasts", "hx-reswap": "beforeend"}
@@ -156,7 +167,7 @@ def _error_page(request: AnyRequest, trouble: Trouble, error: Exception) -> Resp
         status=trouble.status,
         headers=headers,
         trouble=trouble,
-        is_stale=isinstance(error, Forged),
+        stale=error if isinstance(error, Forged) else None,
         trace=trouble.trace if cookies.edge(request).development else "",
     )
 

@@ -158,6 +158,11 @@
   echoAll();
   fade();
   document.addEventListener("htmx:afterSwap", function (event) { echoAll(event.target); fade(); });
+  /* a token that had gone stale: every form of the page takes the new one */
+  document.addEventListener("token", function (event) {
+    all('input[name="_csrf"]').forEach(function (field) { field.value = event.detail.value; });
+    all("[hx-headers]").forEach(function (part) { part.setAttribute("hx-headers", JSON.stringify({ "x-csrf-token": event.detail.value })); });
+  });
   var failed = document.querySelector("[data-failed]");
   if (failed) { failed.tabIndex = -1; failed.focus(); }
 })();

@@ -1,5 +1,7 @@
 """The shell around every page: tokens, languages, redirects, errors, headers, assets."""
 
+import html
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -133,6 +135,55 @@ async def test_lost_cookie_is_healed_by_the_refusal_itself(browser: httpx.AsyncC
     assert "visit" in refused.cookies
     again = form_token(await browser.get("/style"))
     assert (await browser.post("/save", data={"_csrf": again})).status_code == 303
+
+
+FROM_HERE = {"origin": "http://t"}
+
+
+async def test_a_stale_form_comes_back_filled_in(browser: httpx.AsyncClient) -> None:
+    """Sent from a page of this site, it is there to be sent once more; a password is typed again."""
+    browser.cookies.set("visit", "somebody-else")
+    typed = {"_csrf": "stale", "name": '红衣"花生<b>', "key": "7", "password": "hidden away"}
+    refused = await browser.post("/save", data=typed, headers=FROM_HERE)
+    assert refused.status_code == 403
+    kept = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', refused.text))
+    assert {name: html.unescape(kept[name]) for name in ("name", "key")} == {
+        "name": '红衣"花生<b>',
+        "key": "7",
+    }
+    assert "hidden away" not in refused.text
+    assert 'action="/save"' in refused.text
+    assert (await browser.post("/save", data={**typed, **kept}, headers=FROM_HERE)).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"origin": "null"},
+        {"origin": "http://evil.example"},
+        {"origin": "http://t.evil.example"},
+        {"origin": "http://t:81"},
+        {"sec-fetch-site": "cross-site", "origin": "http://t"},
+        {"sec-fetch-site": "same-site", "origin": "http://t"},
+        {"sec-fetch-site": "none"},
+    ],
+)
+async def test_what_another_site_filled_in_is_not_offered(
+    browser: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    browser.cookies.set("visit", "somebody-else")
+    refused = await browser.post("/save", data={"_csrf": "stale", "price": "forged"}, headers=headers)
+    assert (refused.status_code, "forged" in refused.text) == (403, False)
+
+
+async def test_a_fragment_gets_the_new_token(browser: httpx.AsyncClient) -> None:
+    browser.cookies.set("visit", "somebody-else")
+    sent = {"x-csrf-token": "stale", **FROM_HERE, **HTMX}
+    refused = await browser.post("/save", data={"name": "花生"}, headers=sent)
+    assert refused.status_code == 403
+    token = json.loads(refused.headers["hx-trigger"])["token"]
+    assert (await browser.post("/save", data={"_csrf": token})).status_code == 303
 
 
 async def test_api_is_guarded_where_a_session_cookie_comes_along(browser: httpx.AsyncClient) -> None:
