@@ -13,6 +13,8 @@ from market import clock
 from market.accounts.rules import Viewer
 from market.audit.queries import RecordRow, history
 from market.bids import rules
+from market.bids.joint.queries import joints_of
+from market.bids.joint.rules import JOINT
 from market.bids.negotiating import (
     Counter,
     accept_counter,
@@ -85,6 +87,8 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
         offered=[bid for bid in bids if bid.seller == viewer.organisation_id and bid.answers == DEMAND],
         offers=[bid for bid in bids if bid.buyer == viewer.organisation_id and bid.answers == DEMAND],
         sealed=await sealed_of(buyer_id=viewer.organisation_id),
+        joints=await joints_of(organisation_id=viewer.organisation_id),
+        JOINT=JOINT,
         SEALED_BID=SEALED_BID,
         open_bids=await open_bids_of(buyer_id=viewer.organisation_id),
         OPEN_BID=OPEN_BID,

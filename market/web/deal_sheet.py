@@ -6,6 +6,7 @@ from market import clock
 from market.accounts.looks import LOOK_REASONS
 from market.accounts.rules import ROLES, Viewer
 from market.audit.queries import history
+from market.bids.joint.queries import together_with
 from market.catalogue.queries import grades, produce_by_code
 from market.deals.breach_queries import cases_of
 from market.deals.clauses import price_of
@@ -176,6 +177,7 @@ async def draw(
         price=price,
         total=amount(Gram(deal.quantity), price),
         source=SOURCES.get(deal.source),
+        together=await together_with(deal_id=deal.id) if deal.source == "joint" else None,
         can_sign=needs_signature(deal, viewer),
         can_cancel=side is not None and "cancel" in CONTRACT.available(state=deal.state, by=side),
         deliveries=[(each, DELIVERY.available(state=each.state, by=side or "")) for each in deliveries],

@@ -9,6 +9,8 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
+from market.bids.joint.queries import joints_on
+from market.bids.joint.rules import JOINT
 from market.bids.offer_queries import offers_on
 from market.bids.queries import bids_of
 from market.bids.rules import BID, LISTING
@@ -129,8 +131,10 @@ async def show(request: WebRequest, guest: Anybody, demand_id: FromPath[int]) ->
     """Show a demand; its buyer sees what has become of it as well."""
     organisation = guest.organisation_id if guest else None
     demand = await demand_page(row_number(demand_id), organisation)
-    progress: dict[str, Any] = {"matches": [], "bids": [], "deals": [], "moves": {}, "offers": []}
+    progress: dict[str, Any] = {name: [] for name in ("matches", "bids", "deals", "offers", "joints")}
+    progress["moves"] = {}
     if guest is not None:
+        progress["joints"] = await joints_on(demand_id=demand_id, organisation_id=guest.organisation_id)
         progress["offers"] = await offers_on(demand_id=demand_id, organisation_id=guest.organisation_id)
     if guest is not None and demand.mine:
         matches = await matches_of(organisation_id=guest.organisation_id)
@@ -154,6 +158,7 @@ async def show(request: WebRequest, guest: Anybody, demand_id: FromPath[int]) ->
         badges=await badges_of(demand.buyer),
         match_life=MATCH,
         bid_life=BID,
+        joint_life=JOINT,
         deal_life=CONTRACT,
         can_sell=guest is None or "seller" in guest.sides,
         **progress,

@@ -5,6 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
 
+from market.bids.joint.queries import ShareRow
 from market.bids.offer_queries import Goods, OfferRow
 from market.demand.queries import DemandDetails
 from market.i18n import Language, Message, msg
@@ -51,7 +52,9 @@ def seen(offer: OfferRow, demand: DemandDetails, language: Language) -> Seen:
     return Seen(offer, way, delivered, lacks)
 
 
-def lacking(goods: OfferRow | Goods, demand: DemandDetails, language: Language, *, way: Way) -> list[Message]:
+def lacking(
+    goods: OfferRow | Goods | ShareRow, demand: DemandDetails, language: Language, *, way: Way
+) -> list[Message]:
     """Return what goods lack of a demand's requirements, the price aside."""
     lacks: list[Message] = []
     if goods.grade < demand.min_grade:

@@ -12,6 +12,8 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
+from market.bids.joint.queries import joints_on
+from market.bids.joint.rules import JOINT
 from market.bids.offer_queries import Goods, goods_of, offers_on
 from market.bids.offering import NewOffer, place_offer
 from market.bids.rules import BID
@@ -63,7 +65,7 @@ def offer_form(goods: Sequence[Goods], *, language: Language, today: date) -> Fo
     )
 
 
-async def _to_offer(viewer: Viewer, demand_id: int) -> tuple[DemandDetails, list[Goods]]:
+async def to_offer(viewer: Viewer, demand_id: int) -> tuple[DemandDetails, list[Goods]]:
     """Raises: NotFound; Conflict, where it is the viewer's own or no longer open."""
     demand = await demand_page(row_number(demand_id), viewer.organisation_id)
     if demand.mine or demand.state != PUBLISHED or not demand.open:
@@ -74,7 +76,7 @@ async def _to_offer(viewer: Viewer, demand_id: int) -> tuple[DemandDetails, list
 @get("/demands/{demand_id:int}/offer", guards=[require("seller")])
 async def new(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]) -> Response[str]:
     """Show the form, with the goods of which most is left."""
-    demand, goods = await _to_offer(viewer, demand_id)
+    demand, goods = await to_offer(viewer, demand_id)
     today, language = clock.today(), language_of(request)
     form = offer_form(goods, language=language, today=today)
     filled = form.blank(key=new_key())
@@ -115,7 +117,7 @@ def _draw_new(
 @post("/demands/{demand_id:int}/offer", guards=[require("seller")])
 async def place(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]) -> Response[Any]:
     """Make the offer; the same form once more leads to the same offer."""
-    demand, goods = await _to_offer(viewer, demand_id)
+    demand, goods = await to_offer(viewer, demand_id)
     filled = await offer_form(goods, language=language_of(request), today=clock.today()).read(request)
     values = filled.values
     try:
@@ -153,7 +155,8 @@ async def compare(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int
     """Offers side by side: all of them for the buyer, a seller's own for that seller."""
     demand = await demand_page(row_number(demand_id), viewer.organisation_id)
     offers = await offers_on(demand_id=demand.demand_id, organisation_id=viewer.organisation_id)
-    if not demand.mine and not offers:
+    joints = await joints_on(demand_id=demand.demand_id, organisation_id=viewer.organisation_id)
+    if not demand.mine and not offers and not joints:
         raise NotFound(msg("没有找到这些报价。"))
     rows = [seen(each, demand, language_of(request)) for each in offers]
     return show(
@@ -163,6 +166,8 @@ async def compare(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int
         rows=rows,
         best=cheapest(rows),
         side="buyer" if demand.mine else "seller",
+        joints=joints,
+        JOINT=JOINT,
         life=DEMAND,
         BID=BID,
         now=clock.now(),

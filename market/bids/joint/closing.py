@@ -18,7 +18,8 @@ from market.deals.making import DealWish, NewDeal, make_deals
 from market.errors import Conflict, Invalid, MarketError, NotFound
 from market.i18n import Message, msg
 from market.notices.operations import Word, notify_all
-from market.units import FenPerKg, Gram
+from market.organisations.approving import Binding, approvable, asks, bind
+from market.units import Fen, FenPerKg, Gram, amount, kg
 
 
 class AcceptJoint(msgspec.Struct, frozen=True):
@@ -32,6 +33,7 @@ class JointAccepted(msgspec.Struct, frozen=True):
     deal_ids: list[int]
 
 
+@asks
 async def accept_joint(
     *,
     joint_id: int,
@@ -70,6 +72,22 @@ async def accept_joint(
         check_part(taken, quantity=whole, least=joint["least"])
         parts = rules.part_of(taken, [Gram(share["quantity"]) for share in shares])
         bought = [(share, part) for share, part in zip(shares, parts, strict=True) if part]
+        worth = sum(amount(part, FenPerKg(share["price"])) for share, part in bought)
+        await bind(
+            actor=actor,
+            organisation_id=buyer_id,
+            side="buyer",
+            deed=ANSWER,
+            what=Binding(
+                "accept_joint",
+                AcceptJoint(joint_id, quantity),
+                Fen(worth),
+                msg("接受拼货报价 {mass} 公斤", mass=f"{kg(taken):,f}"),
+                f"joint:{joint_id}",
+                f"/joint/{joint_id}",
+                joint["lead"],
+            ),
+        )
         outcomes = await make_deals(
             [
                 DealWish(
@@ -130,6 +148,12 @@ async def accept_joint(
         at=at,
     )
     return accepted.deal_ids
+
+
+@approvable("accept_joint", AcceptJoint)
+async def _accept_approved(wish: AcceptJoint, buyer_id: int, actor: Actor, at: datetime) -> str:
+    await accept_joint(joint_id=wish.joint_id, buyer_id=buyer_id, actor=actor, at=at, quantity=wish.quantity)
+    return f"/joint/{wish.joint_id}"
 
 
 async def reject_joint(

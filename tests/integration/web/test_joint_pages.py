@@ -1,0 +1,91 @@
+"""A joint offer from its lead's phone, over a neighbour's, to the buyer's desk."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from fixtures.factories import Factory, Member
+from market import clock
+from market.db.session import execute, fetch, fetch_value
+from tests.integration.web import shop
+from tests.integration.web.conftest import SignedInAs, faults
+
+
+def own_share(listing_id: int, **changed: Any) -> dict[str, Any]:
+    today = clock.today()
+    return {
+        "key": str(uuid4()),
+        "listing_id": str(listing_id),
+        "quantity": "400",
+        "quantity_unit": "kg",
+        "price": "1.50",
+        "price_unit": "kg",
+        "least": "300",
+        "least_unit": "kg",
+        "deliver_from": today.isoformat(),
+        "deliver_to": (today + timedelta(days=9)).isoformat(),
+        **changed,
+    }
+
+
+def share(listing_id: int) -> dict[str, Any]:
+    return {
+        "key": str(uuid4()),
+        "listing_id": str(listing_id),
+        "quantity": "200",
+        "quantity_unit": "kg",
+        "price": "1.40",
+        "price_unit": "kg",
+    }
+
+
+async def test_two_villages_and_a_buyer_go_the_whole_way(
+    factory: Factory, seller: Member, buyer: Member, browser_of: SignedInAs
+) -> None:
+    neighbour, third = await factory.member(role="secretary"), await factory.member(role="secretary")
+    await shop.stock_catalogue()
+    listings = [await shop.put_on_sale(each, kg=1_000) for each in (seller, neighbour, third)]
+    demand_id = await factory.demand(buyer, kg=1_000, produce="cabbage", title="求购大白菜")
+    await execute("UPDATE demand SET deliver_to = $1", clock.today() + timedelta(days=20))
+    lead, other, shopper = [await browser_of(each) for each in (seller, neighbour, buyer)]
+    bystander = await browser_of(third)
+
+    path = f"/demands/{demand_id}/joint"
+    assert f'href="{path}"' in (await lead.get(f"/demands/{demand_id}")).text
+    assert "怎么拼" in (await lead.get(path)).text
+    wrong = await lead.post(path, own_share(listings[0], quantity="1001"))
+    assert (wrong.status_code, set(faults(wrong))) == (422, {"quantity"})
+    started = await lead.post(path, own_share(listings[0], note="分两车"))
+    joint_id = await fetch_value("SELECT id FROM joint_offer")
+    page = f"/joint/{joint_id}"
+    assert started.headers["location"] == page
+    assert (await lead.post(path, own_share(listings[0]))).status_code == 409
+    assert (await shopper.get(page)).status_code == 404
+    assert "可以加入" in (await bystander.get(page)).text
+    assert (await bystander.post(f"{page}/submit")).status_code == 404
+
+    assert (await lead.post(f"{page}/shares", share(listings[1]))).headers["location"] == page
+    shares = await fetch("SELECT id FROM joint_share ORDER BY id")
+    asked = f"{page}/shares/{shares[1]['id']}"
+    assert f'action="{asked}/confirm"' in (await other.get(page)).text
+    assert (await lead.post(f"{page}/submit")).status_code == 409
+    assert (await other.post(f"{asked}/confirm")).headers["location"] == page
+    assert (await bystander.post(f"{page}/shares", share(listings[2]))).headers["location"] == page
+    third_share = await fetch_value("SELECT max(id) FROM joint_share")
+    assert f"{page}/shares/{third_share}/admit" in (await lead.get(page)).text
+    await lead.post(f"{page}/shares/{third_share}/refuse")
+    await lead.post(f"{page}/submit")
+
+    for address in (page, f"/demands/{demand_id}", f"/demands/{demand_id}/offers", "/bids"):
+        assert "PH-" in (await shopper.get(address)).text
+    seen = await shopper.get(f"{page}?lang=en")
+    for words in ("With the buyer", "Accept the joint offer", "分两车", "880"):
+        assert words in seen.text
+    few = await shopper.post(f"{page}/accept", {"quantity": "100", "quantity_unit": "kg"})
+    assert (few.status_code, set(faults(few))) == (422, {"quantity"})
+    taken = await shopper.post(f"{page}/accept", {"quantity": "300", "quantity_unit": "kg"})
+    assert taken.headers["location"] == page
+    deals = await fetch("SELECT id, quantity, price FROM deal ORDER BY id")
+    assert [(deal["quantity"], deal["price"]) for deal in deals] == [(200_000, 150), (100_000, 140)]
+    assert "联合交货 PH-" in (await other.get(f"/deals/{deals[1]['id']}")).text
+    assert (await other.get(f"/deals/{deals[0]['id']}")).status_code == 404
