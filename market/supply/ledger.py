@@ -55,3 +55,26 @@ async def ledger_of_lot(*, lot_id: int, owner_id: int, limit: int = 500) -> list
         owner_id,
         limit,
     )
+
+
+class Movement(LedgerLine, frozen=True, kw_only=True):
+    """A line of the ledger of any of an owner's lots."""
+
+    lot: int
+    produce: str
+    produce_en: str
+
+
+async def movements_of(*, owner_id: int, limit: int = 100_000) -> list[Movement]:
+    """Return the newest lines of the ledgers of all of an owner's lots."""
+    return await fetch_into(
+        Movement,
+        _LINES.replace(
+            "FROM stock_entry",
+            ", lot.id AS lot, produce.zh AS produce, produce.en AS produce_en\nFROM stock_entry",
+        )
+        + "JOIN produce ON produce.code = lot.produce WHERE lot.owner = $1"
+        " ORDER BY stock_entry.id DESC LIMIT $2",
+        owner_id,
+        limit,
+    )

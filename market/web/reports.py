@@ -87,7 +87,8 @@ class Filters(msgspec.Struct, frozen=True):
         return self == Filters()
 
 
-def _filters(request: WebRequest) -> Filters:
+def filters_of(request: WebRequest) -> Filters:
+    """Return what the address asks for; nonsense is left out."""
     asked = request.query_params
     return Filters(
         state=asked["state"] if asked.get("state") in CONTRACT.states else "",
@@ -101,7 +102,7 @@ def _filters(request: WebRequest) -> Filters:
 @get("/town/deals", guards=OFFICIAL)
 async def ledger(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """List the town's deals; intended, signed, delivered and paid are counted apart."""
-    filters = _filters(request)
+    filters = filters_of(request)
     deals = await deals_of(organisation_id=viewer.organisation_id, limit=100_000)
     found = [each for each in deals if filters.keep(each)]
     pages = max(1, -(-len(found) // _ROWS))
@@ -143,7 +144,7 @@ def _query(filters: Filters) -> str:
 @get("/town/deals.csv", guards=OFFICIAL)
 async def ledger_file(request: WebRequest, viewer: SignedIn) -> Response[bytes]:
     """Return the deals that the filters keep, for a spreadsheet program."""
-    filters = _filters(request)
+    filters = filters_of(request)
     deals = [
         each
         for each in await deals_of(organisation_id=viewer.organisation_id, limit=100_000)

@@ -1,0 +1,143 @@
+"""What people take away as workbooks: the columns of each noun. Whose rows they are the caller knows."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from market.bids.queries import BidRow
+from market.bids.rules import BID
+from market.cases import rules as cases
+from market.cases.queries import CaseRow
+from market.clock import CHINA
+from market.deals.queries import DealRow
+from market.deals.rules import CANCELLED, CONTRACT
+from market.exchange.ledger import SOURCES
+from market.exchange.tables import Column, workbook
+from market.followup import rules as followup
+from market.followup.rules import Entry
+from market.i18n import Language, msg
+from market.supply.ledger import Movement
+from market.supply.rules import STOCK_KINDS
+from market.supply.stock_rules import CORRECTIONS
+
+
+def _field(name: str) -> Callable[[Any, Language], Any]:
+    return lambda row, _: getattr(row, name)
+
+
+def _named(name: str) -> Callable[[Any, Language], str]:
+    """Return the reader's own language where there is one: ``name`` or ``name_en``."""
+
+    def of(row: Any, language: Language) -> str:
+        english = getattr(row, f"{name}_en", None)
+        return (english if language == "en" and english else getattr(row, name)) or ""
+
+    return of
+
+
+_SELLER = Column(msg("卖方"), "text", _named("seller_name"))
+_BUYER = Column(msg("买方"), "text", _named("buyer_name"))
+_GOODS = Column(msg("货品"), "text", _named("title"), 30)
+
+LEDGER = (
+    Column(msg("类别"), "text", lambda row, _: followup.KINDS[row.kind], 10),
+    Column(msg("日期"), "day", _field("on")),
+    Column(msg("合同编号"), "text", _field("number")),
+    _GOODS,
+    Column(msg("品类"), "text", _named("produce_name"), 14),
+    Column(msg("镇"), "text", _named("town_name")),
+    _SELLER,
+    _BUYER,
+    Column(
+        msg("来源"), "text", lambda row, _: followup.SOURCES.get(row.source, followup.SOURCES["other"]), 12
+    ),
+    Column(msg("来源编号"), "whole", _field("source_id")),
+    Column(msg("对接会"), "text", _named("meeting_title"), 30),
+    Column(msg("数量（公斤）"), "kg", lambda row, _: None if row.kind == "payment" else row.grams),
+    Column(msg("单价（元/公斤）"), "price", lambda row, _: None if row.kind == "payment" else row.price),
+    Column(msg("金额（元）"), "yuan", _field("fen")),
+)
+DEALS = (
+    Column(msg("合同编号"), "text", _field("number")),
+    Column(msg("日期"), "day", lambda row, _: row.created_at.astimezone(CHINA).date()),
+    _GOODS,
+    _SELLER,
+    _BUYER,
+    Column(
+        msg("数量（公斤）"), "kg", lambda row, _: row.quantity if row.state == CANCELLED else row.standing
+    ),
+    Column(msg("单价（元/公斤）"), "price", _field("price_now")),
+    Column(msg("金额（元）"), "yuan", _field("worth")),
+    Column(msg("终止数量（公斤）"), "kg", _field("ended")),
+    Column(msg("状态"), "text", lambda row, _: CONTRACT.label(row.state), 12),
+    Column(msg("来源"), "text", lambda row, _: SOURCES.get(row.source, row.source), 14),
+    Column(msg("交货开始"), "day", _field("deliver_from")),
+    Column(msg("交货截止"), "day", _field("deliver_to")),
+    Column(msg("已交货（公斤）"), "kg", _field("delivered")),
+    Column(msg("已验收货款（元）"), "yuan", _field("invoiced")),
+    Column(msg("已回款（元）"), "yuan", _field("paid")),
+)
+_SIDES = {"seller": msg("卖方"), "buyer": msg("买方")}
+BIDS = (
+    Column(msg("编号"), "whole", _field("id")),
+    Column(msg("日期"), "moment", _field("created_at")),
+    _GOODS,
+    _SELLER,
+    _BUYER,
+    Column(msg("谁出的"), "text", lambda row, _: _SIDES[row.author], 10),
+    Column(msg("数量（公斤）"), "kg", _field("quantity")),
+    Column(msg("单价（元/公斤）"), "price", _field("price")),
+    Column(msg("交货开始"), "day", _field("deliver_from")),
+    Column(msg("交货截止"), "day", _field("deliver_to")),
+    Column(msg("状态"), "text", lambda row, _: BID.label(row.state), 12),
+    Column(msg("原因"), "text", lambda row, lang: (row.reason_en if lang == "en" else row.reason_zh) or ""),
+    Column(msg("合同"), "whole", _field("deal")),
+)
+STOCK = (
+    Column(msg("时间"), "moment", _field("at")),
+    Column(msg("批次"), "whole", _field("lot")),
+    Column(msg("货品"), "text", _named("produce"), 18),
+    Column(msg("变动"), "text", lambda row, _: STOCK_KINDS[row.kind], 14),
+    Column(msg("可卖变动（公斤）"), "kg", _field("change")),
+    Column(msg("可卖剩余（公斤）"), "kg", _field("remaining")),
+    Column(msg("实物变动（公斤）"), "kg", _field("moved")),
+    Column(msg("存放地方"), "text", _field("storage_name")),
+    Column(msg("合同编号"), "text", _field("deal_number")),
+    Column(msg("原因"), "text", lambda row, _: CORRECTIONS.get(row.reason, "")),
+    Column(msg("备注"), "text", _field("note"), 30),
+)
+CASES = (
+    Column(msg("编号"), "whole", _field("id")),
+    _GOODS,
+    _SELLER,
+    Column(msg("镇"), "text", _named("town_name")),
+    Column(msg("还剩（公斤）"), "kg", _field("remaining")),
+    Column(msg("卡住自"), "day", _field("stuck_since")),
+    Column(msg("立案原因"), "text", lambda row, _: cases.CAUSES[row.cause]),
+    Column(msg("级别"), "text", lambda row, _: cases.LEVELS[row.level], 10),
+    Column(msg("责任单位"), "text", _named("owner_name")),
+    Column(msg("责任人"), "text", _field("in_charge"), 12),
+    Column(msg("期限"), "day", _field("due_on")),
+    Column(msg("状态"), "text", lambda row, _: cases.CASE.label(row.state), 10),
+    Column(msg("销号原因"), "text", lambda row, _: cases.REASONS[row.reason] if row.reason else ""),
+    Column(msg("日志条数"), "whole", _field("entries")),
+)
+
+
+def ledger_book(rows: Sequence[Entry], language: Language) -> bytes:
+    return workbook(name=msg("跟进台账"), columns=LEDGER, rows=rows, language=language)
+
+
+def deals_book(rows: Sequence[DealRow], language: Language) -> bytes:
+    return workbook(name=msg("成交台账"), columns=DEALS, rows=rows, language=language)
+
+
+def bids_book(rows: Sequence[BidRow], language: Language) -> bytes:
+    return workbook(name=msg("报价"), columns=BIDS, rows=rows, language=language)
+
+
+def stock_book(rows: Sequence[Movement], language: Language) -> bytes:
+    return workbook(name=msg("库存台账"), columns=STOCK, rows=rows, language=language)
+
+
+def cases_book(rows: Sequence[CaseRow], language: Language) -> bytes:
+    return workbook(name=msg("心病台账"), columns=CASES, rows=rows, language=language)
