@@ -26,7 +26,7 @@ EXPECTED = {
     "guest": {"/", "/sign-in", "/listings", "/listings/*"},
     "secretary": {
         *("/selling/stock", "/selling/stock/places/new", "/selling/lots/*", "/selling/lots/*/households"),
-        *("/", "/selling", "/selling/new", "/selling/*", "/selling/*/terms", "/selling/*/why", "/bids"),
+        *("/", "/selling", "/selling/new", "/selling/*", "/selling/*/terms", "/selling/*/way", "/selling/*/why", "/bids"),
         *("/matches", "/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices", "/account"),
         *("/meetings/*/wishes", "/meetings/*/talks/*", "/meetings/*/after", "/meetings/*/tour"),
         *("/cases", "/cases/new", "/cases/*"),
