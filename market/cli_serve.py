@@ -173,7 +173,7 @@ def _announce(host: str, port: int, logins: list[Any], lang: Language) -> None:
     if not answers(host, port, patience=_PATIENCE):
         say(msg("网页在 {seconds} 秒内没有应答，请看上面的错误。", seconds=_PATIENCE), lang, error=True)
         return
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104  compared, not listened on
     say(msg("田头 Tiantou 已经开张：{address}", address=f"http://{shown}:{port}/"), lang)
     if logins:
         say(msg("示范账号（账号 / 密码）："), lang)
@@ -185,7 +185,7 @@ def _announce(host: str, port: int, logins: list[Any], lang: Language) -> None:
 
 def answers(host: str, port: int, *, patience: float) -> bool:
     """Ask for the first page until it comes, for ``patience`` seconds at most."""
-    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not listened on
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         asked = http.client.HTTPConnection(target, port, timeout=5)

@@ -167,7 +167,7 @@ async def _move(invitation_id: int, move: str, viewer: Viewer) -> str:
     row = await fetch_row(
         f"""SELECT account_invitation.state FROM account_invitation
             JOIN organisation ON organisation.id = account_invitation.organisation
-            WHERE {KEPT} AND account_invitation.id = $4 FOR UPDATE OF account_invitation""",  # noqa: S608
+            WHERE {KEPT} AND account_invitation.id = $4 FOR UPDATE OF account_invitation""",  # noqa: S608  words of ours; values are parameters
         *scope(viewer),
         invitation_id,
     )

@@ -69,7 +69,7 @@ async def organisations_kept_by(viewer: Viewer) -> list[KeptOrganisation]:
         f"""SELECT {_COLUMNS} FROM organisation WHERE {KEPT}
             ORDER BY organisation.id <> $1,
               EXISTS (SELECT FROM membership WHERE membership.organisation = organisation.id),
-              organisation.kind, organisation.id""",  # noqa: S608
+              organisation.kind, organisation.id""",  # noqa: S608  words of ours; values are parameters
         *scope(viewer),
     )
 
@@ -78,7 +78,7 @@ async def organisation_kept_by(viewer: Viewer, *, organisation_id: int) -> KeptO
     """Raises: NotFound: the viewer does not look after it."""
     rows = await fetch_into(
         KeptOrganisation,
-        f"SELECT {_COLUMNS} FROM organisation WHERE {KEPT} AND organisation.id = $4",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM organisation WHERE {KEPT} AND organisation.id = $4",  # noqa: S608  words of ours; values are parameters
         *scope(viewer),
         organisation_id,
     )

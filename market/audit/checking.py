@@ -205,7 +205,7 @@ async def _named(faults: list[Fault]) -> list[Fault]:
     named: dict[Fault, Fault] = {}
     for subject in dict.fromkeys(each.subject for each in edited):
         rows = await fetch(
-            f"SELECT * FROM ({_ROWS}) AS found WHERE id IS NOT NULL LIMIT {_LONGEST_SEARCHED + 1}",  # noqa: S608
+            f"SELECT * FROM ({_ROWS}) AS found WHERE id IS NOT NULL LIMIT {_LONGEST_SEARCHED + 1}",  # noqa: S608  words of ours; values are parameters
             subject,
         )
         if len(rows) > _LONGEST_SEARCHED:

@@ -118,7 +118,7 @@ async def thread_of(*, bid_id: int, organisation_id: int) -> list[BidRow]:
                 SELECT id FROM before WHERE parent IS NULL
                 UNION ALL SELECT bid.id FROM bid JOIN turn ON bid.parent = turn.id)
             {_BID} JOIN turn ON turn.id = bid.id
-            WHERE $2 IN (bid.buyer, listing.owner) ORDER BY bid.id""",  # noqa: S608
+            WHERE $2 IN (bid.buyer, listing.owner) ORDER BY bid.id""",  # noqa: S608  words of ours; values are parameters
         bid_id,
         organisation_id,
     )

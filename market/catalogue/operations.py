@@ -96,7 +96,7 @@ async def _upsert(table: str, key: str, columns: str, source: str, *values: obje
                 WHERE ({", ".join(f"kept.{c}" for c in changing)})
                     IS DISTINCT FROM ({", ".join(f"excluded.{c}" for c in changing)})
                 RETURNING 1)
-            SELECT count(*) FROM written""",  # noqa: S608
+            SELECT count(*) FROM written""",  # noqa: S608  words of ours; values are parameters
         *values,
     )
     return written
@@ -233,14 +233,14 @@ async def _load_grades(entries: Sequence[GradeEntry]) -> int:
     changed = await execute(
         f"""UPDATE grade SET zh = given.zh, en = given.en FROM {given}
             WHERE grade.level = given.level
-              AND (grade.zh, grade.en) IS DISTINCT FROM (given.zh, given.en)""",  # noqa: S608
+              AND (grade.zh, grade.en) IS DISTINCT FROM (given.zh, given.en)""",  # noqa: S608  words of ours; values are parameters
         levels,
         zh,
         en,
     )
     added = await execute(
         f"""INSERT INTO grade (level, zh, en) SELECT level, zh, en FROM {given}
-            WHERE NOT EXISTS (SELECT FROM grade WHERE grade.level = given.level) ORDER BY level""",  # noqa: S608
+            WHERE NOT EXISTS (SELECT FROM grade WHERE grade.level = given.level) ORDER BY level""",  # noqa: S608  words of ours; values are parameters
         levels,
         zh,
         en,
@@ -289,7 +289,7 @@ async def _require(table: str, codes: set[str]) -> None:
         return
     missing = await fetch(
         f"""SELECT code FROM unnest($1::text[]) AS wanted(code)
-            WHERE NOT EXISTS (SELECT FROM {table} WHERE {table}.code = wanted.code) ORDER BY code""",  # noqa: S608
+            WHERE NOT EXISTS (SELECT FROM {table} WHERE {table}.code = wanted.code) ORDER BY code""",  # noqa: S608  words of ours; values are parameters
         sorted(codes),
     )
     if missing:

@@ -78,7 +78,7 @@ def run_as(
         "PGTZ": "UTC",
     }
     with tempfile.TemporaryFile("w+") as output:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(  # noqa: S603  a program of ours, no shell
             command,
             stdin=subprocess.DEVNULL if not told else None,
             input=told or None,
@@ -173,7 +173,7 @@ def socket_folder(cluster: Path, user: User) -> Path:
     else:
         mark = hashlib.sha256(os.fsencode(cluster)).hexdigest()[:16]
         runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-        base = Path(runtime if runtime and not user.drop and os.path.isdir(runtime) else "/tmp")  # noqa: S108
+        base = Path(runtime if runtime and not user.drop and os.path.isdir(runtime) else "/tmp")  # noqa: S108  the fallback of the runtime folder; ours alone by its mode
         path = base / f"tiantou-{user.uid}-{mark}"
     try:
         _owned_folder(path, user)

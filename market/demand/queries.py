@@ -151,7 +151,7 @@ async def open_demands(filters: DemandFilters, viewer_org: int | None = None) ->
     rows = await fetch_into(
         DemandCard,
         f"""SELECT {_CARD}, demand.buyer IS NOT DISTINCT FROM $9::bigint AS mine {_FROM} {_OPEN}
-            ORDER BY {_ORDER[filters.sort]} LIMIT $10 OFFSET $11""",  # noqa: S608
+            ORDER BY {_ORDER[filters.sort]} LIMIT $10 OFFSET $11""",  # noqa: S608  words of ours; values are parameters
         filters.category,
         *given,
         viewer_org,
@@ -180,7 +180,7 @@ async def demand_page(demand_id: int, viewer: int | None) -> DemandDetails:
                     EXISTS (SELECT FROM deal WHERE deal.demand = demand.id AND deal.seller = $2)
                     OR EXISTS (SELECT FROM bid JOIN listing ON listing.id = bid.listing
                         WHERE bid.demand = demand.id AND bid.answers = 'demand' AND listing.owner = $2)
-                    OR EXISTS (SELECT FROM match WHERE match.demand = demand.id AND match.seller = $2)))""",  # noqa: S608
+                    OR EXISTS (SELECT FROM match WHERE match.demand = demand.id AND match.seller = $2)))""",  # noqa: S608  words of ours; values are parameters
         demand_id,
         viewer,
     )
@@ -205,6 +205,6 @@ async def demands_of(buyer: int) -> list[OwnDemand]:
             ) AS made ON true
             WHERE demand.buyer = $1
             ORDER BY demand.state NOT IN ('draft', 'published', 'closed'), demand.created_at DESC,
-                demand.id DESC""",  # noqa: S608
+                demand.id DESC""",  # noqa: S608  words of ours; values are parameters
         buyer,
     )

@@ -29,7 +29,7 @@ async def already_in(noun: Noun, organisation_id: int, keys: Sequence[str]) -> M
         f"""SELECT replay.key, made.id FROM replay
             JOIN {noun} AS made ON made.id = (replay.reply->>'{noun}_id')::bigint
             WHERE replay.actor IN (SELECT person FROM membership WHERE organisation = $1)
-              AND replay.key = ANY($2::text[]) AND made.{_OWNER[noun]} = $1""",  # noqa: S608
+              AND replay.key = ANY($2::text[]) AND made.{_OWNER[noun]} = $1""",  # noqa: S608  words of ours; values are parameters
         organisation_id,
         list(keys),
     )

@@ -108,7 +108,7 @@ async def demand_findings_of(*, demand_id: int, buyer_id: int) -> list[DemandFin
     rows = await fetch(
         f"""{_OF_DEMANDS} WHERE found.demand = $1 AND demand.buyer = $2 AND run.id = {_NEWEST}
             AND run.id = (SELECT max(last.run) FROM demand_diagnosis last WHERE last.demand = $1)
-            ORDER BY found.rank""",  # noqa: S608
+            ORDER BY found.rank""",  # noqa: S608  words of ours; values are parameters
         demand_id,
         buyer_id,
     )

@@ -41,7 +41,7 @@ _LOTS = f"""SELECT listing.id, listing.owner, lot.produce, lot.grade, listing.as
      AND ($1::bigint IS NULL OR $1 IN (organisation.town, organisation.id))
      AND ($3::text IS NULL OR lot.produce = $3)
      AND lot.remaining > coalesce(promised.grams, 0)
-   ORDER BY listing.id"""  # noqa: S608
+   ORDER BY listing.id"""  # noqa: S608  words of ours; values are parameters
 #: $1: the day; $2: the produce, any where it is null.
 _DEMANDS = """SELECT demand.id, demand.buyer, demand.produce, demand.min_grade, demand.ceiling, demand.lat,
           demand.lon, demand.deliver_from, demand.deliver_to, demand.min_order, demand.requires,
@@ -148,7 +148,7 @@ async def possible_pairs(*, town_id: int, on: date) -> int:
                  GROUP BY lot.produce) lots
            JOIN (SELECT produce, count(*) AS number FROM demand
                  WHERE state = 'published' AND deliver_to >= $2 AND open > 0
-                 GROUP BY produce) demands ON demands.produce = lots.produce""",  # noqa: S608
+                 GROUP BY produce) demands ON demands.produce = lots.produce""",  # noqa: S608  words of ours; values are parameters
         town_id,
         on,
     )

@@ -122,7 +122,7 @@ LEFT JOIN transformation ON transformation.id = lot.made_by
 LEFT JOIN LATERAL (SELECT id, state, title, title_en FROM listing WHERE listing.lot = lot.id
     ORDER BY id DESC LIMIT 1) AS newest ON true
 WHERE lot.owner = $1
-"""  # noqa: S608
+"""  # noqa: S608  words of ours; values are parameters
 
 
 async def lots_of(owner: int) -> list[LotRow]:
@@ -182,7 +182,7 @@ async def makings_of(lot_id: int, owner: int) -> list[Making]:
                      FROM lot AS made JOIN produce ON produce.code = made.produce
                      WHERE made.made_by = transformation.id), '[]') AS made
             FROM transformation JOIN lot ON lot.id = transformation.source
-            WHERE source = $1 AND lot.owner = $2 ORDER BY transformation.id""",  # noqa: S608
+            WHERE source = $1 AND lot.owner = $2 ORDER BY transformation.id""",  # noqa: S608  words of ours; values are parameters
         lot_id,
         owner,
     )

@@ -115,7 +115,7 @@ JOIN organisation AS seller ON seller.id = listing.owner
 LEFT JOIN organisation AS town ON town.id = seller.town
 LEFT JOIN division ON division.code = lot.division
 WHERE listing.id = $1 AND
-"""  # noqa: S608
+"""  # noqa: S608  words of ours; values are parameters
 
 #: Who may see a listing: everybody what is on sale; its owner all; the town that looks after the owner
 #: all but drafts; and whoever has bid on it or bought of it, what has been withdrawn since.
@@ -150,7 +150,7 @@ async def picture(
         PictureFile,
         f"""SELECT {"thumb" if size == "thumb" else "image"} AS content, content_hash FROM picture
             WHERE lot = $1 AND position = $4
-              AND EXISTS (SELECT FROM listing WHERE listing.lot = $1 AND {_VISIBLE})""",  # noqa: S608
+              AND EXISTS (SELECT FROM listing WHERE listing.lot = $1 AND {_VISIBLE})""",  # noqa: S608  words of ours; values are parameters
         lot,
         viewer,
         list(PUBLIC),
@@ -236,7 +236,7 @@ async def listings_of(owner: int, *, today: date) -> list[OwnListing]:
         OwnListing,
         f"""SELECT * FROM ({_OWN} WHERE listing.owner = $1) AS own
             ORDER BY state NOT IN ('draft', 'pending', 'published', 'suspended'),
-                open_bids = 0, available_to, listing_id""",  # noqa: S608
+                open_bids = 0, available_to, listing_id""",  # noqa: S608  words of ours; values are parameters
         owner,
         today,
     )
