@@ -146,3 +146,4 @@ async def forget_expired(*, at: datetime) -> None:
     """Delete sessions that are over, and tries that no limit looks at any more."""
     await forget_sessions(at=at)
     await forget_tries(at=at)
+    await execute("DELETE FROM recovery WHERE state = 'asked' AND expires_at <= $1", at)

@@ -29,6 +29,7 @@ from market.accounts.keeping import (
     people_of,
 )
 from market.accounts.lifecycle import ACCOUNT_INVITATION
+from market.accounts.recovery import recoveries_kept_by
 from market.accounts.rules import Viewer
 from market.errors import Invalid, NotAllowed
 from market.i18n import msg
@@ -63,6 +64,7 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
         request,
         "people/index.html",
         invitations=await invitations_kept_by(viewer, at=now),
+        recoveries=await recoveries_kept_by(viewer, at=now),
         organisations=await organisations_kept_by(viewer),
         kinds=rules.KINDS,
         ROLES=rules.ROLES,

@@ -100,7 +100,7 @@ async def test_second_factor_is_asked_for_and_each_code_is_taken_once(
     assert (await own.post("/account/second-factor/drop", {"password": PASSWORD})).status_code == 303
     assert (await new_browser().sign_in(buyer)).headers["location"] == "/"
     recorded = await history(subjects=[f"person:{buyer.person_id}"])
-    assert [each.action for each in recorded] == [
+    assert [each.action for each in recorded if each.action.startswith(("second_", "backup_"))] == [
         "second_factor_on",
         "backup_codes_renewed",
         "second_factor_off",

@@ -140,6 +140,11 @@ async def test_only_who_looks_after_an_organisation_invites_into_it(
         form = {"role": role, "name": "某人", "phone": PHONE}
         assert (await own.post(f"/people/organisations/{village.organisation_id}", form)).status_code == 422
     colleague = await factory.member(role="buyer")
+    await execute(  # with a manager there, a buyer looks after nobody
+        "INSERT INTO membership (person, organisation, role) VALUES ($1, $2, 'manager')",
+        official.person_id,
+        colleague.organisation_id,
+    )
     assert (await (await browser_of(colleague)).get("/people")).status_code == 403
 
 
