@@ -13,6 +13,8 @@ from market.cases.rounds import round_of_cases
 from market.db.jobs import Run, enqueue, forget_finished, job
 from market.db.session import transaction
 from market.deals.breach import lapse_cases
+from market.deals.frames.calling import expire_calls
+from market.deals.frames.operations import round_of_frames
 from market.demand.operations import close_overdue
 from market.documents.operations import forget_bundles
 from market.matching.agreement import expire_matches
@@ -21,6 +23,7 @@ from market.matching.run_jobs import fail_abandoned
 from market.meetings.following import round_after_meetings
 from market.meetings.reminding import expire_invitations
 from market.notices.sending import forget_sent
+from market.organisations.approving import expire_approvals
 from market.organisations.expiring import end_verification as end_verification  # these jobs too
 from market.privacy import own_data as own_data  # whoever runs upkeep makes copies too
 from market.privacy.retention import keep_to_periods
@@ -49,7 +52,10 @@ async def round_of_upkeep(_: Run) -> None:
     await expire_bids(at=at)
     await free_to_bid(None, at=at)
     await expire_matches(at=at)
+    await expire_calls(at=at)
+    await round_of_frames(at=at)
     await lapse_cases(at=at)
+    await expire_approvals(at=at)
     await fail_abandoned(at=at)
     await expire_invitations(today=today)
     await round_after_meetings(at=at)

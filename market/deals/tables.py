@@ -1,7 +1,7 @@
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
-from market.db.columns import binary, day, document, moment, number, reference, text, whole
+from market.db.columns import binary, day, document, moment, number, numbers, reference, text, whole
 from market.demand.tables import Demand
 from market.supply.tables import Listing
 
@@ -20,7 +20,7 @@ class Deal(Table, tablename="deal"):
     quantity = whole()
     #: Fen per kg at the farm gate.
     price = whole()
-    #: bid, match or appointment: what it came from ...
+    #: bid, offer, joint, call_off, match or appointment: what it came from ...
     source = text()
     #: ... and its number there. A source makes one deal at most.
     source_id = whole()
@@ -166,3 +166,79 @@ class FulfilmentReply(Table, tablename="fulfilment_reply"):
     person = reference("Person", null=True)
     words = text()
     created_at = moment()
+
+
+class Frame(Table, tablename="frame"):
+    """A framework agreement (框架协议). What is called off of it never exceeds what was agreed."""
+
+    id = number()
+    #: e.g. KJ-20261129-0007.
+    number = text(unique=True)
+    seller = reference("Organisation")
+    buyer = reference("Organisation")
+    produce = reference("Produce")
+    min_grade = whole(default=0)
+    #: Grams in all.
+    total = whole()
+    #: Grams of batches that wait for the seller or were confirmed. Changed under the row's lock.
+    called = whole(default=0)
+    #: Grams of one batch at least.
+    least = whole(default=0)
+    #: Grams within a week of the agreement, counted from its first day; none: no limit.
+    most_per_week = whole(null=True)
+    #: Fen per kg at the farm gate.
+    price = whole()
+    #: Fen per kg below which no batch is sold, where each batch may have a price of its own; else none.
+    floor = whole(null=True)
+    #: Numbers of the buyer's sites that may be delivered to.
+    sites = numbers()
+    starts_on = day()
+    ends_on = day()
+    #: Days between a call and the first day of its delivery, at least.
+    notice_days = whole()
+    #: ``clauses.Terms`` of every batch.
+    terms = document()
+    note = text(default="")
+    state = text(index=True)
+    proposer = reference("Organisation")
+    reason = reference("Reason", null=True)
+    reason_note = text(default="")
+    seller_signed_at = moment(null=True)
+    seller_signed_by = reference("Person", null=True)
+    buyer_signed_at = moment(null=True)
+    buyer_signed_by = reference("Person", null=True)
+    created_by = reference("Person", null=True)
+    created_at = moment()
+    #: Until when the other side may sign.
+    expires_at = moment()
+    #: When both were told what is left, shortly before the end.
+    warned_at = moment(null=True)
+    frame_called_within = Check((called >= 0) & (called <= total), name="frame_called_within")
+    frame_price_positive = Check(price > 0, name="frame_price_positive")
+    frame_total_positive = Check(total > 0, name="frame_total_positive")
+    frame_window = Check(ends_on >= starts_on, name="frame_window")
+
+
+class CallOff(Table, tablename="call_off"):
+    """要货: one batch of a framework agreement. Confirmed, it becomes a contract with its own stock."""
+
+    id = number()
+    frame = reference(Frame)
+    #: Grams.
+    quantity = whole()
+    #: Fen per kg at the farm gate.
+    price = whole()
+    site = reference("Site")
+    deliver_from = day()
+    deliver_to = day()
+    note = text(default="")
+    state = text()
+    reason = reference("Reason", null=True)
+    reason_note = text(default="")
+    deal = reference(Deal, null=True)
+    created_by = reference("Person", null=True)
+    created_at = moment()
+    #: Until when the seller may confirm.
+    expires_at = moment()
+    call_off_quantity_positive = Check(quantity > 0, name="call_off_quantity_positive")
+    call_off_window = Check(deliver_to >= deliver_from, name="call_off_window")

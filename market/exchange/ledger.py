@@ -14,6 +14,7 @@ SOURCES: dict[str, Message] = {
     "bid": msg("出价成交"),
     "offer": msg("报价成交"),
     "joint": msg("拼货成交"),
+    "call_off": msg("框架要货"),
     "match": msg("撮合成交"),
     "appointment": msg("对接会成交"),
 }

@@ -29,6 +29,7 @@ from market.deals.unfair import LEVELS, advice_on
 from market.deals.wording import lines_of
 from market.errors import NotFound
 from market.i18n import Message, msg
+from market.organisations.approval_queries import waiting_on
 from market.units import Fen, FenPerKg, Gram, amount
 from market.web import fields
 from market.web.addresses import row_number
@@ -70,6 +71,7 @@ SOURCES: dict[str, Message] = {
     "bid": msg("出价成交"),
     "offer": msg("报价成交"),
     "joint": msg("拼货成交"),
+    "call_off": msg("框架要货"),
     "match": msg("撮合成交"),
     "appointment": msg("对接会成交"),
 }
@@ -171,6 +173,7 @@ async def draw(
         status=status,
         deal=deal,
         badges=await badges_of(deal.seller, deal.buyer),
+        waits=await waiting_on(f"deal:{deal.id}", organisation_id=viewer.organisation_id),
         side=side,
         produce=await produce_by_code(deal.produce),
         grade=grade,
