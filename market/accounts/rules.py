@@ -299,7 +299,9 @@ def is_phone(text: str) -> bool:
 
 
 def masked(phone: str) -> str:
-    """Return the number with its middle hidden, as people see it before both sides agreed."""
+    """Return the number with its middle hidden, as people see it before both sides agreed; "" of none."""
+    if not is_phone(phone):
+        return ""
     return f"{phone[:3]}****{phone[-4:]}"
 
 

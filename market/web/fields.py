@@ -341,11 +341,18 @@ def secret(
     )
 
 
-def phone(label: Message, *, hint: Message | None = None, optional: bool = False) -> Field:
-    """A mainland mobile number, 11 digits; +86, spaces and hyphens are taken off."""
+def phone(
+    label: Message, *, hint: Message | None = None, optional: bool = False, may_be_hidden: bool = False
+) -> Field:
+    """A mainland mobile number, 11 digits; +86, spaces and hyphens are taken off.
+
+    ``may_be_hidden``: one that we have shown with its middle hidden may come back as it is.
+    """
 
     def parse(typed: str, _: str) -> str:
         digits = _flat(typed).replace("-", "").removeprefix("+86")
+        if may_be_hidden and re.fullmatch(r"1[3-9][0-9]\*{4}[0-9]{4}", digits):
+            return digits
         if not re.fullmatch(r"1[3-9][0-9]{9}", digits):
             raise Wrong(msg("手机号要有 11 位，以 1 开头，例如 13800000000。"))
         return digits

@@ -8,6 +8,7 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts.limits import count_try
+from market.accounts.rules import masked
 from market.errors import Conflict, Invalid
 from market.i18n import Message, msg
 from market.meetings.invitation_queries import InviteeRow, LinkGone, about_of, invitee, invitee_of
@@ -57,7 +58,7 @@ def reply_form() -> Form:
     for n in range(1, MOST_PERSONS + 1):
         persons[f"name_{n}"] = fields.text(msg("姓名"), most=LONGEST_NAME, optional=True)
         persons[f"title_{n}"] = fields.text(msg("职务"), most=LONGEST_NAME, optional=True)
-        persons[f"phone_{n}"] = fields.phone(msg("手机号"), optional=True)
+        persons[f"phone_{n}"] = fields.phone(msg("手机号"), optional=True, may_be_hidden=True)
     return Form(
         answer=fields.choice(msg("您的答复"), ANSWERS, chips=True),
         **persons,
@@ -114,7 +115,7 @@ async def _answered(meeting: MeetingRow, invited: InviteeRow) -> Filled:
     }
     there = await attendees_of(meeting_id=meeting.id, organisation_id=invited.organisation)
     for n, person in enumerate(there[:MOST_PERSONS], 1):
-        values |= {f"name_{n}": person.name, f"title_{n}": person.title, f"phone_{n}": person.phone}
+        values |= {f"name_{n}": person.name, f"title_{n}": person.title, f"phone_{n}": masked(person.phone)}
     return reply_form().blank(**values)
 
 
@@ -182,6 +183,11 @@ async def answer(request: WebRequest, guest: Anybody, token: FromPath[str]) -> R
         meeting, invited = await opened(request, token)
         filled.check()
         values = filled.values
+        # whoever has the link sees numbers with their middle hidden; those that come back so stay as they are
+        known = {
+            masked(each.phone): each.phone
+            for each in await attendees_of(meeting_id=meeting.id, organisation_id=invited.organisation)
+        }
         shared = await reply(
             invitation_id=invited.id,
             version=invited.link_version,
@@ -192,7 +198,7 @@ async def answer(request: WebRequest, guest: Anybody, token: FromPath[str]) -> R
                         (
                             values[f"name_{n}"] or "",
                             values[f"title_{n}"] or "",
-                            values[f"phone_{n}"] or "",
+                            known.get(values[f"phone_{n}"] or "", values[f"phone_{n}"] or ""),
                         )
                         for n in range(1, MOST_PERSONS + 1)
                     ]
@@ -213,12 +219,8 @@ async def answer(request: WebRequest, guest: Anybody, token: FromPath[str]) -> R
         return await _draw(request, token, meeting, invited, told, status=409)
     done = msg("已回复：{answer}。", answer=ANSWERS[values["answer"]])
     if shared:
-        done = msg("已回复。{phone} 也代表另一家到会，两家的洽谈不会排在同一时段。", phone=_hidden(shared[0]))
+        done = msg("已回复。{phone} 也代表另一家到会，两家的洽谈不会排在同一时段。", phone=masked(shared[0]))
     return redirect(request, INVITATION_PATH + token, toast=done)
-
-
-def _hidden(phone: str) -> str:
-    return f"{phone[:3]}****{phone[-4:]}"
 
 
 @post(INVITATION_PATH + "{token:str}/delegate")
