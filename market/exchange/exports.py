@@ -14,6 +14,7 @@ from market.exchange.ledger import SOURCES
 from market.exchange.tables import Column, workbook
 from market.followup import rules as followup
 from market.followup.rules import Entry
+from market.followup.shelf_queries import ShelfRow
 from market.i18n import Language, msg
 from market.supply.ledger import Movement
 from market.supply.rules import STOCK_KINDS
@@ -121,6 +122,19 @@ CASES = (
     Column(msg("销号原因"), "text", lambda row, _: cases.REASONS[row.reason] if row.reason else ""),
     Column(msg("日志条数"), "whole", _field("entries")),
 )
+SHELF = (
+    Column(msg("商超"), "text", _named("chain_name")),
+    Column(msg("门店"), "text", _named("site_name")),
+    Column(msg("货品"), "text", _field("label"), 30),
+    Column(msg("品类"), "text", _named("produce_name"), 14),
+    _SELLER,
+    Column(msg("镇"), "text", _named("town_name")),
+    Column(msg("上架"), "day", _field("since")),
+    Column(msg("下架"), "day", _field("gone_on")),
+    Column(msg("货架价（元/公斤）"), "price", _field("price")),
+    Column(msg("最后看到"), "day", _field("seen_on")),
+    Column(msg("谁看到的"), "text", _named("seen_by_name")),
+)
 
 
 def ledger_book(rows: Sequence[Entry], language: Language) -> bytes:
@@ -141,3 +155,7 @@ def stock_book(rows: Sequence[Movement], language: Language) -> bytes:
 
 def cases_book(rows: Sequence[CaseRow], language: Language) -> bytes:
     return workbook(name=msg("心病台账"), columns=CASES, rows=rows, language=language)
+
+
+def shelf_book(rows: Sequence[ShelfRow], language: Language) -> bytes:
+    return workbook(name=msg("上架情况"), columns=SHELF, rows=rows, language=language)

@@ -11,9 +11,10 @@ from market import clock
 from market.bids.queries import bids_of
 from market.cases.queries import cases_of
 from market.deals.queries import deals_of
-from market.exchange.exports import bids_book, cases_book, deals_book, ledger_book, stock_book
+from market.exchange.exports import bids_book, cases_book, deals_book, ledger_book, shelf_book, stock_book
 from market.exchange.tables import MEDIA_TYPE, MOST_ROWS
 from market.followup.queries import entries_of
+from market.followup.shelf_queries import shelf_of
 from market.i18n import Language
 from market.supply.ledger import movements_of
 from market.web.cases import KEEPERS
@@ -22,6 +23,7 @@ from market.web.guards import SignedIn, WebRequest, require
 from market.web.language import language_of
 from market.web.reports import filters_of as deal_filters_of
 from market.web.runs import attachment
+from market.web.shelf import filters_of as shelf_filters_of
 
 
 async def book_of(
@@ -74,4 +76,12 @@ async def cases(request: WebRequest, viewer: SignedIn) -> Response[bytes]:
     return await book_of(request, "cases", cases_book, rows)
 
 
-routes: list[ControllerRouterHandler] = [ledger, deals, bids, stock, cases]
+@get("/shelf.xlsx", guards=FOLLOWERS)
+async def shelf(request: WebRequest, viewer: SignedIn) -> Response[bytes]:
+    """Return the shelves that the filters keep."""
+    filters = shelf_filters_of(request)
+    rows = [each for each in await shelf_of(organisation_id=viewer.organisation_id) if filters.keep(each)]
+    return await book_of(request, "shelf", shelf_book, rows)
+
+
+routes: list[ControllerRouterHandler] = [ledger, deals, bids, stock, cases, shelf]
