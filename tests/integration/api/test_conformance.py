@@ -1,7 +1,9 @@
 """Schemathesis over the OpenAPI document: whatever is sent, the answer is one that the document names.
 
-Requests go to the application on a real database, signed in as one of the three roles or not at all.
-Everything is derived from fixed seeds: a run tries the same requests as the one before.
+Requests go to the application on a real database, signed in as everybody in turn: each role that there is,
+and nobody. In the normal run the lesser roles share the operations among them; the soak run tries all of them
+everywhere, with many more requests. Everything is derived from fixed seeds: a run tries the same requests as
+the one before.
 """
 
 import asyncio
@@ -27,9 +29,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from fixtures.factories import Factory
+from fixtures.factories import Factory, Member
 from market import clock
-from market.accounts.rules import SYSTEM
+from market.accounts.operations import NewOrganisation, NewPerson, register_organisation, register_person
+from market.accounts.rules import ROLES, SYSTEM
 from market.api.inputs import MOST_ID
 from market.matching.operations import run_now
 
@@ -66,8 +69,15 @@ LEAST_REACHED = 40
 FILTERED = {"GET /api/v1/listings", "GET /api/v1/demands"}
 
 
+#: Who does most, and is tried everywhere; all other roles come after them.
+MAIN = ("secretary", "buyer", "official")
+Examples = tuple[int, int, int]
+#: Requests for each operation and person: as documented, near the small market, faulty; and when soaked.
+EXAMPLES, SOAKED = (1, 3, 2), (15, 40, 25)
+
+
 async def sessions(people: People, factory: Factory) -> list[str | None]:
-    """Fill a small market and return the tokens of a secretary, a buyer, an official, and nobody."""
+    """Fill a small market; return the tokens of those of ``MAIN``, nobody, and one of each other role."""
     official = await factory.member(role="official")
     town_id = official.organisation_id
     seller = await factory.member(role="secretary", town_id=town_id)
@@ -88,7 +98,28 @@ async def sessions(people: People, factory: Factory) -> list[str | None]:
     meeting = {"title": "对接会", "venue": "镇文化站", "held_on": clock.today(), "starts_at": 0}
     for _ in range(NEAR):
         assert (await callers[2].post("/meetings", meeting)).status_code == 201
-    return [*(caller.token for caller in callers), None]
+    return [*(caller.token for caller in callers), None, *await others(people, (seller, buyer, official))]
+
+
+async def others(people: People, main: tuple[Member, Member, Member]) -> list[str | None]:
+    """Return the tokens of one person of each further role, beside those who do most where that fits."""
+    seller, buyer, official = main
+    county = await register_organisation(
+        organisation=NewOrganisation(kind="county", name="县农业农村局", invented=True), at=clock.now()
+    )
+    homes = {"seller": seller, "cadre": seller, "manager": buyer, "administrator": official}
+    tokens: list[str | None] = []
+    for number, role in enumerate(sorted(set(ROLES) - set(MAIN))):
+        home = homes[role].organisation_id if role in homes else county
+        phone = f"1990002{number:04d}"
+        person_id = await register_person(
+            person=NewPerson(name=role, phone=phone, password_hash=None, invented=True),
+            organisation_id=home,
+            roles=frozenset({role}),
+            at=clock.now(),
+        )
+        tokens.append((await people.caller(Member(home, person_id, phone, role))).token)
+    return tokens
 
 
 class Trial:
@@ -111,17 +142,30 @@ class Trial:
         )
         return asyncio.run_coroutine_threadsafe(sending, self.loop).result(timeout=30)
 
-    def run(self, document: dict[str, Any], mode: GenerationMode, examples: int, checks: list[Any]) -> None:
-        """Try every operation with ``examples`` requests of everybody."""
+    def run(
+        self,
+        document: dict[str, Any],
+        mode: GenerationMode,
+        examples: int,
+        checks: list[Any],
+        *,
+        everybody: bool = False,
+    ) -> None:
+        """Try every operation with ``examples`` requests of each of ``MAIN``, of nobody, and of one more.
+
+        ``everybody``: of all roles.
+        """
+        most, rest = self.tokens[: len(MAIN) + 1], self.tokens[len(MAIN) + 1 :]
         config = SchemathesisConfig()
         config.projects.default.generation.with_security_parameters = False
-        for result in schemathesis.openapi.from_dict(document, config=config).get_all_operations():
+        operations = schemathesis.openapi.from_dict(document, config=config).get_all_operations()
+        for place, result in enumerate(operations):
             operation = result.ok()
             if operation.path in LEFT_OUT:
                 continue
 
             try:
-                for token in self.tokens:
+                for token in [*most, *(rest if everybody else [rest[place % len(rest)]])]:
                     self.attempts(operation, mode, examples, checks, token)
             except Unsatisfiable:
                 continue  # a request without input has no faulty form
@@ -186,14 +230,42 @@ async def document(people: People) -> dict[str, Any]:
     return served
 
 
-async def test_sound_requests_are_answered_as_documented(trial: Trial, document: dict[str, Any]) -> None:
-    await asyncio.to_thread(trial.run, document, GenerationMode.POSITIVE, 2, CONFORMS)
-    await asyncio.to_thread(trial.run, near(document), GenerationMode.POSITIVE, 5, CONFORMS)
+async def sound(
+    trial: Trial, document: dict[str, Any], examples: Examples, *, everybody: bool = False
+) -> None:
+    anything, close, _ = examples
+    for asked, count in ((document, anything), (near(document), close)):
+        await asyncio.to_thread(
+            trial.run, asked, GenerationMode.POSITIVE, count, CONFORMS, everybody=everybody
+        )
     assert trial.failures == []
     assert len(trial.succeeded()) >= LEAST_REACHED
 
 
-async def test_faulty_requests_are_refused_as_documented(trial: Trial, document: dict[str, Any]) -> None:
+async def faulty(
+    trial: Trial, document: dict[str, Any], examples: Examples, *, everybody: bool = False
+) -> None:
     checks = [*CONFORMS, negative_data_rejection]
-    await asyncio.to_thread(trial.run, document, GenerationMode.NEGATIVE, 3, checks)
+    await asyncio.to_thread(
+        trial.run, document, GenerationMode.NEGATIVE, examples[2], checks, everybody=everybody
+    )
     assert trial.failures == []
+
+
+async def test_sound_requests_are_answered_as_documented(trial: Trial, document: dict[str, Any]) -> None:
+    await sound(trial, document, EXAMPLES)
+
+
+async def test_faulty_requests_are_refused_as_documented(trial: Trial, document: dict[str, Any]) -> None:
+    await faulty(trial, document, EXAMPLES)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3_600)
+async def test_many_requests_of_every_role_are_answered_as_documented(
+    trial: Trial, document: dict[str, Any]
+) -> None:
+    await sound(trial, document, SOAKED, everybody=True)
+    await faulty(trial, document, SOAKED, everybody=True)
+    tried = sum(sum(seen.values()) for seen in trial.statuses.values())
+    print(f"{tried} requests of {len(trial.tokens)} people to {len(trial.statuses)} operations")
