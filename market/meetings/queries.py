@@ -105,6 +105,8 @@ class TopicRow(msgspec.Struct, frozen=True):
     title_en: str
     remaining: int
     ask: int
+    #: A round of bidding lasts: these goods cannot be signed for now.
+    in_round: bool
     demand: int | None
     demand_title: str | None
     demand_title_en: str | None
@@ -283,7 +285,9 @@ async def _appointments(where: str, *arguments: Any) -> list[AppointmentRow]:
     topics = await fetch_into(
         TopicRow,
         """SELECT topic.id, topic.appointment, topic.listing, listing.title, listing.title_en,
-                  lot.remaining, listing.ask, topic.demand, demand.title AS demand_title,
+                  lot.remaining, listing.ask,
+                  listing.way IN ('sealed', 'open') AND listing.opened_at IS NULL AS in_round,
+                  topic.demand, demand.title AS demand_title,
                   demand.title_en AS demand_title_en, demand.open AS demand_open, topic.match,
                   match.quantity AS proposed, match.worth,
                   offered_price(match.price, listing.way, listing.ask) / 100 AS proposed_price,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -156,6 +157,26 @@ async def test_talk_is_recorded_in_three_taps_with_the_matchs_figures(scene: Sce
     assert "当场签约" in (await scene.browser.get(page)).text
     ledger = (await scene.browser.get("/town/deals?source=appointment")).text
     assert ledger.count('<th scope="row">') == 1
+
+
+async def test_goods_in_a_round_are_not_signed_for_at_the_table(scene: Scene) -> None:
+    await scene.start()
+    page, topic = await scene.talk()
+    await execute("UPDATE listing SET way = 'sealed', closes_at = now() + interval '1 day'")
+    drawn = (await scene.browser.get(page)).text
+    assert "这一轮结束前不能签约" in drawn
+    sent = {"outcome": "signed", f"take_{topic}": "1", **terms_in(drawn, topic), "key": str(uuid4())}
+    refused = await scene.browser.post(page, sent)
+    assert refused.status_code == 409
+    assert "这批货正在密封报价或公开竞价，这一轮结束前不能另外成交" in refused.text
+    assert await fetch_value("SELECT count(*) FROM deal") == 0
+    # what was typed is still there, and an intent may be noted
+    assert terms_in(refused.text, topic) == terms_in(drawn, topic)
+    assert (await scene.browser.post(page, {**sent, "outcome": "intent"})).status_code == 303
+
+
+def terms_in(page: str, topic: int) -> dict[str, str]:
+    return dict(re.findall(rf'name="((?:quantity|price)_{topic})" value="([^"]+)"', page))
 
 
 WRONG_RESULTS: list[tuple[Form, str]] = [
