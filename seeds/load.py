@@ -190,6 +190,7 @@ async def load_demo(stage: case.Stage = "start") -> bool:
         await story.meet(loaded, people, began=began)
         await worries.keep_book(loaded, people, began=began)
         await shelves.fill_shelves(loaded, people, began=began)
+        await shelves.grow(loaded, people, began=began)
     return True
 
 

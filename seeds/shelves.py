@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from market import clock
 from market.deals.queries import deals_of
 from market.deals.rules import SIGNED
+from market.followup.capacity import NewEntry, note_capacity
 from market.followup.shelf_queries import stores_of
 from market.followup.shelf_rules import GONE, SEEN
 from market.followup.shelving import NewSighting, NewSpell, put_on_shelf, see
-from market.units import FenPerKg
+from market.units import GRAMS_PER_KG, FenPerKg, Gram
 from seeds.case import Case
 from seeds.story import People
 
@@ -39,6 +40,22 @@ async def fill_shelves(loaded: Case, people: People, *, began: datetime) -> None
             await _note(
                 deal.seller, deal.buyer, place, deal.produce, deal.title, deal.price, people, day, len(done)
             )
+
+
+async def grow(loaded: Case, people: People, *, began: datetime) -> None:
+    """Write down how the mill grew: as many tanks as before, then those of the case."""
+    mill, figures = loaded.story.pressing.mill, loaded.story.figures
+    days = clock.now() - began
+    for share, tanks in ((0, figures.tanks_before), (60, 15), (95, figures.tanks_after)):
+        at = began + days * share / 100
+        await note_capacity(
+            entry=NewEntry(
+                "tank", at.astimezone(clock.CHINA).date(), tanks, Gram(figures.tank_kg * GRAMS_PER_KG)
+            ),
+            organisation_id=people.organisations[mill],
+            actor=people.actor_of(people.organisations[mill]),
+            at=at,
+        )
 
 
 async def _note(

@@ -11,6 +11,8 @@ from market import clock
 from market.dashboard import queries as dashboard
 from market.deals.queries import DealRow, deals_of
 from market.deals.rules import ACTIVE, BOUND, PARTLY_SIGNED, PENDING
+from market.followup.capacity import capacities_of
+from market.followup.capacity_rules import KINDS
 from market.i18n import Language, Message, msg
 from market.matching.lifecycle import QUEUED, RUNNING
 from market.matching.queries import RunRow, open_proposals, runs_of
@@ -28,6 +30,7 @@ OFFICIAL = [require("official")]
 #: A meeting in one of these states is still ahead.
 _TO_PLAN = frozenset({"draft", "announced", "registration", "postponed"})
 _MOST_STUCK = 12
+_MOST_CAPACITIES = 6
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -218,6 +221,8 @@ async def overview(request: WebRequest, viewer: SignedIn) -> Response[str]:
             )
             for each in await dashboard.flows(town_id=town)
         ],
+        capacities=(await capacities_of(organisation_id=town))[:_MOST_CAPACITIES],
+        capacity_kinds=KINDS,
         obstacle=obstacle,
         big=lambda grams: formats.plain(tonnes(Gram(grams)), places=1),
         big_money=lambda fen: money_parts(Fen(fen), language),

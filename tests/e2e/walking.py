@@ -25,7 +25,7 @@ _NO_PAGE = re.compile(
 EXPECTED = {
     "guest": {"/", "/sign-in", "/listings", "/listings/*"},
     "secretary": {
-        *("/selling/stock", "/selling/stock/places/new", "/selling/lots/*", "/selling/lots/*/households"),
+        *("/capacity", "/selling/stock", "/selling/stock/places/new", "/selling/lots/*", "/selling/lots/*/households"),
         *("/", "/selling", "/selling/new", "/selling/*", "/selling/*/terms", "/selling/*/why", "/bids"),
         "/selling/*/way",
         *("/matches", "/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices", "/account"),
