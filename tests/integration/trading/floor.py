@@ -145,7 +145,7 @@ class Floor:
     def __init__(self, loop: asyncio.AbstractEventLoop, admin: asyncpg.Connection) -> None:
         self._loop = loop
         self._admin = admin
-        self._digests = ""
+        self._digests: Any = None
         self.now: datetime = STORY
         self.seen: dict[str, list[Record]] = {}
         self.made: dict[str, int] = {}
@@ -168,10 +168,15 @@ class Floor:
             row["tablename"]
             for row in await self._admin.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         ]
-        self._digests = " UNION ALL ".join(
-            f"SELECT '{name}' AS name, count(*) AS rows, sum(hashtextextended(t::text, 0)) AS hash"
-            f' FROM "{name}" t'
-            for name in tables
+        # a hundred small tables are read sooner than a plan for them is compiled
+        await self._admin.execute("SET jit = off; SET max_parallel_workers_per_gather = 0")
+        # prepared: it is too long for the driver to keep its plan by itself
+        self._digests = await self._admin.prepare(
+            " UNION ALL ".join(
+                f"SELECT '{name}' AS name, count(*) AS rows, sum(hashtextextended(t::text, 0)) AS hash"
+                f' FROM "{name}" t'
+                for name in tables
+            )
         )
         await self._look()
 
@@ -199,7 +204,7 @@ class Floor:
     async def digest(self) -> list[tuple[Any, ...]]:
         """Every table of the database, as how many rows it has and what they hash to."""
         # sorted: the database may look at them in any order
-        return sorted(tuple(row) for row in await self._admin.fetch(self._digests))
+        return sorted(tuple(row) for row in await self._digests.fetch())
 
     def attempt(
         self,
