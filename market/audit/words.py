@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from market.audit.looks import LOOK_REASONS
 from market.i18n import Message, msg
 
 #: Kind of subject (before the colon) -> its name.
@@ -30,6 +31,8 @@ SUBJECTS: dict[str, Message] = {
     "approval": msg("审批"),
     "retention": msg("到期删除"),
     "channel": msg("通知渠道"),
+    "frame": msg("框架合同"),
+    "shelf": msg("上架"),
 }
 #: What was done, as the record's code -> words.
 ACTIONS: dict[str, Message] = {
@@ -187,6 +190,22 @@ ACTIONS: dict[str, Message] = {
     "entry": msg("记日志"),
     "charge": msg("定责任和期限"),
     "correction": msg("更正"),
+    "visit": msg("跑市场、访客户"),
+    "sample": msg("送样试销"),
+    "terms": msg("调整价格或条件"),
+    "product": msg("改进产品或包装"),
+    "talk": msg("会商"),
+    "other": msg("其他"),
+    "opened": msg("立案"),
+    "climbed": msg("升级"),
+    "held_over": msg("再次上会"),
+    "assigned": msg("明确责任和期限"),
+    "decided": msg("联席会议定"),
+    "closed": msg("销号"),
+    "reopened": msg("重新立案"),
+    "put": msg("上架"),
+    "seen": msg("看到在架"),
+    "gone": msg("看到已下架"),
 }
 #: Part of a code -> what it is about; the rest of the code is looked up by itself.
 _PARTS: dict[str, Message] = {
@@ -234,6 +253,48 @@ DETAILS: dict[str, Message] = {
     "until": msg("截止"),
     "version": msg("版本"),
     "worth_fen": msg("金额"),
+    "about": msg("关于"),
+    "attendee": msg("到会人"),
+    "cause": msg("原因"),
+    "checked": msg("核对"),
+    "deals": msg("合同数"),
+    "due_on": msg("期限"),
+    "held_on": msg("日期"),
+    "invited": msg("邀请几家"),
+    "left_out": msg("没排上"),
+    "level": msg("级别"),
+    "matches": msg("建议数"),
+    "outcome": msg("结果"),
+    "owner": msg("责任单位编号"),
+    "sample": msg("样品"),
+    "source": msg("来源"),
+    "stops": msg("站数"),
+    "talks": msg("洽谈数"),
+    "told": msg("通知几家"),
+    "visited": msg("到访几站"),
+}
+#: Codes that stand as values of many deeds.
+VALUES: dict[str, Message] = {
+    "seller": msg("卖方"),
+    "buyer": msg("买方"),
+    "official": msg("镇里"),
+    "village": msg("村级"),
+    "town": msg("镇级"),
+    "county": msg("县级"),
+    "city": msg("市级"),
+    "must": msg("一定要见"),
+    "want": msg("想见"),
+    "may": msg("可以见"),
+    "never": msg("不见"),
+    "pending": msg("待签约"),
+    "partly_signed": msg("一方已签"),
+    "active": msg("履约中"),
+    "completed": msg("已完成"),
+    "terminated": msg("已终止"),
+    "cancelled": msg("已取消"),
+    "confirmed": msg("已确认"),
+    "contact": msg("签约后，让合同对方看到我的手机号"),
+    **LOOK_REASONS,
 }
 #: Which figures are grams, fen per kg and fen.
 GRAMS = frozenset({"grams", "quantity", "accepted", "loss", "min_order"})
@@ -289,7 +350,7 @@ def _flat(value: Any) -> Any:
     if isinstance(value, bool):
         return msg("是") if value else msg("否")
     if isinstance(value, list):
-        return "、".join(str(_flat(each)) for each in value)
+        return "、".join(str(each) for each in value)
     if isinstance(value, dict):
-        return "；".join(f"{name} {_flat(each)}" for name, each in value.items())
-    return value
+        return "；".join(f"{name} {each}" for name, each in value.items())
+    return VALUES.get(value, value) if isinstance(value, str) else value

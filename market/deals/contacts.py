@@ -8,9 +8,9 @@ from datetime import datetime
 
 import msgspec
 
-from market.accounts.looks import check_look
 from market.accounts.queries import contacts_of
 from market.accounts.rules import Actor, masked
+from market.audit.looks import check_look
 from market.audit.operations import record
 from market.db.session import transaction
 from market.deals import rules

@@ -4,8 +4,8 @@ from datetime import datetime
 
 import msgspec
 
-from market.accounts.looks import check_look
 from market.accounts.rules import Actor
+from market.audit.looks import check_look
 from market.audit.operations import record
 from market.db.session import fetch_into, transaction
 from market.errors import NotFound

@@ -7,8 +7,8 @@ import msgspec
 
 from market.accounts.keeping import KEPT, scope
 from market.accounts.leaving import give_number, rename
-from market.accounts.looks import check_look
 from market.accounts.rules import Actor, Viewer, is_phone
+from market.audit.looks import check_look
 from market.audit.operations import record
 from market.db.session import fetch, fetch_into, transaction
 from market.errors import Conflict, Invalid, NotFound

@@ -3,8 +3,8 @@
 from litestar import Response
 
 from market import clock
-from market.accounts.looks import LOOK_REASONS
 from market.accounts.rules import ROLES, Viewer
+from market.audit.looks import LOOK_REASONS
 from market.audit.queries import history
 from market.bids.joint.queries import together_with
 from market.catalogue.queries import grades, produce_by_code

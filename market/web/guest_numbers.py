@@ -5,8 +5,8 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.accounts.looks import LOOK_REASONS
 from market.accounts.rules import actor
+from market.audit.looks import LOOK_REASONS
 from market.i18n import msg
 from market.meetings.numbers import look_at_numbers
 from market.web import fields

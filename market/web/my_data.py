@@ -7,9 +7,9 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.accounts.looks import LOOK_REASONS
 from market.accounts.queries import own_person
 from market.accounts.rules import Actor, Viewer
+from market.audit.looks import LOOK_REASONS
 from market.errors import Conflict, Invalid
 from market.i18n import msg
 from market.privacy import rules

@@ -46,7 +46,7 @@ _COUNTY = _for("county", "verifier", "auditor")
 ENTRIES: tuple[Entry, ...] = (
     Entry("/", msg("首页"), "home", None, _ALL - {"official"} - _COUNTY, _COUNTY | {"official"}),
     Entry("/county/organisations", msg("各单位"), "people", _COUNTY, _COUNTY),
-    Entry("/audit", msg("审计"), "search", _for("auditor"), _for("auditor")),
+    Entry("/audit", msg("审计留痕"), "search", _for("auditor"), _for("auditor")),
     Entry("/town", msg("总览"), "chart", _for("official"), _for("official")),
     Entry("/town/runs", msg("撮合"), "link", _for("official"), _for("official")),
     Entry("/town/meetings", msg("对接会"), "calendar", _for("official"), _for("official")),

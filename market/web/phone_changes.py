@@ -7,8 +7,8 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.accounts.looks import LOOK_REASONS
 from market.accounts.rules import masked
+from market.audit.looks import LOOK_REASONS
 from market.errors import NotFound
 from market.i18n import msg
 from market.privacy.correcting import PhoneChangeRow, changes_kept_by, decide_phone, look_at_number
