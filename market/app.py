@@ -12,6 +12,7 @@ from litestar.types import ControllerRouterHandler, Message, Scope
 from market import clock, settings
 from market.accounts.rules import Viewer
 from market.accounts.sessions import SEEN_EVERY, mark_seen
+from market.accounts.tokens import mark_used
 from market.accounts.viewers import viewer_of
 from market.api.document import openapi_config
 from market.api.routes import routes as api_routes
@@ -115,7 +116,10 @@ async def _viewer_of(token_hash: bytes) -> Viewer | None:
     at = clock.now()
     viewer = await viewer_of(token_hash)
     if viewer and viewer.seen_at and viewer.seen_at < at - SEEN_EVERY:
-        await mark_seen(session_id=viewer.session_id, at=at)
+        if viewer.token_id is None:
+            await mark_seen(session_id=viewer.session_id, at=at)
+        else:
+            await mark_used(token_id=viewer.token_id, at=at)
     return viewer
 
 

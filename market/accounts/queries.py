@@ -55,11 +55,18 @@ async def viewers_for(*, token_hashes: Sequence[bytes], at: datetime) -> dict[by
                   organisation.standing, organisation.granted, organisation.withheld,
                   EXISTS (SELECT FROM second_factor WHERE second_factor.person = person.id
                           AND confirmed_at IS NOT NULL) AS has_factor,
-                  session.seen_at, session.delegation, delegation.deeds,
+                  session.seen_at, session.scopes, session.delegation, delegation.deeds,
                   EXISTS (SELECT FROM membership AS keeper WHERE keeper.organisation = organisation.id
                           AND keeper.role = ANY($5)) AS has_keeper,
                   array_remove(array_agg(membership.role), NULL) AS roles
-           FROM session
+           FROM (SELECT token_hash, id, person, organisation, delegation, seen_at, NULL::text[] AS scopes
+                 FROM session
+                 WHERE token_hash = ANY($1) AND awaits = '' AND expires_at > $2 AND seen_at > $3
+                 UNION ALL
+                 SELECT token_hash, id, person, organisation, NULL,
+                        coalesce(last_used_at, created_at - interval '1 day'), scopes
+                 FROM api_token
+                 WHERE token_hash = ANY($1) AND revoked_at IS NULL AND expires_at > $2) AS session
            JOIN person ON person.id = session.person AND person.active
            JOIN organisation ON organisation.id = session.organisation
            LEFT JOIN delegation ON delegation.id = session.delegation AND delegation.revoked_at IS NULL
@@ -67,10 +74,9 @@ async def viewers_for(*, token_hashes: Sequence[bytes], at: datetime) -> dict[by
              AND delegation.agent = person.id
            LEFT JOIN membership ON membership.person = person.id
              AND membership.organisation = coalesce(delegation.agent_organisation, organisation.id)
-           WHERE session.token_hash = ANY($1) AND session.awaits = ''
-             AND session.expires_at > $2 AND session.seen_at > $3
-             AND membership.id IS NOT NULL AND (session.delegation IS NULL) = (delegation.id IS NULL)
-           GROUP BY session.id, person.id, organisation.id, delegation.id""",
+           WHERE membership.id IS NOT NULL AND (session.delegation IS NULL) = (delegation.id IS NULL)
+           GROUP BY session.token_hash, session.id, session.seen_at, session.delegation, session.scopes,
+                    person.id, organisation.id, delegation.id""",
         token_hashes,
         at,
         at - _IDLE,
@@ -82,7 +88,9 @@ async def viewers_for(*, token_hashes: Sequence[bytes], at: datetime) -> dict[by
 
 def _viewer(row: Record) -> Viewer:
     return Viewer(
-        session_id=row["id"],
+        session_id=row["id"] if row["scopes"] is None else 0,
+        token_id=None if row["scopes"] is None else row["id"],
+        scopes=None if row["scopes"] is None else frozenset(row["scopes"]),
         person_id=row["person"],
         name=row["name"],
         name_en=row["name_en"],

@@ -186,6 +186,9 @@ class Viewer(msgspec.Struct, frozen=True):
     seen_at: datetime | None = None
     #: The person's second factor is in use.
     has_factor: bool = False
+    #: Of the API token that was shown; None: a session, which may do whatever its person may.
+    scopes: frozenset[str] | None = None
+    token_id: int | None = None
     state: str = UNVERIFIED
     granted: frozenset[str] = frozenset()
     withheld: frozenset[str] = frozenset()

@@ -65,10 +65,18 @@ def read(path: str, *, guests: bool = False, operation: type[Operation] = Operat
 
 
 def deed(
-    path: str, *, body: type[msgspec.Struct] | None = None, status: int = 200, guests: bool = False
+    path: str,
+    *,
+    body: type[msgspec.Struct] | None = None,
+    status: int = 200,
+    guests: bool = False,
+    limited: bool = False,
 ) -> Decorator:
-    """A POST; its handler takes the body as ``data``. ``guests``: nobody needs to be signed in."""
-    statuses = (400, 401, 403, 404, 409, 413, 415, 422, 503) + ((429,) if guests else ())
+    """A POST; its handler takes the body as ``data``. ``guests``: nobody needs to be signed in.
+
+    ``limited``: it may be tried so often only.
+    """
+    statuses = (400, 401, 403, 404, 409, 413, 415, 422, 503) + ((429,) if guests or limited else ())
     return post(
         path,
         status_code=status,

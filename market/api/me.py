@@ -99,4 +99,6 @@ async def me(viewer: SignedIn) -> Me:
     )
 
 
-routes: list[ControllerRouterHandler] = [sign_in, sign_out, me]
+routes: list[ControllerRouterHandler] = [sign_in, sign_out]
+#: Programs may ask who they are.
+open_to_tokens: list[ControllerRouterHandler] = [me]

@@ -4,6 +4,7 @@ from litestar import Router
 from litestar.exceptions import ValidationException
 from litestar.types import ControllerRouterHandler
 
+from market.accounts.tokens import READ, SESSION_ONLY
 from market.api import (
     bids,
     breaches,
@@ -12,6 +13,7 @@ from market.api import (
     deals,
     demands,
     explain,
+    frames,
     joint,
     listings,
     matches,
@@ -21,12 +23,15 @@ from market.api import (
     open_bids,
     runs,
     stock,
+    tokens,
     wishes,
 )
 from market.api.handling import refuse, takes_json
+from market.api.scopes import KEY, within_scope
 
 _ROOMS = {
     "Who you are": me.routes,
+    "Tokens": tokens.routes,
     "Catalogue": catalogue.routes,
     "Listings": listings.routes,
     "Stock": stock.routes,
@@ -39,16 +44,44 @@ _ROOMS = {
     "Explanations": explain.routes,
     "Meetings": [*meetings.routes, *wishes.routes],
     "Deals": deals.routes,
+    "Framework agreements": frames.routes,
     "Breaches": breaches.routes,
     "Worry book": cases.routes,
     "Notices": notices.routes,
+}
+#: What each room asks of an API token. A room that is missing here is closed to all of them.
+_SCOPES = {
+    "Who you are": SESSION_ONLY,
+    "Tokens": SESSION_ONLY,
+    "Catalogue": "listings",
+    "Listings": "listings",
+    "Stock": "stock",
+    "Demands": "demands",
+    "Joint offers": "bids",
+    "Bids": "bids",
+    "Open bidding": "bids",
+    "Matches": "matches",
+    "Runs": "runs",
+    "Explanations": "matches",
+    "Meetings": "meetings",
+    "Deals": "deals",
+    "Breaches": "deals",
+    "Worry book": "cases",
+    "Notices": "notices",
+    "Organisations": "organisations",
 }
 
 routes: list[ControllerRouterHandler] = [
     Router(
         "/v1",
-        route_handlers=[Router("/", route_handlers=each, tags=[tag]) for tag, each in _ROOMS.items()],
-        guards=[takes_json],
+        route_handlers=[
+            Router("/", route_handlers=me.open_to_tokens, tags=["Who you are"], opt={KEY: READ}),
+            *(
+                Router("/", route_handlers=each, tags=[tag], opt={KEY: _SCOPES.get(tag)})
+                for tag, each in _ROOMS.items()
+            ),
+        ],
+        guards=[takes_json, within_scope],
         exception_handlers={ValidationException: refuse},
     )
 ]

@@ -22,7 +22,7 @@ from market.i18n import Language, msg
 from market.web import cookies
 from market.web.addresses import is_own, own_path
 from market.web.cookies import Connection
-from market.web.csrf import SESSION
+from market.web.csrf import SESSION, bearer
 from market.web.language import language_of
 
 #: Finds the viewer of a session by the SHA-256 of its token.
@@ -62,7 +62,7 @@ class LoadViewer(AbstractAuthenticationMiddleware):
     """Read the session cookie (or a bearer token) once; ``request.user`` is the viewer or None."""
 
     async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
-        token = cookies.read(connection, SESSION) or _bearer(connection)
+        token = bearer(connection) or cookies.read(connection, SESSION)
         if not token:
             return AuthenticationResult(user=None, auth=0)
         viewer = await connection.app.state.find_viewer(token_hash(token))
@@ -73,11 +73,6 @@ class LoadViewer(AbstractAuthenticationMiddleware):
             unread = await connection.app.state.count_unread(viewer)
             connection.scope["state"]["to_be_told"] = await connection.app.state.is_to_be_told(viewer)
         return AuthenticationResult(user=viewer, auth=unread)
-
-
-def _bearer(connection: Connection) -> str | None:
-    kind, _, token = connection.headers.get("authorization", "").partition(" ")
-    return token.strip() if kind.lower() == "bearer" else None
 
 
 def _is_part(connection: Connection) -> bool:

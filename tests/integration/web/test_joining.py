@@ -34,7 +34,7 @@ async def invite(browser: Browser, village: Member, **more: str) -> str:
 
 def path_in(page: httpx.Response) -> str:
     assert page.status_code == 201, page.text
-    found = re.search(r"/join/[\w-]{32}\b", page.text)
+    found = re.search(r"/join/[\w-]{32}(?![\w-])", page.text)
     assert found
     return found[0]
 
