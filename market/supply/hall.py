@@ -53,6 +53,9 @@ class ListingCard(msgspec.Struct, frozen=True):
     illustration: bool
     invented: bool
     published_at: datetime | None
+    #: As ``rules.WAYS``; until when the round of bidding takes bids that lasts now.
+    way: str
+    closes_at: datetime | None
     #: The viewer's organisation owns it.
     mine: bool
 
@@ -85,6 +88,7 @@ SELECT listing.id AS listing_id, lot.id AS lot_id, listing.state, listing.title,
     listing.available_from, listing.available_to, {CREDENTIALS},
     shown.position AS picture_position, shown.content_hash AS picture_hash,
     coalesce(shown.illustration, false) AS illustration, lot.invented, listing.published_at,
+    listing.way, CASE WHEN listing.opened_at IS NULL THEN listing.closes_at END AS closes_at,
 """  # noqa: S608  words of ours; values are parameters
 
 _PICTURE = """

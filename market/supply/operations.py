@@ -356,11 +356,16 @@ async def add_picture(*, listing_id: int, picture: NewPicture, owner_id: int) ->
 
 
 async def expire_listings(*, today: date) -> int:
-    """Take off sale what is no longer available; return how many listings."""
+    """Take off sale what is no longer available; return how many listings.
+
+    A round that late bids have moved past midnight is ended first.
+    """
     rows = await fetch(
-        """UPDATE listing SET state = $1 WHERE state = ANY($2::text[]) AND available_to < $3 RETURNING id""",
+        """UPDATE listing SET state = $1 WHERE state = ANY($2::text[]) AND available_to < $3
+             AND NOT (way = ANY($4::text[]) AND opened_at IS NULL) RETURNING id""",
         rules.EXPIRED,
         sorted(rules.LISTING.sources("expire")),
         today,
+        sorted(rules.ROUNDS),
     )
     return len(rows)

@@ -25,6 +25,7 @@ from market.i18n import Language, Message, msg, translate
 from market.paging import FacetCount, Page, filters_from_query, printable
 from market.supply.filters import BrowseFilters
 from market.supply.hall import ListingCard, browse
+from market.supply.rules import WAYS
 from market.units import kg, yuan_per_kg
 from market.web import formats
 from market.web.guards import Anybody, WebRequest
@@ -107,6 +108,7 @@ async def hall(request: WebRequest, guest: Anybody) -> Response[str]:
         facets=await _facets(filters, found, language),
         maybe=maybe,
         sorts=_sorts(filters),
+        ways=WAYS,
         wanted=_as_demand(filters, maybe),
         can_post=guest is None or "buyer" in guest.sides,
         can_compare=guest is None or guest.side != "seller",

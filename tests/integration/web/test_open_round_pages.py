@@ -71,6 +71,7 @@ async def test_a_round_from_its_beginning_to_its_end(
     closes = datetime.combine(clock.today() + timedelta(days=2), time(16, 30), CHINA)
     assert await fetch_value("SELECT closes_at FROM listing WHERE id = $1", listing) == closes
 
+    assert "公开竞价，" in (await guest.get("/listings")).text
     members = [await factory.member(role="buyer") for _ in range(3)]
     buyers = [await browser_of(each) for each in members]
     path = f"/listings/{listing}"
