@@ -1,0 +1,229 @@
+"""Framework agreements, and the batches called off of them."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+import msgspec
+from litestar.params import JSONBody
+from litestar.types import ControllerRouterHandler
+from msgspec import Meta
+
+from market import clock
+from market.accounts.rules import ANSWER, SIGN, Viewer
+from market.api.bids import Refusal
+from market.api.handling import acting, deed, do_once, read
+from market.api.inputs import Code, Grams, GramsOrNone, IdempotencyKey, Note, PathId, Price, RowId, SignedIn
+from market.api.outputs import Moved
+from market.deals.clauses import WHOLE, Milestone, Terms
+from market.deals.frames import rules
+from market.deals.frames.calling import Called, Confirmed, call_off, confirm_call, drop_call
+from market.deals.frames.operations import NewFrame, Proposed, decline_frame, propose_frame, sign_frame
+from market.deals.frames.queries import CallRow, FrameRow, calls_of, frame_of, frames_of
+from market.deals.frames.rules import Agreed, Batch
+from market.units import FenPerKg, Gram
+
+Days = Annotated[int, Meta(ge=0, le=365)]
+
+
+class FrameToPropose(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`side` is yours; `sites` are the buyer's. With `floor` a batch may have a price of its own above it.
+
+    `most_per_week` counts weeks from `starts_on`; each batch is paid within `payment_days` of its arrival.
+    """
+
+    side: Literal["seller", "buyer"]
+    other_id: RowId
+    produce: Code
+    total: Grams
+    price: Price
+    sites: Annotated[tuple[RowId, ...], Meta(min_length=1, max_length=50)]
+    starts_on: date
+    ends_on: date
+    min_grade: Annotated[int, Meta(ge=0, le=9)] = 0
+    least: GramsOrNone = 0
+    most_per_week: Grams | None = None
+    floor: Price | None = None
+    notice_days: Annotated[int, Meta(ge=0, le=60)] = 3
+    payment_days: Days = 30
+    note: Note = ""
+
+
+class BatchToCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One batch; without a `price` at the agreed one."""
+
+    quantity: Grams
+    site_id: RowId
+    deliver_from: date
+    deliver_to: date
+    price: Price | None = None
+    note: Note = ""
+
+
+class ServedFrom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The listing of yours that the batch is served from."""
+
+    listing_id: RowId
+
+
+class FrameWithCalls(msgspec.Struct, frozen=True):
+    frame: FrameRow
+    calls: list[CallRow]
+
+
+@read("/frames")
+async def mine(viewer: SignedIn) -> list[FrameRow]:
+    """Your organisation's framework agreements with what is left of each."""
+    return await frames_of(organisation_id=viewer.organisation_id)
+
+
+@read("/frames/{frame_id:int}")
+async def one(viewer: SignedIn, frame_id: PathId) -> FrameWithCalls:
+    """One agreement and every batch called off of it."""
+    own = viewer.organisation_id
+    frame = await frame_of(frame_id=frame_id, organisation_id=own)
+    return FrameWithCalls(frame, await calls_of(frame_id=frame_id, organisation_id=own))
+
+
+@deed("/frames", body=FrameToPropose, status=201)
+async def propose(viewer: SignedIn, data: JSONBody[FrameToPropose], key: IdempotencyKey = None) -> Proposed:
+    """Propose an agreement, signed for your side; it holds once the other side has signed."""
+    frame = NewFrame(
+        data.other_id,
+        Agreed(
+            produce=data.produce,
+            total=Gram(data.total),
+            price=FenPerKg(data.price),
+            sites=data.sites,
+            starts_on=data.starts_on,
+            ends_on=data.ends_on,
+            min_grade=data.min_grade,
+            least=Gram(data.least),
+            most_per_week=None if data.most_per_week is None else Gram(data.most_per_week),
+            floor=None if data.floor is None else FenPerKg(data.floor),
+            notice_days=data.notice_days,
+        ),
+        Terms(
+            deliver_from=data.starts_on,
+            deliver_to=max(data.starts_on, data.ends_on),
+            milestones=(Milestone("arrival", WHOLE, data.payment_days),),
+        ),
+        data.note,
+    )
+    proposed = await propose_frame(
+        frame=frame,
+        side=data.side,
+        organisation_id=viewer.organisation_id,
+        actor=acting(viewer, data.side, deed=SIGN),
+        at=clock.now(),
+        key=key,
+    )
+    return Proposed(proposed)
+
+
+async def _side(viewer: Viewer, frame_id: int) -> str:
+    """Raises: NotFound."""
+    frame = await frame_of(frame_id=frame_id, organisation_id=viewer.organisation_id)
+    return "seller" if frame.seller == viewer.organisation_id else "buyer"
+
+
+@deed("/frames/{frame_id:int}/sign")
+async def sign(viewer: SignedIn, frame_id: PathId, key: IdempotencyKey = None) -> Moved:
+    """Sign what the other side has proposed."""
+    by = acting(viewer, await _side(viewer, frame_id), deed=SIGN)
+
+    async def do(at: datetime) -> str:
+        await sign_frame(frame_id=frame_id, organisation_id=viewer.organisation_id, actor=by, at=at)
+        return rules.ACTIVE
+
+    return await do_once(viewer=viewer, key=key, name="frame_sign", about={"frame": frame_id}, do=do)
+
+
+@deed("/frames/{frame_id:int}/decline", body=Refusal)
+async def decline(
+    viewer: SignedIn, frame_id: PathId, data: JSONBody[Refusal], key: IdempotencyKey = None
+) -> Moved:
+    """Refuse what the other side has proposed with a coded reason, or withdraw your own proposal."""
+    by = acting(viewer, await _side(viewer, frame_id), deed=SIGN)
+    return await do_once(
+        viewer=viewer,
+        key=key,
+        name="frame_decline",
+        about={"frame": frame_id, "reason": data.reason, "note": data.note},
+        do=lambda at: decline_frame(
+            frame_id=frame_id,
+            organisation_id=viewer.organisation_id,
+            actor=by,
+            at=at,
+            reason=data.reason,
+            note=data.note,
+        ),
+    )
+
+
+@deed("/frames/{frame_id:int}/calls", body=BatchToCall, status=201)
+async def call(
+    viewer: SignedIn, frame_id: PathId, data: JSONBody[BatchToCall], key: IdempotencyKey = None
+) -> Called:
+    """Call a batch off, as the buyer; the seller confirms it in time, or it lapses."""
+    batch = Batch(
+        frame_id=frame_id,
+        quantity=Gram(data.quantity),
+        site_id=data.site_id,
+        deliver_from=data.deliver_from,
+        deliver_to=data.deliver_to,
+        price=None if data.price is None else FenPerKg(data.price),
+        note=data.note,
+    )
+    by = acting(viewer, await _side(viewer, frame_id), deed=ANSWER)
+    own = viewer.organisation_id
+    return Called(await call_off(batch=batch, buyer_id=own, actor=by, at=clock.now(), key=key))
+
+
+@deed("/frames/{frame_id:int}/calls/{call_id:int}/confirm", body=ServedFrom)
+async def confirm(
+    viewer: SignedIn,
+    frame_id: PathId,
+    call_id: PathId,
+    data: JSONBody[ServedFrom],
+    key: IdempotencyKey = None,
+) -> Confirmed:
+    """Serve a batch, as the seller: its stock is reserved, and its contract is in force."""
+    by = acting(viewer, await _side(viewer, frame_id), deed=SIGN)
+    deal_id = await confirm_call(
+        call_id=call_id,
+        listing_id=data.listing_id,
+        seller_id=viewer.organisation_id,
+        actor=by,
+        at=clock.now(),
+        key=key,
+    )
+    return Confirmed(deal_id)
+
+
+@deed("/frames/{frame_id:int}/calls/{call_id:int}/drop", body=Refusal)
+async def drop(
+    viewer: SignedIn,
+    frame_id: PathId,
+    call_id: PathId,
+    data: JSONBody[Refusal],
+    key: IdempotencyKey = None,
+) -> Moved:
+    """Refuse a batch as its seller, with a coded reason, or withdraw it as its buyer."""
+    by = acting(viewer, await _side(viewer, frame_id), deed=ANSWER)
+    return await do_once(
+        viewer=viewer,
+        key=key,
+        name="call_drop",
+        about={"call": call_id, "reason": data.reason, "note": data.note},
+        do=lambda at: drop_call(
+            call_id=call_id,
+            organisation_id=viewer.organisation_id,
+            actor=by,
+            at=at,
+            reason=data.reason,
+            note=data.note,
+        ),
+    )
+
+
+routes: list[ControllerRouterHandler] = [mine, one, propose, sign, decline, call, confirm, drop]
