@@ -28,7 +28,7 @@ EXPECTED = {
         *("/capacity", "/selling/stock", "/selling/stock/places/new", "/selling/lots/*", "/selling/lots/*/households"),
         *("/", "/selling", "/selling/new", "/selling/*", "/selling/*/terms", "/selling/*/why", "/bids"),
         "/selling/*/way",
-        *("/matches", "/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices", "/account"),
+        *("/matches", "/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices", "/account", "/my-data", "/privacy"),
         *("/meetings/*/wishes", "/meetings/*/talks/*", "/meetings/*/after", "/meetings/*/tour"),
         *("/cases", "/cases/new", "/cases/*"),
         *("/deals/*/terms", "/deals/*/record", "/breaches", "/ledger", "/ledger/rows"),
