@@ -16,10 +16,11 @@ from litestar.openapi.spec import Operation, Parameter, Schema
 from market import clock
 from market.accounts.rules import Actor, Viewer, party_actor
 from market.api.inputs import body_of
-from market.api.outputs import Moved, Problem
+from market.api.outputs import AwaitsApproval, Moved, Problem
 from market.db.replay import once
 from market.errors import Invalid
 from market.i18n import Message, msg
+from market.organisations.approving import or_ask
 
 Decorator = Callable[[Callable[..., Any]], HTTPRouteHandler]
 
@@ -50,6 +51,16 @@ def _told(*statuses: int) -> dict[int, ResponseSpec]:
         )
         for status in statuses
     }
+
+
+#: What a deed that binds may come to as well.
+_KEPT = {
+    202: ResponseSpec(
+        data_container=AwaitsApproval,
+        description="Above your limit: it waits for a purchasing manager, and nothing was done yet.",
+        generate_examples=False,
+    )
+}
 
 
 def read(path: str, *, guests: bool = False, operation: type[Operation] = Operation) -> Decorator:
@@ -83,7 +94,7 @@ def deed(
         response_description="Done." if status < 202 else "It will be done.",
         dto=body_of(body) if body else None,
         return_dto=None,
-        responses=_told(*statuses),
+        responses=_told(*statuses) | ({} if guests or status == 202 else _KEPT),
         security=None if guests else _SIGNED_IN,
     )
 
@@ -125,14 +136,17 @@ async def do_once(
     async def done() -> Moved:
         return Moved(await do(at))
 
-    return await once(
-        key=key,
-        person_id=viewer.person_id,
-        request=_Deed(name, about),
-        reply_type=Moved,
-        deed=done,
-        at=at,
-    )
+    async def done_once() -> Moved:
+        return await once(
+            key=key,
+            person_id=viewer.person_id,
+            request=_Deed(name, about),
+            reply_type=Moved,
+            deed=done,
+            at=at,
+        )
+
+    return await or_ask(done_once, at=at, key=key)
 
 
 def acting(viewer: Viewer, side: str, *, deed: str | None = None) -> Actor:
@@ -143,7 +157,7 @@ def acting(viewer: Viewer, side: str, *, deed: str | None = None) -> Actor:
     return party_actor(viewer, side, deed=deed)
 
 
-def takes_json(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+async def takes_json(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Guard of every address: a body that is said to be something else is not read as JSON.
 
     Raises:

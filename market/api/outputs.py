@@ -42,3 +42,10 @@ def told(kind: type[V], row: msgspec.Struct, language: Language, **further: Any)
             for name, value in values.items()
         },
     )
+
+
+class AwaitsApproval(msgspec.Struct, frozen=True):
+    """Above your limit: kept for a purchasing manager of your organisation. Nothing is done before that."""
+
+    state: str
+    approval_id: int

@@ -21,6 +21,7 @@ from market.api import (
     meetings,
     notices,
     open_bids,
+    organisations,
     runs,
     stock,
     tokens,
@@ -48,6 +49,7 @@ _ROOMS = {
     "Breaches": breaches.routes,
     "Worry book": cases.routes,
     "Notices": notices.routes,
+    "Organisations": organisations.routes,
 }
 #: What each room asks of an API token. A room that is missing here is closed to all of them.
 _SCOPES = {
@@ -65,6 +67,7 @@ _SCOPES = {
     "Explanations": "matches",
     "Meetings": "meetings",
     "Deals": "deals",
+    "Framework agreements": "deals",
     "Breaches": "deals",
     "Worry book": "cases",
     "Notices": "notices",

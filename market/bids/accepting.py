@@ -12,18 +12,19 @@ import asyncpg
 import msgspec
 from asyncpg import Record
 
-from market.accounts.rules import Actor
+from market.accounts.rules import ANSWER, Actor
 from market.audit.operations import Entry, record_all
 from market.bids import rules
 from market.bids.after_round import free_to_bid
 from market.db.gathering import Gatherer, NotTogether
 from market.db.replay import Keyed, digest_of, keep_replies, kept_replies, other_request
-from market.db.session import DB, execute, fetch, transaction
+from market.db.session import DB, execute, fetch, fetch_value, transaction
 from market.deals.making import DealWish, NewDeal, make_deals
 from market.errors import Busy, Conflict, MarketError, NotFound
 from market.i18n import msg
+from market.organisations.approving import Binding, approvable, bind
 from market.supply.rules import ROUNDS
-from market.units import FenPerKg, Gram
+from market.units import FenPerKg, Gram, amount, kg, yuan_per_kg
 
 #: Milliseconds that accepts of different goods wait together for a lock that one of them needs.
 TOGETHER = 300
@@ -144,7 +145,8 @@ async def serve(wishes: Sequence[AcceptWish], patient: bool) -> list[Accepted | 
 async def _accept_all(wishes: Sequence[AcceptWish]) -> list[Accepted | MarketError]:
     """Accept within the current transaction, the bids locked by their numbers."""
     rows = await fetch(
-        """SELECT bid.*, listing.owner, listing.way FROM bid JOIN listing ON listing.id = bid.listing
+        """SELECT bid.*, listing.owner, listing.way, listing.title
+           FROM bid JOIN listing ON listing.id = bid.listing
            WHERE bid.id = ANY($1) ORDER BY bid.id FOR NO KEY UPDATE OF bid""",
         [wish.bid_id for wish in wishes],
     )
@@ -159,7 +161,9 @@ async def _accept_all(wishes: Sequence[AcceptWish]) -> list[Accepted | MarketErr
             outcomes[n] = reply
             continue
         try:
-            open_ones.append((n, wish, _open_bid(wish, bids.get(wish.bid_id))))
+            bid = _open_bid(wish, bids.get(wish.bid_id))
+            await _may_accept(wish, bid)
+            open_ones.append((n, wish, bid))
         except MarketError as refused:
             outcomes[n] = refused
     if open_ones:
@@ -186,6 +190,54 @@ def _open_bid(wish: AcceptWish, bid: Record | None) -> Record:
     if wish.quantity is not None:
         rules.check_part(wish.quantity, quantity=Gram(bid["quantity"]), least=bid["least"])
     return bid
+
+
+async def _may_accept(wish: AcceptWish, bid: Record) -> None:
+    """Ask what ``make_deals`` does not: a buyer's limit, and whether an agent may still do this.
+
+    Raises: as ``approving.bind``.
+    """
+    if wish.side != "buyer" and wish.actor.delegation_id is None:
+        return
+    quantity, price = wish.quantity or Gram(bid["quantity"]), FenPerKg(bid["price"])
+    about = msg(
+        "接受“{title}”的报价：{mass} 公斤，{price} 元/公斤",
+        title=bid["title"],
+        mass=f"{kg(quantity):,f}",
+        price=f"{yuan_per_kg(price):.2f}",
+    )
+    await bind(
+        actor=wish.actor,
+        organisation_id=wish.organisation_id,
+        side=wish.side,
+        deed=ANSWER,
+        what=Binding(
+            "accept_turn",
+            AcceptPart(wish.bid_id, quantity),
+            amount(quantity, price),
+            about,
+            f"bid:{wish.bid_id}",
+            f"/bids/{wish.bid_id}",
+            bid["owner"],
+        ),
+    )
+
+
+@approvable("accept_turn", AcceptPart)
+async def _accept_approved(wish: AcceptPart, buyer_id: int, actor: Actor, at: datetime) -> str:
+    bid_id, quantity = wish.bid_id, wish.quantity
+    whole = await fetch_value("SELECT quantity FROM bid WHERE id = $1", bid_id) == quantity
+    deal_id = await accept(
+        bid_id=bid_id,
+        organisation_id=buyer_id,
+        side="buyer",
+        request=wish,
+        actor=actor,
+        at=at,
+        key=None,
+        quantity=None if whole else quantity,
+    )
+    return f"/deals/{deal_id}"
 
 
 def _deal_wish(wish: AcceptWish, bid: Record) -> DealWish:

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 import msgspec
 from asyncpg import Record
 
-from market.accounts.rules import Actor
+from market.accounts.rules import ANSWER, Actor
 from market.audit.operations import record
 from market.bids import rules
 from market.bids.accepting import accept
@@ -13,6 +13,7 @@ from market.bids.after_round import free_to_bid
 from market.bids.operations import (
     NewBid,
     Placed,
+    bid_binding,
     by_author,
     check_demand_terms,
     check_terms,
@@ -23,6 +24,7 @@ from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid
 from market.i18n import Message, msg
 from market.notices.operations import notify
+from market.organisations.approving import approvable, asks, bind
 from market.supply.rules import NEGOTIABLE
 from market.units import FenPerKg, Gram, kg, yuan_per_kg
 
@@ -42,6 +44,7 @@ class Counter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least: Gram | None = None
 
 
+@asks
 async def counter_bid(
     *, counter: Counter, organisation_id: int, side: str, actor: Actor, at: datetime, key: str | None = None
 ) -> int:
@@ -57,7 +60,22 @@ async def counter_bid(
         parent = await taken_up(
             bid_id=counter.bid_id, organisation_id=organisation_id, side=side, move="counter", at=at
         )
-        await _check(counter, parent)
+        turn = await _check(counter, parent)
+        await bind(
+            actor=actor,
+            organisation_id=organisation_id,
+            side=side,
+            deed=ANSWER,
+            other=parent["owner" if side == "buyer" else "buyer"],
+            what=bid_binding(
+                "counter_bid",
+                counter,
+                turn,
+                title=parent["title"],
+                other=parent["owner"],
+                bid_id=counter.bid_id,
+            ),
+        )
         until = at + timedelta(days=rules.ANSWER_DAYS)
         awaiting = rules.other(side)
         rows = await fetch(
@@ -117,10 +135,17 @@ async def counter_bid(
     return placed.bid_id
 
 
+@approvable("counter_bid", Counter)
+async def _counter_approved(counter: Counter, buyer_id: int, actor: Actor, at: datetime) -> str:
+    new = await counter_bid(counter=counter, organisation_id=buyer_id, side="buyer", actor=actor, at=at)
+    return f"/bids/{new}"
+
+
 class AcceptCounter(msgspec.Struct, frozen=True):
     bid_id: int
 
 
+@asks
 async def accept_counter(
     *,
     bid_id: int,
@@ -221,7 +246,7 @@ async def _tell_other(
     )
 
 
-async def _check(counter: Counter, parent: Record) -> None:
+async def _check(counter: Counter, parent: Record) -> NewBid:
     """A counter respects what a bid respects, and says something new.
 
     The listing is held as it is until the turn is written, so that no change of its terms slips in
@@ -254,3 +279,4 @@ async def _check(counter: Counter, parent: Record) -> None:
     await check_terms(turn, listing=listing, buyer_id=parent["buyer"])
     if parent["answers"] == rules.DEMAND:
         await check_demand_terms(turn)
+    return turn

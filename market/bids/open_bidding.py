@@ -8,16 +8,17 @@ from datetime import datetime
 import msgspec
 from asyncpg import Record
 
-from market.accounts.rules import Actor
+from market.accounts.rules import ANSWER, Actor
 from market.audit.operations import record
 from market.bids import open_rules, rules
 from market.bids.open_rules import Standing
-from market.bids.operations import NewBid, check_terms
+from market.bids.operations import NewBid, bid_binding, check_terms
 from market.db.replay import once
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, NotFound
 from market.i18n import msg
 from market.notices.operations import Word, notify_all
+from market.organisations.approving import approvable, asks, bind
 from market.supply.operations import close_at
 from market.supply.rules import OPEN
 from market.units import FenPerKg, Gram, kg, yuan_per_kg
@@ -37,6 +38,7 @@ class BidInTheOpen(msgspec.Struct, frozen=True):
     least: Gram = Gram(0)
 
 
+@asks
 async def bid_openly(
     *, wish: BidInTheOpen, buyer_id: int, actor: Actor, at: datetime, key: str | None = None
 ) -> OpenBidPlaced:
@@ -51,11 +53,27 @@ async def bid_openly(
     async def deed() -> OpenBidPlaced:
         listing = await _held_listing(wish.bid.listing_id, at=at)
         await check_terms(wish.bid, listing=listing, buyer_id=buyer_id)
+        # who bids is not told before the round ends, so nobody else learns that it waits
+        what = bid_binding("bid_openly", wish, wish.bid, title=listing["title"], other=None)
+        await bind(
+            actor=actor,
+            organisation_id=buyer_id,
+            side="buyer",
+            deed=ANSWER,
+            other=listing["owner"],
+            what=msgspec.structs.replace(what, subject=f"open:{wish.bid.listing_id}"),
+        )
         return await _place(wish, listing=listing, buyer_id=buyer_id, actor=actor, at=at)
 
     return await once(
         key=key, person_id=actor.person_id, request=wish, reply_type=OpenBidPlaced, deed=deed, at=at
     )
+
+
+@approvable("bid_openly", BidInTheOpen)
+async def _bid_approved(wish: BidInTheOpen, buyer_id: int, actor: Actor, at: datetime) -> str:
+    await bid_openly(wish=wish, buyer_id=buyer_id, actor=actor, at=at)
+    return f"/listings/{wish.bid.listing_id}"
 
 
 async def _held_listing(listing_id: int, *, at: datetime) -> Record:

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 import msgspec
 from asyncpg import Record
 
-from market.accounts.rules import Actor
+from market.accounts.rules import ANSWER, Actor
 from market.audit.operations import record
 from market.bids import rules
 from market.bids.accepting import Accepted as Accepted
@@ -15,8 +15,9 @@ from market.db.session import execute, fetch
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
+from market.organisations.approving import Binding, approvable, asks, bind
 from market.supply.rules import FIXED, OPEN, SEALED
-from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, kg, yuan_per_kg
+from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, amount, kg, yuan_per_kg
 
 
 class NewBid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,6 +36,7 @@ class Placed(msgspec.Struct, frozen=True):
     bid_id: int
 
 
+@asks
 async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, key: str | None = None) -> int:
     """Return the number of the new bid; the same ``key`` again gives the same number.
 
@@ -62,6 +64,14 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
         if row["way"] == FIXED:
             rules.check_fixed(bid.price, ask=FenPerKg(row["ask"]))
         await check_terms(bid, listing=row, buyer_id=buyer_id)
+        await bind(
+            actor=actor,
+            organisation_id=buyer_id,
+            side="buyer",
+            deed=ANSWER,
+            other=row["owner"],
+            what=bid_binding("place_bid", bid, bid, title=row["title"], other=row["owner"]),
+        )
         rows = await fetch(
             """INSERT INTO bid (listing, demand, buyer, quantity, price, deliver_from, deliver_to, note,
                                 state, created_by, created_at, expires_at)
@@ -104,6 +114,37 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
 
     placed = await once(key=key, person_id=actor.person_id, request=bid, reply_type=Placed, deed=deed, at=at)
     return placed.bid_id
+
+
+def bid_binding(
+    deed: str,
+    request: msgspec.Struct,
+    bid: NewBid,
+    *,
+    title: str,
+    other: int | None,
+    bid_id: int | None = None,
+) -> Binding:
+    """Return what a bid (or a counter in its form, to turn ``bid_id``) would bind its buyer to."""
+    return Binding(
+        deed,
+        request,
+        amount(bid.quantity, bid.price),
+        msg(
+            "对“{title}”出价 {mass} 公斤，{price} 元/公斤",
+            title=title,
+            mass=f"{kg(bid.quantity):,f}",
+            price=f"{yuan_per_kg(bid.price):.2f}",
+        ),
+        f"listing:{bid.listing_id}" if bid_id is None else f"bid:{bid_id}",
+        f"/listings/{bid.listing_id}" if bid_id is None else f"/bids/{bid_id}",
+        other,
+    )
+
+
+@approvable("place_bid", NewBid)
+async def _place_approved(bid: NewBid, buyer_id: int, actor: Actor, at: datetime) -> str:
+    return f"/bids/{await place_bid(bid=bid, buyer_id=buyer_id, actor=actor, at=at)}"
 
 
 async def check_terms(bid: NewBid, *, listing: Record, buyer_id: int) -> None:

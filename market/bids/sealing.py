@@ -9,13 +9,14 @@ from datetime import date, datetime
 
 import msgspec
 
-from market.accounts.rules import Actor
+from market.accounts.rules import ANSWER, Actor
 from market.bids import rules
-from market.bids.operations import NewBid, check_terms
+from market.bids.operations import NewBid, bid_binding, check_terms
 from market.db.replay import once
 from market.db.session import execute, fetch, fetch_into, transaction
 from market.errors import Conflict, NotFound
 from market.i18n import msg
+from market.organisations.approving import approvable, asks, bind
 from market.supply.rules import SEALED
 
 
@@ -28,6 +29,7 @@ class SealBid(msgspec.Struct, frozen=True):
     bid: NewBid
 
 
+@asks
 async def seal_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, key: str | None = None) -> str:
     """Lay a bid under seal and return its mark; the same ``key`` again gives the same mark.
 
@@ -40,7 +42,8 @@ async def seal_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, ke
     async def deed() -> Sealed:
         # shared with other bidders, never with the opening: no bid slips in while the others are read
         rows = await fetch(
-            """SELECT listing.way, listing.round, listing.closes_at, listing.opened_at, listing.min_order,
+            """SELECT listing.title, listing.owner, listing.way, listing.round, listing.closes_at,
+                      listing.opened_at, listing.min_order,
                       listing.available_from, listing.available_to, lot.remaining
                FROM listing JOIN lot ON lot.id = listing.lot
                WHERE listing.id = $1 AND listing.state = 'published' FOR SHARE OF listing""",
@@ -54,6 +57,16 @@ async def seal_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, ke
         if listing["opened_at"] is not None or listing["closes_at"] <= at:
             raise Conflict(msg("报价已经截止，不再收。"))
         await check_terms(bid, listing=listing, buyer_id=buyer_id)
+        # nobody but its own people learns that it waits: the other side is not named
+        what = bid_binding("seal_bid", bid, bid, title=listing["title"], other=None)
+        await bind(
+            actor=actor,
+            organisation_id=buyer_id,
+            side="buyer",
+            deed=ANSWER,
+            other=listing["owner"],
+            what=msgspec.structs.replace(what, subject=f"sealed:{bid.listing_id}"),
+        )
         mark = uuid.uuid4().hex
         laid = await fetch(
             """INSERT INTO sealed_bid (mark, listing, demand, buyer, quantity, price, deliver_from,
@@ -82,6 +95,11 @@ async def seal_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, ke
         key=key, person_id=actor.person_id, request=SealBid(bid), reply_type=Sealed, deed=deed, at=at
     )
     return sealed.mark
+
+
+@approvable("seal_bid", NewBid)
+async def _seal_approved(bid: NewBid, buyer_id: int, actor: Actor, at: datetime) -> str:
+    return f"/sealed/{await seal_bid(bid=bid, buyer_id=buyer_id, actor=actor, at=at)}"
 
 
 async def withdraw_sealed(*, mark: str, buyer_id: int, at: datetime) -> None:

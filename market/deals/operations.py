@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
+import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import SIGN, Actor
-from market.accounts.standing import permit
 from market.audit.operations import record
 from market.db.session import execute, fetch, transaction
 from market.deals import rules
+from market.deals.clauses import price_of
 from market.deals.making import NewDeal as NewDeal
 from market.deals.making import make_deal as make_deal
 from market.deals.paying import fall_due_at_signing
@@ -17,16 +18,18 @@ from market.deals.terms import fix_terms, terms_in_force
 from market.errors import Conflict, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
-from market.units import Gram
+from market.organisations.approving import Binding, approvable, asks, bind
+from market.units import FenPerKg, Gram, amount
 
 
+@asks
 async def sign(*, deal_id: int, organisation_id: int, actor: Actor, at: datetime) -> str:
     """Sign for one party; the second signature makes the contract binding. Return the new state.
 
     Raises:
         NotFound: no such deal of this organisation.
         WrongState: nothing to sign any more.
-        NotAllowed: the organisation is suspended, or has not let this agent sign.
+        NotAllowed: as ``approving.bind``.
         Conflict: this side has signed already.
     """
     async with transaction():
@@ -36,7 +39,13 @@ async def sign(*, deal_id: int, organisation_id: int, actor: Actor, at: datetime
             raise Conflict(msg("您这一方已经签过字，等对方签字即可。"))
         move = "sign" if deal["state"] == rules.PENDING else "countersign"
         state = rules.CONTRACT.apply(move, state=deal["state"], by=side)
-        await permit(actor=actor, organisation_id=organisation_id, side=side, deed=SIGN)
+        await bind(
+            actor=actor,
+            organisation_id=organisation_id,
+            side=side,
+            deed=SIGN,
+            what=await _binding(deal) if side == "buyer" else None,
+        )
         await fix_terms(deal_id=deal_id, at=at)
         await execute(
             f"""UPDATE deal SET state = $2, {side}_signed_at = $3, {side}_signed_by = $4
@@ -63,6 +72,30 @@ async def sign(*, deal_id: int, organisation_id: int, actor: Actor, at: datetime
             at=at,
         )
     return state
+
+
+class SignDeal(msgspec.Struct, frozen=True):
+    deal_id: int
+
+
+async def _binding(deal: Record) -> Binding:
+    """Return what a signature binds the buyer to: the goods at the price of the terms in force."""
+    _, terms = await terms_in_force(deal_id=deal["id"])
+    return Binding(
+        "sign",
+        SignDeal(deal["id"]),
+        amount(Gram(deal["quantity"]), price_of(terms, FenPerKg(deal["price"]))),
+        msg("签合同 {number}", number=deal["number"]),
+        f"deal:{deal['id']}",
+        f"/deals/{deal['id']}",
+        deal["seller"],
+    )
+
+
+@approvable("sign", SignDeal)
+async def _sign_approved(wish: SignDeal, buyer_id: int, actor: Actor, at: datetime) -> str:
+    await sign(deal_id=wish.deal_id, organisation_id=buyer_id, actor=actor, at=at)
+    return f"/deals/{wish.deal_id}"
 
 
 async def cancel(*, deal_id: int, organisation_id: int, actor: Actor, at: datetime) -> None:

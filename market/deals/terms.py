@@ -6,14 +6,15 @@ import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import SIGN, Actor
-from market.accounts.standing import permit
 from market.audit.operations import record
 from market.db.session import execute, fetch, fetch_into, fetch_one_into, fetch_value, transaction
 from market.deals import rules
-from market.deals.clauses import Terms, check, usual_terms
+from market.deals.clauses import Terms, check, price_of, usual_terms
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.notices.operations import notify
+from market.organisations.approving import Binding, approvable, asks, bind
+from market.units import FenPerKg, Gram, amount
 
 #: Changes of one contract's terms: more than this is no negotiation any more.
 MOST_VERSIONS = 200
@@ -111,6 +112,7 @@ async def fix_terms(*, deal_id: int, at: datetime) -> None:
         await _keep(deal_id=deal_id, terms=terms, state=rules.AGREED, proposer=None, note="", at=at)
 
 
+@asks
 async def propose_terms(
     *,
     deal_id: int,
@@ -142,6 +144,8 @@ async def propose_terms(
             raise Conflict(msg("条款刚刚变了，请刷新后对照新条款再提。"))
         if terms == in_force:
             raise Conflict(msg("和现在的条款一样，没有要改的。"))
+        wish = ProposeTerms(deal_id, base, terms, note)
+        await _bind(deal, side, terms, "propose_terms", wish, actor)
         await fix_terms(deal_id=deal_id, at=at)
         await execute(
             "UPDATE contract_terms SET state = $2 WHERE deal = $1 AND state = $3",
@@ -154,7 +158,7 @@ async def propose_terms(
         )
         if version > MOST_VERSIONS:
             raise Conflict(msg("这份合同的条款改得太多次了，请双方当面商定。"))
-        await _sign(deal_id, version, side, organisation_id, actor, at)
+        await _sign(deal_id, version, side, actor, at)
         await _tell(
             deal,
             organisation_id,
@@ -172,6 +176,7 @@ async def propose_terms(
     return version
 
 
+@asks
 async def answer_terms(
     *,
     deal_id: int,
@@ -215,7 +220,9 @@ async def answer_terms(
             reply,
         )
         if state == rules.AGREED:
-            await _sign(deal_id, version, side, organisation_id, actor, at)
+            wish = AgreeToTerms(deal_id, version, reply)
+            await _bind(deal, side, found.terms, "agree_terms", wish, actor)
+            await _sign(deal_id, version, side, actor, at)
             await execute(
                 "UPDATE deal SET deliver_from = $2, deliver_to = $3 WHERE id = $1",
                 deal_id,
@@ -264,10 +271,69 @@ async def _keep(
     return int(version)
 
 
-async def _sign(
-    deal_id: int, version: int, side: str, organisation_id: int, actor: Actor, at: datetime
+async def _bind(
+    deal: Record, side: str, terms: Terms, name: str, request: msgspec.Struct, actor: Actor
 ) -> None:
-    await permit(actor=actor, organisation_id=organisation_id, side=side, deed=SIGN)
+    """Ask whether the actor may bind its side of the contract to the terms. Raises: as ``approving.bind``."""
+    await bind(
+        actor=actor,
+        organisation_id=deal[side],
+        side=side,
+        deed=SIGN,
+        what=Binding(
+            name,
+            request,
+            amount(Gram(deal["quantity"]), price_of(terms, FenPerKg(deal["price"]))),
+            msg("改合同 {number} 的条款", number=deal["number"]),
+            f"deal:{deal['id']}",
+            f"/deals/{deal['id']}/terms",
+            deal["seller"],
+        ),
+    )
+
+
+class ProposeTerms(msgspec.Struct, frozen=True):
+    deal_id: int
+    base: int
+    terms: Terms
+    note: str
+
+
+@approvable("propose_terms", ProposeTerms)
+async def _propose_approved(wish: ProposeTerms, buyer_id: int, actor: Actor, at: datetime) -> str:
+    await propose_terms(
+        deal_id=wish.deal_id,
+        base=wish.base,
+        terms=wish.terms,
+        note=wish.note,
+        organisation_id=buyer_id,
+        actor=actor,
+        at=at,
+    )
+    return f"/deals/{wish.deal_id}/terms"
+
+
+class AgreeToTerms(msgspec.Struct, frozen=True):
+    deal_id: int
+    version: int
+    reply: str
+
+
+@approvable("agree_terms", AgreeToTerms)
+async def _agree_approved(wish: AgreeToTerms, buyer_id: int, actor: Actor, at: datetime) -> str:
+    await answer_terms(
+        deal_id=wish.deal_id,
+        version=wish.version,
+        move="agree",
+        organisation_id=buyer_id,
+        actor=actor,
+        at=at,
+        reply=wish.reply,
+    )
+    return f"/deals/{wish.deal_id}/terms"
+
+
+async def _sign(deal_id: int, version: int, side: str, actor: Actor, at: datetime) -> None:
     await execute(
         f"""UPDATE contract_terms SET {side}_signed_at = $3, {side}_signed_by = $4
             WHERE deal = $1 AND version = $2""",  # noqa: S608  side is one of two words
@@ -280,7 +346,7 @@ async def _sign(
 
 async def _locked(deal_id: int, organisation_id: int) -> Record:
     rows = await fetch(
-        """SELECT id, number, seller, buyer, state FROM deal
+        """SELECT id, number, seller, buyer, state, quantity, price FROM deal
            WHERE id = $1 AND $2 IN (seller, buyer) FOR UPDATE""",
         deal_id,
         organisation_id,

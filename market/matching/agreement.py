@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 from asyncpg import Record
 
-from market.accounts.rules import Actor
+from market.accounts.rules import ANSWER, Actor
 from market.audit.operations import record
 from market.db.replay import once
 from market.db.session import execute, fetch, transaction
@@ -14,7 +14,8 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.matching import lifecycle
 from market.notices.operations import notify
-from market.units import HAO_PER_FEN, FenPerKg, Gram, kg
+from market.organisations.approving import Binding, approvable, asks, bind
+from market.units import HAO_PER_FEN, FenPerKg, Gram, amount, kg
 
 
 class Agree(msgspec.Struct, frozen=True):
@@ -29,6 +30,7 @@ class Agreement(msgspec.Struct, frozen=True):
     deal_id: int | None
 
 
+@asks
 async def agree(
     *, match_id: int, organisation_id: int, actor: Actor, at: datetime, key: str | None = None
 ) -> Agreement:
@@ -38,6 +40,7 @@ async def agree(
         NotFound: no such match of this organisation.
         WrongState: it is no longer open.
         Conflict: this side has agreed already, the match has lapsed, or stock or demand have gone.
+        NotAllowed: as ``approving.bind``.
     """
 
     async def deed() -> Agreement:
@@ -46,6 +49,14 @@ async def agree(
             raise Conflict(msg("这条建议已过期，请等下一次撮合。"))
         if match[f"{side}_agreed_at"] is not None:
             raise Conflict(msg("您这一方已经同意，等对方答复即可。"))
+        await bind(
+            actor=actor,
+            organisation_id=organisation_id,
+            side=side,
+            deed=ANSWER,
+            other=match["buyer" if side == "seller" else "seller"],
+            what=_binding(match, organisation_id),
+        )
         move = "agree" if match["state"] == lifecycle.PROPOSED else "complete"
         state = lifecycle.MATCH.apply(move, state=match["state"], by=side)
         await execute(
@@ -100,6 +111,26 @@ async def agree(
         deed=deed,
         at=at,
     )
+
+
+def _binding(match: Record, buyer_id: int) -> Binding:
+    """Return what agreeing binds the buyer to."""
+    quantity, price = Gram(match["quantity"]), FenPerKg(match["price"] // HAO_PER_FEN)
+    return Binding(
+        "agree",
+        Agree(match["id"], buyer_id),
+        amount(quantity, price),
+        msg("同意“{title}”{mass} 公斤的撮合建议", title=match["title"], mass=f"{kg(quantity):,f}"),
+        f"match:{match['id']}",
+        f"/matches/{match['id']}",
+        match["seller"],
+    )
+
+
+@approvable("agree", Agree)
+async def _agree_approved(wish: Agree, buyer_id: int, actor: Actor, at: datetime) -> str:
+    made = await agree(match_id=wish.match_id, organisation_id=buyer_id, actor=actor, at=at)
+    return f"/deals/{made.deal_id}" if made.deal_id else f"/matches/{wish.match_id}"
 
 
 async def decline(

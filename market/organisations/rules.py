@@ -102,3 +102,41 @@ def reason_problems(reason: str, note: str, reasons: dict[str, Message]) -> dict
     if len(note) > LONGEST_WORDS:
         problems["note"] = msg("最多 {most} 个字。", most=LONGEST_WORDS)
     return problems
+
+
+WAITING, APPROVED = "waiting", "approved"
+#: A deed of a buyer above its limit. Nothing binds before a purchasing manager of its own has approved it:
+#: not the buyer, and by no silence the other side.
+APPROVAL = Lifecycle(
+    "approval",
+    Move("approve", {WAITING}, APPROVED, by={"manager"}),
+    Move("refuse", {WAITING}, REFUSED, by={"manager"}),
+    Move("withdraw", {WAITING}, "withdrawn", by={"asker"}),
+    Move("expire", {WAITING}, EXPIRED, by={"system"}),
+    start=WAITING,
+    labels={
+        WAITING: msg("待审批"),
+        APPROVED: msg("已批准"),
+        REFUSED: msg("未批准"),
+        "withdrawn": msg("已撤回"),
+        EXPIRED: msg("逾期未批"),
+    },
+)
+#: Days that a manager has; nothing happens by itself after that.
+APPROVAL_DAYS = 7
+APPROVAL_REFUSALS: dict[str, Message] = {
+    "budget": msg("超出预算"),
+    "price": msg("价格太高"),
+    "quantity": msg("数量太多"),
+    "supplier": msg("对方还要再了解"),
+    "other": msg("其他原因"),
+}
+#: Fen: a limit above this is a slip of the pen.
+MOST_LIMIT = 10_000_000_000_00
+
+
+def limit_problem(limit: int | None) -> Message | None:
+    """Return what is wrong with a limit in fen; None stands for any amount."""
+    if limit is not None and not 0 < limit <= MOST_LIMIT:
+        return msg("限额须大于零；不填就是不限。")
+    return None

@@ -40,6 +40,7 @@ from market.bids.rules import (
 from market.bids.sealing import sealed_of
 from market.errors import Conflict, Invalid
 from market.i18n import Message, msg
+from market.organisations.approval_queries import waiting_on
 from market.supply.queries import listing_page
 from market.supply.rules import NEGOTIABLE
 from market.transitions import WrongState
@@ -161,6 +162,7 @@ async def _draw(
         is_late=is_late and bid.state == SUBMITTED,
         waits=_waits(bid, side),
         badges=await badges_of(bid.seller, bid.buyer),
+        kept=await waiting_on(f"bid:{bid.id}", organisation_id=viewer.organisation_id),
         total=amount(Gram(bid.quantity), FenPerKg(bid.price)),
         steps=[step for step in records if _concerns(step, thread)],
         deeds=DEEDS,

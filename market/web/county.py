@@ -28,7 +28,7 @@ from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest, require
 from market.web.pages import redirect
 from market.web.scans import scan_response
-from market.web.trade import KEY, acting, do_filled, new_key, show
+from market.web.trade import BARE, KEY, acting, do_filled, new_key, show
 
 #: Who sees whom the county looks after; who decides.
 COUNTY = [require("county", "verifier", "auditor")]
@@ -46,6 +46,7 @@ DEEDS: dict[str, Message] = {
     "reinstate": msg("恢复"),
     "reinstate_verified": msg("恢复，核验仍有效"),
     "set_capabilities": msg("调整资格"),
+    "adopt": msg("归本县管"),
     "add_member": msg("添加成员"),
     "set_role": msg("改角色"),
     "end_member": msg("成员离开"),
@@ -82,6 +83,7 @@ _FORMS: dict[str, Form] = {
     "suspend": SUSPEND,
     "reinstate": REINSTATE,
     "capabilities": CAPABLE,
+    "adopt": BARE,
 }
 _TOLD: dict[str, Message] = {
     "verify": msg("已核验，对方会收到通知。"),
@@ -89,6 +91,7 @@ _TOLD: dict[str, Message] = {
     "suspend": msg("已暂停，对方会收到通知。"),
     "reinstate": msg("已恢复，对方会收到通知。"),
     "capabilities": msg("资格已调整，对方会收到通知。"),
+    "adopt": msg("已归本县管。"),
 }
 
 
@@ -200,6 +203,7 @@ def _work(
         "suspend": verification.suspend,
         "reinstate": verification.reinstate,
         "capabilities": verification.set_capabilities,
+        "adopt": verification.adopt,
     }
     return lambda at: operations[deed](
         organisation_id=card.id, county_id=viewer.organisation_id, actor=actor, at=at, **values

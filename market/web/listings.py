@@ -19,6 +19,7 @@ from market.bids.sealing import SealedRow, seal_bid, sealed_of
 from market.catalogue.queries import shelf_rules_for
 from market.errors import Invalid, NotFound
 from market.i18n import msg
+from market.organisations.approval_queries import waiting_on
 from market.supply.queries import ListingDetails, listing_page
 from market.supply.rules import LISTING, OPEN, PUBLISHED, ROUNDS, SEALED, WAYS
 from market.web import open_round
@@ -157,6 +158,12 @@ async def _page(
         new_key=new_key,
         life=LISTING,
         badges=await badges_of(listing.seller),
+        waits=await waiting_on(
+            *(f"{kind}:{listing.listing_id}" for kind in ("listing", "sealed", "open")),
+            organisation_id=viewer.organisation_id,
+        )
+        if viewer
+        else [],
         on_sale=_on_sale(listing),
         shelf_rules=[each for each in rules if each.applies_to != ["all"]],
         trade_rules=[each for each in rules if each.applies_to == ["all"]],

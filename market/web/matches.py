@@ -15,6 +15,7 @@ from market.matching.agreement import agree as agree_to
 from market.matching.agreement import decline as decline_one
 from market.matching.lifecycle import DECLINED, MATCH, ONE_SIDE_AGREED, PROPOSED
 from market.matching.queries import MatchRow, match_of, matches_of
+from market.organisations.approval_queries import waiting_on
 from market.transitions import WrongState
 from market.units import HAO_PER_FEN, FenPerKg, Gram, amount
 from market.web import pages
@@ -84,6 +85,7 @@ async def _draw(
         status=status,
         match=match,
         badges=await badges_of(match.seller),
+        waits=await waiting_on(f"match:{match.id}", organisation_id=viewer.organisation_id),
         side=side,
         can_agree=side is not None and is_waiting(match, viewer),
         can_decline=side is not None

@@ -57,6 +57,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/selling/new", msg("发布货源"), "plus", _for("seller"), _for("seller")),
     Entry("/demands", msg("采购需求"), "basket", _for("seller", "buyer", "official"), _for("buyer")),
     Entry("/bids", msg("报价"), "tag", _for("seller", "buyer")),
+    Entry("/approvals", msg("审批"), "tick", _for("buyer")),
     Entry("/matches", msg("撮合"), "link", _for("seller", "buyer"), _for("seller", "buyer")),
     Entry("/meetings", msg("对接会"), "calendar", None, _ALL - {"official"}, _for("official")),
     Entry("/cases", msg("心病台账"), "alert", _for("seller", "official")),

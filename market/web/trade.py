@@ -13,6 +13,7 @@ from market.accounts.rules import Actor, Viewer, party_actor
 from market.catalogue.queries import reasons
 from market.db.replay import once
 from market.i18n import Language, Message, msg
+from market.organisations.approving import or_ask
 from market.web import fields, pages
 from market.web.forms import Filled, Form
 from market.web.guards import WebRequest
@@ -81,15 +82,17 @@ async def do_once(
     async def told() -> _Done:
         return _Done(str(await deed()))
 
-    done = await once(
-        key=key,
-        person_id=viewer.person_id,
-        request=_Deed(name, about),
-        reply_type=_Done,
-        deed=told,
-        at=at,
-    )
-    return done.result
+    async def done_once() -> _Done:
+        return await once(
+            key=key,
+            person_id=viewer.person_id,
+            request=_Deed(name, about),
+            reply_type=_Done,
+            deed=told,
+            at=at,
+        )
+
+    return (await or_ask(done_once, at=at, key=key)).result
 
 
 async def do_filled(

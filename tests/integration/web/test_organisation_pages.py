@@ -1,11 +1,15 @@
 """How an organisation stands, on its own page, on the county's, and beside its name elsewhere."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
 from fixtures.factories import PASSWORD, Factory, Member
-from market.db.session import fetch_value
+from market import clock
+from market.accounts.operations import NewPerson, register_person
+from market.db.session import Engine, fetch_value
+from market.web.csrf import SESSION
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 
@@ -80,3 +84,64 @@ async def test_a_suspension_stops_bids_and_says_so_everywhere(
     assert (await secretary.get(f"/deals/{deal}")).status_code == 200
     assert (await verifier.post(f"{page}/reinstate", key())).status_code == 303
     assert (await secretary.post(f"/deals/{deal}/sign", key())).status_code == 303
+
+
+async def test_a_bid_above_the_limit_waits_on_both_pages_until_the_manager_approves(
+    factory: Factory, seller: Member, buyer: Member, browser_of: SignedInAs, db: Engine
+) -> None:
+    await shop.stock_catalogue()
+    listing = await shop.put_on_sale(seller)
+    person = await register_person(
+        person=NewPerson(name="钱经理", phone="19900018888"),
+        organisation_id=buyer.organisation_id,
+        roles=frozenset({"manager"}),
+        at=clock.now(),
+    )
+    manager = await browser_of(Member(buyer.organisation_id, person, "19900018888", "manager"))
+    purchaser, secretary = await browser_of(buyer), await browser_of(seller)
+    people = f"/people/organisations/{buyer.organisation_id}"
+    assert "钱经理" in (await manager.get(f"{people}/members")).text
+    assert (await purchaser.get(f"{people}/members")).status_code == 404
+    assert (await manager.post(f"{people}/limit", key(limit="0"))).status_code == 422
+    assert (await manager.post(f"{people}/limit", key(limit="100"))).status_code == 303
+    today = clock.today()
+    terms = {
+        "quantity": "500",
+        "quantity_unit": "kg",
+        "price": "1.5",
+        "price_unit": "kg",
+        "deliver_from": (today + timedelta(days=1)).isoformat(),
+        "deliver_to": (today + timedelta(days=9)).isoformat(),
+        "demand_id": "0",
+    }
+    sent = await purchaser.post(f"/listings/{listing}/bids", key(**terms), form=f"/listings/{listing}")
+    assert sent.status_code == 303, faults(sent)
+    approval = sent.headers["location"]
+    assert approval.startswith("/approvals/")
+    for reader, path in (
+        (purchaser, f"/listings/{listing}"),
+        (secretary, f"/selling/{listing}"),
+        (secretary, f"/listings/{listing}"),
+    ):
+        assert "批准前不算数" in (await reader.get(path)).text
+    assert (await secretary.get(approval)).status_code == 403
+    assert "批准，马上办" not in (await purchaser.get(approval)).text
+    assert (await purchaser.post(f"{approval}/approve", key())).status_code == 403
+    assert "批准，马上办" in (await manager.get(approval)).text
+    assert (await manager.post(f"{approval}/refuse", key(reason="other"))).status_code == 422
+    done = await manager.post(f"{approval}/approve", key())
+    assert done.headers["location"].startswith("/bids/")
+    assert "批准前不算数" not in (await secretary.get(f"/selling/{listing}")).text
+    # programs are told the same
+    body = {
+        "listing_id": listing,
+        "quantity": 500_000,
+        "price": 150,
+        "deliver_from": terms["deliver_from"],
+        "deliver_to": terms["deliver_to"],
+    }
+    token = str(purchaser.client.cookies[SESSION])
+    kept = await purchaser.client.post(
+        "/api/v1/bids", json=body, headers={"authorization": f"Bearer {token}", "cookie": ""}
+    )
+    assert (kept.status_code, kept.json()["state"]) == (202, "awaiting_approval")

@@ -1,0 +1,251 @@
+"""Above a buyer's limit nothing binds before a purchasing manager has approved it."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from fixtures.factories import STORY, TODAY, Factory, Member
+from market.accounts.operations import NewPerson, register_person
+from market.accounts.rules import Actor
+from market.audit.queries import history
+from market.bids.negotiating import Counter, accept_counter, counter_bid
+from market.bids.operations import NewBid, place_bid
+from market.bids.sealing import seal_bid
+from market.db.session import Engine, execute, fetch, fetch_value
+from market.deals.operations import sign
+from market.errors import Conflict, MarketError, NotAllowed, NotFound
+from market.organisations import approving, members
+from market.organisations.approval_queries import approval_of, waiting_on
+from market.organisations.approving import Waiting
+from market.transitions import WrongState
+from market.units import Fen, FenPerKg, Gram
+from tests.integration.deals.scene import contract
+from tests.integration.races import connections
+
+LATER = STORY + timedelta(hours=1)
+
+
+@pytest.fixture
+async def seller(factory: Factory) -> Member:
+    return await factory.member(role="secretary")
+
+
+@pytest.fixture
+async def buyer(factory: Factory) -> Member:
+    return await factory.member(role="buyer")
+
+
+@pytest.fixture
+async def manager(buyer: Member) -> Actor:
+    """A purchasing manager of the buyer's up to 5,000 yuan; its buyers go up to 1,000."""
+    person = await register_person(
+        person=NewPerson(name="钱经理", phone="19900019999"),
+        organisation_id=buyer.organisation_id,
+        roles=frozenset({"manager"}),
+        at=STORY,
+    )
+    actor = Actor(person, buyer.organisation_id, "buyer")
+    await members.set_role(person_id=person, role="manager", most=Fen(500_000), **by(buyer, actor))
+    await members.set_buyer_limit(limit=Fen(100_000), **by(buyer, actor))
+    return actor
+
+
+def by(buyer: Member, actor: Actor) -> dict[str, object]:
+    return {"organisation_id": buyer.organisation_id, "actor": actor, "at": LATER}
+
+
+def bid(listing: int, *, kg: int) -> NewBid:
+    return NewBid(listing, Gram(kg * 1_000), FenPerKg(700), TODAY, TODAY + timedelta(days=9))
+
+
+async def asked(deed: object) -> int:
+    with pytest.raises(Waiting) as waits:
+        await deed  # type: ignore[misc]
+    return waits.value.approval_id
+
+
+async def place(buyer: Member, listing: int, *, kg: int, key: str | None = None) -> int:
+    return await place_bid(
+        bid=bid(listing, kg=kg), buyer_id=buyer.organisation_id, actor=buyer.actor, at=STORY, key=key
+    )
+
+
+async def test_a_bid_above_the_limit_is_placed_by_the_approval(
+    factory: Factory, seller: Member, buyer: Member, manager: Actor
+) -> None:
+    listing = await factory.listing(seller)
+    await place(buyer, listing, kg=142)  # 994 yuan
+    approval = await asked(place(buyer, listing, kg=143, key="k"))  # 1,001 yuan
+    assert await asked(place(buyer, listing, kg=143, key="k")) == approval
+    assert await fetch_value("SELECT count(*) FROM bid") == 1
+    # both sides see it, nobody else does
+    stranger = await factory.member(role="buyer")
+    seen = [
+        len(await waiting_on(f"listing:{listing}", organisation_id=each.organisation_id))
+        for each in (seller, buyer, stranger)
+    ]
+    assert seen == [1, 1, 0]
+    assert (
+        await fetch_value(
+            "SELECT kind FROM notice WHERE organisation = $1 ORDER BY id DESC LIMIT 1", seller.organisation_id
+        )
+        == "approval_awaited"
+    )
+
+    link = await approving.approve(approval_id=approval, **by(buyer, manager))  # type: ignore[arg-type]
+    number = int(link.removeprefix("/bids/"))
+    placed = (await history(subjects=[f"bid:{number}"]))[0]
+    assert (placed.action, placed.details["approved_by"]) == ("place", manager.person_id)
+    row = await approval_of(approval_id=approval, organisation_id=buyer.organisation_id)
+    assert (row.state, row.result, row.amount) == ("approved", link, 100_100)
+    steps = await history(subjects=[f"approval:{approval}"])
+    assert [(step.action, step.details.get("asked_by")) for step in steps] == [
+        ("ask", None),
+        ("approve", buyer.person_id),
+    ]
+    with pytest.raises(WrongState):
+        await approving.approve(approval_id=approval, **by(buyer, manager))  # type: ignore[arg-type]
+
+
+async def test_counters_acceptances_and_signatures_wait_as_well(
+    factory: Factory, seller: Member, buyer: Member, manager: Actor
+) -> None:
+    listing = await factory.listing(seller)
+    first = await place(buyer, listing, kg=100)
+    countered = await counter_bid(
+        counter=Counter(first, Gram(200_000), FenPerKg(700), TODAY, TODAY + timedelta(days=9)),
+        organisation_id=seller.organisation_id,
+        side="seller",
+        actor=seller.actor,
+        at=STORY,
+    )
+    back = Counter(countered, Gram(190_000), FenPerKg(690), TODAY, TODAY + timedelta(days=9))
+    waits = await asked(
+        counter_bid(
+            counter=back, organisation_id=buyer.organisation_id, side="buyer", actor=buyer.actor, at=STORY
+        )
+    )
+    await approving.withdraw(approval_id=waits, **by(buyer, buyer.actor))  # type: ignore[arg-type]
+    waits = await asked(
+        accept_counter(bid_id=countered, buyer_id=buyer.organisation_id, actor=buyer.actor, at=STORY)
+    )
+    assert await fetch_value("SELECT count(*) FROM deal") == 0
+    link = await approving.approve(approval_id=waits, **by(buyer, manager))  # type: ignore[arg-type]
+    deal = int(link.removeprefix("/deals/"))
+    signing = {"deal_id": deal, "organisation_id": buyer.organisation_id, "actor": buyer.actor, "at": STORY}
+    waits = await asked(sign(**signing))  # type: ignore[arg-type]
+    # the same is not asked for twice, and the manager needs to ask nobody
+    with pytest.raises(Conflict):
+        await sign(**signing)  # type: ignore[arg-type]
+    await approving.refuse(approval_id=waits, reason="budget", note="", **by(buyer, manager))  # type: ignore[arg-type]
+    assert await fetch_value("SELECT buyer_signed_at FROM deal WHERE id = $1", deal) is None
+    await sign(**{**signing, "actor": manager})  # type: ignore[arg-type]
+
+
+async def test_only_a_manager_with_enough_and_not_oneself_approves(
+    factory: Factory, seller: Member, buyer: Member, manager: Actor
+) -> None:
+    listing = await factory.listing(seller)
+    approval = await asked(place(buyer, listing, kg=800))  # 5,600 yuan
+    for actor in (buyer.actor, manager):
+        with pytest.raises(NotAllowed):
+            await approving.approve(approval_id=approval, **by(buyer, actor))  # type: ignore[arg-type]
+    with pytest.raises(NotFound):
+        await approving.approve(
+            approval_id=approval, organisation_id=seller.organisation_id, actor=seller.actor, at=LATER
+        )
+    # the limit of now counts, also where it has changed meanwhile
+    await members.set_role(
+        person_id=manager.person_id or 0,
+        role="manager",
+        most=None,
+        **by(buyer, manager),  # type: ignore[arg-type]
+    )
+    await members.set_role(person_id=buyer.person_id, role="manager", most=None, **by(buyer, manager))  # type: ignore[arg-type]
+    with pytest.raises(NotAllowed, match="自己"):
+        await approving.approve(approval_id=approval, **by(buyer, buyer.actor))  # type: ignore[arg-type]
+    # nobody is bound by silence: it lapses, and what is gone meanwhile is gone
+    assert await approving.expire_approvals(at=STORY + timedelta(days=8)) == 1
+    with pytest.raises(WrongState):
+        await approving.approve(approval_id=approval, **by(buyer, manager))  # type: ignore[arg-type]
+
+
+async def test_what_is_gone_meanwhile_is_not_done_and_goes_on_waiting(
+    factory: Factory, seller: Member, buyer: Member, manager: Actor
+) -> None:
+    listing = await factory.listing(seller, kg=300)
+    approval = await asked(place(buyer, listing, kg=200))
+    rival = await factory.member(role="buyer")
+    await contract(seller, rival, listing_id=listing, grams=250_000)
+    with pytest.raises(MarketError):
+        await approving.approve(approval_id=approval, **by(buyer, manager))  # type: ignore[arg-type]
+    row = await approval_of(approval_id=approval, organisation_id=buyer.organisation_id)
+    assert (row.state, row.decided_at) == ("waiting", None)
+
+
+async def test_a_sealed_bid_that_waits_is_nobody_elses_to_know(
+    factory: Factory, seller: Member, buyer: Member, manager: Actor
+) -> None:
+    listing = await factory.listing(seller)
+    await execute(
+        "UPDATE listing SET way = 'sealed', closes_at = $2 WHERE id = $1", listing, STORY + timedelta(days=3)
+    )
+    approval = await asked(
+        seal_bid(bid=bid(listing, kg=200), buyer_id=buyer.organisation_id, actor=buyer.actor, at=STORY)
+    )
+    subjects = (f"sealed:{listing}", f"listing:{listing}")
+    assert await waiting_on(*subjects, organisation_id=seller.organisation_id) == []
+    assert await fetch("SELECT FROM notice WHERE organisation = $1", seller.organisation_id) == []
+    link = await approving.approve(approval_id=approval, **by(buyer, manager))  # type: ignore[arg-type]
+    assert await fetch_value("SELECT count(*) FROM sealed_bid WHERE mark = $1", link.removeprefix("/sealed/"))
+
+
+async def test_of_many_who_approve_at_once_one_does_it(
+    db: Engine, factory: Factory, seller: Member, buyer: Member, manager: Actor
+) -> None:
+    listing = await factory.listing(seller)
+    approval = await asked(place(buyer, listing, kg=200))
+    async with connections(db, 8):
+        ends = await asyncio.gather(
+            *(approving.approve(approval_id=approval, **by(buyer, manager)) for _ in range(8)),  # type: ignore[arg-type]
+            return_exceptions=True,
+        )
+    assert sorted(type(end).__name__ for end in ends) == ["WrongState"] * 7 + ["str"]
+    assert await fetch_value("SELECT count(*) FROM bid") == 1
+
+
+async def test_the_last_keeper_stays_and_who_leaves_is_signed_out(
+    db: Engine, buyer: Member, manager: Actor
+) -> None:
+    await execute(
+        """INSERT INTO session (token_hash, person, organisation, created_at, expires_at, seen_at)
+           VALUES ('x', $1, $2, $3, $3, $3)""",
+        buyer.person_id,
+        buyer.organisation_id,
+        STORY,
+    )
+    person = manager.person_id or 0
+    for attempt in (
+        members.end_membership(person_id=person, **by(buyer, manager)),  # type: ignore[arg-type]
+        members.set_role(person_id=person, role="buyer", most=None, **by(buyer, manager)),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(Conflict):
+            await attempt
+    with pytest.raises(MarketError):
+        await members.set_role(person_id=person, role="verifier", most=None, **by(buyer, manager))  # type: ignore[arg-type]
+    # two keepers who let each other go at the same moment: one of them stays
+    await members.set_role(person_id=buyer.person_id, role="administrator", most=None, **by(buyer, manager))  # type: ignore[arg-type]
+    async with connections(db, 2):
+        ends = await asyncio.gather(
+            *(
+                members.end_membership(person_id=each, **by(buyer, manager))  # type: ignore[arg-type]
+                for each in (person, buyer.person_id)
+            ),
+            return_exceptions=True,
+        )
+    assert sorted(type(end).__name__ for end in ends) == ["Conflict", "NoneType"]
+    left = await fetch_value("SELECT count(*) FROM membership WHERE organisation = $1", buyer.organisation_id)
+    assert left == 1
+    if isinstance(ends[0], Conflict):
+        assert await fetch_value("SELECT count(*) FROM session") == 0
