@@ -25,13 +25,13 @@ def scope_of(handler: BaseRouteHandler) -> str | None:
     return READ if getattr(handler, "http_methods", set()) == {"GET"} else str(group)
 
 
-def within_scope(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def within_scope(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Guard of the whole API. A session may do whatever its person may; a token what it was made for.
 
     Raises:
         NotAllowed: the token was not made for this.
     """
-    viewer = connection.user
+    viewer = connection.scope.get("user")  # a preflight has none
     if not isinstance(viewer, Viewer) or viewer.scopes is None:
         return
     needed = scope_of(handler)

@@ -103,8 +103,8 @@ async def reading(request: WebRequest) -> Language:
 def require(*who: str) -> Guard:
     """Return a guard that lets in people with one of these roles or sides, and nobody else."""
 
-    def guard(connection: Connection, _: BaseRouteHandler) -> None:
-        viewer = connection.user
+    async def guard(connection: Connection, _: BaseRouteHandler) -> None:
+        viewer = connection.scope.get("user")  # a preflight has none
         if not isinstance(viewer, Viewer):
             raise SignInNeeded
         rules.require(viewer, *who)
