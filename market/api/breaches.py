@@ -22,7 +22,7 @@ from market.deals.clauses import Terms
 from market.deals.queries import deal_of
 from market.deals.record import Facts, facts_of
 from market.deals.rules import TERMINATED
-from market.deals.terms import answer_terms, terms_in_force
+from market.deals.terms import answer_terms, propose_terms, terms_in_force
 from market.deals.unfair import advice_on
 from market.i18n import translate
 
@@ -49,6 +49,32 @@ class InForce(msgspec.Struct, frozen=True):
 
 class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reply: Note = ""
+
+
+class Proposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Other terms, whole. `base` is the version in force that you have read; `note` says why."""
+
+    base: Annotated[int, Meta(ge=0, le=10_000)]
+    terms: Terms
+    note: Note = ""
+
+
+class Proposed(msgspec.Struct, frozen=True):
+    version: int
+
+
+class _Propose(msgspec.Struct, frozen=True):
+    deal_id: int
+    proposal: Proposal
+
+
+class _AddEvidence(msgspec.Struct, frozen=True):
+    breach_id: int
+    words: str
+
+
+class Added(msgspec.Struct, frozen=True):
+    evidence_id: int
 
 
 class CaseToOpen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,6 +126,36 @@ async def terms(viewer: SignedIn, deal_id: PathId, language: Reader) -> InForce:
             )
             for each in advice_on(found)
         ],
+    )
+
+
+@deed("/deals/{deal_id:int}/terms", body=Proposal, status=201)
+async def propose(
+    viewer: SignedIn, deal_id: PathId, data: JSONBody[Proposal], key: IdempotencyKey = None
+) -> Proposed:
+    """Propose other terms and sign them for your side; they count once the other side has signed, too."""
+    by, at = await actor_in(viewer, deal_id), clock.now()
+
+    async def do() -> Proposed:
+        return Proposed(
+            await propose_terms(
+                deal_id=deal_id,
+                base=data.base,
+                terms=data.terms,
+                note=data.note,
+                organisation_id=viewer.organisation_id,
+                actor=by,
+                at=at,
+            )
+        )
+
+    return await once(
+        key=key,
+        person_id=viewer.person_id,
+        request=_Propose(deal_id, data),
+        reply_type=Proposed,
+        deed=do,
+        at=at,
     )
 
 
@@ -180,6 +236,35 @@ def _in_case(viewer: SignedIn, case: BreachRow) -> Actor:
     return acting(viewer, sides.get(viewer.organisation_id, "official"))
 
 
+@deed("/breaches/{breach_id:int}/evidence", body=Said, status=201)
+async def add_evidence(
+    viewer: SignedIn, breach_id: PathId, data: JSONBody[Said], key: IdempotencyKey = None
+) -> Added:
+    """Put words to a case as either side; they cannot be taken back. Photos are added on the page."""
+    case, at = await case_of(breach_id=breach_id, organisation_id=viewer.organisation_id), clock.now()
+    by = _in_case(viewer, case)
+
+    async def do() -> Added:
+        return Added(
+            await breach.add_evidence(
+                breach_id=breach_id,
+                evidence=breach.Evidence(data.words),
+                organisation_id=viewer.organisation_id,
+                actor=by,
+                at=at,
+            )
+        )
+
+    return await once(
+        key=key,
+        person_id=viewer.person_id,
+        request=_AddEvidence(breach_id, data.words),
+        reply_type=Added,
+        deed=do,
+        at=at,
+    )
+
+
 @deed("/breaches/{breach_id:int}/file")
 async def file_one(viewer: SignedIn, breach_id: PathId, key: IdempotencyKey = None) -> Moved:
     """File your draft: the other side has some days to answer."""
@@ -238,11 +323,13 @@ async def say(
 
 routes: list[ControllerRouterHandler] = [
     terms,
+    propose,
     answer_proposal,
     record,
     index,
     one,
     begin,
+    add_evidence,
     file_one,
     end_contract,
     say,

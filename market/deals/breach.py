@@ -106,6 +106,8 @@ async def add_evidence(
         raise Invalid(problem, {"words": problem})
     async with transaction():
         case = await _locked(breach_id, organisation_id)
+        if organisation_id not in (case["claimant"], case["respondent"]):
+            raise NotFound(msg("没有找到这件违约。"))
         if case["state"] not in (*breach_rules.OPEN, rules.DRAFT):
             raise Conflict(msg("这件违约已经了结，不能再加证据。"))
         count = await fetch_value("SELECT count(*) FROM breach_evidence WHERE breach = $1", breach_id)

@@ -227,6 +227,11 @@ def prepaid_share(terms: Terms) -> int:
     return terms.deposit + sum(each.share for each in terms.milestones if each.after == "signing")
 
 
+def least_performed(terms: Terms, quantity: Gram) -> Gram:
+    """Return the grams from which on the seller has delivered as agreed, the tolerance taken off."""
+    return Gram(quantity - quantity * terms.tolerance // WHOLE)
+
+
 def most_natural_loss(terms: Terms, quantity: Gram) -> Gram:
     """Return how many grams of a delivery of ``quantity`` may be lost on the way without fault."""
     return Gram(quantity * terms.natural_loss // WHOLE)

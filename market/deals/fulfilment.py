@@ -7,7 +7,7 @@ from market.audit.operations import record
 from market.db.session import execute, fetch, transaction
 from market.deals import rules
 from market.deals.clauses import Terms, most_natural_loss
-from market.deals.paying import invoice
+from market.deals.paying import complete, invoice
 from market.deals.releasing import release
 from market.deals.terms import terms_in_force
 from market.errors import Conflict, Invalid, NotFound
@@ -138,6 +138,9 @@ async def move_delivery(
             await invoice(deal=deal, terms=terms, delivery_id=delivery_id, arrived=row["arrived_at"] or at)
         if deal["state"] == rules.TERMINATED and state in (rules.REJECTED, rules.PARTIALLY_ACCEPTED):
             await release(deal=deal, grams=Gram(row["quantity"] - (taken or 0) - lost), at=at)
+        if state in (rules.CANCELLED, rules.REJECTED):
+            # it was the last load that was waited for
+            await complete(deal_id=deal["id"], at=at)
         await record(
             subject=f"deal:{deal['id']}",
             action=f"delivery_{move}",

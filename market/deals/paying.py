@@ -9,7 +9,9 @@ from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals import rules
-from market.deals.clauses import Due, Terms, due_at_arrival, due_at_signing, price_of
+from market.deals.clauses import Due, Terms, due_at_arrival, due_at_signing, least_performed, price_of
+from market.deals.releasing import release
+from market.deals.terms import terms_in_force
 from market.errors import Invalid, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
@@ -31,7 +33,8 @@ async def invoice(*, deal: Record, terms: Terms, delivery_id: int, arrived: date
     """Write down what is due for a delivery that was just accepted. The contract's row is locked.
 
     A delivery is worth what it adds to the price of all that was accepted, so that rounding never
-    piles up; deposit and advance payments cover their share of it, and all that is left of it at the end.
+    piles up; deposit and advance payments cover their share of it, and all that is left of it once as much
+    was taken as the tolerance asks for.
     """
     price = price_of(terms, FenPerKg(deal["price"]))
     row = (
@@ -51,7 +54,7 @@ async def invoice(*, deal: Record, terms: Terms, delivery_id: int, arrived: date
     worth = Fen(amount(Gram(row["taken"]), price) - amount(before, price))
     whole = amount(Gram(deal["quantity"]), price)
     covered = row["prepaid"] * amount(Gram(row["taken"]), price) // whole if whole else 0
-    if row["settled"] >= deal["quantity"]:
+    if row["settled"] >= least_performed(terms, Gram(deal["quantity"])):
         covered = row["prepaid"]
     credit = Fen(max(0, min(covered - row["used"], worth)))
     await execute("UPDATE delivery SET credit = $2 WHERE id = $1", delivery_id, credit)
@@ -59,7 +62,7 @@ async def invoice(*, deal: Record, terms: Terms, delivery_id: int, arrived: date
     await _keep(deal["id"], dues, delivery_id)
     if not dues:
         # all of it was paid beforehand: no payment to come would notice that the contract is done
-        await complete(deal_id=deal["id"])
+        await complete(deal_id=deal["id"], at=arrived)
 
 
 async def end_prepayments(*, deal_id: int) -> Fen:
@@ -126,7 +129,7 @@ async def pay(
     async with transaction():
         deals = await fetch(
             """SELECT id, seller, number FROM deal
-               WHERE id = (SELECT deal FROM payment WHERE id = $1) AND buyer = $2 FOR UPDATE""",
+               WHERE id = (SELECT deal FROM payment WHERE id = $1) AND buyer = $2 FOR NO KEY UPDATE""",
             payment_id,
             organisation_id,
         )
@@ -167,7 +170,7 @@ async def pay(
             at=at,
             details={"payment": payment_id, "fen": now},
         )
-        await complete(deal_id=deal["id"])
+        await complete(deal_id=deal["id"], at=at)
         await notify(
             organisation_id=deal["seller"],
             kind="paid",
@@ -180,16 +183,36 @@ async def pay(
     return state
 
 
-async def complete(*, deal_id: int) -> bool:
-    """End a contract under which all is delivered and paid; tell whether it was. Its row is locked."""
+async def complete(*, deal_id: int, at: datetime) -> bool:
+    """End a contract under which all is paid and, within the tolerance, delivered; tell whether it was.
+
+    A load that is announced or on its way is waited for. What is short within the tolerance is on sale
+    again; the buyer's demand counts as filled. The contract's row is locked.
+    """
+    deal = (
+        await fetch(
+            """SELECT deal.*, listing.lot, seller.town,
+                      (SELECT coalesce(sum(accepted + loss), 0) FROM delivery WHERE delivery.deal = deal.id
+                         AND state IN ('accepted', 'partially_accepted'))::bigint AS settled
+               FROM deal JOIN listing ON listing.id = deal.listing
+               JOIN organisation seller ON seller.id = deal.seller WHERE deal.id = $1""",
+            deal_id,
+        )
+    )[0]
+    _, terms = await terms_in_force(deal_id=deal_id)
+    if deal["settled"] < least_performed(terms, Gram(deal["quantity"])):
+        return False
     done = await fetch_value(
         """UPDATE deal SET state = $2 WHERE id = $1 AND state = $3
              AND NOT EXISTS (SELECT FROM payment WHERE deal = $1 AND state <> 'paid')
-             AND quantity <= (SELECT coalesce(sum(accepted + loss), 0) FROM delivery
-                              WHERE deal = $1 AND state IN ('accepted', 'partially_accepted'))
+             AND NOT EXISTS (SELECT FROM delivery WHERE deal = $1
+                               AND state IN ('scheduled', 'dispatched', 'arrived'))
            RETURNING id""",
         deal_id,
         rules.COMPLETED,
         rules.ACTIVE,
     )
-    return done is not None
+    if done is None:
+        return False
+    await release(deal=deal, grams=Gram(deal["quantity"] - deal["settled"]), at=at)
+    return True

@@ -63,6 +63,17 @@ class DealRow(msgspec.Struct, frozen=True):
     lost: int = 0
     invoiced: int = 0
 
+    @property
+    def to_return(self) -> int:
+        """Fen that were paid beyond the final price of a contract that is over: the buyer's to have back.
+
+        A deposit in it may be forfeit or owed twice, where there was a breach: that is not for a sum to say.
+        """
+        is_final = self.state == "completed" or (
+            self.state == "terminated" and self.standing <= self.delivered + self.lost
+        )
+        return max(0, self.paid - self.invoiced) if is_final else 0
+
 
 _DEAL = """SELECT deal.id, deal.number, deal.listing, listing.title, listing.title_en, lot.produce,
        lot.variety, lot.grade, deal.demand, site.name AS site_name, site.name_en AS site_name_en,

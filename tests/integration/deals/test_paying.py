@@ -1,6 +1,7 @@
 """Money under a contract: in shares, in parts, and always to the fen."""
 
 import asyncio
+import re
 
 import asyncpg
 import msgspec
@@ -224,7 +225,7 @@ async def test_without_the_lock_parts_are_refused_by_the_database_alone(
     caught: list[str] = []
 
     async def unlocked(sql: str, /, *values: object) -> list[asyncpg.Record]:
-        rows = await fetch(sql.replace("FOR UPDATE", ""), *values)
+        rows = await fetch(re.sub(r"FOR (NO KEY )?UPDATE", "", sql), *values)
         await asyncio.sleep(0.02)
         return rows
 

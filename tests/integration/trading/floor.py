@@ -115,8 +115,8 @@ LAWS = {
     "a completed contract is delivered and paid": """
         SELECT deal.id FROM deal WHERE state = 'completed'
           AND (EXISTS (SELECT FROM payment WHERE deal = deal.id AND state <> 'paid')
-               OR quantity <> (SELECT coalesce(sum(accepted + loss), 0) FROM delivery
-                               WHERE deal = deal.id))""",
+               OR quantity - released <> (SELECT coalesce(sum(accepted + loss), 0) FROM delivery
+                                          WHERE deal = deal.id))""",
     "nothing is due under a contract that never came into force": """
         SELECT payment.id FROM payment JOIN deal ON deal.id = payment.deal
         WHERE deal.state IN ('pending', 'partly_signed', 'cancelled')""",
