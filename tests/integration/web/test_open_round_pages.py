@@ -138,6 +138,27 @@ async def test_a_round_from_its_beginning_to_its_end(
     assert "我参加的竞价" in (await buyers[1].get("/bids")).text
 
 
+async def test_what_is_left_after_a_round_is_bid_for_on_the_same_page(
+    seller_page: Browser, browser_of: SignedInAs, factory: Factory
+) -> None:
+    put_up = await seller_page.post("/selling/new", goods())
+    path = "/listings/" + put_up.headers["location"].rpartition("/")[2].partition("?")[0]
+    buyers = [await browser_of(await factory.member(role="buyer")) for _ in range(3)]
+    for buyer, price in zip(buyers, ("2.10", "2.40", "2.50"), strict=True):
+        await buyer.post(f"{path}/bids", bid(price, kg=300))
+    await execute("UPDATE listing SET closes_at = $1", clock.now())
+    await open_overdue(at=clock.now())
+    page = (await buyers[0].get(path)).text
+    assert "剩下的货可以出价" in page
+    assert "竞价规则" not in page
+    # the one under the reserve has bought nothing
+    assert await fetch_value("SELECT array_agg(price ORDER BY price) FROM deal") == [240, 250]
+    placed = await buyers[0].post(f"{path}/bids", bid("2.10", kg=100))
+    assert placed.headers["location"].startswith("/bids/")
+    asked = await seller_page.post(f"{path.replace('listings', 'selling')}/way", {"way": "fixed"})
+    assert asked.status_code == 409
+
+
 async def test_the_seller_chooses_another_way_on_a_page(seller_page: Browser, seller: Member) -> None:
     listing = await shop.put_on_sale(seller)
     form = {"way": "open", "min_step": "0.02", "min_step_unit": "jin", "key": str(uuid4())}
