@@ -26,12 +26,10 @@ That is the proof that it can.
 | the record's chains | audit/test_tampering |
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
-import asyncpg
 import msgspec
 import pytest
 
@@ -48,7 +46,6 @@ from market.deals import breach, fulfilment, terms
 from market.deals import operations as deals
 from market.deals.clauses import Milestone, usual_terms
 from market.demand import operations as demands
-from market.errors import Busy, MarketError
 from market.matching import agreement
 from market.matching.operations import read_compute_keep, request_run, solve_market
 from market.meetings import concluding, recording
@@ -62,29 +59,10 @@ from market.units import Fen, FenPerKg, Gram
 from tests.integration.deals.scene import Contracted, contract
 from tests.integration.meetings.day import Day
 from tests.integration.organisations.test_verification import PAPER
-from tests.integration.races import at_once, connections, take_locks_away
+from tests.integration.races import Judge, Race, Tries, connections, count, is_kept, total
 
 KG = 1_000
 DAYS = (TODAY, TODAY + timedelta(days=5))
-
-Tries = Sequence[Callable[[], Awaitable[object]]]
-#: Of what each try came to ("done", "refused", "clash"): is all as it must be?
-Judge = Callable[[list[str]], Awaitable[bool]]
-
-
-class Race(NamedTuple):
-    """``begin`` sets the scene, and returns who runs and how it is judged; ``rooms`` hold the locks."""
-
-    begin: Callable[[Factory], Awaitable[tuple[Tries, Judge]]]
-    rooms: tuple[ModuleType, ...]
-
-
-async def count(sql: str, *values: object) -> int:
-    return int(await fetch_value(f"SELECT count(*) FROM {sql}", *values))
-
-
-async def total(sql: str) -> int:
-    return int(await fetch_value(f"SELECT coalesce(sum({sql}"))
 
 
 async def contracted(factory: Factory, *, signed: bool = True, demand: bool = False) -> Contracted:
@@ -142,7 +120,7 @@ async def announcing(factory: Factory) -> tuple[Tries, Judge]:
     scene = await contracted(factory)
 
     async def kept(ends: list[str]) -> bool:
-        return (ends.count("done"), await total("quantity), 0) FROM delivery")) == (2, 300 * KG)
+        return (ends.count("done"), await total("quantity", "delivery")) == (2, 300 * KG)
 
     return [lambda: scene.send(150 * KG)] * 6, kept
 
@@ -309,7 +287,7 @@ async def wanting_less(factory: Factory) -> tuple[Tries, Judge]:
 
     async def kept(ends: list[str]) -> bool:
         row = (await fetch("SELECT quantity, open FROM demand"))[0]
-        return bool(row["open"] == row["quantity"] - await total("quantity), 0) FROM deal") >= 0)
+        return bool(row["open"] == row["quantity"] - await total("quantity", "deal") >= 0)
 
     return [each for n in range(4) for each in (want(900 - 50 * n), sell(n))], kept
 
@@ -324,7 +302,7 @@ async def settling(factory: Factory) -> tuple[Tries, Judge]:
     )
 
     async def kept(ends: list[str]) -> bool:
-        return (ends.count("done"), await total("amount), 0) FROM settlement")) == (2, 200_000)
+        return (ends.count("done"), await total("amount", "settlement")) == (2, 200_000)
 
     def share() -> Awaitable[object]:
         return households.settle(money=Fen(100_000), received_on=TODAY, deal_id=scene.deal_id, note="", **how)
@@ -453,25 +431,9 @@ async def wide(factory: Factory, db: Engine) -> AsyncIterator[Factory]:
         yield factory
 
 
-async def tried(deed: Callable[[], Awaitable[object]]) -> str:
-    """A clash is what no caller should ever meet: a lock's timeout, or a constraint as the last resort."""
-    try:
-        await deed()
-    except (Busy, asyncpg.PostgresError):
-        return "clash"
-    except MarketError:
-        return "refused"
-    return "done"
-
-
 @pytest.mark.parametrize("locked", [True, False], ids=["locked", "unlocked"])
 @pytest.mark.parametrize("name", RACES)
 async def test_of_many_at_once_as_many_count_as_may(
     wide: Factory, monkeypatch: pytest.MonkeyPatch, name: str, locked: bool
 ) -> None:
-    race = RACES[name]
-    tries, kept = await race.begin(wide)
-    passed = [] if locked else take_locks_away(monkeypatch, *race.rooms)
-    ends = await at_once(map(tried, tries))
-    assert ("clash" not in ends and await kept(ends)) is locked, ends
-    assert bool(passed) is not locked
+    assert await is_kept(RACES[name], wide, monkeypatch, locked=locked) is locked

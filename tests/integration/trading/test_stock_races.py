@@ -1,0 +1,126 @@
+"""Races on stock and on what is sent twice; test_races names them all. Grams are whole kilograms here."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+
+from fixtures.factories import STORY, TODAY, Factory, Member
+from market.bids import operations
+from market.bids.operations import NewBid, place_bid
+from market.db.session import Engine, fetch, fetch_value, transaction
+from market.supply import stock, transforming
+from market.units import FenPerKg, Gram
+from tests.integration.races import Judge, Race, Tries, at_once, connections, count, is_kept, total
+from tests.integration.supply.test_listings import lot_of
+from tests.integration.supply.test_stock import check_sums, correct, send, sold
+from tests.integration.supply.test_transforming import press, processes
+
+KG = 1_000
+
+
+async def losing(factory: Factory) -> tuple[Tries, Judge]:
+    """Five losses of 300 of 1,000 kg: three are possible."""
+    seller = await factory.member(role="secretary")
+    lot = await lot_of(await factory.listing(seller))
+
+    async def kept(ends: list[str]) -> bool:
+        await check_sums()
+        return (ends.count("done"), await total("remaining", "lot")) == (3, 100 * KG)
+
+    return [lambda: correct(seller, lot, -300, "spoiled")] * 5, kept
+
+
+async def under_contract(factory: Factory) -> tuple[Member, int, int]:
+    seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
+    listing = await factory.listing(seller)
+    return seller, await lot_of(listing), await sold(factory, seller, buyer, listing, kg=400)
+
+
+async def sending(factory: Factory) -> tuple[Tries, Judge]:
+    """Five loads of 150 kg leave for a contract over 400: two may."""
+    seller, lot, deal = await under_contract(factory)
+
+    async def kept(ends: list[str]) -> bool:
+        gone = await total("moved", "stock_entry WHERE kind = 'out'")
+        return (ends.count("done"), gone) == (2, -300 * KG)
+
+    return [lambda: send(seller, lot, deal, 150)] * 5, kept
+
+
+async def taking_back(factory: Factory) -> tuple[Tries, Judge]:
+    """Of 400 kg that left, five loads of 150 come back: two can."""
+    seller, lot, deal = await under_contract(factory)
+    await send(seller, lot, deal, 400)
+
+    async def kept(ends: list[str]) -> bool:
+        back = await total("moved", "stock_entry WHERE kind = 'returned'")
+        return (ends.count("done"), back) == (2, 300 * KG)
+
+    return [lambda: send(seller, lot, deal, 150, back=True)] * 5, kept
+
+
+async def pressing(factory: Factory) -> tuple[Tries, Judge]:
+    """Five pressings of 300 of 1,000 kg: three are possible, and nothing is made of nothing."""
+    await processes()
+    seller = await factory.member(role="secretary")
+    lot = await lot_of(await factory.listing(seller))
+
+    async def kept(ends: list[str]) -> bool:
+        await check_sums()
+        rest = int(await fetch_value("SELECT remaining FROM lot WHERE id = $1", lot))
+        made = await total("quantity", "lot WHERE made_by IS NOT NULL")
+        return (ends.count("done"), rest, made) == (3, 100 * KG, 270 * KG)
+
+    return [lambda: press(seller, lot, kg=300, oil=90, loss=210)] * 5, kept
+
+
+RACES = {
+    "losing": Race(losing, (stock,), ("correct_stock",)),
+    "sending": Race(sending, (stock,), ("send_stock",)),
+    "taking back": Race(taking_back, (stock,), ("take_back_stock",)),
+    "pressing": Race(pressing, (stock, transforming), ("transform_stock",)),
+}
+
+
+@pytest.fixture
+async def wide(factory: Factory, db: Engine) -> AsyncIterator[Factory]:
+    async with connections(db, 8):
+        yield factory
+
+
+@pytest.mark.parametrize("locked", [True, False], ids=["locked", "unlocked"])
+@pytest.mark.parametrize("name", RACES)
+async def test_of_many_who_move_stock_at_once_as_many_count_as_may(
+    wide: Factory, monkeypatch: pytest.MonkeyPatch, name: str, locked: bool
+) -> None:
+    assert await is_kept(RACES[name], wide, monkeypatch, locked=locked) is locked
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one transaction", "looked up before"])
+async def test_a_form_that_is_sent_many_times_at_once_counts_once(
+    wide: Factory, monkeypatch: pytest.MonkeyPatch, together: bool
+) -> None:
+    """Where the key is looked up in a transaction of its own, before the deed, it counts several times."""
+    seller, buyer = await wide.member(role="secretary"), await wide.member(role="buyer")
+    bid = NewBid(await wide.listing(seller), Gram(100 * KG), FenPerKg(700), TODAY, TODAY + timedelta(days=5))
+    if not together:
+
+        async def looked_up(
+            *, key: str, person_id: int, deed: Callable[[], Awaitable[object]], **_: object
+        ) -> object:
+            if await fetch("SELECT FROM replay WHERE actor = $1 AND key = $2", person_id, key):
+                raise AssertionError("nobody has kept a reply here")
+            async with transaction():
+                return await deed()
+
+        monkeypatch.setattr(operations, "once", looked_up)
+
+    async def place() -> int:
+        return await place_bid(
+            bid=bid, buyer_id=buyer.organisation_id, actor=buyer.actor, at=STORY, key="one"
+        )
+
+    numbers = await at_once(place() for _ in range(6))
+    assert (len(set(numbers)) == 1) is together
+    assert (await count("bid") == 1) is together
