@@ -42,7 +42,7 @@ class ContactRow(msgspec.Struct, frozen=True):
 
 
 async def viewers_for(*, token_hashes: Sequence[bytes], at: datetime) -> dict[bytes, Viewer]:
-    """Return whom the sessions of these tokens (their SHA-256) belong to.
+    """Return whom these tokens (their SHA-256), of sessions or of the API, belong to.
 
     None of one that is unknown, over, waits for a second factor, whose person has been switched off or is no
     member any more, or that acts under a delegation which is revoked or over.

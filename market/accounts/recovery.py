@@ -47,6 +47,7 @@ class RecoveryRow(msgspec.Struct, frozen=True):
     name_en: str
     phone: str
     organisations: tuple[str, ...]
+    organisations_en: tuple[str, ...]
     asked_at: datetime
     granted_at: datetime | None
     has_factor: bool
@@ -121,6 +122,9 @@ async def recoveries_kept_by(
                    ARRAY(SELECT DISTINCT organisation.name FROM membership
                          JOIN organisation ON organisation.id = membership.organisation
                          WHERE membership.person = person.id ORDER BY 1) AS organisations,
+                   ARRAY(SELECT DISTINCT coalesce(nullif(organisation.name_en, ''), organisation.name)
+                         FROM membership JOIN organisation ON organisation.id = membership.organisation
+                         WHERE membership.person = person.id ORDER BY 1) AS organisations_en,
                    max(recovery.asked_at) AS asked_at, max(recovery.granted_at) AS granted_at,
                    EXISTS (SELECT FROM second_factor WHERE second_factor.person = person.id
                            AND confirmed_at IS NOT NULL) AS has_factor

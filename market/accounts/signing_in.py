@@ -70,7 +70,7 @@ async def sign_in(
     stored = rows[0]["password_hash"] if rows else None
     if not await verify_password(password=password, stored=stored):
         raise Invalid(msg("手机号或密码不对，请再试一次。"))
-    if is_outdated(stored):
+    if stored and is_outdated(stored):
         await execute(
             "UPDATE person SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
             rows[0]["id"],

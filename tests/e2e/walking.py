@@ -23,8 +23,10 @@ _NO_PAGE = re.compile(
 )
 #: Pages that have to be reached; the walk finds more.
 EXPECTED = {
-    "guest": {"/", "/sign-in", "/listings", "/listings/*"},
+    "guest": {"/", "/sign-in", "/recover", "/listings", "/listings/*"},
     "secretary": {
+        *("/account/sessions", "/account/second-factor", "/account/tokens"),
+        *("/people", "/people/organisations/*"),
         *("/capacity", "/selling/stock", "/selling/stock/places/new", "/selling/lots/*", "/selling/lots/*/households"),
         *("/", "/selling", "/selling/new", "/selling/*", "/selling/*/terms", "/selling/*/why", "/bids"),
         "/selling/*/way",
@@ -35,6 +37,7 @@ EXPECTED = {
         *("/shelf", "/shelf/new"),
     },
     "official": {
+        *("/people", "/people/organisations/*", "/account/second-factor"),
         *("/cases", "/cases/new", "/cases/*", "/cases/agenda/town"),
         *("/town", "/town/runs", "/town/runs/*", "/town/runs/*/pair", "/town/runs/*/bonus"),
         *("/town/listings/*", "/town/meetings", "/town/meetings/new"),
