@@ -36,6 +36,7 @@ SESSION = "market"
 _VISIT = "visit"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECRET = re.compile("pass|secret", re.IGNORECASE)
+_CODE = re.compile(r"\s*|0|/.*|[a-z][a-z_-]*|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOST_KEPT = 200_000
 _FORMS = frozenset({RequestEncodingType.URL_ENCODED, RequestEncodingType.MULTI_PART})
 
@@ -49,6 +50,10 @@ class Forged(NotAllowed):
     def __init__(self, message: Message, *, kept: Kept = (), has_files: bool = False) -> None:
         super().__init__(message)
         self.kept = kept
+        #: What its reader wrote, without codes that stand for choices and what pages put in for themselves.
+        self.shown = [
+            value.strip() for name, value in kept if not name.endswith("_unit") and not _CODE.fullmatch(value)
+        ]
         self.has_files = has_files
 
 
@@ -162,7 +167,7 @@ def _stale(form: FormMultiDict) -> Forged:
     It was sent, so nothing is lost: its reader looks at it and sends it once more, under the new token.
     Passwords are typed again, files chosen again.
     """
-    pairs = list(form.multi_items())
+    pairs = list(form.items())  # in their order on the page, which multi_items() does not keep
     kept = tuple(
         (name, value)
         for name, value in pairs
