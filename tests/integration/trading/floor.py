@@ -135,6 +135,12 @@ _LAWS = " UNION ALL ".join(
     for n, law in enumerate(LAWS.values())
 )
 
+
+async def broken_laws() -> dict[str, str]:
+    """Return the laws that do not hold, with the rows that break them."""
+    return {list(LAWS)[row["law"]]: row["broken"] for row in await fetch(_LAWS)}
+
+
 #: Deeds whose goods are to be matched again leave this job.
 REMATCH = "SELECT count(*) FROM job WHERE kind = 'matching.rematch' AND state = 'waiting'"
 
@@ -283,8 +289,7 @@ class Floor:
         self.wait(self._check())
 
     async def _check(self) -> None:
-        broken = {list(LAWS)[row["law"]]: row["broken"] for row in await fetch(_LAWS)}
-        assert broken == {}
+        assert await broken_laws() == {}
         self._check_money()
         findings = await check()
         assert findings.is_whole, findings.faults
