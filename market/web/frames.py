@@ -171,7 +171,9 @@ async def _draw(
         payment_days=frame.terms.milestones[-1].days,
         advice=advice_on(frame.terms),
         levels=LEVELS,
-        confirming=confirm_form(goods, language).blank(key=new_key()) if goods else None,
+        confirming=confirm_form(goods, language).blank(key=new_key(), listing_id=str(goods[0].listing))
+        if goods
+        else None,
         calling=calling
         or form.blank(
             key=new_key(),
