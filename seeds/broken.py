@@ -27,6 +27,7 @@ from market.deals.paying import pay
 from market.deals.queries import deal_of, payments_of
 from market.deals.releasing import REMATCH
 from market.deals.terms import answer_terms, propose_terms, terms_in_force
+from market.followup.quotes import add_quote
 from market.matching.agreement import agree
 from market.matching.queries import MatchRow, latest_run, matches_of_run
 from market.matching.rematching import rematch as rematch  # its handler is registered by being imported
@@ -71,6 +72,9 @@ class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     evidence: tuple[str, ...]
     answer: str
     decision: str
+    #: What the market paid at the notice: where, and fen per kg.
+    quote_sources: tuple[str, ...]
+    quotes_fen_per_kg: tuple[int, ...]
 
     @property
     def quantity(self) -> Gram:
@@ -212,6 +216,14 @@ async def sell_again(tale: Told, sides: Sides, buyers: dict[int, Actor], *, brea
     now = clock.now()
     deal_id = await fetch_value("SELECT deal FROM breach WHERE id = $1", breach_id)
     freed = await terminate(breach_id=breach_id, **_by(sides.seller, now))
+    for source, price in zip(tale.quote_sources, tale.quotes_fen_per_kg, strict=True):
+        await add_quote(
+            breach_id=breach_id,
+            on=_day(now),
+            price=FenPerKg(price),
+            source=source,
+            **_by(sides.seller, now),
+        )
     await _ask_less(tale, sides.seller, deal_id, at=now)
     worker = Worker(kinds=[REMATCH, RUN])
     while await worker.work_once():

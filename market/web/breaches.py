@@ -26,6 +26,8 @@ from market.deals.queries import DealRow, deal_of
 from market.deals.record import LONGEST_REPLY, facts_of, reply_to_facts
 from market.deals.rules import ACTIVE, BREACH, CONTRACT, DRAFT
 from market.errors import Invalid, NotFound
+from market.followup.quote_rules import LONGEST_SOURCE, LOSS
+from market.followup.quotes import add_quote, loss_of, quotes_of
 from market.i18n import Message, msg
 from market.web import fields
 from market.web.addresses import row_number
@@ -52,6 +54,7 @@ DEEDS: dict[str, Message] = {
     "offer": msg("提出和解"),
     "settle": msg("双方和解"),
     "terminate": msg("通知解除合同，余量重新上架"),
+    "quote": msg("记下行情"),
 }
 _LINES = {"most": LONGEST_WORDS, "lines": True}
 EVIDENCE = Form(
@@ -72,6 +75,14 @@ DECIDE = Form(
     key=KEY,
 )
 OFFER = Form(offer=fields.text(msg("和解条件"), **_LINES), key=KEY)  # type: ignore[arg-type]
+QUOTE = Form(
+    on=fields.day(msg("哪天的行情")),
+    price=fields.price(msg("市场价")),
+    source=fields.text(
+        msg("哪里看到的"), most=LONGEST_SOURCE, hint=msg("批发市场、询过价的买家、网站；记下后不能再改。")
+    ),
+    key=KEY,
+)
 REPLY = Form(words=fields.text(msg("我方说明"), most=LONGEST_REPLY, lines=True, optional=True), key=KEY)
 
 
@@ -202,11 +213,12 @@ async def _draw(
 ) -> Response[str]:
     deal = await deal_of(deal_id=case.deal, organisation_id=viewer.organisation_id)
     sums, later = await figures(case=case, deal=deal)
-    blank = {"evidence": EVIDENCE, "answer": ANSWER, "decide": DECIDE, "offer": OFFER}
+    blank = {"evidence": EVIDENCE, "answer": ANSWER, "decide": DECIDE, "offer": OFFER, "quote": QUOTE}
     forms = {name: form.blank(key=new_key()) for name, form in blank.items()}
     if refused:
         forms[refused[0]] = refused[1]
     moves = BREACH.available(state=case.state, by=role)
+    quotes = await quotes_of(breach_id=case.id)
     return show(
         request,
         "breaches/one.html",
@@ -219,6 +231,10 @@ async def _draw(
         sums=sums,
         # what others paid is the claimant's own to show; the other side and the town see the sums
         later=later if role == "claimant" else [],
+        quotes=quotes,
+        loss=loss_of(case, deal, sums, quotes),
+        loss_source=LOSS.name,
+        can_quote=role != "official" and case.terminated_at is not None,
         forms=forms,
         moves=moves,
         can_add=role != "official" and case.state in (*OPEN, DRAFT),
@@ -245,6 +261,7 @@ _FORMS: dict[str, tuple[Form, Message]] = {
     "settle": (OFFER, msg("双方和解，这件违约了结。")),
     "terminate": (BARE, msg("已通知解除，余下的数量重新上架并开始撮合。")),
     "evidence": (EVIDENCE, msg("证据已加上，不能再改。")),
+    "quote": (QUOTE, msg("行情已记下，不能再改。")),
 }
 
 
@@ -299,6 +316,7 @@ async def _work(
         "offer": breach.offer_settlement,
         "settle": breach.settle_case,
         "terminate": give_notice,
+        "quote": add_quote,
     }
     return lambda at: operations[deed](at=at, **by, **values)
 

@@ -10,6 +10,7 @@ from market.db.session import execute, fetch, fetch_value
 from market.deals.breach_queries import case_of, evidence_of, figures
 from market.deals.queries import deal_of, deals_of
 from market.followup.queries import entries_of, groups_of
+from market.followup.quotes import loss_of, quotes_of
 from market.followup.rules import Filters, sums_of, total_of
 from market.supply.households import pool_of
 from market.units import FenPerKg, Gram, amount
@@ -79,6 +80,14 @@ async def test_broken_contract_is_replayed_from_the_households_to_the_ledger(fac
     )
     assert {each.number for each in later} == {each.number for each in new}
     assert sale.covered == 90_000 * KG
+    # and what nobody has taken yet is valued at the quotes of the day of the notice
+    quotes = await quotes_of(breach_id=breach_id)
+    loss = loss_of(
+        await case_of(breach_id=breach_id, organisation_id=seller.organisation_id), broken, sale, quotes
+    )
+    assert loss is not None
+    assert (len(quotes), loss.price, loss.per_kg, loss.grams) == (2, 630, 90, 400_000 * KG)
+    assert loss.fen == 400_000 * 90
     # nothing was sold twice, and no gram is lost
     (stock,) = await fetch("SELECT quantity, remaining FROM lot")
     assert stock["quantity"] == stock["remaining"] + sum(each.standing for each in after.values())
