@@ -81,6 +81,7 @@ def serve(arguments: argparse.Namespace) -> int:
     from granian.server import Server
 
     lang = language(sys.argv[1:])
+    importlib.import_module("market.web.door").edge_from(settings(), secret="")  # faulty names are told now
     port = free_port(arguments.host, arguments.port)
     with _ended_by_sigterm(), _own_server():
         logins = asyncio.run(_prepare(demo=arguments.demo))

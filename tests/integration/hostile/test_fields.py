@@ -6,7 +6,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from fixtures.hostile.texts import WORDS
+from fixtures.hostile.addresses import HOOKS, ONWARD, PATHS
+from fixtures.hostile.bodies import ASKS, BODIES, HOSTS, REQUEST_IDS
+from fixtures.hostile.ledgers import LEDGERS
+from fixtures.hostile.numbers import DAYS, JSON_NUMBERS, QUANTITIES, ROW_NUMBERS
+from fixtures.hostile.pictures import PHOTOS
+from fixtures.hostile.texts import FORMULAS, WORDS
 from tests.integration.web.conftest import Browser
 
 from .conftest import World
@@ -108,3 +113,12 @@ async def test_every_field_for_words_takes_them_as_words(world: World) -> None:
         faults += [(path, "shown", "", 200) for path, page in shown.items() if page.is_broken_out]
     assert faults == []
     assert len(filled) >= LEAST_FIELDS, sorted(filled)
+
+
+def test_there_are_hundreds_of_cases_and_each_has_a_name() -> None:
+    listed = (WORDS, BODIES, ASKS, PHOTOS, LEDGERS)
+    tables = (QUANTITIES, JSON_NUMBERS, DAYS, ROW_NUMBERS, HOOKS, ONWARD, PATHS, HOSTS, REQUEST_IDS, FORMULAS)
+    names = [each.name for kind in listed for each in kind] + [
+        f"{place}-{name}" for place, table in enumerate(tables) for name in table
+    ]
+    assert len(names) == len(set(names)) >= 400
