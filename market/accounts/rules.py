@@ -266,21 +266,28 @@ def party_actor(viewer: Viewer, side: str, *, deed: str | None = None) -> Actor:
     :func:`require`.
 
     Raises:
-        NotAllowed: the organisation may not do that, or has not let this agent do it.
+        NotAllowed: the organisation may not do that.
     """
     if deed is not None:
         allow(viewer.standing, side=side, deed=deed)
+    return Actor(viewer.person_id, viewer.organisation_id, side, viewer.delegation_id)
+
+
+def require_delegated(viewer: Viewer, deed: str | None) -> None:
+    """Let an agent do what its principal has named, and nothing else. ``deed`` of DEEDS; None: has no name.
+
+    Raises: NotAllowed.
+    """
     if viewer.delegation_id is not None and deed not in viewer.delegated:
         raise NotAllowed(msg("委托里没有这一项，请由本单位自己的人来办。"))
-    return Actor(viewer.person_id, viewer.organisation_id, side, viewer.delegation_id)
 
 
 def require(viewer: Viewer, *sides: str, deed: str | None = None) -> None:
     """The one authorisation question that is not ownership; ownership is a filter in SQL.
 
     ``deed`` names what is done where it binds (``DEEDS``): the viewer's organisation must be able to do it
-    and not be suspended, and where the viewer is its agent, have let the viewer do it. An agent does nothing
-    that has no name. ``standing.permit`` asks the same of the database, in the transaction of the deed.
+    and not be suspended. What an agent may do is :func:`require_delegated`'s.
+    ``standing.permit`` asks the same of the database, in the transaction of the deed.
 
     Raises:
         NotAllowed: the viewer speaks for none of ``sides``, or may not do that.

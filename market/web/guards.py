@@ -21,6 +21,7 @@ from market.errors import MarketError, NotAllowed
 from market.i18n import Language, msg
 from market.web import cookies
 from market.web.addresses import is_own, own_path
+from market.web.agents import check_agent
 from market.web.cookies import Connection
 from market.web.csrf import SESSION, bearer
 from market.web.language import language_of
@@ -68,6 +69,9 @@ class LoadViewer(AbstractAuthenticationMiddleware):
         viewer = await connection.app.state.find_viewer(token_hash(token))
         if viewer is not None and not viewer.has_factor and is_required(viewer.roles):
             _lead_to_factor(connection.scope["path"])
+        if viewer is not None:
+            scope = connection.scope
+            check_agent(viewer, method=str(scope.get("method")), path=str(scope.get("path_template", "")))
         unread = 0
         if viewer is not None and connection.scope.get("method") == "GET" and not _is_part(connection):
             unread = await connection.app.state.count_unread(viewer)

@@ -20,6 +20,7 @@ from market.catalogue.queries import shelf_rules_for
 from market.errors import Invalid, NotFound
 from market.i18n import msg
 from market.organisations.approval_queries import waiting_on
+from market.organisations.delegating import entered_by
 from market.supply.queries import ListingDetails, listing_page
 from market.supply.rules import LISTING, OPEN, PUBLISHED, ROUNDS, SEALED, WAYS
 from market.web import open_round
@@ -158,6 +159,9 @@ async def _page(
         new_key=new_key,
         life=LISTING,
         badges=await badges_of(listing.seller),
+        entered=await entered_by(subject=f"listing:{listing.listing_id}", action="publish")
+        if viewer
+        else None,
         waits=await waiting_on(
             *(f"{kind}:{listing.listing_id}" for kind in ("listing", "sealed", "open")),
             organisation_id=viewer.organisation_id,

@@ -21,6 +21,7 @@ from market.web import (
     county,
     deal_contacts,
     deals,
+    delegations,
     demands,
     exports,
     field_route,
@@ -86,6 +87,7 @@ from market.web import (
 routes: list[ControllerRouterHandler] = [
     *account.routes,
     *members.routes,
+    *delegations.routes,
     *joining.routes,
     *recovery.routes,
     *second_factor.routes,

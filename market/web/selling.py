@@ -19,6 +19,7 @@ from market.errors import Invalid, NotFound
 from market.i18n import Language, Message, message_from, msg
 from market.matching.findings import diagnosis_of
 from market.organisations.approval_queries import waiting_on
+from market.organisations.delegating import entered_by
 from market.supply.commands import NewTerms
 from market.supply.ledger import ledger_of
 from market.supply.operations import move_listing
@@ -122,6 +123,7 @@ async def manage(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int
         "selling/manage.html",
         listing=listing,
         waits=await waiting_on(f"listing:{listing_id}", organisation_id=viewer.organisation_id),
+        entered=await entered_by(subject=f"listing:{listing_id}", action="publish"),
         own=next(each for each in mine if each.listing_id == listing_id),
         bids=await bids_of(organisation_id=viewer.organisation_id, listing_id=listing_id),
         ledger=await ledger_of(listing_id=listing_id, owner_id=viewer.organisation_id),

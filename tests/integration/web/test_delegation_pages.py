@@ -1,0 +1,160 @@
+"""代录: a secretary acts for a household or another organisation, within what was named, until revoked."""
+
+import io
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from PIL import Image
+
+from fixtures.factories import Factory, Member
+from market import clock
+from market.accounts.rules import DEEDS, Actor
+from market.app import create_app
+from market.audit.queries import history
+from market.db.session import fetch, fetch_value
+from market.deals.operations import sign
+from market.errors import NotAllowed
+from market.web.agents import AGENT_POSTS
+from tests.integration.web import shop, trading
+from tests.integration.web.conftest import Browser, SignedInAs, faults, token_in
+
+
+class Through(Member, frozen=True):
+    """Somebody who acts for the organisation under a delegation."""
+
+    delegation: int = 0
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(self.person_id, self.organisation_id, "seller", self.delegation)
+
+
+def key(**fields: object) -> dict[str, object]:
+    return {"key": str(uuid4()), **fields}
+
+
+def until(days: int = 30) -> str:
+    return (clock.today() + timedelta(days=days)).isoformat()
+
+
+def sheet() -> bytes:
+    drawn = io.BytesIO()
+    Image.new("RGB", (40, 30), "white").save(drawn, "JPEG")
+    return drawn.getvalue()
+
+
+def listing_form() -> dict[str, str]:
+    return {
+        "produce": "辽中白菜",
+        "title": "老张家的白菜",
+        "quantity": "500",
+        "quantity_unit": "kg",
+        "ask": "1.5",
+        "ask_unit": "kg",
+    }
+
+
+@pytest.fixture
+async def town(factory: Factory) -> Member:
+    return await factory.member(role="official")
+
+
+@pytest.fixture
+async def secretary(factory: Factory, town: Member) -> Member:
+    await shop.stock_catalogue()
+    return await factory.member(role="secretary", town_id=town.organisation_id)
+
+
+@pytest.fixture
+async def other(factory: Factory, secretary: Member, town: Member) -> Member:
+    """Another village of the town: the principal."""
+    return await factory.member(role="secretary", town_id=town.organisation_id)
+
+
+async def delegate(principal: Browser, agent: Member, *deeds: str, days: int = 30) -> int:
+    answer = await principal.post(
+        "/delegations", key(agent=str(agent.person_id), deeds=list(deeds), until=until(days))
+    )
+    assert answer.status_code == 303, faults(answer, prefix="f-grant-")
+    return int(await fetch_value("SELECT max(id) FROM delegation"))
+
+
+def test_every_deed_of_an_agent_has_a_page() -> None:
+    posts = {route.path for route in create_app(lifespan=[]).routes}
+    assert AGENT_POSTS.keys() <= posts
+    assert set(AGENT_POSTS.values()) == set(DEEDS)
+
+
+async def test_an_agent_signs_for_the_principal_and_does_nothing_that_was_not_named(
+    secretary: Member, other: Member, buyer: Member, browser_of: SignedInAs
+) -> None:
+    deal = await trading.deal_between(other, buyer)
+    principal, agent = await browser_of(other), await browser_of(secretary)
+    wrong = await principal.post("/delegations", key(agent=str(buyer.person_id), until=until(900)))
+    assert set(faults(wrong, prefix="f-grant-")) == {"agent"}
+    number = await delegate(principal, secretary, "sign")
+    assert (await agent.get(f"/deals/{deal}")).status_code == 404
+    before = token_in(await agent.get("/delegations"))
+    assert (await agent.post(f"/delegations/{number}/act", key())).status_code == 303
+    # a form that was open before stands under another token: it does nothing for anybody
+    stale = await agent.client.post("/selling/new", data={"_csrf": before, **listing_form()})
+    assert stale.status_code == 403
+    page = await agent.get(f"/deals/{deal}")
+    assert "正在代" in page.text
+    for path in (f"/deals/{deal}/cancel", "/selling/stock/places/new", "/organisation/evidence"):
+        refused = await agent.post(path, key())
+        assert (path, refused.status_code) == (path, 403)
+    signed_now = await agent.post(f"/deals/{deal}/sign", key())
+    assert signed_now.status_code == 303, signed_now.text[signed_now.text.index("<main") :][:1500]
+    step = next(each for each in await history(subjects=[f"deal:{deal}"]) if each.action == "sign")
+    assert (step.organisation_id, step.details["delegation"]) == (other.organisation_id, number)
+    signed = await fetch_value("SELECT seller_signed_by FROM deal WHERE id = $1", deal)
+    assert signed == secretary.person_id
+    purchaser = await browser_of(buyer)
+    assert "代录" in (await purchaser.get(f"/deals/{deal}")).text
+    assert (await agent.post("/delegations/stop", key())).status_code == 303
+    assert (await agent.get(f"/deals/{deal}")).status_code == 404
+
+
+async def test_revoked_it_has_no_effect_at_once_also_where_a_form_is_open(
+    secretary: Member, other: Member, buyer: Member, browser_of: SignedInAs
+) -> None:
+    deal = await trading.deal_between(other, buyer)
+    principal, agent = await browser_of(other), await browser_of(secretary)
+    number = await delegate(principal, secretary, "sign")
+    await agent.post(f"/delegations/{number}/act", key())
+    open_form = token_in(await agent.get(f"/deals/{deal}"))
+    assert (await principal.post(f"/delegations/{number}/revoke", key())).status_code == 303
+    late = await agent.client.post(f"/deals/{deal}/sign", data={"_csrf": open_form, **key()})
+    assert late.status_code in (303, 401)
+    assert late.headers.get("location", "/sign-in").startswith("/sign-in")
+    # asked in the transaction of the deed as well
+    acting = Actor(secretary.person_id, other.organisation_id, "seller", number)
+    with pytest.raises(NotAllowed):
+        await sign(deal_id=deal, organisation_id=other.organisation_id, actor=acting, at=clock.now())
+    assert await fetch_value("SELECT seller_signed_at FROM deal WHERE id = $1", deal) is None
+    again = await browser_of(secretary)
+    assert (await again.post(f"/delegations/{number}/act", key())).status_code == 404
+
+
+async def test_a_household_without_a_phone_sells_through_its_secretary(
+    secretary: Member, buyer: Member, browser_of: SignedInAs
+) -> None:
+    agent = await browser_of(secretary)
+    bare = await agent.upload("/delegations/households", key(name="张老三"), {})
+    assert set(faults(bare, prefix="f-household-")) == {"until", "sheet"}
+    files = {"sheet": ("委托书.jpg", sheet())}
+    told = key(name="张老三", deeds=["list", "answer", "sign"], until=until())
+    assert (await agent.upload("/delegations/households", told, files)).status_code == 303
+    row = (await fetch("SELECT id, principal, consent, sheet_hash FROM delegation"))[0]
+    assert (row["consent"], len(row["sheet_hash"])) == ("paper", 64)
+    assert (await agent.post(f"/delegations/{row['id']}/act", key())).status_code == 303
+    household = Through(row["principal"], secretary.person_id, secretary.phone, "seller", row["id"])
+    listing = await shop.put_on_sale(household)
+    assert await fetch_value("SELECT owner FROM listing WHERE id = $1", listing) == row["principal"]
+    for reader, path in ((agent, f"/selling/{listing}"), (await browser_of(buyer), f"/listings/{listing}")):
+        assert "代录" in (await reader.get(path)).text
+    assert (await agent.get(f"/selling/lots/{listing}/households")).status_code == 403
+    purchaser = await browser_of(buyer)
+    assert (await purchaser.post("/delegations/households", key())).status_code == 403
