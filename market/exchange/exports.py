@@ -11,7 +11,7 @@ from market.clock import CHINA
 from market.deals.queries import DealRow
 from market.deals.rules import CANCELLED, CONTRACT
 from market.exchange.ledger import SOURCES
-from market.exchange.tables import Column, workbook
+from market.exchange.table_book import Column, workbook
 from market.followup import rules as followup
 from market.followup.rules import Entry
 from market.followup.shelf_queries import ShelfRow

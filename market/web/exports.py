@@ -12,7 +12,7 @@ from market.bids.queries import bids_of
 from market.cases.queries import cases_of
 from market.deals.queries import deals_of
 from market.exchange.exports import bids_book, cases_book, deals_book, ledger_book, shelf_book, stock_book
-from market.exchange.tables import MEDIA_TYPE, MOST_ROWS
+from market.exchange.table_book import MEDIA_TYPE, MOST_ROWS
 from market.followup.queries import entries_of
 from market.followup.shelf_queries import shelf_of
 from market.i18n import Language
