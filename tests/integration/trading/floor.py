@@ -310,9 +310,14 @@ class Floor:
             goods = sum(each["amount"] for each in due if each["kind"] == "goods")
             credit = sum(each["credit"] for each in taken)
             assert goods + credit == worth, deal["number"]
-            assert credit <= sum(each["amount"] for each in due if each["kind"] != "goods"), deal["number"]
+            before = sum(each["amount"] for each in due if each["kind"] != "goods")
+            assert credit <= before, deal["number"]
             paid = sum(each["paid"] for each in due)
             whole = amount(Gram(deal["quantity"]), FenPerKg(deal["price"]))
+            settled = grams + sum(each["loss"] for each in taken)
+            if settled < deal["quantity"] and deal["state"] == "active":
+                # what was paid beforehand covers its share of each delivery
+                assert credit == before * worth // whole, deal["number"]
             assert paid <= sum(each["amount"] for each in due) <= whole, deal["number"]
             if deal["state"] in ("active", "completed", "terminated"):
                 assert deal["id"] in in_force, deal["number"]

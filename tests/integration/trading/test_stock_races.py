@@ -1,22 +1,27 @@
-"""Races on stock and on what is sent twice; test_races names them all. Grams are whole kilograms here."""
+"""Races on stock, on approvals, and on what is sent twice; test_races names them all."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
+from market.accounts.operations import NewPerson, register_person
+from market.accounts.rules import Actor
 from market.bids import operations
 from market.bids.operations import NewBid, place_bid
 from market.db.session import Engine, fetch, fetch_value, transaction
+from market.organisations import approving, members
 from market.supply import stock, transforming
-from market.units import FenPerKg, Gram
+from market.units import Fen, FenPerKg, Gram
 from tests.integration.races import Judge, Race, Tries, at_once, connections, count, is_kept, total
 from tests.integration.supply.test_listings import lot_of
 from tests.integration.supply.test_stock import check_sums, correct, send, sold
 from tests.integration.supply.test_transforming import press, processes
 
 KG = 1_000
+DAYS = (TODAY, TODAY + timedelta(days=5))
 
 
 async def losing(factory: Factory) -> tuple[Tries, Judge]:
@@ -75,7 +80,37 @@ async def pressing(factory: Factory) -> tuple[Tries, Judge]:
     return [lambda: press(seller, lot, kg=300, oil=90, loss=210)] * 5, kept
 
 
+async def approving_a_bid(factory: Factory) -> tuple[Tries, Judge]:
+    """A bid above its buyer's limit is approved, refused and taken back at once."""
+    seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
+    person = await register_person(
+        person=NewPerson(name="钱经理", phone="19900019999"),
+        organisation_id=buyer.organisation_id,
+        roles=frozenset({"manager"}),
+        at=STORY,
+    )
+    manager = Actor(person, buyer.organisation_id, "buyer")
+    own: Any = {"organisation_id": buyer.organisation_id, "at": STORY}
+    await members.set_role(person_id=person, role="manager", most=Fen(500_000), actor=manager, **own)
+    await members.set_buyer_limit(limit=Fen(100_000), actor=manager, **own)
+    bid = NewBid(await factory.listing(seller), Gram(200 * KG), FenPerKg(700), *DAYS)
+    with pytest.raises(approving.Waiting) as waits:
+        await place_bid(bid=bid, buyer_id=buyer.organisation_id, actor=buyer.actor, at=STORY)
+    own["approval_id"] = waits.value.approval_id
+
+    async def kept(ends: list[str]) -> bool:
+        state = await fetch_value("SELECT state FROM approval")
+        return (ends.count("done"), await count("bid")) == (1, int(state == "approved"))
+
+    tries = [
+        lambda: approving.approve(actor=manager, **own),
+        lambda: approving.withdraw(actor=buyer.actor, **own),
+    ]
+    return tries * 3, kept
+
+
 RACES = {
+    "approving": Race(approving_a_bid, (approving,)),
     "losing": Race(losing, (stock,), ("correct_stock",)),
     "sending": Race(sending, (stock,), ("send_stock",)),
     "taking back": Race(taking_back, (stock,), ("take_back_stock",)),
