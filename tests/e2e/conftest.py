@@ -17,6 +17,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from market.db.embedded import Server
+from market.db.rights import SERVING
 from tests import databases
 from tests.e2e.people import DESK, Person, Screen
 
@@ -47,7 +48,9 @@ def _environment(database: dict[str, Any], home: Path) -> dict[str, str]:
     url = "postgresql://{user}@/{database}?host={host}&port={port}".format(**database)
     return {
         **os.environ,
-        "DATABASE_URL": url,
+        # as an installation should be: whoever serves owns no table
+        "DATABASE_URL": url.format(**{**database, "user": SERVING}),
+        "MARKET_OWNER_URL": url.format(**database),
         "MARKET_DATA_DIR": str(home),
         "MARKET_SECRET_KEY": "the key of the browser tests",
         "PYTHONUNBUFFERED": "1",
