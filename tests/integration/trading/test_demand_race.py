@@ -121,5 +121,5 @@ async def test_demands_that_change_are_never_overfilled_by_several_processes(
 async def test_demands_are_never_overfilled_in_a_long_race(
     db: Engine, factory: Factory, database: dict[str, Any], cluster_home: Path
 ) -> None:
-    lots = int(os.environ.get("SOAK_LOTS", "1500"))
+    lots = int(os.environ.get("SOAK_LOTS", "200"))
     await race(factory, database, cluster_home, hands=4, demands=20, lots=lots, seed=random.randrange(10**6))
