@@ -40,8 +40,8 @@ async def free_to_bid(listing_ids: Collection[int] | None, *, at: datetime) -> i
                WHERE lot.id = listing.lot AND lot.remaining > 0
                  AND ($1::bigint[] IS NULL OR listing.id = ANY($1))
                  AND listing.way = ANY($3::text[]) AND listing.opened_at IS NOT NULL AND listing.state = $4
-                 AND NOT EXISTS (SELECT FROM bid WHERE bid.listing = listing.id
-                                 AND bid.answers = 'listing' AND bid.state IN ('submitted', 'needs_reconfirm'))
+                 AND NOT EXISTS (SELECT FROM bid WHERE bid.listing = listing.id AND bid.answers = 'listing'
+                                 AND bid.state IN ('submitted', 'needs_reconfirm'))
                RETURNING listing.id, listing.owner, listing.title, lot.remaining""",
             None if listing_ids is None else sorted(set(listing_ids)),
             NEGOTIABLE,
