@@ -45,7 +45,7 @@ class Site:
 
 
 def _environment(database: dict[str, Any], home: Path) -> dict[str, str]:
-    url = "postgresql://{user}@/{database}?host={host}&port={port}".format(**database)
+    url = "postgresql://{user}@/{database}?host={host}&port={port}"
     return {
         **os.environ,
         # as an installation should be: whoever serves owns no table
