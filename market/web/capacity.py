@@ -28,6 +28,9 @@ _FORM = Form(
     key=KEY,
 )
 
+#: What stands in the field of the size at first, so that its unit is tonnes.
+_USUAL_TANK = Gram(3_000_000)
+
 
 def steps_of(capacity: Capacity, today: date) -> list[tuple[date, Gram]]:
     """Return a capacity as the points of a drawing, up to today."""
@@ -38,7 +41,7 @@ def steps_of(capacity: Capacity, today: date) -> list[tuple[date, Gram]]:
 @get("/capacity", guards=[require("seller", "official")])
 async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """What there is, and how it grew."""
-    blank = _FORM.blank(kind="tank", on=clock.today(), key=new_key())
+    blank = _FORM.blank(kind="tank", grams=_USUAL_TANK, on=clock.today(), key=new_key())
     return await _draw(request, viewer, blank)
 
 
