@@ -62,8 +62,8 @@ class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _by(viewer: Viewer) -> Actor:
-    require(viewer, "seller", "official")
-    return acting(viewer, "official" if "official" in viewer.sides else "seller")
+    require(viewer, "seller", "official", "county")
+    return acting(viewer, "official" if viewer.sides & {"official", "county"} else "seller")
 
 
 @read("/cases")

@@ -19,15 +19,16 @@ LINK = "/cases/{id}"
 
 
 async def locked(*, case_id: int, organisation_id: int | None = None) -> Record:
-    """Lock a case of the seller's or the town's and return it; without an organisation it is anybody's.
+    """Lock a case of the seller's, the town's or its county's; without an organisation it is anybody's.
 
     Raises:
         NotFound: no such case of theirs.
     """
     rows = await fetch(
-        """SELECT book.*, listing.owner AS seller, listing.title, lot.remaining
+        """SELECT book.*, listing.owner AS seller, listing.title, lot.remaining, town.county
            FROM stuck_case book JOIN listing ON listing.id = book.listing JOIN lot ON lot.id = listing.lot
-           WHERE book.id = $1 AND ($2::bigint IS NULL OR $2 IN (listing.owner, book.town))
+           JOIN organisation town ON town.id = book.town
+           WHERE book.id = $1 AND ($2::bigint IS NULL OR $2 IN (listing.owner, book.town, town.county))
            FOR UPDATE OF book""",
         case_id,
         organisation_id,

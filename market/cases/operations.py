@@ -2,6 +2,8 @@
 
 from datetime import date, datetime
 
+from asyncpg import Record
+
 from market.accounts.rules import Actor
 from market.cases import rules
 from market.cases.diary import begin, locked, tell, write
@@ -78,7 +80,7 @@ async def put_in_charge(
     """Say who has to solve a case and until when; ``decided``: the joint meeting of its level has said so.
 
     Raises:
-        NotFound: no such case of this town.
+        NotFound: no such case of this town; or of this county, while the case is at its level.
         Conflict: it is closed.
         Invalid: the owner is neither the seller nor the town; or the day, the name, the note.
     """
@@ -89,7 +91,7 @@ async def put_in_charge(
     _check(problems)
     async with transaction():
         case = await locked(case_id=case_id, organisation_id=town_id)
-        if case["town"] != town_id:
+        if not rules.decides(town_id, town=case["town"], county=case["county"], level=case["level"]):
             raise NotFound(msg("没有找到这件心病。"))
         if case["state"] != rules.OPEN:
             raise Conflict(msg("这件心病已销号；要接着记，请先重新立案。"))
@@ -123,7 +125,7 @@ async def climb(*, case_id: int, note: str, town_id: int, actor: Actor, at: date
     """Send a case one level up before its time; return the level.
 
     Raises:
-        NotFound: no such case of this town.
+        NotFound: no such case of this town; or of this county, while the case is at its level.
         WrongState: it is closed.
         Conflict: there is no level above.
         Invalid: the note is missing or too long.
@@ -131,7 +133,7 @@ async def climb(*, case_id: int, note: str, town_id: int, actor: Actor, at: date
     _check(rules.note_problems("other", note))
     async with transaction():
         case = await locked(case_id=case_id, organisation_id=town_id)
-        if case["town"] != town_id:
+        if not rules.decides(town_id, town=case["town"], county=case["county"], level=case["level"]):
             raise NotFound(msg("没有找到这件心病。"))
         rules.CASE.apply("climb", state=case["state"], by=actor.side)
         if rules.above(case["level"]) is None:
@@ -177,7 +179,8 @@ async def lift(*, case_id: int, actor: Actor, at: datetime, note: str = "") -> s
         else msg("“{title}”提前上报，已列入{meeting}议程，新期限 {day}。")
     )
     message = Message(told.text, {"title": case["title"], "meeting": meeting, "day": str(due)})
-    await tell(case, kind="case_climbed", message=message, actor=actor, at=at)
+    reached = (case["county"],) if case["county"] and level in rules.COUNTY_LEVELS else ()
+    await tell(case, kind="case_climbed", message=message, actor=actor, at=at, further=reached)
     return level
 
 
@@ -203,6 +206,7 @@ async def shut(
 ) -> None:
     """Close a case; call it in a transaction, with a reason that has been checked."""
     case = await locked(case_id=case_id, organisation_id=organisation_id)
+    _check_county(case, organisation_id)
     state = rules.CASE.apply("close", state=case["state"], by=actor.side)
     await execute(
         "UPDATE stuck_case SET state = $2, closed_at = $3, reason = $4, reason_note = $5 WHERE id = $1",
@@ -238,6 +242,7 @@ async def reopen(*, case_id: int, note: str, organisation_id: int, actor: Actor,
     _check(rules.note_problems("other", note))
     async with transaction():
         case = await locked(case_id=case_id, organisation_id=organisation_id)
+        _check_county(case, organisation_id)
         rules.CASE.apply("reopen", state=case["state"], by=actor.side)
         if not case["remaining"]:
             raise Conflict(msg("这批货已经卖完，不用再立案。"))
@@ -249,3 +254,10 @@ async def reopen(*, case_id: int, note: str, organisation_id: int, actor: Actor,
             at=at,
             note=note,
         )
+
+
+def _check_county(case: Record, organisation_id: int | None) -> None:
+    """A county ends and reopens what has climbed to it; below, it reads and writes into the diary."""
+    is_county = organisation_id is not None and organisation_id == case["county"]
+    if is_county and case["level"] not in rules.COUNTY_LEVELS:
+        raise NotFound(msg("没有找到这件心病。"))

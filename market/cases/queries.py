@@ -96,11 +96,11 @@ JOIN organisation owner ON owner.id = book.owner
 
 
 async def cases_of(*, organisation_id: int, state: str | None = rules.OPEN) -> list[CaseRow]:
-    """Return a seller's or a town's cases: by village, and in it what has been stuck longest first."""
+    """Return the cases of a seller, town or county: by village, in it what has been stuck longest first."""
     return await fetch_into(
         CaseRow,
         _CASES
-        + """WHERE $1 IN (listing.owner, book.town) AND ($2::text IS NULL OR book.state = $2)
+        + """WHERE $1 IN (listing.owner, book.town, town.county) AND ($2::text IS NULL OR book.state = $2)
              ORDER BY seller.name, seller.id, book.stuck_since, book.id""",
         organisation_id,
         state,
@@ -111,7 +111,7 @@ async def case_of(*, case_id: int, organisation_id: int) -> CaseRow:
     """Raises: NotFound."""
     found = await fetch_one_into(
         CaseRow,
-        _CASES + "WHERE book.id = $1 AND $2 IN (listing.owner, book.town)",
+        _CASES + "WHERE book.id = $1 AND $2 IN (listing.owner, book.town, town.county)",
         case_id,
         organisation_id,
     )
@@ -124,7 +124,7 @@ async def case_of_listing(*, listing_id: int, organisation_id: int) -> CaseRow |
     """Return the case of a listing of the seller's or the town's, open or closed; None where it has none."""
     return await fetch_one_into(
         CaseRow,
-        _CASES + "WHERE book.listing = $1 AND $2 IN (listing.owner, book.town)",
+        _CASES + "WHERE book.listing = $1 AND $2 IN (listing.owner, book.town, town.county)",
         listing_id,
         organisation_id,
     )
@@ -146,9 +146,10 @@ async def diaries_of(*, case_ids: list[int], organisation_id: int) -> list[Entry
                   person.name AS person, person.name_en AS person_en, organisation.name AS organisation,
                   organisation.name_en AS organisation_en, entry.at
            FROM case_entry entry JOIN stuck_case book ON book.id = entry.about
-           JOIN listing ON listing.id = book.listing LEFT JOIN person ON person.id = entry.person
+           JOIN listing ON listing.id = book.listing JOIN organisation town ON town.id = book.town
+           LEFT JOIN person ON person.id = entry.person
            LEFT JOIN organisation ON organisation.id = entry.organisation
-           WHERE entry.about = ANY($1::bigint[]) AND $2 IN (listing.owner, book.town)
+           WHERE entry.about = ANY($1::bigint[]) AND $2 IN (listing.owner, book.town, town.county)
            ORDER BY entry.at, entry.id""",
         case_ids,
         organisation_id,

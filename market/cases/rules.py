@@ -87,6 +87,15 @@ LONGEST_NAME = 40
 MOST_DAYS = 180
 
 
+#: The levels at which a case is the county's to decide on as well; the city has no account of its own.
+COUNTY_LEVELS = frozenset({"county", "city"})
+
+
+def decides(organisation: int, *, town: int, county: int | None, level: str) -> bool:
+    """Tell whether an organisation says who solves a case, and until when."""
+    return organisation == town or (organisation == county and level in COUNTY_LEVELS)
+
+
 def above(level: str) -> str | None:
     """Return the level above; None at the top."""
     names = list(LEVELS)

@@ -77,8 +77,10 @@ def _charge_form(request: WebRequest, case: CaseRow) -> Form:
     )
 
 
-def _forms(request: WebRequest, case: CaseRow, side: str) -> dict[str, Form]:
-    """Return the forms of what ``side`` can do with the case now."""
+def _forms(request: WebRequest, case: CaseRow, side: str, *, county: bool = False) -> dict[str, Form]:
+    """Return the forms of what ``side`` can do with the case now; a county, once it has climbed so far."""
+    if county and case.level not in rules.COUNTY_LEVELS:
+        return {"entry": ENTRY} if case.state == rules.OPEN else {}
     moves = rules.CASE.available(state=case.state, by=side)
     forms: dict[str, Form] = {}
     if case.state == rules.OPEN:
@@ -110,7 +112,7 @@ async def _draw(
     status: int = 200,
 ) -> Response[str]:
     drawn: dict[str, Filled] = {}
-    for name, form in _forms(request, case, side_of(viewer)).items():
+    for name, form in _forms(request, case, side_of(viewer), county=viewer.is_county).items():
         values: dict[str, Any] = {"key": new_key()}
         if name == "charge":
             values |= {"owner": str(case.owner), "in_charge": case.in_charge, "due_on": case.due_on}

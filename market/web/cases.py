@@ -25,7 +25,7 @@ from market.web.told import finding_told, obstacle, words_for
 from market.web.trade import KEY, acting, do_once, name_in, new_key, show
 
 #: Who keeps the book.
-KEEPERS = [require("seller", "official")]
+KEEPERS = [require("seller", "official", "county")]
 #: Lines of a diary that the agenda repeats.
 _LINES = 4
 _STATES = {"open": rules.OPEN, "closed": rules.CLOSED}
@@ -33,13 +33,15 @@ _STATES = {"open": rules.OPEN, "closed": rules.CLOSED}
 
 def side_of(viewer: Viewer) -> str:
     """Return the side that the viewer keeps the book for."""
-    return "official" if "official" in viewer.sides else "seller"
+    return "official" if viewer.sides & {"official", "county"} else "seller"
 
 
 def why_of(case: CaseRow, viewer: Viewer) -> str:
     """Return where the viewer reads why a case's goods do not sell."""
     if viewer.organisation_id == case.seller:
         return f"/selling/{case.listing}/why"
+    if viewer.is_county:
+        return f"/listings/{case.listing}"
     return f"/town/listings/{case.listing}"
 
 

@@ -167,3 +167,35 @@ async def test_strangers_see_no_case(
     assert (await other.get(f"/cases/{case_id}")).status_code == 404
     assert (await other.post(f"/cases/{case_id}/climb", {"note": "上"})).status_code == 404
     assert (await (await browser_of(buyer)).get("/cases")).status_code == 403
+
+
+async def test_a_county_sees_its_towns_cases_and_decides_on_what_has_climbed_to_it(
+    factory: Factory, official: Member, village: Member, browser_of: SignedInAs
+) -> None:
+    county = await factory.member(role="official", kind="county")
+    stranger = await factory.member(role="official", kind="county")
+    await execute(
+        "UPDATE organisation SET county = $2 WHERE id = $1", official.organisation_id, county.organisation_id
+    )
+    case_id = await stuck(factory, village)
+    hall, elsewhere = await browser_of(county), await browser_of(stranger)
+    assert f'href="/cases/{case_id}"' in (await hall.get("/cases")).text
+    assert (await elsewhere.get(f"/cases/{case_id}")).status_code == 404
+    # a village's case is written about, and decided by its own
+    written = await hall.post(f"/cases/{case_id}/entry", {"kind": "call", "note": "县里打了电话。"})
+    assert written.status_code == 303
+    for deed in ({"reason": "own_use"}, {"note": "上报"}):
+        name = "close" if "reason" in deed else "climb"
+        assert (await hall.post(f"/cases/{case_id}/{name}", deed)).status_code == 404
+    await execute("UPDATE stuck_case SET level = 'county' WHERE id = $1", case_id)
+    agenda = await hall.get("/cases/agenda/county")
+    assert f'href="/cases/{case_id}"' in agenda.text
+    assert "县里打了电话。" in agenda.text
+    decided = {
+        "owner": str(official.organisation_id),
+        "due_on": (clock.today() + timedelta(days=9)).isoformat(),
+        "decided": "1",
+        "note": "县里联系商超。",
+    }
+    assert (await hall.post(f"/cases/{case_id}/charge", decided)).status_code == 303
+    assert (await hall.get("/town")).status_code == 403
