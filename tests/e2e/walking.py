@@ -49,7 +49,7 @@ EXPECTED = {
     },
     "buyer": {
         *("/", "/listings", "/listings/*", "/demands", "/demands/new", "/demands/*", "/demands/*/why"),
-        *("/bids", "/matches", "/deals/*/terms", "/deals/*/record", "/breaches"),
+        *("/bids", "/matches", "/deals/*/terms", "/deals/*/record", "/breaches", "/frames"),
         *("/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices", "/ledger"),
         *("/shelf", "/shelf/new"),
         *("/meetings/*/wishes", "/meetings/*/talks/*", "/meetings/*/after", "/meetings/*/tour"),
