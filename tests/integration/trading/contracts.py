@@ -26,7 +26,7 @@ from market.deals.paying import pay
 from market.deals.terms import answer_terms, propose_terms
 from market.units import Fen, Gram
 from tests.integration.trading.floor import REMATCH
-from tests.integration.trading.machine import MOSTLY, Machine, N, has, pick, pick_move, some
+from tests.integration.trading.machine import MOSTLY, Machine, N, has, not_only_refused, pick, pick_move, some
 
 
 class Contracts(Machine):
@@ -74,6 +74,7 @@ class Contracts(Machine):
             )
 
     @precondition(has("deal"))
+    @precondition(not_only_refused("sign"))
     @rule(n=N)
     def sign(self, n: int) -> None:
         floor = self.floor
@@ -114,6 +115,7 @@ class Contracts(Machine):
         )
 
     @precondition(has("deal"))
+    @precondition(not_only_refused("announce"))
     @rule(n=N, share=st.integers(1, 5), on=st.integers(0, 2))
     def announce(self, n: int, share: int, on: int) -> None:
         """A part of what is left to send, all of it, or more; it is sent, and arrives."""
@@ -223,6 +225,7 @@ class Breaches(Machine):
     """Cases of breach, and notice of termination."""
 
     @precondition(has("deal"))
+    @precondition(not_only_refused("complain"))
     @rule(n=N, by=st.sampled_from(["seller", "buyer"]))
     def complain(self, n: int, by: str) -> None:
         floor = self.floor
@@ -292,6 +295,7 @@ class Breaches(Machine):
         )
 
     @precondition(has("breach"))
+    @precondition(not_only_refused("terminate"))
     @rule(n=N)
     def terminate(self, n: int) -> None:
         """What is neither taken nor under way is on sale again, and a job asks for a match."""

@@ -15,7 +15,7 @@ from market.supply.operations import move_listing, publish_listing
 from market.supply.rules import LISTING
 from market.supply.stock import correct_stock
 from market.units import FenPerKg, Gram
-from tests.integration.trading.machine import KG, Machine, N, has, pick, pick_move
+from tests.integration.trading.machine import KG, Machine, N, has, not_only_refused, pick, pick_move, seldom
 
 
 class Goods(Machine):
@@ -74,6 +74,7 @@ class Goods(Machine):
         )
 
     @precondition(has("listing"))
+    @precondition(seldom("revise"))
     @rule(n=N, ask=st.integers(1, 900))
     def revise(self, n: int, ask: int) -> None:
         floor = self.floor
@@ -120,6 +121,7 @@ class Goods(Machine):
         )
 
     @precondition(has("listing"))
+    @precondition(seldom("correct stock"))
     @rule(n=N, kg=st.integers(1, 500), found=st.booleans())
     def correct(self, n: int, kg: int, found: bool) -> None:
         floor = self.floor
@@ -145,6 +147,7 @@ class Goods(Machine):
         )
 
     @precondition(has("demand"))
+    @precondition(seldom("want otherwise"))
     @rule(n=N, kg=st.integers(1, 3_000))
     def want_otherwise(self, n: int, kg: int) -> None:
         floor = self.floor
@@ -170,6 +173,7 @@ class Goods(Machine):
         )
 
     @precondition(has("demand"))
+    @precondition(not_only_refused("demand: close"))
     @rule(n=N)
     def move_demand(self, n: int) -> None:
         floor = self.floor

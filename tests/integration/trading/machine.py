@@ -47,6 +47,16 @@ def some(name: str, *states: str) -> Callable[[Any], bool]:
     return lambda machine: any(row["state"] in states for row in machine.floor.seen[name])
 
 
+def seldom(name: str) -> Callable[[Any], bool]:
+    """Only while it is no more than an eighth of all that was done: other moves lead further."""
+    return lambda machine: machine.floor.made.get(name, 0) * 8 <= sum(machine.floor.made.values())
+
+
+def not_only_refused(name: str) -> Callable[[Any], bool]:
+    """Only while it was not refused much more often than done."""
+    return lambda machine: machine.floor.refused.get(name, 0) <= 1 + machine.floor.made.get(name, 0)
+
+
 def fitting(grams: int, n: int, *rooms: int) -> Gram:
     """Return so many grams: mostly no more than there is room for."""
     return Gram(max(1, min(grams, *rooms)) if n // 4096 % 4 else grams)

@@ -38,7 +38,7 @@ from market.matching.rules import Parameters
 from market.supply.operations import expire_listings
 from tests.integration.trading.contracts import Breaches, Contracts
 from tests.integration.trading.goods import Goods
-from tests.integration.trading.machine import N, has, pick
+from tests.integration.trading.machine import N, has, not_only_refused, pick, seldom
 from tests.integration.trading.turns import Turns
 
 
@@ -84,6 +84,7 @@ class Trading(Goods, Turns, Contracts, Breaches):
         floor.attempt("match", run, legal=True, records=[("run", "finish")])
 
     @precondition(has("match"))
+    @precondition(not_only_refused("match: agree"))
     @rule(n=N, refuse=st.integers(0, 3))
     def answer_match(self, n: int, refuse: int) -> None:
         floor = self.floor
@@ -127,7 +128,8 @@ class Trading(Goods, Turns, Contracts, Breaches):
                 keyed=True,
             )
 
-    @rule(hours=st.sampled_from([1, 6, 24, 24, 96, 200]))
+    @precondition(seldom("time passes"))
+    @rule(hours=st.sampled_from([1, 6, 24, 24, 24, 96, 200]))
     def time_passes(self, hours: int) -> None:
         floor = self.floor
         floor.now += timedelta(hours=hours)

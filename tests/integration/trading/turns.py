@@ -19,7 +19,19 @@ from market.bids.negotiating import (
 from market.bids.offering import NewOffer, place_offer
 from market.bids.operations import NewBid, place_bid
 from market.units import FenPerKg, Gram
-from tests.integration.trading.machine import KG, MOSTLY, Machine, N, fitting, has, pick, pick_move, takes
+from tests.integration.trading.machine import (
+    KG,
+    MOSTLY,
+    Machine,
+    N,
+    fitting,
+    has,
+    not_only_refused,
+    pick,
+    pick_move,
+    some,
+    takes,
+)
 
 
 class Turns(Machine):
@@ -119,6 +131,7 @@ class Turns(Machine):
         return row["awaiting"] if n // 512 % 8 < MOSTLY else bid_rules.other(row["awaiting"])
 
     @precondition(has("bid"))
+    @precondition(not_only_refused("counter"))
     @rule(n=N, kg=st.integers(1, 1_500), price=st.integers(1, 900))
     def counter(self, n: int, kg: int, price: int) -> None:
         floor = self.floor
@@ -158,6 +171,7 @@ class Turns(Machine):
         )
 
     @precondition(has("bid"))
+    @precondition(some("bid", "submitted", "needs_reconfirm"))
     @rule(n=N)
     def answer(self, n: int) -> None:
         floor = self.floor
@@ -188,6 +202,7 @@ class Turns(Machine):
         )
 
     @precondition(has("bid"))
+    @precondition(not_only_refused("accept"))
     @rule(n=N, part=st.integers(0, 4))
     def accept(self, n: int, part: int) -> None:
         """The whole; or of what may be taken in parts the least, something between, or too little."""
