@@ -3,27 +3,31 @@
 Each runs twice: as it is, and with the row locks of its rooms taken away, when the same race must go wrong.
 That is the proof that it can.
 
-| What is written | Where its race is |
-|---|---|
-| accepts of one lot, of one demand, joint offers | bids/test_race, test_offers, test_joint |
-| an accept and another answer, new terms of goods | bids/test_negotiation |
-| accepts of many lots against many demands, while demands change | here, and in `make soak` |
-| sealed and open rounds | bids/test_sealed, bids/test_open |
-| counters, confirmations, offers, bids sent twice | here |
-| goods withdrawn; demands closed, changed under an accept | here |
-| stock: places | supply/test_stock |
-| stock: losses, goods sent, goods that come back, goods processed | here |
-| households' settlements | here |
-| contract: signatures, cancelling, announcing, inspection | here |
-| contract: payments, terms, notice of termination | deals/test_paying, test_terms, test_breach |
-| breach: answer, decision, settlement | here |
-| matches: both sides agree | here |
-| approvals | organisations/test_approving, and here |
-| verification by the county | here |
-| a talk's contract, its record; invitations | here, meetings/test_recording |
-| worry book | here |
-| jobs | db/test_jobs, test_jobs_killed |
-| the record's chains | audit/test_tampering |
+| What is written | Where its race is | Seen to go wrong |
+|---|---|---|
+| accepts of one lot; of one demand; joint offers | bids/test_race, test_offers, test_joint | yes |
+| accepts of many lots by several processes, demands change | test_demand_race, `make soak` | no |
+| an accept and another answer; new terms of goods | bids/test_negotiation | no |
+| sealed and open rounds | bids/test_sealed, test_open | open ones |
+| counters, confirmations, offers | here | yes |
+| a form sent twice (bids, for all forms) | test_stock_races | yes |
+| goods withdrawn; demands closed, changed under an accept | here | yes |
+| stock: places | supply/test_stock | yes |
+| stock: losses, goods sent, back again, processed | test_stock_races | yes |
+| households' settlements | here | yes |
+| contract: signatures, cancelling, announcing, inspection | here | yes |
+| contract: payments, terms; notice of termination | deals/test_paying, test_terms; test_breach | yes; no |
+| framework agreements | deals/test_frames | no |
+| breach: answer, decision, settlement | here | yes |
+| matches: both sides agree | here | yes |
+| approvals | test_stock_races, organisations/test_approving | yes |
+| verification by the county; worry book | here | yes |
+| a talk's contract; answers to invitations | here; test_stock_races | yes |
+| the day: plans, attendance, records, registrations | meetings/test_*, web/test_public_meeting_pages | no |
+| signing in | accounts/test_signing_in | no |
+| jobs | db/test_jobs, test_jobs_killed | yes |
+
+One run of a town, one open case of a breach or of the worry book are held by a unique index alone.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable

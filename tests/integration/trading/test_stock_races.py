@@ -1,4 +1,4 @@
-"""Races on stock, on approvals, and on what is sent twice; test_races names them all."""
+"""Races on stock, approvals, invitations, and on what is sent twice; test_races names them all."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
@@ -11,10 +11,12 @@ from market.accounts.operations import NewPerson, register_person
 from market.accounts.rules import Actor
 from market.bids import operations
 from market.bids.operations import NewBid, place_bid
-from market.db.session import Engine, fetch, fetch_value, transaction
+from market.db.session import Engine, execute, fetch, fetch_value, transaction
+from market.meetings import operations as inviting
 from market.organisations import approving, members
 from market.supply import stock, transforming
 from market.units import Fen, FenPerKg, Gram
+from tests.integration.meetings.day import Day
 from tests.integration.races import Judge, Race, Tries, at_once, connections, count, is_kept, total
 from tests.integration.supply.test_listings import lot_of
 from tests.integration.supply.test_stock import check_sums, correct, send, sold
@@ -109,7 +111,30 @@ async def approving_a_bid(factory: Factory) -> tuple[Tries, Judge]:
     return tries * 3, kept
 
 
+async def declining(factory: Factory) -> tuple[Tries, Judge]:
+    """An invitation is declined from several windows: the town is told once."""
+    day = await Day(factory).begun()
+    await execute("UPDATE meeting SET state = 'announced'")
+    seller = day.sellers[0]
+
+    async def kept(ends: list[str]) -> bool:
+        told = await count("notice WHERE kind = 'invitation_declined'")
+        return (ends.count("done"), told) == (1, 1)
+
+    def decline() -> Awaitable[object]:
+        return inviting.respond(
+            meeting_id=day.meeting_id,
+            organisation_id=seller.organisation_id,
+            answer="declined",
+            actor=seller.actor,
+            at=STORY,
+        )
+
+    return [decline] * 5, kept
+
+
 RACES = {
+    "declining": Race(declining, (inviting,)),
     "approving": Race(approving_a_bid, (approving,)),
     "losing": Race(losing, (stock,), ("correct_stock",)),
     "sending": Race(sending, (stock,), ("send_stock",)),
