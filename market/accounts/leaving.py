@@ -4,6 +4,7 @@ from datetime import datetime
 
 import asyncpg
 
+from market.accounts.lifecycle import OPEN, REVOKED
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict
 from market.i18n import msg
@@ -38,8 +39,10 @@ async def give_number(*, person_id: int, phone: str) -> None:
         raise Conflict(msg("这个号码已是另一个账号的，不能换。请和本人核对。")) from None
 
 
-async def close_person(*, person_id: int, name: str, name_en: str) -> tuple[str, str]:
+async def close_person(*, person_id: int, name: str, name_en: str, at: datetime) -> tuple[str, str]:
     """Switch a person off, take its name and number out; return what they were.
+
+    What it was invited to and has not taken up is revoked.
 
     Raises:
         Conflict: it is switched off already.
@@ -60,18 +63,23 @@ async def close_person(*, person_id: int, name: str, name_en: str) -> tuple[str,
             await execute(f"DELETE FROM {table} WHERE person = $1", person_id)  # noqa: S608  names of ours
         phone = rows[0]["phone"]
         await execute(
-            "UPDATE account_invitation SET name = '', phone = '' WHERE person = $1 OR phone = $2",
-            person_id,
-            phone,
+            f"{_FORGET_INVITED} WHERE person = $4 OR phone = $5", OPEN, REVOKED, at, person_id, phone
         )
     return rows[0]["name"], phone
 
 
 async def forget_invited(*, before: datetime) -> int:
-    """Empty names and numbers of invitations to an account that were settled before; return how many."""
+    """Empty names and numbers of invitations settled, or out of date, before that; return how many."""
     told = await execute(
-        """UPDATE account_invitation SET name = '', phone = ''
-           WHERE phone <> '' AND coalesce(settled_at, expires_at) < $1""",
+        f"{_FORGET_INVITED} WHERE phone <> '' AND coalesce(settled_at, expires_at) < $3",
+        OPEN,
+        REVOKED,
         before,
     )
     return int(told.rpartition(" ")[2])
+
+
+#: An open one without a number would be for anybody, and of two for one place both would have none.
+_FORGET_INVITED = """UPDATE account_invitation SET name = '', phone = '',
+  settled_at = coalesce(settled_at, least(expires_at, $3)),
+  state = CASE state WHEN $1 THEN $2 ELSE state END"""

@@ -143,7 +143,7 @@ async def set_language(*, person_id: int, language: str) -> None:
 
 
 async def forget_expired(*, at: datetime) -> None:
-    """Delete sessions that are over, and tries that no limit looks at any more."""
+    """Delete sessions and requests for passwords that are over, and tries that no limit looks at any more."""
     await forget_sessions(at=at)
     await forget_tries(at=at)
-    await execute("DELETE FROM recovery WHERE state = 'asked' AND expires_at <= $1", at)
+    await execute("DELETE FROM recovery WHERE expires_at <= $1", at)

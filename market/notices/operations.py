@@ -92,6 +92,22 @@ async def forget_notices(*, before: datetime) -> int:
     return int((await execute("DELETE FROM notice WHERE created_at < $1", before)).rpartition(" ")[2])
 
 
+#: Notices whose words name a person.
+_NAMING = ("account_joined", "password_reset", "phone_change")
+
+
+async def forget_name(*, name: str, instead: str) -> None:
+    """Let notices that tell what a person did, or what was done for one, say ``instead`` for the name."""
+    await execute(
+        """UPDATE notice SET message = replace(message::text, to_jsonb($1::text)::text,
+                                                to_jsonb($2::text)::text)::jsonb
+           WHERE kind = ANY($3) AND position(to_jsonb($1::text)::text IN message::text) > 0""",
+        name,
+        instead,
+        list(_NAMING),
+    )
+
+
 async def add_channel(*, organisation_id: int, name: str, address: str, at: datetime) -> int:
     """Also send the organisation's notices to ``address`` from now on; return the channel's number.
 

@@ -4,6 +4,7 @@ import hashlib
 from datetime import date, datetime, timedelta
 
 import msgspec
+from asyncpg import Record
 
 from market.accounts.operations import NewOrganisation, register_organisation
 from market.accounts.rules import CADRE, DEEDS, HOUSEHOLD, SECRETARY, Actor
@@ -201,7 +202,7 @@ async def revoke(*, delegation_id: int, organisation_id: int, actor: Actor, at: 
     """
     async with transaction():
         rows = await fetch(
-            """SELECT principal, agent, agent_organisation, revoked_at FROM delegation
+            """SELECT id, principal, agent, agent_organisation, revoked_at FROM delegation
                WHERE id = $1 AND $2 IN (principal, agent_organisation) FOR UPDATE""",
             delegation_id,
             organisation_id,
@@ -211,28 +212,39 @@ async def revoke(*, delegation_id: int, organisation_id: int, actor: Actor, at: 
         row = rows[0]
         if row["revoked_at"] is not None:
             raise Conflict(msg("这份委托已经结束。"))
-        await execute(
-            "UPDATE delegation SET revoked_at = $2, revoked_by = $3 WHERE id = $1",
-            delegation_id,
-            at,
-            actor.person_id,
-        )
-        await execute("DELETE FROM session WHERE delegation = $1", delegation_id)
-        await record(
-            subject=f"organisation:{row['principal']}",
-            action="revoke_delegation",
-            actor=actor,
-            at=at,
-            details={"delegation_id": delegation_id, "agent": row["agent"]},
-        )
-        other = row["agent_organisation"] if organisation_id == row["principal"] else row["principal"]
-        await notify(
-            organisation_id=other,
-            kind="delegation_ended",
-            message=msg("{name}结束了代办委托。", name=await _name(organisation_id)),
-            link="/delegations",
-            at=at,
-        )
+        await _end(row, by=organisation_id, actor=actor, at=at)
+
+
+async def revoke_all(*, agent_id: int, actor: Actor, at: datetime) -> None:
+    """End every delegation to an agent who leaves; the principals are told."""
+    async with transaction():
+        for row in await fetch(
+            """SELECT id, principal, agent, agent_organisation FROM delegation
+               WHERE agent = $1 AND revoked_at IS NULL ORDER BY id FOR UPDATE""",
+            agent_id,
+        ):
+            await _end(row, by=row["agent_organisation"], actor=actor, at=at)
+
+
+async def _end(row: Record, *, by: int, actor: Actor, at: datetime) -> None:
+    await execute(
+        "UPDATE delegation SET revoked_at = $2, revoked_by = $3 WHERE id = $1", row["id"], at, actor.person_id
+    )
+    await execute("DELETE FROM session WHERE delegation = $1", row["id"])
+    await record(
+        subject=f"organisation:{row['principal']}",
+        action="revoke_delegation",
+        actor=actor,
+        at=at,
+        details={"delegation_id": row["id"], "agent": row["agent"]},
+    )
+    await notify(
+        organisation_id=row["agent_organisation"] if by == row["principal"] else row["principal"],
+        kind="delegation_ended",
+        message=msg("{name}结束了代办委托。", name=await _name(by)),
+        link="/delegations",
+        at=at,
+    )
 
 
 async def begin_acting(*, delegation_id: int, session_id: int, person_id: int, at: datetime) -> str:

@@ -1,8 +1,9 @@
 """Closing one's own account (PIPL article 47): what goes at once, and what the law makes us keep.
 
-Gone: the sign-in, the number, the name on every page, sessions, tokens, second factor, roles, the numbers
-given for meetings. Kept: the record of deeds, by the account's number alone, for its chains must fit; the
-name of somebody who has signed contracts, out of everybody's sight, until three years after the last one.
+Gone: the sign-in, the number, the name on every page and in notices, sessions, tokens, second factor, roles,
+requests for a password, invitations, acting for others, the numbers given for meetings. Kept: the record of
+deeds, by the account's number alone, for its chains must fit; the name of somebody who has signed contracts,
+out of everybody's sight, until three years after the last one.
 """
 
 from datetime import date, datetime, timedelta
@@ -16,6 +17,8 @@ from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid
 from market.i18n import msg
 from market.meetings.forgetting import forget_number
+from market.notices.operations import forget_name
+from market.organisations.delegating import revoke_all
 from market.privacy import rules
 
 
@@ -70,7 +73,9 @@ async def close_account(*, person_id: int, sure: bool, actor: Actor, at: datetim
                     numbers="、".join(leaving.stranded),
                 )
             )
-        name, phone = await close_person(person_id=person_id, name=rules.GONE, name_en=rules.GONE_EN)
+        await revoke_all(agent_id=person_id, actor=actor, at=at)
+        name, phone = await close_person(person_id=person_id, name=rules.GONE, name_en=rules.GONE_EN, at=at)
+        await forget_name(name=name, instead=rules.GONE)
         if leaving.kept_until:
             await execute(
                 """INSERT INTO kept_name (person, name, until) VALUES ($1, $2, $3)

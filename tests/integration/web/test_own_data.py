@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from market.accounts.rules import masked
 from market.audit.checking import check
 from market.db.jobs import Worker
 from market.db.session import execute, fetch, fetch_value
+from market.organisations import delegating
 from market.privacy import own_data as own_data  # the job's handler
 from market.privacy.retention import keep_to_periods
 from market.privacy.rules import GONE, VERSION
@@ -199,6 +201,81 @@ async def test_closed_account_leaves_no_name_or_number_and_the_record_still_fits
     later = clock.now() + timedelta(days=3 * 365 + 2)
     assert (await keep_to_periods(at=later, today=later.date()))["names"] == 1
     assert await fetch_value("SELECT count(*) FROM kept_name") == 0
+
+
+async def test_closed_account_takes_along_whatever_its_person_alone_had(
+    factory: Factory, browser_of: SignedInAs, guest: Browser, password_hash: str
+) -> None:
+    town = await factory.member(role="official")
+    village = await factory.member(role="secretary", town_id=town.organisation_id)
+    principal = await factory.member(role="secretary", town_id=town.organisation_id)
+    await execute("UPDATE person SET password_hash = $2 WHERE id = $1", village.person_id, password_hash)
+    own, official = await browser_of(village), await browser_of(town)
+    name = await fetch_value("SELECT name FROM person WHERE id = $1", village.person_id)
+    delegation = await delegating.grant(
+        agent_id=village.person_id,
+        deeds=("list",),
+        until=clock.today() + timedelta(days=30),
+        words="",
+        organisation_id=principal.organisation_id,
+        actor=principal.actor,
+        at=clock.now(),
+    )
+    # two who are invited to one place, and neither has come
+    for invited in (village.phone, "13911112222"):
+        given = await official.post(
+            f"/people/organisations/{principal.organisation_id}",
+            {"role": "seller", "name": name, "phone": invited},
+        )
+        assert given.status_code == 201
+    # a password given anew by the official: the notice names both
+    asked = await guest.post("/recover", {"phone": village.phone})
+    code = re.search(r'class="once-code">([^<]+)<', asked.text)
+    assert code
+    granted = await official.post(
+        f"/people/recoveries/{village.person_id}", {"code": code[1], "proof": "known"}
+    )
+    link = re.search(r"/reset/[\w-]{32}", granted.text)
+    assert link
+    new = "新麦上场 晒满院子"
+    assert (await guest.post(link[0], {"new": new, "again": new})).status_code == 303
+    own = await browser_of(village)
+    made = await own.post(
+        "/account/tokens", {"name": "报表", "scopes": "listings", "days": "30", "password": new}
+    )
+    assert made.status_code == 201, made.text
+    await execute(
+        """WITH factor AS (INSERT INTO second_factor (person, secret, confirmed_at, last_step, created_at)
+                           VALUES ($1, 'sealed', $2, 0, $2))
+           INSERT INTO backup_code (person, position, code_hash) VALUES ($1, 0, 'hash')""",
+        village.person_id,
+        clock.now(),
+    )
+    assert (await own.post("/my-data/close", {"sure": "1"})).status_code == 303
+    mine = await fetch(
+        "SELECT table_name FROM information_schema.columns WHERE table_schema = 'public'"
+        " AND column_name = 'person' AND table_name NOT IN ('audit_record', 'consent_act')"
+    )
+    left = [
+        each["table_name"]
+        for each in mine
+        if await fetch_value(
+            f'SELECT EXISTS (SELECT FROM "{each["table_name"]}" WHERE person::text = $1::text)',
+            str(village.person_id),
+        )
+    ]
+    # what was done is told by the record; whoever was let act for others is let no more
+    assert left == []
+    assert await fetch_value("SELECT revoked_by FROM delegation WHERE id = $1", delegation) == (
+        village.person_id
+    )
+    told = "SELECT count(*) FROM notice WHERE position($1 IN message::text) > 0"
+    assert (await fetch_value(told, name), await fetch_value(told, GONE)) == (0, 1)
+    states = "SELECT state, phone FROM account_invitation ORDER BY id"
+    assert [tuple(row.values()) for row in await fetch(states)] == [("revoked", ""), ("open", "13911112222")]
+    later = clock.now() + timedelta(days=100)
+    assert (await keep_to_periods(at=later, today=later.date()))["invitations"] == 1
+    assert [tuple(row.values()) for row in await fetch(states)] == [("revoked", "")] * 2
 
 
 async def test_what_has_been_kept_long_enough_goes_and_what_has_not_stays(
