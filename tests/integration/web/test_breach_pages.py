@@ -137,8 +137,10 @@ async def test_notice_puts_the_rest_on_sale_and_says_so(
     assert await fetch_value("SELECT count(*) FROM job WHERE kind = 'matching.rematch'") == 1
     page = await purchaser.get(f"/deals/{deal_id}")
     assert "已终止" in page.text
-    # both signed: they still reach each other about what is left to settle
-    assert seller.phone in page.text
+    # both signed: they still reach each other about what is left to settle, with a reason
+    assert seller.phone not in page.text
+    shown = await purchaser.post(f"/deals/{deal_id}/contacts", {"reason": "payment"})
+    assert seller.phone in shown.text
     assert "重新上架" in (await purchaser.get(f"/breaches/{case}")).text
 
 

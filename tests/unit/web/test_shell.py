@@ -233,8 +233,13 @@ async def test_guest_is_led_to_sign_in_and_back(browser: httpx.AsyncClient) -> N
     assert answer.headers["location"] == "/sign-in?next=%2Fmine%3Fa%3D1%26b%3D%252F"
 
 
-async def test_viewer_is_known_by_cookie_or_bearer_token(browser: httpx.AsyncClient) -> None:
-    assert (await browser.get("/mine", headers={"authorization": "Bearer good"})).text == "李明"
+async def test_viewer_of_a_page_is_known_by_the_cookie_and_by_no_bearer_token(
+    browser: httpx.AsyncClient,
+) -> None:
+    for token in ("good", "bad"):
+        sent_away = await browser.get("/mine", headers={"authorization": f"Bearer {token}"})
+        assert (sent_away.status_code, sent_away.text) == (303, "")
+        assert sent_away.headers["location"].startswith("/sign-in")
     browser.cookies.set("market", "good")
     assert (await browser.get("/mine")).text == "李明"
     assert 'aria-label="通知，3 条未读"' in (await browser.get("/style")).text
