@@ -106,7 +106,7 @@ async def functions_without_locks(*names: str) -> AsyncIterator[None]:
             unlocked, locks = _FUNCTION_LOCK.subn("", source)
             assert locks, source
             # the breath is between the looking and the writing, which every function leaves to another
-            await execute(unlocked.replace("PERFORM write_", "PERFORM pg_sleep(0.03); PERFORM write_", 1))
+            await execute(unlocked.replace("PERFORM write_", "PERFORM pg_sleep(0.2); PERFORM write_", 1))
         yield
     finally:
         for source in sources:

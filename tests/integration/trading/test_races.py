@@ -7,7 +7,7 @@ That is the proof that it can.
 |---|---|---|
 | accepts of one lot; of one demand; joint offers | bids/test_race, test_offers, test_joint | yes |
 | accepts of many lots by several processes, demands change | test_demand_race, `make soak` | no |
-| an accept and another answer; new terms of goods | bids/test_negotiation | no |
+| an accept and another answer | test_stock_races, bids/test_negotiation | yes |
 | sealed and open rounds | bids/test_sealed, test_open | open ones |
 | counters, confirmations, offers | here | yes |
 | a form sent twice (bids, for all forms) | test_stock_races | yes |
@@ -16,8 +16,8 @@ That is the proof that it can.
 | stock: losses, goods sent, back again, processed | test_stock_races | yes |
 | households' settlements | here | yes |
 | contract: signatures, cancelling, announcing, inspection | here | yes |
-| contract: payments, terms; notice of termination | deals/test_paying, test_terms; test_breach | yes; no |
-| framework agreements | deals/test_frames | no |
+| contract: payments, terms, notice of termination | deals/test_paying, test_terms, test_breach | yes |
+| framework agreements | deals/test_frames | yes |
 | breach: answer, decision, settlement | here | yes |
 | matches: both sides agree | here | yes |
 | approvals | test_stock_races, organisations/test_approving | yes |

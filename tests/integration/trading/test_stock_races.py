@@ -9,9 +9,12 @@ import pytest
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.accounts.operations import NewPerson, register_person
 from market.accounts.rules import Actor
-from market.bids import operations
+from market.bids import accepting, operations
+from market.bids.negotiating import withdraw_bid
 from market.bids.operations import NewBid, place_bid
+from market.db.gathering import NotTogether
 from market.db.session import Engine, execute, fetch, fetch_value, transaction
+from market.errors import MarketError
 from market.meetings import operations as inviting
 from market.organisations import approving, members
 from market.supply import stock, transforming
@@ -133,7 +136,39 @@ async def declining(factory: Factory) -> tuple[Tries, Judge]:
     return [decline] * 5, kept
 
 
+async def accepting_what_is_taken_back(factory: Factory) -> tuple[Tries, Judge]:
+    """A bid is accepted, each time in a commit of its own, and taken back: one of it counts."""
+    seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
+    bid = NewBid(await factory.listing(seller), Gram(100 * KG), FenPerKg(700), *DAYS)
+    number = await place_bid(bid=bid, buyer_id=buyer.organisation_id, actor=buyer.actor, at=STORY)
+
+    async def accept() -> None:
+        wish = accepting.AcceptWish(number, seller.organisation_id, "seller", seller.actor, STORY, None)
+        try:
+            answer = (await accepting.serve([wish], True))[0]
+        except NotTogether as trouble:
+            raise trouble.__cause__ or trouble from None
+        if isinstance(answer, MarketError):
+            raise answer
+
+    def take_back() -> Awaitable[object]:
+        return withdraw_bid(
+            bid_id=number,
+            organisation_id=buyer.organisation_id,
+            side="buyer",
+            actor=buyer.actor,
+            at=STORY,
+        )
+
+    async def kept(ends: list[str]) -> bool:
+        is_accepted = await fetch_value("SELECT state = 'accepted' FROM bid")
+        return (ends.count("done"), await count("deal")) == (1, int(is_accepted))
+
+    return [accept, take_back] * 3, kept
+
+
 RACES = {
+    "accepting": Race(accepting_what_is_taken_back, (accepting, operations)),
     "declining": Race(declining, (inviting,)),
     "approving": Race(approving_a_bid, (approving,)),
     "losing": Race(losing, (stock,), ("correct_stock",)),
