@@ -22,7 +22,10 @@ from market.matching.queries import match_of, matches_of
 
 
 class MatchView(msgspec.Struct, frozen=True):
-    """Grams, metres; `ask` and `ceiling` in fen, other prices in hao (0.0001 yuan) per kg; `worth` in fen."""
+    """Grams, metres; `ask` and `ceiling` in fen, other prices in hao (0.0001 yuan) per kg; `worth` in fen.
+
+    `suspended`: the side that the county has suspended; until that is over, nobody can agree.
+    """
 
     id: int
     run: int
@@ -61,6 +64,7 @@ class MatchView(msgspec.Struct, frozen=True):
     deal: int | None
     created_at: datetime
     expires_at: datetime
+    suspended: int | None
 
 
 @read("/matches")

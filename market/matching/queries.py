@@ -25,9 +25,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     barred: list[tuple[str, str]]
 
 
-#: While a round of bidding lasts, the goods are the bidders' and no run's.
+#: While a round of bidding lasts, the goods are the bidders' and no run's. Who is suspended may not deal.
 _ON_SALE = """listing.state = 'published'
-     AND (listing.way NOT IN ('sealed', 'open') OR listing.opened_at IS NOT NULL)"""
+     AND (listing.way NOT IN ('sealed', 'open') OR listing.opened_at IS NOT NULL)
+     AND organisation.standing <> 'suspended'"""
 #: $1: the town, of all of them where it is null; $2: the day; $3: the produce, any where it is null.
 _LOTS = f"""SELECT listing.id, listing.owner, lot.produce, lot.grade, listing.ask, lot.lat, lot.lon,
           listing.available_from, listing.available_to, listing.min_order, lot.credentials,
@@ -49,7 +50,7 @@ _DEMANDS = """SELECT demand.id, demand.buyer, demand.produce, demand.min_grade, 
           CASE WHEN demand.max_lots IS NULL THEN NULL
                ELSE greatest(demand.max_lots - coalesce(promised.lots, 0), 0) END AS max_lots,
           demand.open - coalesce(promised.grams, 0) AS quantity
-   FROM demand
+   FROM demand JOIN organisation ON organisation.id = demand.buyer AND organisation.standing <> 'suspended'
    LEFT JOIN (SELECT demand, sum(quantity)::bigint AS grams, count(DISTINCT listing) AS lots
               FROM match WHERE state IN ('one_side_agreed', 'agreed') GROUP BY demand) promised
      ON promised.demand = demand.id
@@ -69,7 +70,8 @@ _BARRED = """SELECT DISTINCT said.listing, said.demand
 
 
 async def snapshot(*, town_id: int | None, on: date, produce: str | None = None) -> Snapshot:
-    """Return the town's listings on sale and every demand that is published, less what is promised.
+    """Return the town's listings on sale and every demand that is published, less what is promised and
+    without those of the suspended.
 
     No ``town_id``: the listings of all towns. ``produce``: of this produce only. A match to which one side
     at least has agreed keeps its quantity out of the next run, on both sides.
@@ -147,6 +149,7 @@ async def possible_pairs(*, town_id: int, on: date) -> int:
                    AND $1 IN (organisation.town, organisation.id) AND lot.remaining > 0
                  GROUP BY lot.produce) lots
            JOIN (SELECT produce, count(*) AS number FROM demand
+                 JOIN organisation ON organisation.id = demand.buyer AND organisation.standing <> 'suspended'
                  WHERE state = 'published' AND deliver_to >= $2 AND open > 0
                  GROUP BY produce) demands ON demands.produce = lots.produce""",  # noqa: S608  words of ours; values are parameters
         town_id,
@@ -211,6 +214,8 @@ class MatchRow(msgspec.Struct, frozen=True):
     deal: int | None
     created_at: datetime
     expires_at: datetime
+    #: Which side the county has suspended meanwhile: until that is over, nobody can agree.
+    suspended: int | None
 
 
 _MATCH = """SELECT match.id, match.run, match.listing, listing.title AS listing_title,
@@ -225,7 +230,8 @@ _MATCH = """SELECT match.id, match.run, match.listing, listing.title AS listing_
        match.seller_agreed_at IS NOT NULL AS seller_agreed,
        match.buyer_agreed_at IS NOT NULL AS buyer_agreed,
        match.declined_by, reason.zh AS decline_zh, reason.en AS decline_en, match.decline_note,
-       match.deal, match.created_at, match.expires_at
+       match.deal, match.created_at, match.expires_at,
+       CASE 'suspended' WHEN seller.standing THEN seller.id WHEN buyer.standing THEN buyer.id END AS suspended
 FROM match JOIN listing ON listing.id = match.listing JOIN lot ON lot.id = listing.lot
 JOIN demand ON demand.id = match.demand
 JOIN organisation seller ON seller.id = match.seller

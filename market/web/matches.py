@@ -41,7 +41,12 @@ def side_of(match: MatchRow, viewer: Viewer) -> str | None:
 def is_waiting(match: MatchRow, viewer: Viewer) -> bool:
     """Tell whether this viewer's answer is what the match waits for."""
     has_agreed = match.seller_agreed if side_of(match, viewer) == "seller" else match.buyer_agreed
-    return match.state in (PROPOSED, ONE_SIDE_AGREED) and not has_agreed and match.expires_at > clock.now()
+    return (
+        match.state in (PROPOSED, ONE_SIDE_AGREED)
+        and not has_agreed
+        and match.expires_at > clock.now()
+        and match.suspended is None
+    )
 
 
 @get("/matches", guards=[require("seller", "buyer", "official")])
@@ -84,7 +89,7 @@ async def _draw(
         "matches/one.html",
         status=status,
         match=match,
-        badges=await badges_of(match.seller),
+        badges=await badges_of(match.seller, match.buyer),
         waits=await waiting_on(f"match:{match.id}", organisation_id=viewer.organisation_id),
         side=side,
         can_agree=side is not None and is_waiting(match, viewer),

@@ -20,6 +20,7 @@ from market.matching.queries import (
     matches_of_run,
     possible_pairs,
     run_of,
+    stamp_of,
 )
 from market.matching.review import compute_again
 from market.matching.run_jobs import fail_abandoned
@@ -59,6 +60,42 @@ async def test_a_run_pairs_the_market_with_proof_and_tells_both_sides(factory: F
     assert (found.certificate["exact"], found.certificate["gap"], found.matches) == (True, 0.0, 1)
     for member, link in ((seller, "/matches"), (buyer, "/matches"), (town, f"/town/runs/{run_id}")):
         assert link in [notice.link for notice in await inbox(organisation_id=member.organisation_id)]
+
+
+@pytest.mark.parametrize("side", ["seller", "buyer"])
+async def test_the_suspended_are_left_out_and_what_was_proposed_before_says_so(
+    factory: Factory, side: str
+) -> None:
+    town, seller, buyer = await town_with_a_village(factory)
+    other = await factory.member(role="secretary", town_id=town.organisation_id)
+    for each in (seller, other):
+        await factory.listing(each, kg=400, ask=700)
+    await factory.demand(buyer, kg=600, ceiling=900)
+    await factory.demand(await factory.member(role="buyer"), kg=200, ceiling=900)
+    where = {"town_id": town.organisation_id}
+    before = await matches_of_run(run_id=await run(town), **where)
+    assert len({each.seller for each in before}) == len({each.buyer for each in before}) == 2
+    assert {each.suspended for each in before} == {None}
+    barred = (seller if side == "seller" else buyer).organisation_id
+    stamp = await stamp_of(on=TODAY, **where)
+    pairs = await possible_pairs(on=TODAY, **where)
+    await execute("UPDATE organisation SET standing = 'suspended' WHERE id = $1", barred)
+    assert await stamp_of(on=TODAY, **where) != stamp
+    assert (pairs, await possible_pairs(on=TODAY, **where)) == (4, 2)
+    told = [await match_of(match_id=each.id, organisation_id=each.seller) for each in before]
+    assert {each.suspended for each in told if barred in (each.seller, each.buyer)} == {barred}
+    assert {each.suspended for each in told if barred not in (each.seller, each.buyer)} <= {None}
+    run_id = await run(town)
+    after = await matches_of_run(run_id=run_id, **where)
+    assert after
+    assert all(barred not in (each.seller, each.buyer) for each in after)
+    # the proof is one of the market that the run has read, and stays so when the suspension is over
+    await execute("UPDATE organisation SET standing = 'unverified' WHERE id = $1", barred)
+    market = await inputs_of(run_id=run_id, **where)
+    assert str(barred) not in {each.seller for each in market.lots} | {each.buyer for each in market.demands}
+    found = await run_of(run_id=run_id, **where)
+    assert found.certificate
+    assert (found.certificate["exact"], found.certificate["gap"]) == (True, 0.0)
 
 
 async def test_goods_in_a_sealed_round_are_no_runs_until_it_is_opened(factory: Factory) -> None:
