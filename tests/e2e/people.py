@@ -99,20 +99,22 @@ async def faults_of_layout(page: Page) -> list[str]:
 
 
 _AXE = Axe()
+#: Looks whose contrast has been measured: what :data:`_NEW_LOOKS` returns, of all pages of this process.
+_MEASURED: set[str] = set()
 
 
 async def faults_of_access(page: Page) -> list[str]:
     """Return what axe finds (WCAG 2.2 AA and good practice), one line for each rule.
 
-    To measure contrast takes five times as long as all other rules together. On a page that was looked at
-    before, and not loaded again since, it is measured where an element is new, has come to be seen, or
-    has other colours, opacity or letters: at the other width of the window, for the most part.
+    To measure contrast takes five times as long as all other rules together. It is measured where an element
+    has a look that none had before: its own letters on the backgrounds that lie under it.
     """
-    if await page.evaluate("Boolean(window.looks)"):
-        violations = await page.evaluate(_RUN_AGAIN)
-    else:
-        violations = (await _AXE.run(page, options={"resultTypes": ["violations"]})).response["violations"]
-    await page.evaluate(_REMEMBER_LOOKS)
+    if not await page.evaluate("Boolean(window.axe)"):
+        await page.evaluate(_AXE.axe_script)
+    looks = await page.evaluate(_NEW_LOOKS, sorted(_MEASURED))
+    violations = await page.evaluate(_RUN)
+    if not any(rule["id"] == "color-contrast" for rule in violations):
+        _MEASURED.update(looks)
     return _told(violations)
 
 
@@ -123,24 +125,31 @@ def _told(violations: list[Any]) -> list[str]:
     ]
 
 
-#: Everything that contrast is made of, element by element.
-_REMEMBER_LOOKS = """() => {
-    window.lookOf = (each) => {
-        const style = getComputedStyle(each);
-        return [each.getClientRects().length > 0, style.visibility, style.color, style.backgroundColor,
-            style.backgroundImage, style.opacity, style.fontSize, style.fontWeight, style.textShadow,
-            style.position].join();
-    };
-    window.looks = new Map([...document.querySelectorAll("body, body *")].map(
-        (each) => [each, window.lookOf(each)]));
+#: Leave in ``window.fresh`` the elements whose look is not ``known``, and return their looks: everything
+#: that contrast is made of, of the element itself and of what it lies on.
+_NEW_LOOKS = """(known) => {
+    const old = new Set(known), fresh = [], looks = new Set(), under = new Map();
+    const plain = (style) => style.backgroundColor === "rgba(0, 0, 0, 0)" && style.backgroundImage === "none"
+        && style.opacity === "1" && ["static", "relative"].includes(style.position);
+    for (const each of document.querySelectorAll("body, body *")) {
+        const style = getComputedStyle(each), below = under.get(each.parentElement) ?? "";
+        const ground = plain(style) ? below : below + ">" + [
+            style.backgroundColor, style.backgroundImage, style.opacity, style.position].join();
+        under.set(each, ground);
+        if (!each.getClientRects().length || style.visibility === "hidden") continue;
+        const look = [ground, style.color, style.fontSize, style.fontWeight, style.textShadow].join(";");
+        if (old.has(look)) continue;
+        looks.add(look);
+        fresh.push(each);
+    }
+    window.fresh = fresh;
+    return [...looks];
 }"""
-_RUN_AGAIN = """async () => {
+_RUN = """async () => {
     const options = { resultTypes: ["violations"] };
     const rest = await axe.run(document, { ...options, rules: { "color-contrast": { enabled: false } } });
-    const changed = [...document.querySelectorAll("body, body *")].filter(
-        (each) => window.looks.get(each) !== window.lookOf(each));
-    if (!changed.length) return rest.violations;
-    const contrast = await axe.run({ include: changed }, { ...options, runOnly: ["color-contrast"] });
+    if (!window.fresh.length) return rest.violations;
+    const contrast = await axe.run({ include: window.fresh }, { ...options, runOnly: ["color-contrast"] });
     return rest.violations.concat(contrast.violations);
 }"""
 

@@ -27,7 +27,8 @@ EXPECTED = {
     "secretary": {
         *("/account/sessions", "/account/second-factor", "/account/tokens"),
         *("/people", "/people/organisations/*"),
-        *("/capacity", "/selling/stock", "/selling/stock/places/new", "/selling/lots/*", "/selling/lots/*/households"),
+        *("/capacity", "/selling/stock", "/selling/stock/places/new"),
+        *("/selling/lots/*", "/selling/lots/*/households"),
         *("/", "/selling", "/selling/new", "/selling/*", "/selling/*/terms", "/selling/*/why", "/bids"),
         "/selling/*/way",
         *("/matches", "/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices", "/account"),
