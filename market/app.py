@@ -18,14 +18,12 @@ from market.api.document import openapi_config
 from market.api.routes import routes as api_routes
 from market.db.jobs import working
 from market.db.session import started_pool
-from market.notices import queries as notices
-from market.privacy import consent
 from market.upkeep import schedule_upkeep
 from market.web import assets, cookies, errors, guards, style
 from market.web.cookies import Edge
 from market.web.csrf import CheckToken
 from market.web.door import Door, edge_from
-from market.web.guards import CountUnread, FindViewer
+from market.web.guards import FindViewer
 from market.web.pages import environment, request_id
 from market.web.routes import routes as web_routes
 
@@ -58,7 +56,6 @@ def create_app(
     *,
     edge: Edge | None = None,
     find_viewer: FindViewer | None = None,
-    count_unread: CountUnread | None = None,
     lifespan: Sequence[Lifespan] | None = None,
     routes: Sequence[ControllerRouterHandler] = web_routes,
 ) -> Litestar:
@@ -90,8 +87,6 @@ def create_app(
             {
                 "edge": edge,
                 "find_viewer": find_viewer or _viewer_of,
-                "count_unread": count_unread or _unread_of,
-                "is_to_be_told": _is_to_be_told if find_viewer is None else _needs_no_telling,
             }
         ),
         logging_config=None,
@@ -112,28 +107,15 @@ async def _serving(_: Litestar) -> AsyncIterator[None]:
             yield
 
 
-async def _viewer_of(token_hash: bytes) -> Viewer | None:
+async def _viewer_of(token_hash: bytes, for_page: bool) -> Viewer | None:
     at = clock.now()
-    viewer = await viewer_of(token_hash)
+    viewer = await viewer_of(token_hash, for_page=for_page)
     if viewer and viewer.seen_at and viewer.seen_at < at - SEEN_EVERY:
         if viewer.token_id is None:
             await mark_seen(session_id=viewer.session_id, at=at)
         else:
             await mark_used(token_id=viewer.token_id, at=at)
     return viewer
-
-
-async def _unread_of(viewer: Viewer) -> int:
-    return await notices.unread_count(organisation_id=viewer.organisation_id)
-
-
-async def _is_to_be_told(viewer: Viewer) -> bool:
-    return await consent.is_to_be_told(person_id=viewer.person_id)
-
-
-async def _needs_no_telling(_: Viewer) -> bool:
-    """Viewers who come from elsewhere than the database have nothing there to be asked."""
-    return False
 
 
 async def _put_headers(message: Message, scope: Scope) -> None:

@@ -41,8 +41,11 @@ class ContactRow(msgspec.Struct, frozen=True):
     shares: bool
 
 
-async def viewers_for(*, token_hashes: Sequence[bytes], at: datetime) -> dict[bytes, Viewer]:
-    """Return whom these tokens (their SHA-256), of sessions or of the API, belong to.
+async def viewers_for(
+    *, token_hashes: Sequence[bytes], at: datetime, pages: Sequence[bytes] = ()
+) -> dict[bytes, Viewer]:
+    """Return whom these tokens (their SHA-256), of sessions or of the API, belong to; those of ``pages`` with
+    what every page tells.
 
     None of one that is unknown, over, waits for a second factor, whose person has been switched off or is no
     member any more, or that acts under a delegation which is revoked or over.
@@ -58,6 +61,12 @@ async def viewers_for(*, token_hashes: Sequence[bytes], at: datetime) -> dict[by
                   session.seen_at, session.scopes, session.delegation, delegation.deeds,
                   EXISTS (SELECT FROM membership AS keeper WHERE keeper.organisation = organisation.id
                           AND keeper.role = ANY($5)) AS has_keeper,
+                  CASE WHEN session.token_hash = ANY($6) THEN
+                    (SELECT count(*) FROM notice
+                     WHERE notice.organisation = organisation.id AND read_at IS NULL) ELSE 0 END AS unread,
+                  CASE WHEN session.token_hash = ANY($6) THEN
+                    (SELECT version FROM consent_act WHERE consent_act.person = person.id
+                     AND purpose = 'notice' ORDER BY consent_act.id DESC LIMIT 1) END AS notice_read,
                   array_remove(array_agg(membership.role), NULL) AS roles
            FROM (SELECT token_hash, id, person, organisation, delegation, seen_at, NULL::text[] AS scopes
                  FROM session
@@ -82,6 +91,7 @@ async def viewers_for(*, token_hashes: Sequence[bytes], at: datetime) -> dict[by
         at - _IDLE,
         at.astimezone(CHINA).date(),
         sorted(KEEPING_ROLES),
+        pages,
     )
     return {row["token_hash"]: _viewer(row) for row in rows}
 
@@ -108,6 +118,8 @@ def _viewer(row: Record) -> Viewer:
         delegation_id=row["delegation"],
         delegated=frozenset(row["deeds"] or ()),
         has_keeper=row["has_keeper"],
+        unread=row["unread"],
+        notice_read=row["notice_read"] or "",
     )
 
 

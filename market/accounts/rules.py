@@ -196,6 +196,10 @@ class Viewer(msgspec.Struct, frozen=True):
     delegated: frozenset[str] = frozenset()
     #: Somebody in the organisation has one of ``KEEPING_ROLES``.
     has_keeper: bool = True
+    #: For pages alone: notices that nobody in the organisation has read yet, and which text of the privacy
+    #: notice the person has read last.
+    unread: int = 0
+    notice_read: str = ""
 
     @property
     def standing(self) -> Standing:

@@ -5,6 +5,7 @@ the next one, so that nobody is told what was true before he asked: a session th
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from market import clock
 from market.accounts.queries import viewers_for
@@ -12,26 +13,35 @@ from market.accounts.rules import Viewer
 from market.db.gathering import Gatherer
 
 
-async def viewer_of(token_hash: bytes) -> Viewer | None:
+class _Asked(NamedTuple):
+    token_hash: bytes
+    for_page: bool
+
+
+async def viewer_of(token_hash: bytes, *, for_page: bool = False) -> Viewer | None:
     """Return whom the session of this token (its SHA-256) belongs to; see :func:`viewers_for`.
 
     Raises:
         Busy: the database does not answer, or too many ask.
     """
-    return await _LOOKUPS.ask(token_hash)
+    return await _LOOKUPS.ask(_Asked(token_hash, for_page))
 
 
-async def _look_up(token_hashes: Sequence[bytes], _: bool) -> list[Viewer | None]:
-    found = await viewers_for(token_hashes=list(set(token_hashes)), at=clock.now())
-    return [found.get(each) for each in token_hashes]
+async def _look_up(asked: Sequence[_Asked], _: bool) -> list[Viewer | None]:
+    found = await viewers_for(
+        token_hashes=list({each.token_hash for each in asked}),
+        pages=list({each.token_hash for each in asked if each.for_page}),
+        at=clock.now(),
+    )
+    return [found.get(each.token_hash) for each in asked]
 
 
-async def _never(token_hashes: Sequence[bytes]) -> list[Sequence[bytes]]:
+async def _never(asked: Sequence[_Asked]) -> list[Sequence[_Asked]]:
     """Look-ups do not hinder each other."""
-    return [token_hashes]
+    return [asked]
 
 
 #: Those of this process.
-_LOOKUPS: Gatherer[bytes, Viewer | None] = Gatherer(
+_LOOKUPS: Gatherer[_Asked, Viewer | None] = Gatherer(
     _look_up, part=_never, marks=lambda _: (), most_waiting=5_000, at_once=3
 )

@@ -40,13 +40,6 @@ async def inbox(*, organisation_id: int, limit: int = 50) -> list[Notice]:
     ]
 
 
-async def unread_count(*, organisation_id: int) -> int:
-    rows = await fetch(
-        "SELECT count(*) AS n FROM notice WHERE organisation = $1 AND read_at IS NULL", organisation_id
-    )
-    return int(rows[0]["n"])
-
-
 class ChannelRow(msgspec.Struct, frozen=True):
     """A channel as its owner may see it, with how its last message fared."""
 

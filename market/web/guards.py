@@ -19,6 +19,7 @@ from market.accounts.rules import Viewer, token_hash
 from market.accounts.second_factor import is_required
 from market.errors import MarketError, NotAllowed
 from market.i18n import Language, msg
+from market.privacy.rules import VERSION
 from market.web import cookies
 from market.web.addresses import is_own, own_path
 from market.web.agents import check_agent
@@ -26,10 +27,8 @@ from market.web.cookies import Connection
 from market.web.csrf import SESSION, bearer
 from market.web.language import language_of
 
-#: Finds the viewer of a session by the SHA-256 of its token.
-FindViewer = Callable[[bytes], Awaitable[Viewer | None]]
-#: Counts the notices that a viewer has not read.
-CountUnread = Callable[[Viewer], Awaitable[int]]
+#: Finds the viewer of a session by the SHA-256 of its token; told whether a whole page is asked for.
+FindViewer = Callable[[bytes, bool], Awaitable[Viewer | None]]
 
 WebRequest = Request[Viewer | None, int, State]
 SignedIn = NamedDependency[Viewer]
@@ -66,17 +65,15 @@ class LoadViewer(AbstractAuthenticationMiddleware):
         token = bearer(connection) or cookies.read(connection, SESSION)
         if not token:
             return AuthenticationResult(user=None, auth=0)
-        viewer = await connection.app.state.find_viewer(token_hash(token))
+        is_page = connection.scope.get("method") == "GET" and not _is_part(connection)
+        viewer = await connection.app.state.find_viewer(token_hash(token), is_page)
         if viewer is not None and not viewer.has_factor and is_required(viewer.roles):
             _lead_to_factor(connection.scope["path"])
         if viewer is not None:
             scope = connection.scope
             check_agent(viewer, method=str(scope.get("method")), path=str(scope.get("path_template", "")))
-        unread = 0
-        if viewer is not None and connection.scope.get("method") == "GET" and not _is_part(connection):
-            unread = await connection.app.state.count_unread(viewer)
-            connection.scope["state"]["to_be_told"] = await connection.app.state.is_to_be_told(viewer)
-        return AuthenticationResult(user=viewer, auth=unread)
+            scope["state"]["to_be_told"] = is_page and viewer.notice_read != VERSION
+        return AuthenticationResult(user=viewer, auth=viewer.unread if viewer is not None and is_page else 0)
 
 
 def _is_part(connection: Connection) -> bool:

@@ -94,7 +94,7 @@ async def test_request_ids(name: str, world: World) -> None:
 async def test_a_failure_is_logged_under_the_name_that_is_shown(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def fails(_: bytes) -> None:
+    async def fails(*_: object) -> None:
         raise RuntimeError("the secret of the house")
 
     world.app.state["find_viewer"], kept = fails, world.app.state["find_viewer"]

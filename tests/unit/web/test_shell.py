@@ -16,6 +16,7 @@ from market.accounts.rules import Viewer, token_hash
 from market.app import create_app
 from market.errors import Busy, Conflict, Invalid, NotAllowed, NotFound
 from market.i18n import msg
+from market.privacy.rules import VERSION
 from market.web import assets
 from market.web.cookies import Edge, sign, unsign
 from market.web.guards import SignedIn, WebRequest, require, safe_path
@@ -31,6 +32,8 @@ BUYER = Viewer(
     organisation_kind="retailer",
     roles=frozenset({"buyer"}),
     language="zh",
+    unread=3,
+    notice_read=VERSION,
 )
 ERRORS: dict[str, Exception] = {
     "404": NotFound(msg("没有这批货。")),
@@ -82,12 +85,8 @@ def notices() -> str:
     return "notices"
 
 
-async def find(hashed: bytes) -> Viewer | None:
+async def find(hashed: bytes, for_page: bool) -> Viewer | None:
     return BUYER if hashed == token_hash("good") else None
-
-
-async def three(_: Viewer) -> int:
-    return 3
 
 
 @pytest.fixture
@@ -95,7 +94,6 @@ async def browser() -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(
         edge=Edge(secret=b"k" * 32, secure=False, development=True),
         find_viewer=find,
-        count_unread=three,
         lifespan=[],
         routes=[assets.asset, fail, api_fail, api_echo, mine, town, part, save, notices],
     )
