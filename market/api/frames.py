@@ -17,6 +17,7 @@ from market.api.outputs import Moved
 from market.deals.clauses import WHOLE, Milestone, Terms
 from market.deals.frames import rules
 from market.deals.frames.calling import Called, Confirmed, call_off, confirm_call, drop_call
+from market.deals.frames.ending import answer_end, propose_end
 from market.deals.frames.operations import NewFrame, Proposed, decline_frame, propose_frame, sign_frame
 from market.deals.frames.queries import CallRow, FrameRow, calls_of, frame_of, frames_of
 from market.deals.frames.rules import Agreed, Batch
@@ -63,6 +64,12 @@ class ServedFrom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The listing of yours that the batch is served from."""
 
     listing_id: RowId
+
+
+class EndAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`withdraw` is for the side that proposed the end, the others for the other."""
+
+    move: Literal["agree", "refuse", "withdraw"]
 
 
 class FrameWithCalls(msgspec.Struct, frozen=True):
@@ -160,6 +167,49 @@ async def decline(
     )
 
 
+@deed("/frames/{frame_id:int}/end", body=Refusal)
+async def end(
+    viewer: SignedIn, frame_id: PathId, data: JSONBody[Refusal], key: IdempotencyKey = None
+) -> Moved:
+    """Propose to end an agreement early, with a coded reason; it holds until the other side agrees."""
+    by = acting(viewer, await _side(viewer, frame_id), deed=SIGN)
+    return await do_once(
+        viewer=viewer,
+        key=key,
+        name="frame_propose_end",
+        about={"frame": frame_id, "reason": data.reason, "note": data.note},
+        do=lambda at: propose_end(
+            frame_id=frame_id,
+            organisation_id=viewer.organisation_id,
+            actor=by,
+            at=at,
+            reason=data.reason,
+            note=data.note,
+        ),
+    )
+
+
+@deed("/frames/{frame_id:int}/end/answer", body=EndAnswer)
+async def answer_to_end(
+    viewer: SignedIn, frame_id: PathId, data: JSONBody[EndAnswer], key: IdempotencyKey = None
+) -> Moved:
+    """Agree to an early end or refuse it, or withdraw your own proposal; batches called stay as they are."""
+    by = acting(viewer, await _side(viewer, frame_id), deed=SIGN)
+    return await do_once(
+        viewer=viewer,
+        key=key,
+        name=f"frame_{data.move}_end",
+        about={"frame": frame_id},
+        do=lambda at: answer_end(
+            frame_id=frame_id,
+            move=f"{data.move}_end",
+            organisation_id=viewer.organisation_id,
+            actor=by,
+            at=at,
+        ),
+    )
+
+
 @deed("/frames/{frame_id:int}/calls", body=BatchToCall, status=201)
 async def call(
     viewer: SignedIn, frame_id: PathId, data: JSONBody[BatchToCall], key: IdempotencyKey = None
@@ -226,4 +276,15 @@ async def drop(
     )
 
 
-routes: list[ControllerRouterHandler] = [mine, one, propose, sign, decline, call, confirm, drop]
+routes: list[ControllerRouterHandler] = [
+    mine,
+    one,
+    propose,
+    sign,
+    decline,
+    end,
+    answer_to_end,
+    call,
+    confirm,
+    drop,
+]

@@ -5,6 +5,8 @@ from datetime import datetime
 import msgspec
 from asyncpg import Record
 
+from market.accounts.rules import SYSTEM
+from market.audit.operations import record
 from market.db.jobs import enqueue
 from market.db.session import execute, fetch, fetch_value
 from market.supply.rules import AFTER_ROUND, ROUNDS
@@ -37,10 +39,12 @@ async def release(*, deal: Record, grams: Gram, at: datetime) -> None:
     """Give back goods of a terminated contract (its row with ``lot`` and ``town``, locked); ask for a match.
 
     The buyer's demand is open again where the seller failed; a buyer that failed gets no quantity back to
-    ask for.
+    ask for. A batch goes back into its framework agreement whoever failed: the agreement binds both still.
     """
     if grams <= 0:
         return
+    if deal["source"] == "call_off":
+        await _back_to_frame(deal=deal, grams=grams, at=at)
     failed = await fetch_value(
         "SELECT respondent FROM breach WHERE deal = $1 AND terminated_at IS NOT NULL", deal["id"]
     )
@@ -50,3 +54,20 @@ async def release(*, deal: Record, grams: Gram, at: datetime) -> None:
     await execute("UPDATE deal SET released = released + $2 WHERE id = $1", deal["id"], grams)
     if deal["town"] is not None:
         await enqueue(REMATCH, Rematch(deal["town"]), key=f"town:{deal['town']}")
+
+
+async def _back_to_frame(*, deal: Record, grams: Gram, at: datetime) -> None:
+    """Let the buyer call ``grams`` off again. Before any lot, as who confirms a batch locks them."""
+    frame_id = await fetch_value(
+        """UPDATE frame SET called = called - $2 FROM call_off
+           WHERE call_off.id = $1 AND frame.id = call_off.frame RETURNING frame.id""",
+        deal["source_id"],
+        grams,
+    )
+    await record(
+        subject=f"frame:{frame_id}",
+        action="give_back",
+        actor=SYSTEM,
+        at=at,
+        details={"deal": deal["id"], "grams": grams},
+    )

@@ -43,9 +43,21 @@ DEEDS: dict[str, Message] = {
     "call_withdraw": msg("撤回这批要货"),
     "call_expire": msg("要货过了确认期限"),
     "expire": msg("已过期"),
+    "propose_end": msg("提出提前结束"),
+    "agree_end": msg("双方同意提前结束"),
+    "refuse_end": msg("不同意提前结束"),
+    "withdraw_end": msg("撤回提前结束"),
+    "give_back": msg("合同没交完，余量退回框架"),
     "end": msg("已到期"),
 }
-_TONES = {"sign": "good", "confirm": "good", "refuse": "bad", "call_refuse": "bad", "call_expire": "bad"}
+_TONES = {
+    "sign": "good",
+    "confirm": "good",
+    "refuse": "bad",
+    "call_refuse": "bad",
+    "call_expire": "bad",
+    "give_back": "bad",
+}
 
 
 @get("/frames", guards=[require("seller", "buyer")])
@@ -125,10 +137,10 @@ async def propose(request: WebRequest, viewer: SignedIn) -> Response[Any]:
 @get("/frames/{frame_id:int}")
 async def one(request: WebRequest, viewer: SignedIn, frame_id: FromPath[int]) -> Response[str]:
     """One agreement: what was agreed, what is left, and every batch."""
-    return await _draw(request, viewer, frame_id)
+    return await draw_frame(request, viewer, frame_id)
 
 
-async def _draw(
+async def draw_frame(
     request: WebRequest,
     viewer: Viewer,
     frame_id: int,
@@ -163,9 +175,10 @@ async def _draw(
             if not is_late or move == "withdraw"
         ],
         can_call=side == "buyer"
-        and frame.state == rules.ACTIVE
+        and frame.state in rules.IN_FORCE
         and frame.left > 0
         and earliest <= frame.ends_on,
+        can_end=rules.FRAME.available(state=frame.state, by=side),
         can_answer=rules.CALL.available(state=rules.REQUESTED, by=side),
         worth=amount(Gram(frame.total), FenPerKg(frame.price)),
         payment_days=frame.terms.milestones[-1].days,
@@ -201,7 +214,7 @@ async def sign(request: WebRequest, viewer: SignedIn, frame_id: FromPath[int]) -
     filled.check()
     frame = await frame_of(frame_id=row_number(frame_id), organisation_id=viewer.organisation_id)
     side = "seller" if frame.seller == viewer.organisation_id else "buyer"
-    if frame.state != rules.ACTIVE:  # pressed twice, it is signed already
+    if frame.state not in rules.IN_FORCE:  # pressed twice, it is signed already
         await sign_frame(
             frame_id=frame.id,
             organisation_id=viewer.organisation_id,
@@ -236,7 +249,7 @@ async def decline(request: WebRequest, viewer: SignedIn, frame_id: FromPath[int]
             ),
         )
     except Invalid as error:
-        return await _draw(request, viewer, frame_id, refusal=filled.refused(error), status=422)
+        return await draw_frame(request, viewer, frame_id, refusal=filled.refused(error), status=422)
     told = msg("已撤回。") if own else msg("已谢绝，对方会看到原因。")
     return redirect(request, f"/frames/{frame_id}", toast=told)
 
@@ -265,7 +278,7 @@ async def call(request: WebRequest, viewer: SignedIn, frame_id: FromPath[int]) -
             key=values["key"],
         )
     except Invalid as error:
-        return await _draw(request, viewer, frame_id, calling=filled.refused(error), status=422)
+        return await draw_frame(request, viewer, frame_id, calling=filled.refused(error), status=422)
     return redirect(request, f"/frames/{frame_id}", toast=msg("要货已送达，等卖方在 3 天内确认。"))
 
 
@@ -288,9 +301,9 @@ async def confirm(
             key=filled.values["key"],
         )
     except Invalid as error:
-        return await _draw(request, viewer, frame_id, fault=error.message, status=422)
+        return await draw_frame(request, viewer, frame_id, fault=error.message, status=422)
     except Conflict as error:
-        return await _draw(request, viewer, frame_id, fault=error.message, status=409)
+        return await draw_frame(request, viewer, frame_id, fault=error.message, status=409)
     return redirect(request, f"/deals/{deal_id}", toast=msg("已确认，合同已生效，请安排发货。"))
 
 
@@ -320,7 +333,7 @@ async def drop(
             ),
         )
     except Invalid as error:
-        return await _draw(request, viewer, frame_id, refusal=filled.refused(error), status=422)
+        return await draw_frame(request, viewer, frame_id, refusal=filled.refused(error), status=422)
     told = msg("已撤回。") if side == "buyer" else msg("已谢绝，对方会看到原因。")
     return redirect(request, f"/frames/{frame_id}", toast=told)
 

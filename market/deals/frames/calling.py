@@ -23,19 +23,21 @@ from market.deals.paying import fall_due_at_signing
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.notices.operations import Word, notify, notify_all
-from market.organisations.approving import bind
-from market.units import FenPerKg, Gram, kg
+from market.organisations.approving import Binding, approvable, asks, bind
+from market.units import FenPerKg, Gram, amount, kg
 
 
 class Called(msgspec.Struct, frozen=True):
     call_id: int
 
 
+@asks
 async def call_off(*, batch: Batch, buyer_id: int, actor: Actor, at: datetime, key: str | None = None) -> int:
     """Ask for a batch and return its number; until the seller answers it counts as called.
 
     Raises:
-        NotAllowed: as ``approving.bind``; the agreement itself was signed within the limit.
+        NotAllowed: as ``approving.bind``; what was signed within the limit, at the price that was signed,
+            needs no approval, a batch at a higher price does.
         NotFound: no such agreement of this buyer.
         Conflict: it is not in force.
         Invalid: with every field that is not as agreed.
@@ -45,9 +47,8 @@ async def call_off(*, batch: Batch, buyer_id: int, actor: Actor, at: datetime, k
         frame = await held(batch.frame_id, buyer_id)
         if side_of(frame, buyer_id) != "buyer":
             raise NotFound(msg("没有找到这份框架协议。"))
-        await bind(actor=actor, organisation_id=buyer_id, side="buyer", deed=ANSWER, other=frame["seller"])
         today = at.astimezone(CHINA).date()
-        if frame["state"] != rules.ACTIVE or frame["ends_on"] < today:
+        if frame["state"] not in rules.IN_FORCE or frame["ends_on"] < today:
             raise Conflict(msg("这份框架协议现在不能要货。"))
         agreed = agreed_of(frame)
         left = Gram(frame["total"] - frame["called"])
@@ -55,6 +56,14 @@ async def call_off(*, batch: Batch, buyer_id: int, actor: Actor, at: datetime, k
         rules.check_batch(batch, agreed, left=left, left_in_week=in_week, today=today)
         until = at + timedelta(days=rules.CONFIRM_DAYS)
         price = batch.price if batch.price is not None else agreed.price
+        await bind(
+            actor=actor,
+            organisation_id=buyer_id,
+            side="buyer",
+            deed=ANSWER,
+            other=frame["seller"],
+            what=_binding(batch, price, frame) if price > agreed.price else None,
+        )
         call_id = int(
             await fetch_value(
                 """INSERT INTO call_off (frame, quantity, price, site, deliver_from, deliver_to, note, state,
@@ -100,6 +109,25 @@ async def call_off(*, batch: Batch, buyer_id: int, actor: Actor, at: datetime, k
         key=key, person_id=actor.person_id, request=batch, reply_type=Called, deed=deed, at=at
     )
     return called.call_id
+
+
+def _binding(batch: Batch, price: FenPerKg, frame: Record) -> Binding:
+    """Return what a batch above the agreed price binds the buyer to."""
+    return Binding(
+        "call_off",
+        batch,
+        amount(batch.quantity, price),
+        msg("从框架协议 {number} 要货 {mass} 公斤", number=frame["number"], mass=f"{kg(batch.quantity):,f}"),
+        f"frame:{batch.frame_id}",
+        f"/frames/{batch.frame_id}",
+        frame["seller"],
+    )
+
+
+@approvable("call_off", Batch)
+async def _call_approved(wish: Batch, buyer_id: int, actor: Actor, at: datetime) -> str:
+    await call_off(batch=wish, buyer_id=buyer_id, actor=actor, at=at)
+    return f"/frames/{wish.frame_id}"
 
 
 class ConfirmCall(msgspec.Struct, frozen=True):
@@ -305,8 +333,10 @@ async def left_in_week(frame_id: int, agreed: Agreed, *, on: date) -> Gram | Non
         return None
     first, last = rules.week_of(on, starts_on=agreed.starts_on)
     called = await fetch_value(
-        """SELECT coalesce(sum(quantity), 0)::bigint FROM call_off
-           WHERE frame = $1 AND state = ANY($2::text[]) AND deliver_from BETWEEN $3 AND $4""",
+        """SELECT coalesce(sum(call_off.quantity - coalesce(deal.released, 0)), 0)::bigint
+           FROM call_off LEFT JOIN deal ON deal.id = call_off.deal
+           WHERE frame = $1 AND call_off.state = ANY($2::text[])
+             AND call_off.deliver_from BETWEEN $3 AND $4""",
         frame_id,
         [rules.REQUESTED, rules.CONFIRMED],
         first,

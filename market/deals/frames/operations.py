@@ -248,18 +248,18 @@ async def round_of_frames(*, at: datetime) -> int:
             at,
         )
         ended = await fetch(
-            """UPDATE frame SET state = $1 WHERE state = $2 AND ends_on < $3
+            """UPDATE frame SET state = $1 WHERE state = ANY($2) AND ends_on < $3
                  AND NOT EXISTS (SELECT FROM call_off WHERE frame = frame.id AND state = 'requested')
                RETURNING *""",
             rules.ENDED,
-            rules.ACTIVE,
+            list(rules.IN_FORCE),
             today,
         )
         warned = await fetch(
-            """UPDATE frame SET warned_at = $1 WHERE state = $2 AND warned_at IS NULL AND called < total
+            """UPDATE frame SET warned_at = $1 WHERE state = ANY($2) AND warned_at IS NULL AND called < total
                  AND ends_on >= $3 AND ends_on <= $4 RETURNING *""",
             at,
-            rules.ACTIVE,
+            list(rules.IN_FORCE),
             today,
             today + timedelta(days=rules.WARN_DAYS),
         )

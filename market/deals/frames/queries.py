@@ -32,7 +32,8 @@ class FrameRow(msgspec.Struct, frozen=True):
     produce_en: str
     min_grade: int
     total: int
-    #: Called off: waiting for the seller or confirmed; what of it is confirmed; and what is left.
+    #: Called off: waiting for the seller or confirmed; what of it is confirmed; and what is left. A batch
+    #: whose contract ended before all was delivered counts with what is not on sale again.
     called: int
     confirmed: int
     left: int
@@ -77,6 +78,8 @@ class CallRow(msgspec.Struct, frozen=True):
     reason_note: str
     deal: int | None
     deal_number: str | None
+    #: Grams that its contract ended without; they may be called off again.
+    returned: int
     created_at: datetime
     expires_at: datetime
 
@@ -95,9 +98,10 @@ FROM frame JOIN organisation AS seller ON seller.id = frame.seller
 JOIN organisation AS buyer ON buyer.id = frame.buyer
 JOIN produce ON produce.code = frame.produce LEFT JOIN reason ON reason.code = frame.reason
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(quantity) FILTER (WHERE state = 'confirmed'), 0)::bigint AS confirmed,
-           count(*) FILTER (WHERE state = 'requested') AS waiting
-    FROM call_off WHERE call_off.frame = frame.id) made
+    SELECT coalesce(sum(call_off.quantity - coalesce(deal.released, 0))
+               FILTER (WHERE call_off.state = 'confirmed'), 0)::bigint AS confirmed,
+           count(*) FILTER (WHERE call_off.state = 'requested') AS waiting
+    FROM call_off LEFT JOIN deal ON deal.id = call_off.deal WHERE call_off.frame = frame.id) made
 WHERE $1 IN (frame.seller, frame.buyer)
 """
 
@@ -115,7 +119,8 @@ async def frames_of(*, organisation_id: int) -> list[FrameRow]:
     return await fetch_into(
         FrameRow,
         _FRAME
-        + """ORDER BY array_position(ARRAY['proposed', 'active'], frame.state) NULLS LAST,
+        + """ORDER BY array_position(ARRAY['proposed', 'seller_ends', 'buyer_ends', 'active'], frame.state)
+                  NULLS LAST,
                 frame.created_at DESC, frame.id DESC LIMIT 200""",
         organisation_id,
     )
@@ -128,7 +133,8 @@ async def calls_of(*, frame_id: int, organisation_id: int) -> list[CallRow]:
         """SELECT call_off.id, call_off.frame, call_off.quantity, call_off.price, site.name AS site_name,
                   site.name_en AS site_name_en, call_off.deliver_from, call_off.deliver_to, call_off.note,
                   call_off.state, reason.zh AS reason_zh, reason.en AS reason_en, call_off.reason_note,
-                  call_off.deal, deal.number AS deal_number, call_off.created_at, call_off.expires_at
+                  call_off.deal, deal.number AS deal_number,
+                  coalesce(deal.released, 0) AS returned, call_off.created_at, call_off.expires_at
            FROM call_off JOIN frame ON frame.id = call_off.frame JOIN site ON site.id = call_off.site
            LEFT JOIN reason ON reason.code = call_off.reason LEFT JOIN deal ON deal.id = call_off.deal
            WHERE call_off.frame = $1 AND $2 IN (frame.seller, frame.buyer) ORDER BY call_off.id DESC""",

@@ -11,6 +11,10 @@ from market.units import MOST_FEN_PER_KG, MOST_GRAMS, FenPerKg, Gram, kg, yuan_p
 
 PROPOSED, ACTIVE, ENDED = "proposed", "active", "ended"
 REFUSED, WITHDRAWN, EXPIRED = "refused", "withdrawn", "expired"
+#: One side would end it early, and the other has not answered; then: both agreed to.
+SELLER_ENDS, BUYER_ENDS, ENDED_EARLY = "seller_ends", "buyer_ends", "ended_early"
+#: Batches may be called off. A wish to end changes nothing until the other agrees.
+IN_FORCE = frozenset({ACTIVE, SELLER_ENDS, BUYER_ENDS})
 REQUESTED, CONFIRMED = "requested", "confirmed"
 #: Days that the other side has to sign, and the seller to confirm a batch.
 SIGN_DAYS, CONFIRM_DAYS = 14, 3
@@ -24,12 +28,23 @@ FRAME = Lifecycle(
     Move("refuse", {PROPOSED}, REFUSED, by={"other"}),
     Move("withdraw", {PROPOSED}, WITHDRAWN, by={"proposer"}),
     Move("expire", {PROPOSED}, EXPIRED, by={"system"}),
-    Move("end", {ACTIVE}, ENDED, by={"system"}),
+    Move("propose_end", {ACTIVE}, SELLER_ENDS, by={"seller"}),
+    Move("propose_end", {ACTIVE}, BUYER_ENDS, by={"buyer"}),
+    Move("agree_end", {SELLER_ENDS}, ENDED_EARLY, by={"buyer"}),
+    Move("agree_end", {BUYER_ENDS}, ENDED_EARLY, by={"seller"}),
+    Move("refuse_end", {SELLER_ENDS}, ACTIVE, by={"buyer"}),
+    Move("refuse_end", {BUYER_ENDS}, ACTIVE, by={"seller"}),
+    Move("withdraw_end", {SELLER_ENDS}, ACTIVE, by={"seller"}),
+    Move("withdraw_end", {BUYER_ENDS}, ACTIVE, by={"buyer"}),
+    Move("end", IN_FORCE, ENDED, by={"system"}),
     start=PROPOSED,
     labels={
         PROPOSED: msg("等对方签字"),
         ACTIVE: msg("执行中"),
+        SELLER_ENDS: msg("卖方提出提前结束"),
+        BUYER_ENDS: msg("买方提出提前结束"),
         ENDED: msg("已到期"),
+        ENDED_EARLY: msg("双方同意提前结束"),
         REFUSED: msg("对方没有同意"),
         WITHDRAWN: msg("已撤回"),
         EXPIRED: msg("已过期"),

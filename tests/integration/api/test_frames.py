@@ -55,3 +55,7 @@ async def test_an_agreement_is_signed_called_off_and_served(people: People, fact
     assert [(each["state"], each["deal"]) for each in whole["calls"]] == [("refused", None), ("confirmed", 1)]
     assert [row["number"] for row in (await seller.get("/frames")).json()] == [whole["frame"]["number"]]
     assert (await buyer.get("/deals/1")).json()["deal"]["state"] == "active"
+    assert await post(buyer, "/frames/1/end", reason="other") == {"state": "buyer_ends"}
+    await post(buyer, "/frames/1/end/answer", 409, move="agree")
+    await post(stranger, "/frames/1/end/answer", 404, move="agree")
+    assert await post(seller, "/frames/1/end/answer", move="agree") == {"state": "ended_early"}

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,8 +11,11 @@ from asyncpg import CheckViolationError, Record
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.audit.queries import history
 from market.db.session import Engine, fetch, fetch_value
+from market.deals.breach import NewCase, file_case, open_case
+from market.deals.breach_termination import terminate
 from market.deals.clauses import WHOLE, Milestone, Terms
 from market.deals.frames.calling import call_off, confirm_call, drop_call, expire_calls
+from market.deals.frames.ending import answer_end, propose_end
 from market.deals.frames.operations import (
     NewFrame,
     decline_frame,
@@ -21,6 +25,7 @@ from market.deals.frames.operations import (
 )
 from market.deals.frames.queries import calls_of, frame_of, frames_of
 from market.deals.frames.rules import Agreed, Batch, week_of
+from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.terms import terms_in_force
 from market.errors import Busy, Conflict, Invalid, MarketError, NotFound
 from market.notices.queries import inbox
@@ -253,6 +258,110 @@ async def test_agreements_are_declined_lapse_and_end_with_a_word_on_what_was_not
     for member in (scene.seller, scene.buyer):
         told = (await inbox(organisation_id=member.organisation_id))[0]
         assert (told.kind, told.message.values["left"]) == ("frame_ended", "700")
+
+
+async def test_what_a_terminated_batch_left_undelivered_may_be_called_off_again(scene: Scene) -> None:
+    """300 kg are called, 100 kg taken, 50 kg on their way at the notice and then refused."""
+    seller, buyer = scene.seller, scene.buyer
+    await scene.propose(total=Gram(400_000))
+    await scene.sign()
+    deal_id = await scene.confirm(await scene.call(kg=300))
+    loads = [
+        await schedule_delivery(
+            deal_id=deal_id,
+            quantity=Gram(grams),
+            on=TODAY,
+            organisation_id=seller.organisation_id,
+            actor=seller.actor,
+            at=STORY,
+        )
+        for grams in (100_000, 50_000)
+    ]
+
+    async def move(load: int, move: str, by: Member, **more: object) -> None:
+        await move_delivery(
+            delivery_id=load,
+            move=move,
+            organisation_id=by.organisation_id,
+            actor=by.actor,
+            at=STORY,
+            **more,  # type: ignore[arg-type]
+        )
+
+    for load in loads:
+        await move(load, "dispatch", seller)
+        await move(load, "arrive", buyer)
+    await move(loads[0], "accept", buyer)
+    with pytest.raises(Invalid):
+        await scene.call(kg=250, days=10)
+    by: dict[str, Any] = {"organisation_id": buyer.organisation_id, "actor": buyer.actor, "at": STORY}
+    case = NewCase(
+        deal_id=deal_id, ground="late_delivery", statement="还差两百公斤。", quantity=Gram(200_000)
+    )
+    case_id = await open_case(case=case, **by)
+    await file_case(breach_id=case_id, **by)
+    assert await terminate(breach_id=case_id, **by) == 150_000
+    whole = await frame_of(frame_id=scene.frame_id, organisation_id=buyer.organisation_id)
+    assert (whole.called, whole.confirmed, whole.left) == (150_000, 150_000, 250_000)
+    await move(loads[1], "reject", buyer, reason="quality")
+    whole = await frame_of(frame_id=scene.frame_id, organisation_id=buyer.organisation_id)
+    assert (whole.called, whole.confirmed, whole.left) == (100_000, 100_000, 300_000)
+    (call,) = await calls_of(frame_id=scene.frame_id, organisation_id=buyer.organisation_id)
+    assert (call.quantity, call.returned) == (300_000, 200_000)
+    steps = await history(subjects=[f"frame:{scene.frame_id}"])
+    given = [step.details["grams"] for step in steps if step.action == "give_back"]
+    assert given == [150_000, 50_000]
+    await scene.call(kg=300, days=4)  # in the same week, of which 100 kg are used
+
+
+async def test_an_agreement_ends_early_when_both_say_so_and_what_was_called_stays(scene: Scene) -> None:
+    seller, buyer = scene.seller, scene.buyer
+
+    async def propose(member: Member, reason: str | None = "price") -> str:
+        return await propose_end(
+            frame_id=scene.frame_id,
+            organisation_id=member.organisation_id,
+            actor=member.actor,
+            at=STORY,
+            reason=reason,
+        )
+
+    async def answer(member: Member, move: str) -> str:
+        return await answer_end(
+            frame_id=scene.frame_id,
+            move=move,
+            organisation_id=member.organisation_id,
+            actor=member.actor,
+            at=STORY,
+        )
+
+    await scene.propose()
+    with pytest.raises(WrongState):
+        await propose(buyer)
+    await scene.sign()
+    with pytest.raises(Invalid):
+        await propose(buyer, None)
+    assert await propose(buyer) == "buyer_ends"
+    for member, move in ((buyer, "agree_end"), (buyer, "refuse_end"), (seller, "withdraw_end")):
+        with pytest.raises(WrongState):
+            await answer(member, move)
+    assert await answer(seller, "refuse_end") == "active"
+    assert await fetch_value("SELECT reason FROM frame") is None
+    await propose(buyer)
+    assert await answer(buyer, "withdraw_end") == "active"
+    assert await propose(seller) == "seller_ends"
+    with pytest.raises(WrongState):
+        await propose(buyer)
+    waiting = await scene.call(kg=200)  # nothing is over before the other agrees
+    assert await answer(buyer, "agree_end") == "ended_early"
+    told = (await inbox(organisation_id=seller.organisation_id))[0]
+    assert (told.kind, told.message.values["left"]) == ("frame_agree_end", "800")
+    with pytest.raises(Conflict, match="不能要货"):
+        await scene.call()
+    await scene.confirm(waiting)
+    whole = await frame_of(frame_id=scene.frame_id, organisation_id=buyer.organisation_id)
+    assert (whole.state, whole.confirmed, whole.reason_zh is None) == ("ended_early", 200_000, False)
+    assert await round_of_frames(at=STORY + 61 * DAY) == 0
 
 
 @pytest.fixture

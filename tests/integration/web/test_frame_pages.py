@@ -82,6 +82,16 @@ async def test_an_agreement_is_proposed_signed_called_off_and_confirmed(
     assert no_reason.status_code == 422
     refused = await village.post(f"{page}/calls/{calls[1]}/drop", {"reason": "other"})
     assert refused.headers["location"] == page
+    assert (await shopper.post(f"{page}/end")).status_code == 422
+    assert (await shopper.post(f"{page}/end", {"reason": "other"})).headers["location"] == page
+    assert f'action="{page}/end/withdraw"' in (await shopper.get(page)).text
+    assert f'action="{page}/calls"' in (await shopper.get(page)).text
+    assert f'action="{page}/end/agree"' in (await village.get(page)).text
+    assert (await stranger.post(f"{page}/end/agree")).status_code == 404
+    assert (await village.post(f"{page}/end/sell")).status_code == 404
+    assert (await village.post(f"{page}/end/agree")).headers["location"] == page
+    ended = (await shopper.get(page)).text
+    assert ("提前结束的原因" in ended, f'action="{page}/calls"' in ended) == (True, False)
     left = await shopper.get(f"{page}?lang=en")
     assert "4,000 jin / 2 t" in left.text
     assert "Refused by the seller" in left.text

@@ -1,0 +1,106 @@
+"""Ending a framework agreement early, by consent: one side proposes it with a reason, the other answers.
+
+What was called stays: batches that wait may be confirmed, contracts are fulfilled. Silence ends nothing.
+"""
+
+from datetime import datetime
+
+from market.accounts.rules import Actor
+from market.audit.operations import record
+from market.db.session import execute, fetch, transaction
+from market.deals.frames import rules
+from market.deals.frames.operations import held, other_of, side_of
+from market.errors import Invalid
+from market.i18n import Message, msg
+from market.notices.operations import notify
+from market.units import Gram, kg
+
+
+async def propose_end(
+    *, frame_id: int, organisation_id: int, actor: Actor, at: datetime, reason: str | None, note: str = ""
+) -> str:
+    """Propose to end an agreement, with a coded ``reason`` that the other side sees; its new state.
+
+    Batches may be called off until the other has agreed.
+
+    Raises:
+        NotFound: no such agreement of this organisation.
+        WrongState: it is not in force, or its end is proposed already.
+        Invalid: with ``reason``, where there is none.
+    """
+    async with transaction():
+        frame = await held(frame_id, organisation_id)
+        side = side_of(frame, organisation_id)
+        state = rules.FRAME.apply("propose_end", state=frame["state"], by=side)
+        if not await fetch("SELECT code FROM reason WHERE code = $1", reason):
+            problem = msg("请选择原因，让对方知道为什么。")
+            raise Invalid(problem, {"reason": problem})
+        await execute(
+            "UPDATE frame SET state = $2, reason = $3, reason_note = $4 WHERE id = $1",
+            frame_id,
+            state,
+            reason,
+            note,
+        )
+        await record(
+            subject=f"frame:{frame_id}",
+            action="propose_end",
+            actor=actor,
+            at=at,
+            details={"side": side, "reason": reason, "note": note},
+        )
+        await notify(
+            organisation_id=other_of(frame, organisation_id),
+            kind="frame_end_proposed",
+            message=msg("框架协议 {number} 对方提出提前结束，您同意才算数。", number=frame["number"]),
+            link=f"/frames/{frame_id}",
+            at=at,
+        )
+    return state
+
+
+async def answer_end(*, frame_id: int, move: str, organisation_id: int, actor: Actor, at: datetime) -> str:
+    """``agree_end`` or ``refuse_end`` the other side's proposal, ``withdraw_end`` one's own; the new state.
+
+    Raises:
+        NotFound: no such agreement of this organisation.
+        WrongState: no end is proposed, or not to this side.
+    """
+    async with transaction():
+        frame = await held(frame_id, organisation_id)
+        side = side_of(frame, organisation_id)
+        state = rules.FRAME.apply(move, state=frame["state"], by=side)
+        left = Gram(frame["total"] - frame["called"])
+        if state == rules.ENDED_EARLY:  # why stays
+            await execute("UPDATE frame SET state = $2 WHERE id = $1", frame_id, state)
+        else:
+            await execute(
+                "UPDATE frame SET state = $2, reason = NULL, reason_note = '' WHERE id = $1", frame_id, state
+            )
+        await record(
+            subject=f"frame:{frame_id}",
+            action=move,
+            actor=actor,
+            at=at,
+            details={"side": side, "left": left},
+        )
+        await notify(
+            organisation_id=other_of(frame, organisation_id),
+            kind=f"frame_{move}",
+            message=_told(move, frame["number"], left),
+            link=f"/frames/{frame_id}",
+            at=at,
+        )
+    return state
+
+
+def _told(move: str, number: str, left: Gram) -> Message:
+    return {
+        "agree_end": msg(
+            "框架协议 {number} 双方同意提前结束，{left} 公斤不再要；已要的各批照旧。",
+            number=number,
+            left=f"{kg(left):,f}",
+        ),
+        "refuse_end": msg("框架协议 {number} 对方不同意提前结束，仍按协议执行。", number=number),
+        "withdraw_end": msg("框架协议 {number} 对方撤回了提前结束的提议。", number=number),
+    }[move]
