@@ -1,18 +1,23 @@
 """Above a buyer's limit nothing binds before a purchasing manager has approved it."""
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import timedelta
 
 import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
-from market.accounts.operations import NewPerson, register_person
+from market.accounts.operations import NewPerson, NewSite, add_site, register_person
 from market.accounts.rules import Actor
 from market.audit.queries import history
 from market.bids.negotiating import Counter, accept_counter, counter_bid
 from market.bids.operations import NewBid, place_bid
 from market.bids.sealing import seal_bid
 from market.db.session import Engine, execute, fetch, fetch_value
+from market.deals.clauses import WHOLE, Milestone, Terms
+from market.deals.frames.calling import call_off, confirm_call
+from market.deals.frames.operations import NewFrame, propose_frame, sign_frame
+from market.deals.frames.rules import Agreed, Batch
 from market.deals.operations import sign
 from market.errors import Conflict, MarketError, NotAllowed, NotFound
 from market.organisations import approving, members
@@ -141,6 +146,78 @@ async def test_counters_acceptances_and_signatures_wait_as_well(
     await approving.refuse(approval_id=waits, reason="budget", note="", **by(buyer, manager))  # type: ignore[arg-type]
     assert await fetch_value("SELECT buyer_signed_at FROM deal WHERE id = $1", deal) is None
     await sign(**{**signing, "actor": manager})  # type: ignore[arg-type]
+
+
+async def test_framework_agreements_wait_and_so_does_a_batch_above_their_price(
+    factory: Factory, seller: Member, buyer: Member, manager: Actor
+) -> None:
+    await factory.listing(seller)
+    site = await add_site(organisation_id=buyer.organisation_id, site=NewSite(name="店", lat=30.0, lon=120.0))
+    end = TODAY + timedelta(days=60)
+    terms = Terms(deliver_from=TODAY, deliver_to=end, milestones=(Milestone("arrival", WHOLE, 30),))
+
+    def frame(other: Member, *, kg: int) -> NewFrame:
+        agreed = Agreed("peanut", Gram(kg * 1_000), FenPerKg(700), (site,), TODAY, end, floor=FenPerKg(600))
+        return NewFrame(other.organisation_id, agreed, terms)
+
+    def proposed(member: Member, side: str, *, kg: int) -> Awaitable[int]:
+        return propose_frame(
+            frame=frame(seller if member is buyer else buyer, kg=kg),
+            side=side,
+            organisation_id=member.organisation_id,
+            actor=member.actor,
+            at=STORY,
+        )
+
+    def called(number: int, price: int) -> Awaitable[int]:
+        day = TODAY + timedelta(days=5)
+        return call_off(
+            batch=Batch(number, Gram(100_000), site, day, day, FenPerKg(price)),
+            buyer_id=buyer.organisation_id,
+            actor=buyer.actor,
+            at=STORY,
+        )
+
+    def signed(number: int, member: Member) -> Awaitable[None]:
+        return sign_frame(
+            frame_id=number, organisation_id=member.organisation_id, actor=member.actor, at=STORY
+        )
+
+    waits = await asked(proposed(buyer, "buyer", kg=200))  # 1,400 yuan
+    assert await fetch_value("SELECT count(*) FROM frame") == 0
+    await approving.approve(approval_id=waits, **by(buyer, manager))  # type: ignore[arg-type]
+    assert await fetch_value("SELECT state FROM frame") == "proposed"
+    number = await proposed(seller, "seller", kg=400)  # 2,800 yuan
+    waits = await asked(signed(number, buyer))
+    await approving.approve(approval_id=waits, **by(buyer, manager))  # type: ignore[arg-type]
+    # what was signed is called without asking; above its price the limit counts anew
+    await called(number, 700)
+    await called(number, 1_000)
+    waits = await asked(called(number, 1_001))
+    assert await fetch_value("SELECT called FROM frame WHERE id = $1", number) == 200_000
+    link = await approving.approve(approval_id=waits, **by(buyer, manager))  # type: ignore[arg-type]
+    assert (link, await fetch_value("SELECT max(price) FROM call_off")) == (f"/frames/{number}", 1_001)
+    # the suspended neither propose nor sign, call or confirm; nor does anybody with them
+    within = await proposed(seller, "seller", kg=10)
+    for barred in (seller, buyer):
+        where = "UPDATE organisation SET standing = $2 WHERE id = $1"
+        await execute(where, barred.organisation_id, "suspended")
+        for attempt in (
+            proposed(seller, "seller", kg=10),
+            proposed(buyer, "buyer", kg=10),
+            signed(within, buyer),
+            called(number, 700),
+            confirm_call(
+                call_id=1,
+                listing_id=1,
+                seller_id=seller.organisation_id,
+                actor=seller.actor,
+                at=STORY,
+            ),
+        ):
+            with pytest.raises(MarketError, match="暂停"):
+                await attempt
+        await execute(where, barred.organisation_id, "unverified")
 
 
 async def test_only_a_manager_with_enough_and_not_oneself_approves(
