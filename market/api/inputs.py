@@ -30,7 +30,7 @@ MOST_ID = 2**53 - 1
 LONGEST_KEY = 80
 #: PostgreSQL takes no NUL, and nobody sees the others. Programs are told, people's forms take off some.
 _LINES = f"^[^{HIDDEN}{NO_WIDTH}]*$"
-_ONE_LINE = f"^[^\\t\\n\\r{HIDDEN}{NO_WIDTH}]*$"
+ONE_LINE = f"^[^\\t\\n\\r{HIDDEN}{NO_WIDTH}]*$"
 
 RowId = Annotated[int, Meta(ge=1, le=MOST_ID)]
 Grams = Annotated[int, Meta(ge=1, le=MOST_GRAMS, description="Grams")]
@@ -38,8 +38,8 @@ GramsOrNone = Annotated[int, Meta(ge=0, le=MOST_GRAMS, description="Grams; 0: no
 Price = Annotated[int, Meta(ge=1, le=MOST_FEN_PER_KG, description="Fen per kilogram")]
 Fens = Annotated[int, Meta(ge=1, le=10**13, description="Fen")]
 Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,40}$", description="A code of the catalogue")]
-Title = Annotated[str, Meta(max_length=60, pattern=_ONE_LINE)]
-Line = Annotated[str, Meta(max_length=200, pattern=_ONE_LINE)]
+Title = Annotated[str, Meta(max_length=60, pattern=ONE_LINE)]
+Line = Annotated[str, Meta(max_length=200, pattern=ONE_LINE)]
 Note = Annotated[str, Meta(max_length=300, pattern=_LINES)]
 Prose = Annotated[str, Meta(max_length=2000, pattern=_LINES)]
 
