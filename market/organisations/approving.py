@@ -16,12 +16,14 @@ from asyncpg import Record
 from market.accounts.rules import BUYER, MANAGER, Actor
 from market.accounts.standing import permit
 from market.audit.operations import record
+from market.clock import CHINA
 from market.db.replay import once
 from market.db.session import DB, execute, fetch, transaction
 from market.errors import Conflict, Invalid, MarketError, NotAllowed, NotFound
 from market.i18n import Message, msg
 from market.notices.operations import notify
 from market.organisations import rules
+from market.organisations.queries import limit_of
 from market.units import Fen, yuan
 
 P = ParamSpec("P")
@@ -76,25 +78,6 @@ class Waiting(MarketError):
     def __init__(self, approval_id: int) -> None:
         super().__init__(msg("超过您的限额，已交采购经理审批；批准前不算数。"))
         self.approval_id = approval_id
-
-
-async def limit_of(*, person_id: int, organisation_id: int) -> Fen | None:
-    """Return the fen that the person may commit the organisation to alone; None: any amount.
-
-    An agent of another organisation has the limit of a buyer.
-    """
-    rows = await fetch(
-        """SELECT organisation.buyer_limit, membership.role, membership.most FROM organisation
-           LEFT JOIN membership ON membership.organisation = organisation.id AND membership.person = $1
-             AND membership.role = $3
-           WHERE organisation.id = $2""",
-        person_id,
-        organisation_id,
-        MANAGER,
-    )
-    row = rows[0]
-    limit = row["buyer_limit"] if row["role"] is None else row["most"]
-    return None if limit is None else Fen(limit)
 
 
 async def bind(
@@ -254,17 +237,20 @@ async def approve(*, approval_id: int, organisation_id: int, actor: Actor, at: d
         if row["expires_at"] <= at:
             raise Conflict(msg("审批期限已过，请采购员重新提交。"))
         await _check_manager(row, actor)
+        stored = _stored(row)
         if not await fetch(
             "SELECT FROM membership WHERE person = $1 AND organisation = $2 AND role = ANY($3)"
-            " UNION ALL SELECT FROM delegation WHERE id = $4 AND agent = $1 AND revoked_at IS NULL",
+            " UNION ALL SELECT FROM delegation JOIN membership AS home ON home.person = $1"
+            " AND home.organisation = agent_organisation"
+            " WHERE delegation.id = $4 AND agent = $1 AND revoked_at IS NULL AND until >= $5",
             row["asked_by"],
             organisation_id,
             [BUYER, MANAGER],
-            _stored(row).delegation,
+            stored.delegation,
+            at.astimezone(CHINA).date(),
         ):
             raise Conflict(msg("提交的人已不是本单位的采购，请另行办理。"))
         kind, doer = _DEEDS[row["deed"]]
-        stored = _stored(row)
         asker = Actor(row["asked_by"], organisation_id, stored.side, stored.delegation, actor.person_id)
         request = msgspec.json.decode(stored.body, type=kind)
         result = await doer(request, organisation_id, asker, at)

@@ -215,13 +215,15 @@ async def revoke(*, delegation_id: int, organisation_id: int, actor: Actor, at: 
         await _end(row, by=organisation_id, actor=actor, at=at)
 
 
-async def revoke_all(*, agent_id: int, actor: Actor, at: datetime) -> None:
-    """End every delegation to an agent who leaves; the principals are told."""
+async def revoke_all(*, agent_id: int, actor: Actor, at: datetime, home_id: int | None = None) -> None:
+    """End every delegation to an agent who leaves ``home_id``, or every place; the principals are told."""
     async with transaction():
         for row in await fetch(
             """SELECT id, principal, agent, agent_organisation FROM delegation
-               WHERE agent = $1 AND revoked_at IS NULL ORDER BY id FOR UPDATE""",
+               WHERE agent = $1 AND revoked_at IS NULL AND ($2::bigint IS NULL OR agent_organisation = $2)
+               ORDER BY id FOR UPDATE""",
             agent_id,
+            home_id,
         ):
             await _end(row, by=row["agent_organisation"], actor=actor, at=at)
 

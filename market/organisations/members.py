@@ -11,6 +11,7 @@ from market.db.session import execute, fetch, fetch_into, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.organisations import rules
+from market.organisations.delegating import revoke_all
 from market.units import Fen
 
 
@@ -87,20 +88,9 @@ async def end_membership(*, person_id: int, organisation_id: int, actor: Actor, 
         await execute(
             "DELETE FROM membership WHERE organisation = $1 AND person = $2", organisation_id, person_id
         )
+        await revoke_all(agent_id=person_id, home_id=organisation_id, actor=actor, at=at)
         await execute(
-            """UPDATE delegation SET revoked_at = $3, revoked_by = $4
-               WHERE agent = $1 AND agent_organisation = $2 AND revoked_at IS NULL""",
-            person_id,
-            organisation_id,
-            at,
-            actor.person_id,
-        )
-        await execute(
-            """DELETE FROM session WHERE person = $1
-                 AND (organisation = $2 OR delegation IN (
-                        SELECT id FROM delegation WHERE agent = $1 AND agent_organisation = $2))""",
-            person_id,
-            organisation_id,
+            "DELETE FROM session WHERE person = $1 AND organisation = $2", person_id, organisation_id
         )
         await execute(
             """UPDATE api_token SET revoked_at = $3

@@ -2,10 +2,11 @@ from datetime import date, datetime
 
 import msgspec
 
-from market.accounts.rules import SUSPENDED, VERIFIED, Standing
-from market.db.session import fetch_into, fetch_one_into
+from market.accounts.rules import MANAGER, SUSPENDED, VERIFIED, Standing
+from market.db.session import fetch, fetch_into, fetch_one_into
 from market.errors import NotFound
 from market.i18n import msg
+from market.units import Fen
 
 #: Whom a county looks after: whoever names it, those of its towns, and whoever names no county at all.
 _OF_COUNTY = """(organisation.county = $1 OR town.county = $1
@@ -209,3 +210,22 @@ async def paper_content(*, paper_id: int, organisation_id: int) -> PaperContent:
     if found is None:
         raise NotFound(msg("没有找到这份材料。"))
     return found
+
+
+async def limit_of(*, person_id: int, organisation_id: int) -> Fen | None:
+    """Return the fen that the person may commit the organisation to alone; None: any amount.
+
+    An agent of another organisation has the limit of a buyer.
+    """
+    rows = await fetch(
+        """SELECT organisation.buyer_limit, membership.role, membership.most FROM organisation
+           LEFT JOIN membership ON membership.organisation = organisation.id AND membership.person = $1
+             AND membership.role = $3
+           WHERE organisation.id = $2""",
+        person_id,
+        organisation_id,
+        MANAGER,
+    )
+    row = rows[0]
+    limit = row["buyer_limit"] if row["role"] is None else row["most"]
+    return None if limit is None else Fen(limit)

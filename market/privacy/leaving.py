@@ -65,6 +65,12 @@ async def close_account(*, person_id: int, sure: bool, actor: Actor, at: datetim
         problem = msg("请勾选，确认要注销。")
         raise Invalid(problem, {"sure": problem})
     async with transaction():
+        # of two who leave at the same time one sees the other gone
+        await fetch(
+            """SELECT id FROM organisation WHERE id IN (SELECT organisation FROM membership WHERE person = $1)
+               ORDER BY id FOR NO KEY UPDATE""",
+            person_id,
+        )
         leaving = await leaving_of(person_id=person_id, today=today)
         if leaving.stranded:
             raise Conflict(

@@ -1,5 +1,6 @@
 """Consent, looks, correction, copy, closing and periods, through the pages that people use."""
 
+import asyncio
 import io
 import json
 import re
@@ -15,11 +16,13 @@ from market.accounts.operations import NewPerson, register_person
 from market.accounts.rules import masked
 from market.audit.checking import check
 from market.db.jobs import Worker
-from market.db.session import execute, fetch, fetch_value
+from market.db.session import Engine, execute, fetch, fetch_value
 from market.organisations import delegating
+from market.privacy import leaving
 from market.privacy import own_data as own_data  # the job's handler
 from market.privacy.retention import keep_to_periods
 from market.privacy.rules import GONE, VERSION
+from tests.integration.races import connections, take_locks_away
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 
@@ -201,6 +204,33 @@ async def test_closed_account_leaves_no_name_or_number_and_the_record_still_fits
     later = clock.now() + timedelta(days=3 * 365 + 2)
     assert (await keep_to_periods(at=later, today=later.date()))["names"] == 1
     assert await fetch_value("SELECT count(*) FROM kept_name") == 0
+
+
+@pytest.mark.parametrize("locked", [True, False], ids=["locked", "unlocked"])
+async def test_of_the_last_two_who_close_their_accounts_at_once_one_stays_for_the_contract(
+    db: Engine, seller: Member, buyer: Member, monkeypatch: pytest.MonkeyPatch, locked: bool
+) -> None:
+    await shop.stock_catalogue()
+    await trading.binding_deal(seller, buyer)
+    colleague = await register_person(
+        person=NewPerson(name="同事", phone="19900099998", invented=True),
+        organisation_id=seller.organisation_id,
+        roles=frozenset({"secretary"}),
+        at=STORY,
+    )
+    passed = [] if locked else take_locks_away(monkeypatch, leaving, runners=2)
+    async with connections(db, 2):
+        ends = await asyncio.gather(
+            *(
+                leaving.close_account(
+                    person_id=each, sure=True, actor=seller.actor, at=clock.now(), today=clock.today()
+                )
+                for each in (seller.person_id, colleague)
+            ),
+            return_exceptions=True,
+        )
+    assert bool(passed) is not locked
+    assert (sorted(type(end).__name__ for end in ends) == ["Conflict", "NoneType"]) is locked
 
 
 async def test_closed_account_takes_along_whatever_its_person_alone_had(
