@@ -14,6 +14,7 @@ from market.db.jobs import Run, job
 from market.db.session import execute, fetch, transaction
 from market.i18n import msg
 from market.notices.operations import Word, notify, notify_all
+from market.organisations.approval_queries import approvers_of
 from market.supply.rules import CLOSING, NEGOTIABLE, PUBLISHED, SEALED, SUSPENDED
 
 
@@ -118,6 +119,8 @@ async def _open(listing: Record, sealed: list[Record], *, way: str, at: datetime
         at + timedelta(days=rules.ANSWER_DAYS),
     )
     numbers = {row["buyer"]: row["id"] for row in rows}
+    # what the record could not tell while it lay under seal
+    approved = await approvers_of(f"sealed:{listing['id']}")
     await execute(
         """UPDATE sealed_bid SET state = $3, bid = opened.bid
            FROM unnest($1::bigint[], $2::bigint[]) AS opened (id, bid) WHERE sealed_bid.id = opened.id""",
@@ -130,7 +133,12 @@ async def _open(listing: Record, sealed: list[Record], *, way: str, at: datetime
             Entry(
                 f"bid:{numbers[bid['buyer']]}",
                 "place",
-                Actor(bid["created_by"], bid["buyer"], "buyer"),
+                Actor(
+                    bid["created_by"],
+                    bid["buyer"],
+                    "buyer",
+                    approved_by=approved.get(f"/sealed/{bid['mark']}"),
+                ),
                 bid["created_at"],
                 {"listing": bid["listing"], "grams": bid["quantity"], "fen_per_kg": bid["price"]},
             )

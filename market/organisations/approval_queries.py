@@ -7,6 +7,7 @@ import msgspec
 from market.db.session import fetch
 from market.errors import NotFound
 from market.i18n import Message, msg
+from market.organisations import rules
 
 
 class ApprovalRow(msgspec.Struct, frozen=True):
@@ -83,3 +84,11 @@ async def _rows(where: str, *values: object) -> list[ApprovalRow]:
         ApprovalRow(**{**dict(row), "about": msgspec.json.decode(row["about"], type=Message)})
         for row in await fetch(_APPROVALS + where, *values)
     ]
+
+
+async def approvers_of(subject: str) -> dict[str, int]:
+    """Return who approved what was done about a subject, by where it led to."""
+    rows = await fetch(
+        "SELECT result, decided_by FROM approval WHERE subject = $1 AND state = $2", subject, rules.APPROVED
+    )
+    return {row["result"]: row["decided_by"] for row in rows}

@@ -184,13 +184,8 @@ async def ask(need: NeedsApproval, *, at: datetime, key: str | None = None) -> i
         if not rows:
             raise Conflict(msg("同一件事已经在等采购经理审批。"))
         approval_id = int(rows[0]["id"])
-        await record(
-            subject=f"approval:{approval_id}",
-            action="ask",
-            actor=actor,
-            at=at,
-            details={"deed": what.deed, "subject": what.subject, "fen": what.amount, "most": need.most},
-        )
+        details = {"deed": what.deed, "subject": what.subject, "fen": what.amount, "most": need.most}
+        await _record(approval_id, what.subject, "ask", actor, at, details)
         amount = f"{yuan(what.amount):,.2f}"
         await notify(
             organisation_id=need.organisation_id,
@@ -255,13 +250,8 @@ async def approve(*, approval_id: int, organisation_id: int, actor: Actor, at: d
         request = msgspec.json.decode(stored.body, type=kind)
         result = await doer(request, organisation_id, asker, at)
         await _decide(row, state, actor, at, result=result)
-        await record(
-            subject=f"approval:{approval_id}",
-            action="approve",
-            actor=actor,
-            at=at,
-            details={"asked_by": row["asked_by"], "result": result, "fen": row["amount"]},
-        )
+        details = {"asked_by": row["asked_by"], "result": result, "fen": row["amount"]}
+        await _record(approval_id, row["subject"], "approve", actor, at, details)
         await _tell_own(row, "approval_approved", msg("已批准：{about}。", about=stored.about), result, at)
     return result
 
@@ -280,13 +270,8 @@ async def refuse(
         state = rules.APPROVAL.apply("refuse", state=row["state"], by="manager")
         await _check_manager(row, actor)
         await _decide(row, state, actor, at, reason=reason, note=note)
-        await record(
-            subject=f"approval:{approval_id}",
-            action="refuse",
-            actor=actor,
-            at=at,
-            details={"asked_by": row["asked_by"], "reason": reason},
-        )
+        details = {"asked_by": row["asked_by"], "reason": reason}
+        await _record(approval_id, row["subject"], "refuse", actor, at, details)
         about = _stored(row).about
         message = msg(
             "采购经理没有批准：{about}（{reason}）。", about=about, reason=rules.APPROVAL_REFUSALS[reason]
@@ -303,7 +288,7 @@ async def withdraw(*, approval_id: int, organisation_id: int, actor: Actor, at: 
             raise NotFound(msg("没有找到这件审批。"))
         state = rules.APPROVAL.apply("withdraw", state=row["state"], by="asker")
         await execute("UPDATE approval SET state = $2, decided_at = $3 WHERE id = $1", row["id"], state, at)
-        await record(subject=f"approval:{approval_id}", action="withdraw", actor=actor, at=at, details={})
+        await _record(approval_id, row["subject"], "withdraw", actor, at, {})
         await _tell_other(row, at)
 
 
@@ -325,6 +310,14 @@ async def expire_approvals(*, at: datetime) -> int:
             await _tell_own(row, "approval_expired", message, f"/approvals/{row['id']}", at)
             await _tell_other(row, at)
     return len(rows)
+
+
+async def _record(
+    approval_id: int, about: str, action: str, actor: Actor, at: datetime, details: dict[str, Any]
+) -> None:
+    """Record what became of an approval; but readers of the record must not learn what lies under seal."""
+    if not about.startswith(rules.UNDER_SEAL):
+        await record(subject=f"approval:{approval_id}", action=action, actor=actor, at=at, details=details)
 
 
 async def _locked(approval_id: int, organisation_id: int) -> Record:

@@ -124,6 +124,8 @@ APPROVAL = Lifecycle(
 )
 #: Days that a manager has; nothing happens by itself after that.
 APPROVAL_DAYS = 7
+#: How the subject of an approval begins that nobody else may know of.
+UNDER_SEAL = "sealed:"
 APPROVAL_REFUSALS: dict[str, Message] = {
     "budget": msg("超出预算"),
     "price": msg("价格太高"),

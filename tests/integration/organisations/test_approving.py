@@ -11,6 +11,7 @@ from market.accounts.operations import NewPerson, NewSite, add_site, register_pe
 from market.accounts.rules import Actor
 from market.audit.queries import history
 from market.bids.negotiating import Counter, accept_counter, counter_bid
+from market.bids.opening import open_round
 from market.bids.operations import NewBid, place_bid
 from market.bids.sealing import seal_bid
 from market.db.session import Engine, execute, fetch, fetch_value
@@ -308,6 +309,14 @@ async def test_a_sealed_bid_that_waits_is_nobody_elses_to_know(
     assert await fetch("SELECT FROM notice WHERE organisation = $1", seller.organisation_id) == []
     link = await approving.approve(approval_id=approval, **by(buyer, manager))  # type: ignore[arg-type]
     assert await fetch_value("SELECT count(*) FROM sealed_bid WHERE mark = $1", link.removeprefix("/sealed/"))
+    # nor the record's readers' to know, before the round is opened
+    assert await history(subjects=[f"approval:{approval}"]) == []
+    said = "SELECT count(*) FROM audit_record WHERE details ->> 'subject' = $1 OR details ->> 'result' = $2"
+    assert await fetch_value(said, subjects[0], link) == 0
+    await open_round(listing_id=listing, at=STORY + timedelta(days=3))
+    opened = await fetch_value("SELECT 'bid:' || id FROM bid")
+    placed = (await history(subjects=[opened]))[0]
+    assert (placed.action, placed.details["approved_by"]) == ("place", manager.person_id)
 
 
 async def test_of_many_who_approve_at_once_one_does_it(
