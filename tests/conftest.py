@@ -49,6 +49,7 @@ _LONGEST = (
     "e2e/test_peanut_case.py",
     "e2e/",
     "integration/api/test_conformance.py",
+    "integration/authorisation/",
     "integration/db/test_serve.py",
     "unit/meetings/test_invariance.py",
     "integration/",

@@ -1,7 +1,10 @@
 """Databases for tests: one cluster per test session, made from templates that are filled once."""
 
+import asyncio
 import fcntl
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +15,7 @@ import asyncpg
 from market.db.cluster import SUPERUSER
 from market.db.embedded import Server
 from market.db.migrate import migrate_forwards
+from market.db.rights import SERVING
 from market.db.session import started_pool
 from market.settings import Settings
 
@@ -68,6 +72,42 @@ async def ensure_template(
 async def ensure_empty_template(server: Server, home: Path) -> str:
     """Make the template with the migrated, empty schema."""
     return await ensure_template(server, home, EMPTY, template="template1", fill=migrate_forwards)
+
+
+def environment(database: dict[str, Any], home: Path) -> dict[str, str]:
+    """Return what a process of its own finds: the database, served as an installation should be."""
+    url = "postgresql://{user}@/{database}?host={host}&port={port}"
+    return {
+        **os.environ,
+        # as an installation should be: whoever serves owns no table
+        "DATABASE_URL": url.format(**{**database, "user": SERVING}),
+        "MARKET_OWNER_URL": url.format(**database),
+        "MARKET_DATA_DIR": str(home),
+        "MARKET_SECRET_KEY": "the key of the browser tests",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+async def demo_template(server: Server, home: Path, stage: str) -> str:
+    """Fill a template with the demonstration up to ``stage``, unless another worker has.
+
+    The command line fills it: the pool of this process may be at work on another database.
+    """
+    name = f"template_demo_{stage}"
+    empty = await ensure_empty_template(server, home)
+    with (home / f"{name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.fstat(lock.fileno()).st_size == 0:
+            database = await create_database(server, name, template=empty)
+            await asyncio.to_thread(
+                subprocess.run,
+                [sys.executable, "-m", "market", "demo", "load", "--stage", stage],
+                env=environment(database, home),
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
+            lock.write(f"{os.getpid()}\n")
+    return name
 
 
 async def tables_to_clean(admin: asyncpg.Connection) -> list[str]:

@@ -62,11 +62,15 @@ class LoadViewer(AbstractAuthenticationMiddleware):
     """Read the session cookie (or a bearer token) once; ``request.user`` is the viewer or None."""
 
     async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
-        token = bearer(connection) or cookies.read(connection, SESSION)
+        shown = bearer(connection)
+        token = shown or cookies.read(connection, SESSION)
         if not token:
             return AuthenticationResult(user=None, auth=0)
         is_page = connection.scope.get("method") == "GET" and not _is_part(connection)
         viewer = await connection.app.state.find_viewer(token_hash(token), is_page)
+        if viewer is not None and viewer.scopes is not None and shown is None:
+            # an API token in the place of the cookie: pages ask for no scope, so none opens them
+            viewer = None
         if viewer is not None and not viewer.has_factor and is_required(viewer.roles):
             _lead_to_factor(connection.scope["path"])
         if viewer is not None:

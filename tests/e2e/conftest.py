@@ -1,7 +1,5 @@
 """A real server on a copy of the demonstration, and the people who use it through Chromium."""
 
-import asyncio
-import fcntl
 import os
 import shutil
 import signal
@@ -17,7 +15,6 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from market.db.embedded import Server
-from market.db.rights import SERVING
 from tests import databases
 from tests.e2e.people import DESK, Person, Screen
 
@@ -42,41 +39,6 @@ class Site:
             return list(await connection.fetch(sql, *values))
         finally:
             await connection.close()
-
-
-def _environment(database: dict[str, Any], home: Path) -> dict[str, str]:
-    url = "postgresql://{user}@/{database}?host={host}&port={port}"
-    return {
-        **os.environ,
-        # as an installation should be: whoever serves owns no table
-        "DATABASE_URL": url.format(**{**database, "user": SERVING}),
-        "MARKET_OWNER_URL": url.format(**database),
-        "MARKET_DATA_DIR": str(home),
-        "MARKET_SECRET_KEY": "the key of the browser tests",
-        "PYTHONUNBUFFERED": "1",
-    }
-
-
-async def _demo_template(server: Server, home: Path, stage: str) -> str:
-    """Fill a template with the demonstration up to ``stage``, unless another worker has.
-
-    The command line fills it: the pool of this process may be at work on another database.
-    """
-    name = f"template_demo_{stage}"
-    empty = await databases.ensure_empty_template(server, home)
-    with (home / f"{name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.fstat(lock.fileno()).st_size == 0:
-            database = await databases.create_database(server, name, template=empty)
-            await asyncio.to_thread(
-                subprocess.run,
-                [sys.executable, "-m", "market", "demo", "load", "--stage", stage],
-                env=_environment(database, home),
-                stdout=subprocess.DEVNULL,
-                check=True,
-            )
-            lock.write(f"{os.getpid()}\n")
-    return name
 
 
 @contextmanager
@@ -112,11 +74,11 @@ async def site(
     server: Server, cluster_home: Path, worker_id: str, request: pytest.FixtureRequest, stage: str
 ) -> AsyncIterator[Site]:
     """A server of this module's own, on a fresh copy of the demonstration."""
-    template = await _demo_template(server, cluster_home, stage)
+    template = await databases.demo_template(server, cluster_home, stage)
     name = f"e2e_{worker_id}_{request.path.stem}"
     database = await databases.create_database(server, name, template=template)
     log = cluster_home / f"{name}.log"
-    with _serving(_environment(database, cluster_home), log) as address:
+    with _serving(databases.environment(database, cluster_home), log) as address:
         yield Site(address, database)
     assert "Traceback" not in log.read_text(), log.read_text()
 
