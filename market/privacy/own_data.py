@@ -42,6 +42,19 @@ _PARTS: dict[str, tuple[Message, str]] = {
         """SELECT device, created_at, seen_at, expires_at FROM session
            WHERE person = $1 AND $2::text <> '' ORDER BY id""",
     ),
+    "tokens": (
+        msg("API 令牌"),
+        """SELECT api_token.name, organisation.name AS organisation, scopes, api_token.created_at, expires_at,
+                  last_used_at, revoked_at FROM api_token
+           JOIN organisation ON organisation.id = api_token.organisation
+           WHERE api_token.person = $1 AND $2::text <> '' ORDER BY api_token.id""",
+    ),
+    "delegations": (
+        msg("代办"),
+        """SELECT organisation.name AS organisation, deeds, until, granted_at, revoked_at FROM delegation
+           JOIN organisation ON organisation.id = delegation.principal
+           WHERE delegation.agent = $1 AND $2::text <> '' ORDER BY delegation.id""",
+    ),
     "looked_at_me": (
         msg("谁看过我单位的完整号码"),
         """SELECT audit_record.at, audit_record.details ->> 'reason' AS reason,

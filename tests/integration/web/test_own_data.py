@@ -281,6 +281,10 @@ async def test_closed_account_takes_along_whatever_its_person_alone_had(
         village.person_id,
         clock.now(),
     )
+    told = await own_data.gathered(person_id=village.person_id)
+    assert [each["name"] for each in told["tokens"]] == ["报表"]
+    assert [each["deeds"] for each in told["delegations"]] == [["list"]]
+    assert own_data.packed(told)
     assert (await own.post("/my-data/close", {"sure": "1"})).status_code == 303
     mine = await fetch(
         "SELECT table_name FROM information_schema.columns WHERE table_schema = 'public'"
@@ -299,8 +303,8 @@ async def test_closed_account_takes_along_whatever_its_person_alone_had(
     assert await fetch_value("SELECT revoked_by FROM delegation WHERE id = $1", delegation) == (
         village.person_id
     )
-    told = "SELECT count(*) FROM notice WHERE position($1 IN message::text) > 0"
-    assert (await fetch_value(told, name), await fetch_value(told, GONE)) == (0, 1)
+    naming = "SELECT count(*) FROM notice WHERE position($1 IN message::text) > 0"
+    assert (await fetch_value(naming, name), await fetch_value(naming, GONE)) == (0, 1)
     states = "SELECT state, phone FROM account_invitation ORDER BY id"
     assert [tuple(row.values()) for row in await fetch(states)] == [("revoked", ""), ("open", "13911112222")]
     later = clock.now() + timedelta(days=100)
