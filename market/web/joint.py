@@ -1,9 +1,8 @@
 """Joint offers: opened by a lead on a phone, filled by its neighbours, answered by the buyer at a desk."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from litestar import Response, get, post
@@ -25,16 +24,16 @@ from market.demand.queries import DemandDetails, demand_page
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Language, Message, msg
 from market.units import FenPerKg, Gram
-from market.web import fields, formats
+from market.web import formats
 from market.web.addresses import row_number
-from market.web.bidding import LONGEST_NOTE
-from market.web.forms import Filled, Form
+from market.web.forms import Filled
 from market.web.guards import SignedIn, WebRequest, require
+from market.web.joint_forms import ACCEPT, joint_form, share_form
 from market.web.language import language_of
 from market.web.offer_view import lacking, way_to
 from market.web.offers import to_offer
 from market.web.pages import redirect
-from market.web.trade import BARE, KEY, do_filled, name_in, new_key, refusal_form, show
+from market.web.trade import BARE, do_filled, new_key, refusal_form, show
 
 #: What the record's words mean to people.
 DEEDS: dict[str, Message] = {
@@ -61,51 +60,6 @@ SHARE_MOVES: dict[str, tuple[Message, str, Message]] = {
     "admit": (msg("同意加入"), "deal", msg("已同意。")),
     "refuse": (msg("去掉"), "quiet", msg("已去掉。")),
 }
-
-
-def _goods_options(goods: Sequence[Goods], language: Language, *, owners: bool) -> dict[str, Message | str]:
-    return {
-        str(each.listing): " · ".join(
-            [
-                *([name_in(language, each, "seller_name")] if owners else []),
-                name_in(language, each, "title"),
-                formats.mass(Gram(each.remaining), language),
-            ]
-        )
-        for each in goods
-    }
-
-
-def joint_form(goods: Sequence[Goods], *, language: Language, today: date) -> Form:
-    return Form(
-        key=fields.hidden(UUID),
-        listing_id=fields.choice(msg("我出哪批货"), _goods_options(goods, language, owners=False)),
-        quantity=fields.quantity(msg("我出多少")),
-        price=fields.price(msg("我的价（地头价，不含运费）")),
-        common=fields.tick(msg("大家都按这个价"), hint=msg("不勾选就各家报各家的价。")),
-        least=fields.quantity(
-            msg("合起来最少卖多少"), optional=True, hint=msg("买方可以少要，按份额比例分摊；不填就是整份。")
-        ),
-        deliver_from=fields.day(msg("最早交货"), earliest=today),
-        deliver_to=fields.day(msg("最晚交货"), earliest=today),
-        note=fields.text(msg("给买方的话"), most=LONGEST_NOTE, lines=True, optional=True),
-    )
-
-
-def share_form(goods: Sequence[Goods], *, language: Language, owners: bool) -> Form:
-    return Form(
-        key=KEY,
-        listing_id=fields.choice(
-            msg("邀请哪家的货") if owners else msg("我出哪批货"),
-            _goods_options(goods, language, owners=owners),
-        ),
-        quantity=fields.quantity(msg("份额")),
-        price=fields.price(msg("单价（地头价，不含运费）")),
-    )
-
-
-#: What a buyer accepts: the whole unless a part is named.
-ACCEPT = Form(key=KEY, quantity=fields.quantity(msg("接受多少"), optional=True))
 
 
 @get("/demands/{demand_id:int}/joint", guards=[require("seller")])
