@@ -51,6 +51,8 @@ DEEDS: dict[str, Message] = {
     "set_role": msg("改角色"),
     "end_member": msg("成员离开"),
     "set_limit": msg("改审批限额"),
+    "delegate": msg("委托"),
+    "revoke_delegation": msg("收回委托"),
 }
 #: A usual verification holds for a year.
 _USUAL = timedelta(days=365)

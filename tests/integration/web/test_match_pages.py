@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from fixtures.factories import PASSWORD, Factory, Member
-from market.db.session import fetch, fetch_value
+from market.db.session import execute, fetch, fetch_value
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 
@@ -46,6 +46,20 @@ async def test_match_of_others_is_not_found(factory: Factory, browser_of: Signed
     assert (await other.post(f"/matches/{match}/agree")).status_code == 404
     assert (await other.post(f"/matches/{match}/decline", {"reason": "price"})).status_code == 404
     assert "还没有撮合建议" in (await other.get("/matches")).text
+
+
+async def test_while_one_side_is_suspended_nobody_is_asked_to_agree(
+    secretary: Browser, purchaser: Browser, buyer: Member, match: int
+) -> None:
+    await execute("UPDATE organisation SET standing = 'suspended' WHERE id = $1", buyer.organisation_id)
+    agree = f'action="/matches/{match}/agree"'
+    for browser in (secretary, purchaser):
+        listed, page = await browser.get("/matches"), await browser.get(f"/matches/{match}")
+        assert ("一方已被暂停" in listed.text, agree in listed.text) == (True, False)
+        assert ("已被县里暂停，恢复之前不能再签新的合同" in page.text, agree in page.text) == (True, False)
+    assert (await secretary.post(f"/matches/{match}/agree", {"key": str(uuid4())})).status_code == 409
+    # to decline is no binding, and stays open
+    assert (await secretary.post(f"/matches/{match}/decline", {"reason": "price"})).status_code == 303
 
 
 async def test_both_agree_and_the_contract_is_made(
