@@ -118,15 +118,26 @@ async def _award(listing: Record, bids: list[Record], shares: dict[int, Gram], *
         else msg("“{title}”竞价结束：{n} 家竞得 {mass} 公斤，{low} 至 {high} 元/公斤，全部卖出。", **told)
     )
     link = f"/selling/{listing['id']}" + ("/way" if left else "#bidding")
-    await notify_all([Word(listing["owner"], "bidding_closed", seller_told, link, at)])
-    for bid in won:
-        message = msg(
-            "您竞得“{title}”{mass} 公斤，{price} 元/公斤，合同待双方签字。",
-            title=listing["title"],
-            mass=f"{kg(shares[bid['id']]):,f}",
-            price=f"{yuan_per_kg(FenPerKg(bid['price'])):.2f}",
-        )
-        await _tell([bid], "open_bid_won", message, listing=listing, at=at)
+    await notify_all(
+        [
+            Word(listing["owner"], "bidding_closed", seller_told, link, at),
+            *(
+                Word(
+                    bid["buyer"],
+                    "open_bid_won",
+                    msg(
+                        "您竞得“{title}”{mass} 公斤，{price} 元/公斤，合同待双方签字。",
+                        title=listing["title"],
+                        mass=f"{kg(shares[bid['id']]):,f}",
+                        price=f"{yuan_per_kg(FenPerKg(bid['price'])):.2f}",
+                    ),
+                    f"/listings/{listing['id']}#bid",
+                    at,
+                )
+                for bid in won
+            ),
+        ]
+    )
     message = msg(
         "“{title}”竞价结束，您没有竞得；竞得的最低出价是 {low} 元/公斤。",
         title=listing["title"],

@@ -45,6 +45,7 @@ SOURCES: dict[str, Message] = {
     "bid": msg("出价"),
     "offer": msg("报价"),
     "joint": msg("拼货"),
+    "call_off": msg("框架要货"),
     "match": msg("撮合"),
     "appointment": msg("对接会"),
     "other": msg("其他"),

@@ -159,7 +159,7 @@ async def draw_frame(
     goods = [
         each
         for each in (await goods_of(seller_id=own, produce=frame.produce) if side == "seller" else [])
-        if each.grade >= frame.min_grade
+        if each.grade >= frame.min_grade and each.available_from <= frame.ends_on
     ]
     by = "proposer" if frame.proposer == own else "other"
     return show(
