@@ -7,7 +7,7 @@ import msgspec
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
-from market.db.session import execute, fetch, fetch_into, fetch_value, transaction
+from market.db.session import execute, fetch, fetch_into, transaction
 from market.errors import Invalid
 from market.i18n import msg
 from market.privacy import rules
@@ -31,16 +31,6 @@ async def consents_of(*, person_id: int) -> dict[str, ConsentRow]:
         person_id,
     )
     return {row.purpose: row for row in rows}
-
-
-async def is_to_be_told(*, person_id: int) -> bool:
-    """Tell whether the person has yet to read the notice as it stands today."""
-    return not await fetch_value(
-        "SELECT EXISTS (SELECT FROM consent_act WHERE person = $1 AND purpose = $2 AND version = $3)",
-        person_id,
-        rules.NOTICE_READ,
-        rules.VERSION,
-    )
 
 
 async def answer_notice(*, person_id: int, agreed: Collection[str], actor: Actor, at: datetime) -> None:

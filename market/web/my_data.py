@@ -13,7 +13,7 @@ from market.audit.looks import LOOK_REASONS
 from market.errors import Conflict, Invalid
 from market.i18n import msg
 from market.privacy import rules
-from market.privacy.consent import answer_notice, change_consent, consents_of, is_to_be_told
+from market.privacy.consent import answer_notice, change_consent, consents_of
 from market.privacy.correcting import (
     LONGEST_NAME,
     ask_for_phone,
@@ -56,8 +56,8 @@ def own_actor(viewer: Viewer) -> Actor:
 @get("/privacy")
 async def notice(request: WebRequest, guest: Anybody) -> Response[str]:
     """What is done with personal data, for everybody; whoever is signed in answers here."""
-    told = guest is not None and not await is_to_be_told(person_id=guest.person_id)
     known = await consents_of(person_id=guest.person_id) if guest else {}
+    told = rules.NOTICE_READ in known and known[rules.NOTICE_READ].version == rules.VERSION
     agreed = [name for name in rules.PURPOSES if name in known and known[name].given]
     return show(
         request,
