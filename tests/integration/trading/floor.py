@@ -13,7 +13,7 @@ from fixtures.factories import STORY, Factory, Member
 from market.audit.checking import check
 from market.clock import CHINA
 from market.db.session import fetch, fetch_value
-from market.deals.clauses import WHOLE, Terms
+from market.deals.clauses import WHOLE, Terms, least_performed
 from market.errors import MarketError
 from market.units import FenPerKg, Gram, amount
 from tests import databases
@@ -321,3 +321,8 @@ class Floor:
             assert paid <= sum(each["amount"] for each in due) <= whole, deal["number"]
             if deal["state"] in ("active", "completed", "terminated"):
                 assert deal["id"] in in_force, deal["number"]
+            if deal["state"] == "completed":
+                # short by no more than the tolerance
+                assert settled >= least_performed(in_force[deal["id"]], Gram(deal["quantity"]))
+            elif deal["state"] != "terminated":
+                assert deal["released"] == 0, deal["number"]
