@@ -71,4 +71,4 @@ def _text(schema: dict[str, Any], name: str) -> str:
         "ground": "late",
         "title": "示例一批",
     }
-    return known.get(name, "x" * max(4, schema.get("minLength", 0)))
+    return known.get(name) or "x" * int(max(4, schema.get("minLength", 0)))

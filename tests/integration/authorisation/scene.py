@@ -188,12 +188,16 @@ async def build() -> Scene:
     """Put what the demonstration lacks into the database; return who is there, and what."""
     now, today = clock.now(), clock.today()
     days = {"deliver_from": today, "deliver_to": today + timedelta(days=9)}
-    deal, buyer, talk = (
-        await fetch(
-            "SELECT id, buyer, source_id FROM deal WHERE seller = $1 AND state = 'active' ORDER BY id", SELLER
-        )
+    deal, buyer = (
+        await fetch("SELECT id, buyer FROM deal WHERE seller = $1 AND state = 'active' ORDER BY id", SELLER)
     )[-1].values()
-    meeting = await fetch_value("SELECT meeting FROM appointment WHERE id = $1", talk)
+    talk, meeting = (
+        await fetch(
+            "SELECT id, meeting FROM appointment WHERE seller = $1 AND buyer = $2 ORDER BY id LIMIT 1",
+            SELLER,
+            buyer,
+        )
+    )[0].values()
     demand, site = (
         await fetch(
             "SELECT id, site FROM demand WHERE buyer = $1 AND state = 'published' ORDER BY id LIMIT 1", buyer
@@ -209,13 +213,29 @@ async def build() -> Scene:
     callers = await _callers(buyer)
     who = {caller.name: caller.person for caller in callers}
     price = {"quantity": 100_000, "price": 150}
+    terms = await fetch_value("SELECT terms FROM contract_terms WHERE deal = $1 LIMIT 1", deal)
+    in_the_open = await fetch_value("SELECT max(id) FROM listing WHERE owner = $1", SELLER)
+    await execute(
+        "UPDATE listing SET way = 'open', round = 1, opened_at = $2, closes_at = $3 WHERE id = $1",
+        in_the_open,
+        now,
+        now + timedelta(days=1),
+    )
+    spell = await put("shelf_spell", site=site, seller=SELLER, produce="peanut", gone_on=today)
     frame = await put(
         "frame", seller=SELLER, buyer=buyer, produce="peanut", total=1_000_000, price=150, state="active",
-        proposer=buyer, ends_on=today + timedelta(days=60), seller_signed_at=now, buyer_signed_at=now,
+        proposer=buyer,
+        terms=terms, ends_on=today + timedelta(days=60), seller_signed_at=now, buyer_signed_at=now,
     )  # fmt: skip
     joint = await put("joint_offer", demand=demand, lead=SELLER, state="gathering", **days)
     breach = await put(
-        "breach", deal=deal, claimant=buyer, respondent=SELLER, ground="late", state="filed", filed_at=now
+        "breach",
+        deal=deal,
+        claimant=buyer,
+        respondent=SELLER,
+        ground="late_delivery",
+        state="filed",
+        filed_at=now,
     )
     filing = await put("verification", organisation=SELLER, filed_by=who["secretary"])
     helper = await put("person", name="帮手", phone="19900099997")
@@ -234,13 +254,15 @@ async def build() -> Scene:
         "organisation_id": SELLER,
         "person_id": helper,
         "share_id": await put(
-            "joint_share", joint=joint, seller=SELLER, listing=listing, state="proposed", **price
+            "joint_share", joint=joint, seller=SELLER, listing=listing, state="confirmed", **price
         ),
         "call_id": await put("call_off", frame=frame, site=site, state="called", **price, **days),
         "evidence_id": await put("breach_evidence", breach=breach, organisation=buyer),
-        "bid_id": await put("bid", listing=listing, buyer=buyer, state="open", **price, **days),
+        "bid_id": await put("bid", listing=listing, buyer=buyer, state="submitted", **price, **days),
         "mark": "sealed-1",
-        "open_bid_id": await put("open_bid", listing=listing, buyer=buyer, state="standing", **price, **days),
+        "open_bid_id": await put(
+            "open_bid", listing=in_the_open, buyer=buyer, state="standing", **price, **days
+        ),
         "approval_id": await put(
             "approval",
             organisation=buyer,
@@ -269,7 +291,7 @@ async def build() -> Scene:
             scopes=["read"],
         ),
         "session_id": await put("session", person=who["secretary"], organisation=SELLER, token_hash=b"2"),
-        "storage_id": await put("storage", owner=SELLER, kind="dry", capacity=1_000_000),
+        "storage_id": await put("storage", owner=SELLER, kind="tank", capacity=1_000_000),
         "settlement_id": await _settlement(lot),
         "channel_id": await put("channel", organisation=SELLER, address="https://example.org/"),
         "export_id": await put("data_export", person=who["secretary"], ready_at=now, content=b"{}"),
@@ -279,9 +301,9 @@ async def build() -> Scene:
         "paper_id": await put("verification_paper", filing=filing, media_type="image/webp"),
         "file_id": await put("bundle", meeting=meeting, form="pdf", papers="[]", content=b"%PDF"),
         "incident_id": await put("incident", meeting=meeting, kind="late"),
-        "registration_id": await put("registration", meeting=meeting, side="buyer", state="asked"),
+        "registration_id": await put("registration", meeting=meeting, side="buyer", state="pending"),
         "row_id": await put("coverage", meeting=meeting),
-        "spell_id": await fetch_value("SELECT id FROM shelf_spell WHERE seller = $1 LIMIT 1", SELLER),
+        "spell_id": spell,
         "case_id": await fetch_value(
             """SELECT stuck_case.id FROM stuck_case JOIN listing ON listing.id = listing
                WHERE listing.owner = $1 LIMIT 1""",
@@ -290,7 +312,7 @@ async def build() -> Scene:
         "run_id": await fetch_value("SELECT max(id) FROM run"),
         "notice_id": await fetch_value("SELECT max(id) FROM notice WHERE organisation = $1", SELLER),
         "topic_id": await fetch_value("SELECT max(id) FROM topic WHERE appointment = $1", talk),
-        "sample_id": await put("sample", appointment=talk, listing=listing, state="agreed"),
+        "sample_id": await put("sample", appointment=talk, listing=listing, state="requested"),
         "follow_up_id": await fetch_value("SELECT max(id) FROM follow_up WHERE appointment = $1", talk),
         "delivery_id": await fetch_value("SELECT max(id) FROM delivery WHERE deal = $1", deal),
         "payment_id": await fetch_value("SELECT max(id) FROM payment WHERE deal = $1", deal),
