@@ -54,8 +54,10 @@ class Person:
         if response.status >= 400 and response.status != 422:
             self.troubles.append(f"{self.page.url}: {response.url} answered {response.status}")
 
-    async def go(self, path: str) -> None:
-        await self.page.goto(path)
+    async def go(self, path: str) -> int:
+        """Open the page and return the status of the answer."""
+        answer = await self.page.goto(path)
+        return answer.status if answer else 0
 
     async def sign_in(self, phone: str) -> None:
         await self.go("/sign-in")

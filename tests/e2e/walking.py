@@ -75,9 +75,10 @@ async def links_of(person: Person) -> list[str]:
 
 async def faults_of(person: Person, path: str) -> tuple[list[str], list[str]]:
     """Look at one page in every way; return what is wrong, and where it leads."""
-    await person.go(path)
+    status = await person.go(path)
     links = await links_of(person)
-    faults = await faults_of_access(person.page) + await faults_of_layout(person.page)
+    faults = [f"answers {status}"] if status >= 400 else []
+    faults += await faults_of_access(person.page) + await faults_of_layout(person.page)
     await person.resize(PHONE)
     faults += await faults_of_access(person.page) + await faults_of_layout(person.page)
     await person.go(f"{path}{'&' if '?' in path else '?'}lang=en")
