@@ -56,6 +56,7 @@ class Contracts(Machine):
             deposit=min(2_000, 10_000 - share) if n % 3 else 0,
             milestones=(Milestone("signing", share, 3), Milestone("arrival", 10_000 - share, 30)),
             natural_loss=200,
+            tolerance=1_500 * (n // 3 % 2),
             other=f"第 {self.key()} 次",
         )
 
