@@ -27,7 +27,8 @@ async def open_round(loaded: Case, people: People) -> None:
     seller, at, today = people.organisations[lot.seller], clock.now() - timedelta(days=1), clock.today()
     listing = next(each for each in await listings_of(seller, today=today) if each.title == lot.title_zh)
     way = NewWay(OPEN, closes_at=at + LASTS, min_step=STEP)
-    await choose_way(listing_id=listing.listing_id, way=way, owner_id=seller, actor=people.actors[lot.seller], at=at)
+    by = people.actors[lot.seller]
+    await choose_way(listing_id=listing.listing_id, way=way, owner_id=seller, actor=by, at=at)
     for hours, (buyer, tonnes, above) in enumerate(_BIDS, start=1):
         bid = NewBid(
             listing_id=listing.listing_id,
