@@ -34,8 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     owner_url: Annotated[
         str,
         Meta(
-            description="The same for the role that owns the tables: migrations go by it. Empty: DATABASE_URL, "
-            "which then can rewrite the record."
+            description="The same for the role that owns the tables: migrations go by it. "
+            "Empty: DATABASE_URL, which then can rewrite the record."
         ),
     ] = ""
     postgres: Annotated[

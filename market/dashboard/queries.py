@@ -21,7 +21,7 @@ class Funnel(msgspec.Struct, frozen=True):
 
 
 class Money(msgspec.Struct, frozen=True):
-    """Fen. ``intended``: deals not signed by both yet. ``ended``: what terminations took out of the signed."""
+    """Fen. ``intended``: deals not signed by both yet. ``ended``: what terminations took out of it."""
 
     intended: int
     signed: int

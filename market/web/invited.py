@@ -91,6 +91,7 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     rows = [
         Invited(each, await own_invitation(each, viewer), await _seen_talks(each, viewer))
         for each in await meetings_of(organisation_id=viewer.organisation_id)
+        if each.town != viewer.organisation_id
     ]
     return show(
         request,

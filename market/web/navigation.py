@@ -59,7 +59,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/bids", msg("报价"), "tag", _for("seller", "buyer")),
     Entry("/approvals", msg("审批"), "tick", _for("buyer")),
     Entry("/matches", msg("撮合"), "link", _for("seller", "buyer"), _for("seller", "buyer")),
-    Entry("/meetings", msg("对接会"), "calendar", None, _ALL - {"official"}, _for("official", "administrator")),
+    Entry("/meetings", msg("对接会"), "calendar", None, _ALL - {"official"}, _for("official")),
     Entry("/cases", msg("心病台账"), "alert", _for("seller", "official", "county"), _for("county")),
     Entry("/deals", msg("成交"), "handshake", _for("seller", "buyer")),
 )
