@@ -127,9 +127,7 @@ async def _set_way(listing_id: int, way: NewListing | NewWay) -> None:
 
 async def close_at(listing_id: int, at: datetime) -> None:
     """Have the round of a listing closed at its time, or looked at again then."""
-    await enqueue(
-        rules.CLOSING, {"listing_id": listing_id}, key=f"{listing_id}:{at.timestamp()}", run_at=at
-    )
+    await enqueue(rules.CLOSING, {"listing_id": listing_id}, key=f"{listing_id}:{at.timestamp()}", run_at=at)
 
 
 async def choose_way(*, listing_id: int, way: NewWay, owner_id: int, actor: Actor, at: datetime) -> None:
