@@ -82,7 +82,7 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
-            await self._pass(cast(HTTPScope, scope), receive, send)
+            await self._pass(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
