@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -137,7 +137,9 @@ def _separator(lines: Iterable[str], known: Callable[[Cells], int]) -> str:
         most = 0
         for line in lines:
             if len(line) < 10_000:
-                most = max(most, known(next(csv.reader([line], delimiter=separator), [])))
+                # a line that is no CSV has no names; whoever reads the rows says what is wrong with it
+                with suppress(csv.Error):
+                    most = max(most, known(next(csv.reader([line], delimiter=separator), [])))
         return most
 
     return max(_SEPARATORS, key=names)

@@ -91,6 +91,13 @@ def test_csv_with_one_byte_changed_is_read_or_named(at: int, sign: int, tmp_path
     check(path)
 
 
+def test_carriage_return_within_a_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "supply.csv"
+    path.write_bytes(text_of(ROWS).replace(",", "\rx,", 1).encode())
+    assert read_supply(str(path))[1] != []
+    check(path)
+
+
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     path = tmp_path_factory.mktemp("book") / "supply.xlsx"
