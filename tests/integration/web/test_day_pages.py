@@ -27,7 +27,9 @@ class Scene(Day):
         await self.with_persons()
         self.browser = await browser_of(self.town)
         self.page = f"/town/meetings/{self.meeting_id}"
-        await execute("UPDATE meeting SET held_on = $1, slot_minutes = 5, starts_at = 1300", clock.today())
+        await execute(
+            "UPDATE meeting SET held_on = $1, slot_minutes = 5, starts_at = $2", clock.today(), in_an_hour()
+        )
         return self
 
     async def send(self, body: Any, browser: Browser | None = None) -> httpx.Response:
@@ -49,6 +51,12 @@ class Scene(Day):
 @pytest.fixture
 async def scene(factory: Factory, browser_of: SignedInAs) -> Scene:
     return await Scene(factory).opened(browser_of)
+
+
+def in_an_hour() -> int:
+    """Return the minute of today in China at which the first slot begins; the last ends before midnight."""
+    now = clock.now().astimezone(clock.CHINA)
+    return min(now.hour * 60 + now.minute + 60, 1400)
 
 
 def statuses(answer: httpx.Response) -> list[str]:
