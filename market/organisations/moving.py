@@ -27,8 +27,10 @@ async def locked(organisation_id: int) -> Record:
 
 
 async def of_county(organisation_id: int, county_id: int) -> Record:
+    row = await locked(organisation_id)
+    # held first: another county that adopts it at the same moment has it, or has it not
     await card_of_county(organisation_id=organisation_id, county_id=county_id)
-    return await locked(organisation_id)
+    return row
 
 
 async def move_to(

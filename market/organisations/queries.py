@@ -114,18 +114,13 @@ async def own_card(*, organisation_id: int) -> OrganisationCard:
     return found
 
 
-async def cards_of_county(
-    *, county_id: int, state: str | None = None, kind: str | None = None
-) -> list[OrganisationCard]:
+async def cards_of_county(*, county_id: int) -> list[OrganisationCard]:
     """Return whom the county looks after; what waits for it first."""
     return await fetch_into(
         OrganisationCard,
-        f"""{_CARD} WHERE {_OF_COUNTY} AND ($2::text IS NULL OR organisation.standing = $2)
-            AND ($3::text IS NULL OR organisation.kind = $3)
+        f"""{_CARD} WHERE {_OF_COUNTY}
             ORDER BY waits DESC, organisation.kind, organisation.name, organisation.id""",
         county_id,
-        state,
-        kind,
     )
 
 

@@ -203,7 +203,7 @@ async def suspend(
             action="suspend",
             actor=actor,
             at=at,
-            details={"reason": reason, "note": note},
+            details={"reason": reason},
         )
         await tell(
             organisation_id,
@@ -232,10 +232,8 @@ async def reinstate(*, organisation_id: int, note: str, county_id: int, actor: A
         holds = row["verified_until"] is not None and row["verified_until"] >= at.astimezone(CHINA).date()
         move = "reinstate_verified" if holds else "reinstate"
         state = rules.VERIFICATION.apply(move, state=row["standing"], by="verifier")
-        await move_to(organisation_id, state, at=at, keep_until=holds)
-        await record(
-            subject=f"organisation:{organisation_id}", action=move, actor=actor, at=at, details={"note": note}
-        )
+        await move_to(organisation_id, state, at=at, note=note, keep_until=holds)
+        await record(subject=f"organisation:{organisation_id}", action=move, actor=actor, at=at, details={})
         await tell(
             organisation_id, "reinstated", msg("县里恢复了贵单位，可以照常发布、出价、签合同。"), at=at
         )
