@@ -10,6 +10,10 @@ from market.accounts.rules import Actor
 from market.audit.rules import GENESIS, SCHEME, record_hash, settled
 from market.db.session import execute, fetch
 
+#: Subjects that one look at the clock moves on: each costs a lock in a table that all connections share
+#: (64 for each), and all are held until the transaction ends.
+MOST_AT_ONCE = 500
+
 
 class Entry(msgspec.Struct, frozen=True):
     """What is to be recorded: who did what to ``subject``, and when."""
@@ -19,6 +23,12 @@ class Entry(msgspec.Struct, frozen=True):
     actor: Actor
     at: datetime
     details: dict[str, Any]
+    #: The number of the row, where the caller has drawn it along with something else: :data:`NUMBER`.
+    number: int | None = None
+
+
+#: SQL that draws the number of a row.
+NUMBER = "nextval('audit_record_id_seq')"
 
 
 async def record(*, subject: str, action: str, actor: Actor, at: datetime, details: dict[str, Any]) -> None:
@@ -32,7 +42,9 @@ async def record_all(entries: Sequence[Entry], *, are_new: bool = False) -> None
     Two writers of one subject are put in line by an advisory lock that ends with the transaction.
     ``are_new``: the subjects were made in this transaction; nobody else knows of them.
     """
-    lasts = await _lasts([entry.subject for entry in entries], are_new=are_new)
+    if not entries:
+        return
+    lasts = await _beginnings(entries) if are_new else await _lasts([entry.subject for entry in entries])
     positions, befores, hashes, ids, details = [], [], [], [], []
     for entry in entries:
         number, position, previous = lasts[entry.subject]
@@ -74,24 +86,30 @@ async def record_all(entries: Sequence[Entry], *, are_new: bool = False) -> None
     )
 
 
-async def _lasts(subjects: list[str], *, are_new: bool) -> dict[str, tuple[int, int, bytes]]:
-    """Return each subject's number for a new row, and its newest position and hash; the chains are held."""
-    if are_new:
+async def _beginnings(entries: Sequence[Entry]) -> dict[str, tuple[int, int, bytes]]:
+    """Return what :func:`_lasts` does for subjects that have no chain yet."""
+    numbers = {entry.subject: entry.number for entry in entries if entry.number is not None}
+    if subjects := [entry.subject for entry in entries if entry.number is None]:
         rows = await fetch(
-            "SELECT subject, nextval('audit_record_id_seq') AS id FROM unnest($1::text[]) AS subject",
+            f"SELECT subject, {NUMBER} AS id FROM unnest($1::text[]) AS subject",  # noqa: S608  words of ours
             subjects,
         )
-        return {row["subject"]: (row["id"], 0, GENESIS) for row in rows}
+        numbers |= {row["subject"]: row["id"] for row in rows}
+    return {subject: (number, 0, GENESIS) for subject, number in numbers.items()}
+
+
+async def _lasts(subjects: list[str]) -> dict[str, tuple[int, int, bytes]]:
+    """Return each subject's number for a new row, and its newest position and hash; the chains are held."""
     await execute(
         """SELECT pg_advisory_xact_lock(hashtextextended('audit:' || subject, 0))
            FROM (SELECT subject FROM unnest($1::text[]) AS subject ORDER BY subject) AS held""",
         subjects,
     )
     rows = await fetch(
-        """SELECT asked.subject, nextval('audit_record_id_seq') AS id, last.position, last.hash
+        f"""SELECT asked.subject, {NUMBER} AS id, last.position, last.hash
            FROM unnest($1::text[]) AS asked (subject) LEFT JOIN
              LATERAL (SELECT position, hash FROM audit_record WHERE audit_record.subject = asked.subject
-                      ORDER BY position DESC LIMIT 1) AS last ON true""",
+                      ORDER BY position DESC LIMIT 1) AS last ON true""",  # noqa: S608  words of ours
         subjects,
     )
     return {row["subject"]: (row["id"], row["position"] or 0, row["hash"] or GENESIS) for row in rows}

@@ -18,7 +18,7 @@ from market.bids import rules
 from market.bids.after_round import free_to_bid
 from market.db.gathering import Gatherer, NotTogether
 from market.db.replay import Keyed, digest_of, keep_replies, kept_replies, other_request
-from market.db.session import DB, execute, fetch, fetch_value, transaction
+from market.db.session import DB, execute, fetch, transaction
 from market.deals.making import DealWish, NewDeal, make_deals
 from market.errors import Busy, Conflict, MarketError, NotFound
 from market.i18n import msg
@@ -225,17 +225,15 @@ async def _may_accept(wish: AcceptWish, bid: Record) -> None:
 
 @approvable("accept_turn", AcceptPart)
 async def _accept_approved(wish: AcceptPart, buyer_id: int, actor: Actor, at: datetime) -> str:
-    bid_id, quantity = wish.bid_id, wish.quantity
-    whole = await fetch_value("SELECT quantity FROM bid WHERE id = $1", bid_id) == quantity
     deal_id = await accept(
-        bid_id=bid_id,
+        bid_id=wish.bid_id,
         organisation_id=buyer_id,
         side="buyer",
         request=wish,
         actor=actor,
         at=at,
         key=None,
-        quantity=None if whole else quantity,
+        quantity=wish.quantity,
     )
     return f"/deals/{deal_id}"
 

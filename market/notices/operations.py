@@ -52,6 +52,8 @@ async def notify(
 
 async def notify_all(words: Sequence[Word]) -> None:
     """:func:`notify` for many, in one go."""
+    if not words:
+        return
     rows = await fetch(
         """WITH told AS (
              INSERT INTO notice (organisation, kind, message, link, due_at, created_at)
