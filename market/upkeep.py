@@ -13,8 +13,7 @@ from market.cases.rounds import round_of_cases
 from market.db.jobs import Run, enqueue, forget_finished, job
 from market.db.session import transaction
 from market.deals.breach import lapse_cases
-from market.deals.frames.calling import expire_calls
-from market.deals.frames.operations import round_of_frames
+from market.deals.frames.rounds import expire_calls, round_of_frames
 from market.demand.operations import close_overdue
 from market.documents.operations import forget_bundles
 from market.matching.agreement import expire_matches

@@ -1,7 +1,8 @@
 """Framework agreements, and the batches called off of them."""
 
-from datetime import date, datetime
-from typing import Annotated, Literal
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar.params import JSONBody
@@ -15,7 +16,6 @@ from market.api.handling import acting, deed, do_once, read
 from market.api.inputs import Code, Grams, GramsOrNone, IdempotencyKey, Note, PathId, Price, RowId, SignedIn
 from market.api.outputs import Moved
 from market.deals.clauses import WHOLE, Milestone, Terms
-from market.deals.frames import rules
 from market.deals.frames.calling import Called, Confirmed, call_off, confirm_call, drop_call
 from market.deals.frames.ending import answer_end, propose_end
 from market.deals.frames.operations import NewFrame, Proposed, decline_frame, propose_frame, sign_frame
@@ -133,16 +133,31 @@ async def _side(viewer: Viewer, frame_id: int) -> str:
     return "seller" if frame.seller == viewer.organisation_id else "buyer"
 
 
+async def _move(
+    viewer: Viewer,
+    key: str | None,
+    name: str,
+    operation: Callable[..., Awaitable[str]],
+    *,
+    binds: str = SIGN,
+    **about: Any,
+) -> Moved:
+    """Do to the agreement what ``about`` asks ``operation`` for, on the viewer's side of it."""
+    by = acting(viewer, await _side(viewer, about["frame_id"]), deed=binds)
+    own = viewer.organisation_id
+    return await do_once(
+        viewer=viewer,
+        key=key,
+        name=name,
+        about=about,
+        do=lambda at: operation(**about, organisation_id=own, actor=by, at=at),
+    )
+
+
 @deed("/frames/{frame_id:int}/sign")
 async def sign(viewer: SignedIn, frame_id: PathId, key: IdempotencyKey = None) -> Moved:
     """Sign what the other side has proposed."""
-    by = acting(viewer, await _side(viewer, frame_id), deed=SIGN)
-
-    async def do(at: datetime) -> str:
-        await sign_frame(frame_id=frame_id, organisation_id=viewer.organisation_id, actor=by, at=at)
-        return rules.ACTIVE
-
-    return await do_once(viewer=viewer, key=key, name="frame_sign", about={"frame": frame_id}, do=do)
+    return await _move(viewer, key, "frame_sign", sign_frame, frame_id=frame_id)
 
 
 @deed("/frames/{frame_id:int}/decline", body=Refusal)
@@ -150,21 +165,8 @@ async def decline(
     viewer: SignedIn, frame_id: PathId, data: JSONBody[Refusal], key: IdempotencyKey = None
 ) -> Moved:
     """Refuse what the other side has proposed with a coded reason, or withdraw your own proposal."""
-    by = acting(viewer, await _side(viewer, frame_id), deed=SIGN)
-    return await do_once(
-        viewer=viewer,
-        key=key,
-        name="frame_decline",
-        about={"frame": frame_id, "reason": data.reason, "note": data.note},
-        do=lambda at: decline_frame(
-            frame_id=frame_id,
-            organisation_id=viewer.organisation_id,
-            actor=by,
-            at=at,
-            reason=data.reason,
-            note=data.note,
-        ),
-    )
+    told = msgspec.to_builtins(data)
+    return await _move(viewer, key, "frame_decline", decline_frame, frame_id=frame_id, **told)
 
 
 @deed("/frames/{frame_id:int}/end", body=Refusal)
@@ -172,21 +174,8 @@ async def end(
     viewer: SignedIn, frame_id: PathId, data: JSONBody[Refusal], key: IdempotencyKey = None
 ) -> Moved:
     """Propose to end an agreement early, with a coded reason; it holds until the other side agrees."""
-    by = acting(viewer, await _side(viewer, frame_id), deed=SIGN)
-    return await do_once(
-        viewer=viewer,
-        key=key,
-        name="frame_propose_end",
-        about={"frame": frame_id, "reason": data.reason, "note": data.note},
-        do=lambda at: propose_end(
-            frame_id=frame_id,
-            organisation_id=viewer.organisation_id,
-            actor=by,
-            at=at,
-            reason=data.reason,
-            note=data.note,
-        ),
-    )
+    told = msgspec.to_builtins(data)
+    return await _move(viewer, key, "frame_propose_end", propose_end, frame_id=frame_id, **told)
 
 
 @deed("/frames/{frame_id:int}/end/answer", body=EndAnswer)
@@ -194,20 +183,8 @@ async def answer_to_end(
     viewer: SignedIn, frame_id: PathId, data: JSONBody[EndAnswer], key: IdempotencyKey = None
 ) -> Moved:
     """Agree to an early end or refuse it, or withdraw your own proposal; batches called stay as they are."""
-    by = acting(viewer, await _side(viewer, frame_id), deed=SIGN)
-    return await do_once(
-        viewer=viewer,
-        key=key,
-        name=f"frame_{data.move}_end",
-        about={"frame": frame_id},
-        do=lambda at: answer_end(
-            frame_id=frame_id,
-            move=f"{data.move}_end",
-            organisation_id=viewer.organisation_id,
-            actor=by,
-            at=at,
-        ),
-    )
+    move = f"{data.move}_end"
+    return await _move(viewer, key, f"frame_{move}", answer_end, frame_id=frame_id, move=move)
 
 
 @deed("/frames/{frame_id:int}/calls", body=BatchToCall, status=201)
@@ -240,6 +217,7 @@ async def confirm(
     """Serve a batch, as the seller: its stock is reserved, and its contract is in force."""
     by = acting(viewer, await _side(viewer, frame_id), deed=SIGN)
     deal_id = await confirm_call(
+        frame_id=frame_id,
         call_id=call_id,
         listing_id=data.listing_id,
         seller_id=viewer.organisation_id,
@@ -259,21 +237,8 @@ async def drop(
     key: IdempotencyKey = None,
 ) -> Moved:
     """Refuse a batch as its seller, with a coded reason, or withdraw it as its buyer."""
-    by = acting(viewer, await _side(viewer, frame_id), deed=ANSWER)
-    return await do_once(
-        viewer=viewer,
-        key=key,
-        name="call_drop",
-        about={"call": call_id, "reason": data.reason, "note": data.note},
-        do=lambda at: drop_call(
-            call_id=call_id,
-            organisation_id=viewer.organisation_id,
-            actor=by,
-            at=at,
-            reason=data.reason,
-            note=data.note,
-        ),
-    )
+    told = {"call_id": call_id, **msgspec.to_builtins(data)}
+    return await _move(viewer, key, "call_drop", drop_call, binds=ANSWER, frame_id=frame_id, **told)
 
 
 routes: list[ControllerRouterHandler] = [

@@ -19,9 +19,10 @@ from market.bids.operations import (
     check_terms,
     taken_up,
 )
+from market.catalogue.queries import check_reason
 from market.db.replay import once
 from market.db.session import execute, fetch, transaction
-from market.errors import Conflict, Invalid
+from market.errors import Conflict
 from market.i18n import Message, msg
 from market.notices.operations import notify
 from market.organisations.approving import approvable, asks, bind
@@ -183,9 +184,7 @@ async def reject_bid(
         Invalid: no such reason.
     """
     async with transaction():
-        if not await fetch("SELECT code FROM reason WHERE code = $1", reason):
-            problem = msg("请选择原因，让对方知道为什么。")
-            raise Invalid(problem, {"reason": problem})
+        await check_reason(reason)
         bid = await taken_up(bid_id=bid_id, organisation_id=organisation_id, side=side, move="reject", at=at)
         await execute("UPDATE bid SET reason = $2, reason_note = $3 WHERE id = $1", bid_id, reason, note)
         await record(subject=f"bid:{bid_id}", action="reject", actor=actor, at=at, details={"reason": reason})

@@ -382,3 +382,13 @@ async def grades() -> list[GradeView]:
 
 async def reasons() -> list[ReasonView]:
     return await fetch_into(ReasonView, "SELECT code, zh, en FROM reason ORDER BY position, code")
+
+
+async def check_reason(code: str | None) -> None:
+    """
+    Raises:
+        Invalid: with ``reason``, where there is no such reason.
+    """
+    if not await fetch("SELECT FROM reason WHERE code = $1", code):
+        problem = msg("请选择原因，让对方知道为什么。")
+        raise Invalid(problem, {"reason": problem})

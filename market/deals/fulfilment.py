@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
+from market.catalogue.queries import check_reason
 from market.db.session import execute, fetch, transaction
 from market.deals import rules
 from market.deals.clauses import Terms, most_natural_loss
@@ -121,9 +122,8 @@ async def move_delivery(
         taken, lost = inspected(
             terms, move=move, quantity=Gram(row["quantity"]), accepted=accepted, loss=loss or Gram(0)
         )
-        if move in ("accept_part", "reject") and not await _is_reason(reason):
-            problem = msg("请选择原因，让对方知道为什么。")
-            raise Invalid(problem, {"reason": problem})
+        if move in ("accept_part", "reject"):
+            await check_reason(reason)
         await execute(
             """UPDATE delivery SET state = $2, accepted = $3, loss = $4, reason = $5,
                  arrived_at = CASE WHEN $2 = 'arrived' THEN $6 ELSE arrived_at END WHERE id = $1""",
@@ -180,7 +180,3 @@ def inspected(
         problem = msg("验收数量须大于零、小于发货数量；全部收下请点“全部验收”。")
         raise Invalid(problem, {"accepted": problem})
     return accepted, loss
-
-
-async def _is_reason(code: str | None) -> bool:
-    return bool(await fetch("SELECT code FROM reason WHERE code = $1", code))

@@ -7,10 +7,11 @@ from asyncpg import Record
 
 from market.accounts.rules import ANSWER, Actor
 from market.audit.operations import record
+from market.catalogue.queries import check_reason
 from market.db.replay import once
 from market.db.session import execute, fetch, transaction
 from market.deals.operations import NewDeal, make_deal
-from market.errors import Conflict, Invalid, NotFound
+from market.errors import Conflict, NotFound
 from market.i18n import msg
 from market.matching import lifecycle
 from market.notices.operations import notify
@@ -144,9 +145,7 @@ async def decline(
         Invalid: no such reason.
     """
     async with transaction():
-        if not await fetch("SELECT code FROM reason WHERE code = $1", reason):
-            problem = msg("请选择原因，让对方知道为什么。")
-            raise Invalid(problem, {"reason": problem})
+        await check_reason(reason)
         match, side = await _locked(match_id=match_id, organisation_id=organisation_id)
         state = lifecycle.MATCH.apply("decline", state=match["state"], by=side)
         await execute(

@@ -8,6 +8,7 @@ from asyncpg import Record
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
+from market.catalogue.queries import check_reason
 from market.db.replay import once
 from market.db.session import execute, fetch, fetch_into, fetch_value, transaction
 from market.db.signals import signal
@@ -87,9 +88,8 @@ async def _record(
     }
     counts = await _counts(row, side, topics.values())
     _check(outcome, topics)
-    if outcome.reason and not await fetch("SELECT code FROM reason WHERE code = $1", outcome.reason):
-        problem = msg("请选择原因，让对方知道为什么。")
-        raise Invalid(problem, {"reason": problem})
+    if outcome.reason:
+        await check_reason(outcome.reason)
     await _state(appointment_id, outcome, organisation_id, at=at)
     if not counts:
         await _compare(row, outcome, organisation_id, actor=actor, at=at)

@@ -293,6 +293,7 @@ async def confirm(
     try:
         filled.check()
         deal_id = await confirm_call(
+            frame_id=frame.id,
             call_id=row_number(call_id),
             listing_id=int(filled.values["listing_id"]),
             seller_id=viewer.organisation_id,
@@ -324,6 +325,7 @@ async def drop(
             "call_drop",
             {"call": call_id, "reason": values.get("reason")},
             lambda at: drop_call(
+                frame_id=frame.id,
                 call_id=row_number(call_id),
                 organisation_id=viewer.organisation_id,
                 actor=acting(viewer, side, deed=ANSWERING),

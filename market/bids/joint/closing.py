@@ -12,10 +12,11 @@ from market.bids.joint import rules
 from market.bids.joint.answering import unsettle_joint
 from market.bids.joint.operations import held
 from market.bids.rules import check_part
+from market.catalogue.queries import check_reason
 from market.db.replay import once
 from market.db.session import execute, fetch, transaction
 from market.deals.making import DealWish, NewDeal, make_deals
-from market.errors import Conflict, Invalid, MarketError, NotFound
+from market.errors import Conflict, MarketError, NotFound
 from market.i18n import Message, msg
 from market.notices.operations import Word, notify_all
 from market.organisations.approving import Binding, approvable, asks, bind
@@ -164,9 +165,7 @@ async def reject_joint(
     Raises: NotFound, WrongState, Conflict; Invalid, with ``reason``.
     """
     async with transaction():
-        if not await fetch("SELECT code FROM reason WHERE code = $1", reason):
-            problem = msg("请选择原因，让对方知道为什么。")
-            raise Invalid(problem, {"reason": problem})
+        await check_reason(reason)
         joint = await _to_buyer(joint_id, buyer_id)
         state = rules.JOINT.apply("reject", state=joint["state"], by="buyer")
         await execute(

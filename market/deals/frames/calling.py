@@ -8,8 +8,9 @@ from datetime import date, datetime, timedelta
 import msgspec
 from asyncpg import Record
 
-from market.accounts.rules import ANSWER, SIGN, SYSTEM, Actor
-from market.audit.operations import Entry, record, record_all
+from market.accounts.rules import ANSWER, SIGN, Actor
+from market.audit.operations import record
+from market.catalogue.queries import check_reason
 from market.clock import CHINA
 from market.db.replay import once
 from market.db.session import execute, fetch, fetch_value, transaction
@@ -22,7 +23,7 @@ from market.deals.making import NewDeal, make_deal
 from market.deals.paying import fall_due_at_signing
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
-from market.notices.operations import Word, notify, notify_all
+from market.notices.operations import notify
 from market.organisations.approving import Binding, approvable, asks, bind
 from market.units import FenPerKg, Gram, amount, kg
 
@@ -131,6 +132,7 @@ async def _call_approved(wish: Batch, buyer_id: int, actor: Actor, at: datetime)
 
 
 class ConfirmCall(msgspec.Struct, frozen=True):
+    frame_id: int
     call_id: int
     listing_id: int
 
@@ -140,7 +142,14 @@ class Confirmed(msgspec.Struct, frozen=True):
 
 
 async def confirm_call(
-    *, call_id: int, listing_id: int, seller_id: int, actor: Actor, at: datetime, key: str | None = None
+    *,
+    frame_id: int,
+    call_id: int,
+    listing_id: int,
+    seller_id: int,
+    actor: Actor,
+    at: datetime,
+    key: str | None = None,
 ) -> int:
     """Serve a batch out of a listing and return the contract's number: its stock is reserved, and it is in
     force at once, as both have signed the agreement, one has called and the other confirms.
@@ -153,7 +162,9 @@ async def confirm_call(
     """
 
     async def deed() -> Confirmed:
-        frame, call = await _held_call(call_id, seller_id, side="seller")
+        frame, call = await _held_call(frame_id, call_id, seller_id)
+        if side_of(frame, seller_id) != "seller":
+            raise NotFound(msg("没有找到这批要货。"))
         state = rules.CALL.apply("confirm", state=call["state"], by="seller")
         if call["expires_at"] <= at:
             raise Conflict(msg("这批要货过了确认期限，请买方重新要货。"))
@@ -199,7 +210,7 @@ async def confirm_call(
     confirmed = await once(
         key=key,
         person_id=actor.person_id,
-        request=ConfirmCall(call_id, listing_id),
+        request=ConfirmCall(frame_id, call_id, listing_id),
         reply_type=Confirmed,
         deed=deed,
         at=at,
@@ -209,6 +220,7 @@ async def confirm_call(
 
 async def drop_call(
     *,
+    frame_id: int,
     call_id: int,
     organisation_id: int,
     actor: Actor,
@@ -223,12 +235,11 @@ async def drop_call(
     Raises: NotFound, WrongState; Invalid, with ``reason``, where a refusal has none.
     """
     async with transaction():
-        frame, call = await _held_call(call_id, organisation_id)
+        frame, call = await _held_call(frame_id, call_id, organisation_id)
         side = side_of(frame, organisation_id)
         move = "refuse" if side == "seller" else "withdraw"
-        if move == "refuse" and not await fetch("SELECT code FROM reason WHERE code = $1", reason):
-            problem = msg("请选择原因，让对方知道为什么。")
-            raise Invalid(problem, {"reason": problem})
+        if move == "refuse":
+            await check_reason(reason)
         state = rules.CALL.apply(move, state=call["state"], by=side)
         await execute(
             "UPDATE call_off SET state = $2, reason = $3, reason_note = $4 WHERE id = $1",
@@ -258,56 +269,6 @@ async def drop_call(
             at=at,
         )
     return state
-
-
-async def expire_calls(*, at: datetime) -> int:
-    """Let batches lapse that the seller did not answer in time, and free their quantity; return how many."""
-    async with transaction():
-        frames = await fetch(
-            """SELECT id, number, seller, buyer FROM frame WHERE id IN (
-                 SELECT frame FROM call_off WHERE state = $1 AND expires_at <= $2)
-               ORDER BY id FOR NO KEY UPDATE""",
-            rules.REQUESTED,
-            at,
-        )
-        lapsed = await fetch(
-            """UPDATE call_off SET state = $3 WHERE state = $1 AND expires_at <= $2 AND frame = ANY($4)
-               RETURNING id, frame, quantity""",
-            rules.REQUESTED,
-            at,
-            rules.EXPIRED,
-            [frame["id"] for frame in frames],
-        )
-        freed: dict[int, int] = {}
-        for call in lapsed:
-            freed[call["frame"]] = freed.get(call["frame"], 0) + call["quantity"]
-        await execute(
-            """UPDATE frame SET called = called - freed.grams
-               FROM unnest($1::bigint[], $2::bigint[]) AS freed (id, grams) WHERE frame.id = freed.id""",
-            list(freed),
-            list(freed.values()),
-        )
-        told = [frame for frame in frames if frame["id"] in freed]
-        await record_all(
-            [
-                Entry(f"frame:{frame['id']}", "call_expire", SYSTEM, at, {"grams": freed[frame["id"]]})
-                for frame in told
-            ]
-        )
-        await notify_all(
-            [
-                Word(
-                    party,
-                    "call_expired",
-                    msg("框架协议 {number} 的要货过了确认期限，没有算数。", number=frame["number"]),
-                    f"/frames/{frame['id']}",
-                    at,
-                )
-                for frame in told
-                for party in (frame["seller"], frame["buyer"])
-            ]
-        )
-    return len(lapsed)
 
 
 def agreed_of(frame: Record) -> Agreed:
@@ -345,15 +306,13 @@ async def left_in_week(frame_id: int, agreed: Agreed, *, on: date) -> Gram | Non
     return Gram(max(0, agreed.most_per_week - called))
 
 
-async def _held_call(call_id: int, organisation_id: int, *, side: str | None = None) -> tuple[Record, Record]:
-    """Lock the agreement, then read the call, which changes under that lock alone. Raises: NotFound."""
-    frame_id = await fetch_value("SELECT frame FROM call_off WHERE id = $1", call_id)
-    if frame_id is None:
-        raise NotFound(msg("没有找到这批要货。"))
+async def _held_call(frame_id: int, call_id: int, organisation_id: int) -> tuple[Record, Record]:
+    """Lock the agreement, then read its call, which changes under that lock alone. Raises: NotFound."""
     frame = await held(frame_id, organisation_id)
-    if side is not None and side_of(frame, organisation_id) != side:
+    calls = await fetch("SELECT * FROM call_off WHERE id = $1 AND frame = $2", call_id, frame_id)
+    if not calls:
         raise NotFound(msg("没有找到这批要货。"))
-    return frame, (await fetch("SELECT * FROM call_off WHERE id = $1", call_id))[0]
+    return frame, calls[0]
 
 
 async def _check_goods(listing_id: int, seller_id: int, frame: Record) -> None:

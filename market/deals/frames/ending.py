@@ -7,10 +7,10 @@ from datetime import datetime
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
-from market.db.session import execute, fetch, transaction
+from market.catalogue.queries import check_reason
+from market.db.session import execute, transaction
 from market.deals.frames import rules
 from market.deals.frames.operations import held, other_of, side_of
-from market.errors import Invalid
 from market.i18n import Message, msg
 from market.notices.operations import notify
 from market.units import Gram, kg
@@ -32,9 +32,7 @@ async def propose_end(
         frame = await held(frame_id, organisation_id)
         side = side_of(frame, organisation_id)
         state = rules.FRAME.apply("propose_end", state=frame["state"], by=side)
-        if not await fetch("SELECT code FROM reason WHERE code = $1", reason):
-            problem = msg("请选择原因，让对方知道为什么。")
-            raise Invalid(problem, {"reason": problem})
+        await check_reason(reason)
         await execute(
             "UPDATE frame SET state = $2, reason = $3, reason_note = $4 WHERE id = $1",
             frame_id,

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 import msgspec
 from asyncpg import Record
 
-from market.accounts.rules import SIGN, SYSTEM, Actor
-from market.audit.operations import Entry, record, record_all
+from market.accounts.rules import SIGN, Actor
+from market.audit.operations import record
+from market.catalogue.queries import check_reason
 from market.clock import CHINA
 from market.db.replay import once
 from market.db.session import execute, fetch, fetch_value, transaction
@@ -15,7 +16,7 @@ from market.deals.frames import rules
 from market.deals.frames.rules import Agreed
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
-from market.notices.operations import Word, notify, notify_all
+from market.notices.operations import notify
 from market.organisations.approving import Binding, approvable, asks, bind
 from market.units import FenPerKg, Gram, amount, kg
 
@@ -138,8 +139,8 @@ class SignFrame(msgspec.Struct, frozen=True):
 
 
 @asks
-async def sign_frame(*, frame_id: int, organisation_id: int, actor: Actor, at: datetime) -> None:
-    """Sign what the other has proposed: it holds from now on.
+async def sign_frame(*, frame_id: int, organisation_id: int, actor: Actor, at: datetime) -> str:
+    """Sign what the other has proposed: it holds from now on. Return the new state.
 
     Raises:
         NotAllowed: as ``approving.bind``.
@@ -180,6 +181,7 @@ async def sign_frame(*, frame_id: int, organisation_id: int, actor: Actor, at: d
             link=f"/frames/{frame_id}",
             at=at,
         )
+    return state
 
 
 @approvable("sign_frame", SignFrame)
@@ -205,9 +207,8 @@ async def decline_frame(
         frame = await held(frame_id, organisation_id)
         part = _part(frame, organisation_id)
         move = "withdraw" if part == "proposer" else "refuse"
-        if move == "refuse" and not await fetch("SELECT code FROM reason WHERE code = $1", reason):
-            problem = msg("请选择原因，让对方知道为什么。")
-            raise Invalid(problem, {"reason": problem})
+        if move == "refuse":
+            await check_reason(reason)
         state = rules.FRAME.apply(move, state=frame["state"], by=part)
         await execute(
             "UPDATE frame SET state = $2, reason = $3, reason_note = $4 WHERE id = $1",
@@ -232,69 +233,6 @@ async def decline_frame(
             at=at,
         )
     return state
-
-
-async def round_of_frames(*, at: datetime) -> int:
-    """Let proposals lapse, end agreements whose days are over, and tell both what was never called off.
-
-    Both are also told once, some days before the end. Return how many lapsed or ended.
-    """
-    today = at.astimezone(CHINA).date()
-    async with transaction():
-        lapsed = await fetch(
-            "UPDATE frame SET state = $1 WHERE state = $2 AND expires_at <= $3 RETURNING *",
-            rules.EXPIRED,
-            rules.PROPOSED,
-            at,
-        )
-        ended = await fetch(
-            """UPDATE frame SET state = $1 WHERE state = ANY($2) AND ends_on < $3
-                 AND NOT EXISTS (SELECT FROM call_off WHERE frame = frame.id AND state = 'requested')
-               RETURNING *""",
-            rules.ENDED,
-            list(rules.IN_FORCE),
-            today,
-        )
-        warned = await fetch(
-            """UPDATE frame SET warned_at = $1 WHERE state = ANY($2) AND warned_at IS NULL AND called < total
-                 AND ends_on >= $3 AND ends_on <= $4 RETURNING *""",
-            at,
-            list(rules.IN_FORCE),
-            today,
-            today + timedelta(days=rules.WARN_DAYS),
-        )
-        words = [
-            (frame, "frame_expired", msg("框架协议 {number} 过了签字期限。", number=frame["number"]))
-            for frame in lapsed
-        ]
-        for frame in ended:
-            left = f"{kg(Gram(frame['total'] - frame['called'])):,f}"
-            told = msg("框架协议 {number} 到期，还有 {left} 公斤没有要。", number=frame["number"], left=left)
-            words.append((frame, "frame_ended", told))
-        for frame in warned:
-            left = f"{kg(Gram(frame['total'] - frame['called'])):,f}"
-            told = msg(
-                "框架协议 {number} 将在 {day} 到期，还有 {left} 公斤没有要。",
-                number=frame["number"],
-                day=frame["ends_on"].isoformat(),
-                left=left,
-            )
-            words.append((frame, "frame_ending", told))
-        await notify_all(
-            [
-                Word(party, kind, message, f"/frames/{frame['id']}", at)
-                for frame, kind, message in words
-                for party in (frame["seller"], frame["buyer"])
-            ]
-        )
-        await record_all([Entry(f"frame:{each['id']}", "expire", SYSTEM, at, {}) for each in lapsed])
-        await record_all(
-            [
-                Entry(f"frame:{each['id']}", "end", SYSTEM, at, {"left": each["total"] - each["called"]})
-                for each in ended
-            ]
-        )
-    return len(lapsed) + len(ended)
 
 
 async def held(frame_id: int, organisation_id: int) -> Record:

@@ -14,16 +14,16 @@ from market.db.session import Engine, fetch, fetch_value
 from market.deals.breach import NewCase, file_case, open_case
 from market.deals.breach_termination import terminate
 from market.deals.clauses import WHOLE, Milestone, Terms
-from market.deals.frames.calling import call_off, confirm_call, drop_call, expire_calls
+from market.deals.frames.calling import call_off, confirm_call, drop_call
 from market.deals.frames.ending import answer_end, propose_end
 from market.deals.frames.operations import (
     NewFrame,
     decline_frame,
     propose_frame,
-    round_of_frames,
     sign_frame,
 )
 from market.deals.frames.queries import calls_of, frame_of, frames_of
+from market.deals.frames.rounds import expire_calls, round_of_frames
 from market.deals.frames.rules import Agreed, Batch, week_of
 from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.terms import terms_in_force
@@ -98,6 +98,7 @@ class Scene(msgspec.Struct):
 
     async def confirm(self, call_id: int, *, listing_id: int = 0, key: str = "") -> int:
         return await confirm_call(
+            frame_id=self.frame_id,
             call_id=call_id,
             listing_id=listing_id or self.listing_id,
             seller_id=self.seller.organisation_id,
@@ -108,6 +109,7 @@ class Scene(msgspec.Struct):
 
     async def drop(self, call_id: int, member: Member, reason: str | None = None) -> str:
         return await drop_call(
+            frame_id=self.frame_id,
             call_id=call_id,
             organisation_id=member.organisation_id,
             actor=member.actor,
@@ -141,6 +143,7 @@ async def test_batches_become_contracts_in_force_with_stock_and_terms_of_their_o
     assert (await inbox(organisation_id=seller.organisation_id))[0].kind == "call_placed"
     with pytest.raises(NotFound):
         await confirm_call(
+            frame_id=scene.frame_id,
             call_id=first,
             listing_id=scene.listing_id,
             seller_id=buyer.organisation_id,
@@ -170,6 +173,11 @@ async def test_batches_become_contracts_in_force_with_stock_and_terms_of_their_o
     assert [step.action for step in await history(subjects=[f"frame:{scene.frame_id}"])] == [
         *("propose", "sign", "call", "confirm", "call", "confirm")
     ]
+    waiting = await scene.call(kg=100, days=10)
+    await scene.propose()
+    for attempt in (scene.confirm(waiting), scene.drop(waiting, buyer)):
+        with pytest.raises(NotFound):  # under another agreement's number there is no such batch
+            await attempt
 
 
 async def test_nothing_is_called_beyond_total_week_notice_floor_and_days(

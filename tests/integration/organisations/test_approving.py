@@ -209,6 +209,7 @@ async def test_framework_agreements_wait_and_so_does_a_batch_above_their_price(
             signed(within, buyer),
             called(number, 700),
             confirm_call(
+                frame_id=number,
                 call_id=1,
                 listing_id=1,
                 seller_id=seller.organisation_id,
