@@ -11,7 +11,7 @@ from market.clock import CHINA
 from market.deals.queries import DealRow
 from market.deals.rules import CANCELLED, CONTRACT
 from market.exchange.ledger import SOURCES
-from market.exchange.table_book import Column, workbook
+from market.exchange.table_book import Column, named, workbook
 from market.followup import rules as followup
 from market.followup.rules import Entry
 from market.followup.shelf_queries import ShelfRow
@@ -25,34 +25,24 @@ def _field(name: str) -> Callable[[Any, Language], Any]:
     return lambda row, _: getattr(row, name)
 
 
-def _named(name: str) -> Callable[[Any, Language], str]:
-    """Return the reader's own language where there is one: ``name`` or ``name_en``."""
-
-    def of(row: Any, language: Language) -> str:
-        english = getattr(row, f"{name}_en", None)
-        return (english if language == "en" and english else getattr(row, name)) or ""
-
-    return of
-
-
-_SELLER = Column(msg("卖方"), "text", _named("seller_name"))
-_BUYER = Column(msg("买方"), "text", _named("buyer_name"))
-_GOODS = Column(msg("货品"), "text", _named("title"), 30)
+_SELLER = Column(msg("卖方"), "text", named("seller_name"))
+_BUYER = Column(msg("买方"), "text", named("buyer_name"))
+_GOODS = Column(msg("货品"), "text", named("title"), 30)
 
 LEDGER = (
     Column(msg("类别"), "text", lambda row, _: followup.KINDS[row.kind], 10),
     Column(msg("日期"), "day", _field("on")),
     Column(msg("合同编号"), "text", _field("number")),
     _GOODS,
-    Column(msg("品类"), "text", _named("produce_name"), 14),
-    Column(msg("镇"), "text", _named("town_name")),
+    Column(msg("品类"), "text", named("produce_name"), 14),
+    Column(msg("镇"), "text", named("town_name")),
     _SELLER,
     _BUYER,
     Column(
         msg("来源"), "text", lambda row, _: followup.SOURCES.get(row.source, followup.SOURCES["other"]), 12
     ),
     Column(msg("来源编号"), "whole", _field("source_id")),
-    Column(msg("对接会"), "text", _named("meeting_title"), 30),
+    Column(msg("对接会"), "text", named("meeting_title"), 30),
     Column(msg("数量（公斤）"), "kg", lambda row, _: None if row.kind == "payment" else row.grams),
     Column(msg("单价（元/公斤）"), "price", lambda row, _: None if row.kind == "payment" else row.price),
     Column(msg("金额（元）"), "yuan", _field("fen")),
@@ -96,7 +86,7 @@ BIDS = (
 STOCK = (
     Column(msg("时间"), "moment", _field("at")),
     Column(msg("批次"), "whole", _field("lot")),
-    Column(msg("货品"), "text", _named("produce"), 18),
+    Column(msg("货品"), "text", named("produce"), 18),
     Column(msg("变动"), "text", lambda row, _: STOCK_KINDS[row.kind], 14),
     Column(msg("可卖变动（公斤）"), "kg", _field("change")),
     Column(msg("可卖剩余（公斤）"), "kg", _field("remaining")),
@@ -110,12 +100,12 @@ CASES = (
     Column(msg("编号"), "whole", _field("id")),
     _GOODS,
     _SELLER,
-    Column(msg("镇"), "text", _named("town_name")),
+    Column(msg("镇"), "text", named("town_name")),
     Column(msg("还剩（公斤）"), "kg", _field("remaining")),
     Column(msg("卡住自"), "day", _field("stuck_since")),
     Column(msg("立案原因"), "text", lambda row, _: cases.CAUSES[row.cause]),
     Column(msg("级别"), "text", lambda row, _: cases.LEVELS[row.level], 10),
-    Column(msg("责任单位"), "text", _named("owner_name")),
+    Column(msg("责任单位"), "text", named("owner_name")),
     Column(msg("责任人"), "text", _field("in_charge"), 12),
     Column(msg("期限"), "day", _field("due_on")),
     Column(msg("状态"), "text", lambda row, _: cases.CASE.label(row.state), 10),
@@ -123,17 +113,17 @@ CASES = (
     Column(msg("日志条数"), "whole", _field("entries")),
 )
 SHELF = (
-    Column(msg("商超"), "text", _named("chain_name")),
-    Column(msg("门店"), "text", _named("site_name")),
+    Column(msg("商超"), "text", named("chain_name")),
+    Column(msg("门店"), "text", named("site_name")),
     Column(msg("货品"), "text", _field("label"), 30),
-    Column(msg("品类"), "text", _named("produce_name"), 14),
+    Column(msg("品类"), "text", named("produce_name"), 14),
     _SELLER,
-    Column(msg("镇"), "text", _named("town_name")),
+    Column(msg("镇"), "text", named("town_name")),
     Column(msg("上架"), "day", _field("since")),
     Column(msg("下架"), "day", _field("gone_on")),
     Column(msg("货架价（元/公斤）"), "price", _field("price")),
     Column(msg("最后看到"), "day", _field("seen_on")),
-    Column(msg("谁看到的"), "text", _named("seen_by_name")),
+    Column(msg("谁看到的"), "text", named("seen_by_name")),
 )
 
 

@@ -3,10 +3,9 @@
 import io
 from collections.abc import Sequence
 
-import xlsxwriter
-
 from market.exchange.sheet_import import Column
 from market.exchange.sheets import safe
+from market.exchange.table_book import new_book
 from market.i18n import Language, msg, translate
 from market.supply.households import SettlementLine, SettlementRow
 from market.units import Fen, Gram, kg, yuan
@@ -46,9 +45,7 @@ def settlement_workbook(
     """
 
     buffer = io.BytesIO()
-    book = xlsxwriter.Workbook(
-        buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    )
+    book = new_book(buffer)
     sheet = book.add_worksheet(translate(msg("结算清单"), language))
     bold = book.add_format({"bold": True, "font_size": 14})
     head = book.add_format({"bold": True, "border": 1, "bg_color": "#F0F7F3"})

@@ -45,6 +45,13 @@ _WIDTHS: dict[Kind, int] = {
 }
 
 
+def new_book(buffer: io.BytesIO) -> xlsxwriter.Workbook:
+    """Return an empty workbook in which text stays text, whatever it begins with."""
+    return xlsxwriter.Workbook(
+        buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    )
+
+
 class Column(msgspec.Struct, frozen=True):
     """``of`` takes a row and the reader's language; a Message that it returns is translated."""
 
@@ -54,12 +61,20 @@ class Column(msgspec.Struct, frozen=True):
     width: int | None = None
 
 
+def named(name: str) -> Callable[[Any, Language], str]:
+    """Return the reader's own language where there is one: ``name`` or ``name_en``."""
+
+    def of(row: Any, language: Language) -> str:
+        english = getattr(row, f"{name}_en", None)
+        return (english if language == "en" and english else getattr(row, name)) or ""
+
+    return of
+
+
 def workbook(*, name: Message, columns: Sequence[Column], rows: Sequence[Any], language: Language) -> bytes:
     """Return one sheet with ``rows`` under the heads of ``columns``, ready to be filtered."""
     buffer = io.BytesIO()
-    book = xlsxwriter.Workbook(
-        buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    )
+    book = new_book(buffer)
     book.set_properties({"created": _MADE})
     sheet = book.add_worksheet(translate(name, language)[:31])
     head = book.add_format(

@@ -11,9 +11,9 @@ from datetime import date, timedelta
 import xlsxwriter
 
 from market.exchange.sheet_import import MOST_ROWS, REASON, SOURCE_ROW, Column, Fault
+from market.exchange.table_book import new_book
 from market.i18n import Language, msg, translate
 
-MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _GREEN, _PALE, _BAD, _INK = "#1F6B4A", "#F0F7F3", "#FCE7D6", "#3F4A44"
 _PLAIN_NUMBER = re.compile(r"(0|[1-9][0-9]{0,11})(\.[0-9]{1,6})?")
 #: What stands behind a list of choices: the columns that are chosen from, and how strictly.
@@ -31,7 +31,7 @@ def template(
 ) -> bytes:
     """Return an empty ledger with headings, a row as an example, choices, and a sheet that explains."""
     buffer = io.BytesIO()
-    book = _book(buffer)
+    book = new_book(buffer)
     sheet = book.add_worksheet(name)
     notes = book.add_worksheet(translate(msg("填写说明"), language))
     shown = {
@@ -79,7 +79,7 @@ def rest(
     The cells in question are coloured. Mended, the workbook can be sent back as it is.
     """
     buffer = io.BytesIO()
-    book = _book(buffer)
+    book = new_book(buffer)
     sheet = book.add_worksheet(name)
     plain = book.add_format({"valign": "top", "text_wrap": True})
     wrong = book.add_format({"valign": "top", "text_wrap": True, "bg_color": _BAD, "border": 1})
@@ -122,12 +122,6 @@ def rest(
     sheet.freeze_panes(1, 1)
     book.close()
     return buffer.getvalue()
-
-
-def _book(buffer: io.BytesIO) -> "xlsxwriter.Workbook":
-    return xlsxwriter.Workbook(
-        buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    )
 
 
 def _heading(

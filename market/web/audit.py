@@ -1,5 +1,6 @@
 """The auditor's pages: records by filter, one thing's whole chain, its files, and the check of everything."""
 
+import asyncio
 from typing import Any
 
 from litestar import Response, get, post
@@ -22,8 +23,8 @@ from market.audit.auditing import (
 from market.audit.checking import check
 from market.audit.rules import fault_words
 from market.errors import Invalid, NotFound
-from market.exchange.records import lines, workbook
-from market.exchange.workbooks import MEDIA_TYPE
+from market.exchange.records import lines, records_book
+from market.exchange.table_book import MEDIA_TYPE
 from market.i18n import Message, msg
 from market.paging import filters_from_query, filters_to_query, printable
 from market.web.guards import SignedIn, WebRequest, require
@@ -159,9 +160,11 @@ async def file(request: WebRequest, viewer: SignedIn, name: FromPath[str]) -> Re
     if trouble is not None:
         raise trouble
     rows: list[AuditRow] = [row async for row in records_for_file(filters=filters, town_id=_town(viewer))]
+    # tens of thousands of rows: off the event loop
     if name == "records.jsonl":
-        return attachment(lines(rows), name, "application/x-ndjson")
-    return attachment(workbook(rows, language_of(request)), name, MEDIA_TYPE)
+        return attachment(await asyncio.to_thread(lines, rows), name, "application/x-ndjson")
+    book = await asyncio.to_thread(records_book, rows, language_of(request))
+    return attachment(book, name, MEDIA_TYPE)
 
 
 routes: list[ControllerRouterHandler] = [index, one, check_all, file]

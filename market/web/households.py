@@ -13,7 +13,7 @@ from market.accounts.rules import Viewer, actor
 from market.errors import Invalid
 from market.exchange.household_sheet import COLUMNS, settlement_workbook
 from market.exchange.sheet_import import ENDINGS, MOST_BYTES, read_table
-from market.exchange.workbooks import MEDIA_TYPE
+from market.exchange.table_book import MEDIA_TYPE
 from market.i18n import Message, msg
 from market.supply.households import (
     LONGEST_HOUSEHOLD,

@@ -18,6 +18,7 @@ from market.catalogue.queries import all_produce, credential_kinds, grades
 from market.errors import Invalid
 from market.exchange import demand_sheet, listing_sheet, workbooks
 from market.exchange.sheet_import import ENDINGS, MOST_BYTES, MOST_ROWS, Column, Fault, Table, read_table
+from market.exchange.table_book import MEDIA_TYPE
 from market.i18n import Language, Message, msg, translate
 from market.web import cookies
 from market.web.fields import Field
@@ -162,7 +163,7 @@ async def _rest(request: WebRequest, ledger: Ledger) -> Response[bytes]:
         faults=rest.faults,
         language=language,
     )
-    return attachment(content, f"tiantou-{ledger.file}-to-mend.xlsx", workbooks.MEDIA_TYPE)
+    return attachment(content, f"tiantou-{ledger.file}-to-mend.xlsx", MEDIA_TYPE)
 
 
 async def _template(request: WebRequest, viewer: Viewer, ledger: Ledger) -> Response[bytes]:
@@ -176,7 +177,7 @@ async def _template(request: WebRequest, viewer: Viewer, ledger: Ledger) -> Resp
         today=clock.today(),
         language=language,
     )
-    return attachment(content, f"tiantou-{ledger.file}.xlsx", workbooks.MEDIA_TYPE)
+    return attachment(content, f"tiantou-{ledger.file}.xlsx", MEDIA_TYPE)
 
 
 async def _choices(viewer: Viewer, ledger: Ledger, language: Language) -> dict[str, Sequence[str]]:
