@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from market import clock
 from market.accounts.operations import forget_expired
+from market.audit.operations import MOST_AT_ONCE
 from market.audit.sealing import seal_soon
 from market.bids.after_round import free_to_bid
 from market.bids.joint.closing import expire_joints
@@ -40,23 +41,22 @@ async def schedule_upkeep() -> None:
 
 @job("upkeep")
 async def round_of_upkeep(_: Run) -> None:
-    """Do one round, and put the next one down in the same transaction."""
+    """Do one round, and put the next one down in the same transaction: at once where something is left."""
     at = clock.now()
     today = at.astimezone(clock.CHINA).date()
-    await expire_listings(today=today)
-    await close_overdue(today=today)
+    moved = max(await expire_listings(at=at), await close_overdue(at=at))
     await open_overdue(at=at)
-    await end_offers(at=at)
+    moved = max(moved, await end_offers(at=at))
     await expire_joints(at=at)
-    await expire_bids(at=at)
+    moved = max(moved, await expire_bids(at=at))
     await free_to_bid(None, at=at)
     await expire_matches(at=at)
     await expire_calls(at=at)
     await round_of_frames(at=at)
     await lapse_cases(at=at)
-    await expire_approvals(at=at)
+    moved = max(moved, await expire_approvals(at=at))
     await fail_abandoned(at=at)
-    await expire_invitations(today=today)
+    await expire_invitations(at=at)
     await round_after_meetings(at=at)
     await round_of_cases(at=at)
     await forget_expired(at=at)
@@ -65,4 +65,5 @@ async def round_of_upkeep(_: Run) -> None:
     await forget_finished()
     await keep_to_periods(at=at, today=today)
     await seal_soon()
-    await enqueue("upkeep", {}, key="hourly", run_at=at + PERIOD)
+    pause = PERIOD if moved < MOST_AT_ONCE else timedelta()
+    await enqueue("upkeep", {}, key="hourly", run_at=at + pause)

@@ -1,10 +1,12 @@
 """What becomes of open turns that nobody answers: terms change under them, and time runs out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from asyncpg import Record
 
-from market.accounts.rules import Actor
+from market.accounts.rules import SYSTEM, Actor
+from market.audit.operations import MOST_AT_ONCE, Entry, record_all
 from market.bids import rules
 from market.bids.joint.closing import (
     expire_joints,
@@ -80,8 +82,13 @@ async def unsettle(*, listing_id: int, at: datetime) -> int:
                     at,
                 )
             )
+    await _record(unsettled, "unsettle", at)
     await notify_all(words)
     return len(unsettled)
+
+
+async def _record(bids: Sequence[Record], action: str, at: datetime) -> None:
+    await record_all([Entry(f"bid:{bid['id']}", action, SYSTEM, at, {}) for bid in bids])
 
 
 def _asks_again(bid: Record) -> Message:
@@ -121,6 +128,7 @@ async def revise_wants(
             rules.SUBMITTED,
             rules.DEMAND,
         )
+        await _record(unsettled, "unsettle", at)
         await notify_all(
             [
                 Word(bid["owner"], "offer_unsettled", _wants_changed(bid), f"/bids/{bid['id']}", at)
@@ -136,17 +144,24 @@ def _wants_changed(bid: Record) -> Message:
 
 
 async def end_offers(*, at: datetime) -> int:
-    """Let offers lapse whose demand is no longer open, and tell their sellers; return how many."""
+    """Let offers lapse whose demand is no longer open, and tell their sellers.
+
+    Return how many, at most ``MOST_AT_ONCE``.
+    """
     async with transaction():
         lapsed = await fetch(
-            """UPDATE bid SET state = $1 FROM listing, demand
-               WHERE bid.state = ANY($2::text[]) AND bid.answers = $3 AND listing.id = bid.listing
-                 AND demand.id = bid.demand AND (demand.state <> 'published' OR demand.open = 0)
+            """WITH due AS (SELECT bid.id FROM bid JOIN demand ON demand.id = bid.demand
+                            WHERE bid.state = ANY($2::text[]) AND bid.answers = $3
+                              AND (demand.state <> 'published' OR demand.open = 0)
+                            ORDER BY bid.id LIMIT $4 FOR UPDATE OF bid SKIP LOCKED)
+               UPDATE bid SET state = $1 FROM due, listing WHERE bid.id = due.id AND listing.id = bid.listing
                RETURNING bid.id, listing.owner, listing.title""",
             rules.EXPIRED,
             sorted(rules.BID.sources("expire")),
             rules.DEMAND,
+            MOST_AT_ONCE,
         )
+        await _record(lapsed, "expire", at)
         await notify_all(
             [
                 Word(
@@ -181,16 +196,22 @@ async def move_wants(*, demand_id: int, move: str, buyer_id: int, actor: Actor, 
 
 
 async def expire_bids(*, at: datetime) -> int:
-    """Let turns lapse that nobody answered in time, and tell both sides; return how many."""
+    """Let turns lapse that nobody answered in time, and tell both sides.
+
+    Return how many, at most ``MOST_AT_ONCE``.
+    """
     async with transaction():
         lapsed = await fetch(
-            """UPDATE bid SET state = $1 FROM listing
-               WHERE bid.state = ANY($2::text[]) AND bid.expires_at <= $3 AND listing.id = bid.listing
+            """WITH due AS (SELECT id FROM bid WHERE state = ANY($2::text[]) AND expires_at <= $3
+                            ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED)
+               UPDATE bid SET state = $1 FROM due, listing WHERE bid.id = due.id AND listing.id = bid.listing
                RETURNING bid.id, bid.buyer, bid.answers, bid.listing, listing.owner, listing.title""",
             rules.EXPIRED,
             sorted(rules.BID.sources("expire")),
             at,
+            MOST_AT_ONCE,
         )
+        await _record(lapsed, "expire", at)
         words = []
         for bid in lapsed:
             told = {

@@ -1,12 +1,12 @@
 """Posting demands and taking them back."""
 
-from datetime import date, datetime
+from datetime import datetime
 
 import msgspec
 
-from market.accounts.rules import LIST, Actor
+from market.accounts.rules import LIST, SYSTEM, Actor
 from market.accounts.standing import permit
-from market.audit.operations import record
+from market.audit.operations import MOST_AT_ONCE, Entry, record, record_all
 from market.clock import CHINA
 from market.db.replay import once
 from market.db.session import execute, fetch, transaction
@@ -181,12 +181,17 @@ async def move_demand(*, demand_id: int, move: str, buyer_id: int, actor: Actor,
     return state
 
 
-async def close_overdue(*, today: date) -> int:
-    """Close demands whose delivery window is over; return how many."""
-    rows = await fetch(
-        "UPDATE demand SET state = $1 WHERE state = ANY($2::text[]) AND deliver_to < $3 RETURNING id",
-        rules.CLOSED,
-        sorted(rules.DEMAND.sources("close")),
-        today,
-    )
+async def close_overdue(*, at: datetime) -> int:
+    """Close demands whose delivery window is over; return how many, at most ``MOST_AT_ONCE``."""
+    async with transaction():
+        rows = await fetch(
+            """WITH due AS (SELECT id FROM demand WHERE state = ANY($2::text[]) AND deliver_to < $3
+                            ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED)
+               UPDATE demand SET state = $1 FROM due WHERE demand.id = due.id RETURNING demand.id""",
+            rules.CLOSED,
+            sorted(rules.DEMAND.sources("close")),
+            at.astimezone(CHINA).date(),
+            MOST_AT_ONCE,
+        )
+        await record_all([Entry(f"demand:{row['id']}", "close", SYSTEM, at, {}) for row in rows])
     return len(rows)

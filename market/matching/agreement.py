@@ -1,12 +1,13 @@
 """Taking up a suggestion of the engine, or declining it."""
 
+from collections import Counter
 from datetime import datetime
 
 import msgspec
 from asyncpg import Record
 
-from market.accounts.rules import ANSWER, Actor
-from market.audit.operations import record
+from market.accounts.rules import ANSWER, SYSTEM, Actor
+from market.audit.operations import Entry, record, record_all
 from market.catalogue.queries import check_reason
 from market.db.replay import once
 from market.db.session import execute, fetch, transaction
@@ -243,11 +244,21 @@ async def conclude(
 
 
 async def expire_matches(*, at: datetime) -> int:
-    """Let matches lapse that were not agreed to in time; their quantity is free for the next run."""
-    rows = await fetch(
-        """UPDATE match SET state = $1 WHERE state = ANY($2::text[]) AND expires_at <= $3 RETURNING id""",
-        lifecycle.EXPIRED,
-        sorted(lifecycle.MATCH.sources("expire")),
-        at,
-    )
+    """Let matches lapse that were not agreed to in time; their quantity is free for the next run.
+
+    Those that nobody took up are recorded as they were proposed: by number, in the chain of their run.
+    """
+    async with transaction():
+        rows = await fetch(
+            """UPDATE match SET state = $1 WHERE state = ANY($2::text[]) AND expires_at <= $3
+               RETURNING id, run, seller_agreed_at IS NOT NULL OR buyer_agreed_at IS NOT NULL AS taken_up""",
+            lifecycle.EXPIRED,
+            sorted(lifecycle.MATCH.sources("expire")),
+            at,
+        )
+        counts = Counter(row["run"] for row in rows if not row["taken_up"])
+        await record_all(
+            [Entry(f"match:{row['id']}", "expire", SYSTEM, at, {}) for row in rows if row["taken_up"]]
+            + [Entry(f"run:{run}", "expire", SYSTEM, at, {"matches": n}) for run, n in counts.items()]
+        )
     return len(rows)

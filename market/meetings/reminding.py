@@ -4,15 +4,16 @@ They are jobs, written in the transaction that announces or moves a meeting. A j
 the meeting is off, has moved, or the reminder was sent before: a row for each invitation says so.
 """
 
+from collections import Counter
 from datetime import date, datetime, time, timedelta
 
 import msgspec
 
 from market import clock
 from market.accounts.rules import SYSTEM
-from market.audit.operations import record
+from market.audit.operations import Entry, record, record_all
 from market.db.jobs import Run, enqueue, job
-from market.db.session import execute, fetch, fetch_value
+from market.db.session import fetch, fetch_value, transaction
 from market.i18n import Message, msg
 from market.meetings import rules
 from market.meetings.queries import MeetingRow, meeting_of
@@ -141,12 +142,20 @@ async def _words(meeting: MeetingRow, kind: str, organisation: int) -> Message:
     )
 
 
-async def expire_invitations(*, today: date) -> None:
+async def expire_invitations(*, at: datetime) -> None:
     """Close invitations that nobody has answered by the end of the meeting's last day."""
-    await execute(
-        """UPDATE invitation SET state = 'expired' FROM meeting
-           WHERE meeting.id = invitation.meeting AND invitation.state IN ('needs_action', 'tentative')
-             AND meeting.state NOT IN ('postponed', 'draft')
-             AND meeting.held_on + (meeting.days - 1)::int < $1""",
-        today,
-    )
+    async with transaction():
+        rows = await fetch(
+            """UPDATE invitation SET state = 'expired' FROM meeting
+               WHERE meeting.id = invitation.meeting AND invitation.state IN ('needs_action', 'tentative')
+                 AND meeting.state NOT IN ('postponed', 'draft')
+                 AND meeting.held_on + (meeting.days - 1)::int < $1 RETURNING meeting.id""",
+            at.astimezone(clock.CHINA).date(),
+        )
+        counts = Counter(row["id"] for row in rows)
+        await record_all(
+            [
+                Entry(f"meeting:{n}", "expire_invitations", SYSTEM, at, {"invitations": count})
+                for n, count in counts.items()
+            ]
+        )

@@ -13,9 +13,9 @@ from typing import Any, ParamSpec, TypeVar, cast
 import msgspec
 from asyncpg import Record
 
-from market.accounts.rules import BUYER, MANAGER, Actor
+from market.accounts.rules import BUYER, MANAGER, SYSTEM, Actor
 from market.accounts.standing import permit
-from market.audit.operations import record
+from market.audit.operations import MOST_AT_ONCE, record
 from market.clock import CHINA
 from market.db.replay import once
 from market.db.session import DB, execute, fetch, transaction
@@ -298,13 +298,15 @@ async def expire_approvals(*, at: datetime) -> int:
         rows = await fetch(
             """UPDATE approval SET state = $1, decided_at = $2 WHERE id IN (
                  SELECT id FROM approval WHERE state = ANY($3) AND expires_at <= $2
-                 ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED)
+                 ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED)
                RETURNING *""",
             "expired",
             at,
             sorted(rules.APPROVAL.sources("expire")),
+            MOST_AT_ONCE,
         )
         for row in rows:
+            await _record(row["id"], row["subject"], "expire", SYSTEM, at, {})
             about = _stored(row).about
             message = msg("逾期未批，没有办成：{about}。", about=about)
             await _tell_own(row, "approval_expired", message, f"/approvals/{row['id']}", at)

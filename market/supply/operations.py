@@ -1,12 +1,12 @@
 """Putting goods up for sale."""
 
-from datetime import date, datetime
+from datetime import datetime
 
 import msgspec
 
-from market.accounts.rules import LIST, Actor
+from market.accounts.rules import LIST, SYSTEM, Actor
 from market.accounts.standing import permit
-from market.audit.operations import record
+from market.audit.operations import MOST_AT_ONCE, Entry, record, record_all
 from market.clock import CHINA
 from market.db.jobs import enqueue
 from market.db.replay import once
@@ -353,17 +353,22 @@ async def add_picture(*, listing_id: int, picture: NewPicture, owner_id: int) ->
         raise NotFound(msg("没有找到这批货源。"))
 
 
-async def expire_listings(*, today: date) -> int:
-    """Take off sale what is no longer available; return how many listings.
+async def expire_listings(*, at: datetime) -> int:
+    """Take off sale what is no longer available; return how many listings, at most ``MOST_AT_ONCE``.
 
     A round that late bids have moved past midnight is ended first.
     """
-    rows = await fetch(
-        """UPDATE listing SET state = $1 WHERE state = ANY($2::text[]) AND available_to < $3
-             AND NOT (way = ANY($4::text[]) AND opened_at IS NULL) RETURNING id""",
-        rules.EXPIRED,
-        sorted(rules.LISTING.sources("expire")),
-        today,
-        sorted(rules.ROUNDS),
-    )
+    async with transaction():
+        rows = await fetch(
+            """WITH due AS (SELECT id FROM listing WHERE state = ANY($2::text[]) AND available_to < $3
+                              AND NOT (way = ANY($4::text[]) AND opened_at IS NULL)
+                            ORDER BY id LIMIT $5 FOR UPDATE SKIP LOCKED)
+               UPDATE listing SET state = $1 FROM due WHERE listing.id = due.id RETURNING listing.id""",
+            rules.EXPIRED,
+            sorted(rules.LISTING.sources("expire")),
+            at.astimezone(CHINA).date(),
+            sorted(rules.ROUNDS),
+            MOST_AT_ONCE,
+        )
+        await record_all([Entry(f"listing:{row['id']}", "expire", SYSTEM, at, {}) for row in rows])
     return len(rows)

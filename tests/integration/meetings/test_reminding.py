@@ -141,16 +141,18 @@ async def test_reminder_of_a_day_that_is_past_is_dropped(day: Gathering) -> None
 
 
 async def test_invitations_without_an_answer_end_after_the_last_day(day: Gathering) -> None:
-    held = clock.today() + timedelta(days=10)
+    held = clock.now() + timedelta(days=10)
     await execute("UPDATE meeting SET days = 2")
     await execute("UPDATE invitation SET state = 'accepted' WHERE id = $1", day.buyer.id)
-    await expire_invitations(today=held + timedelta(days=1))
+    await expire_invitations(at=held + timedelta(days=1))
     assert await day.seller.state() == "needs_action"
-    await expire_invitations(today=held + timedelta(days=2))
+    await expire_invitations(at=held + timedelta(days=2))
     assert (await day.seller.state(), await day.buyer.state()) == ("expired", "accepted")
+    said = await fetch_value("SELECT details FROM audit_record WHERE action = 'expire_invitations'")
+    assert said == '{"invitations": 1}'
 
 
 async def test_unanswered_invitation_waits_for_the_new_day_of_a_postponed_meeting(day: Gathering) -> None:
     await execute("UPDATE meeting SET state = 'postponed'")
-    await expire_invitations(today=clock.today() + timedelta(days=99))
+    await expire_invitations(at=clock.now() + timedelta(days=99))
     assert await day.seller.state() == "needs_action"

@@ -278,6 +278,8 @@ async def test_only_a_manager_with_enough_and_not_oneself_approves(
         await approving.approve(approval_id=approval, **by(buyer, buyer.actor))  # type: ignore[arg-type]
     # nobody is bound by silence: it lapses, and what is gone meanwhile is gone
     assert await approving.expire_approvals(at=STORY + timedelta(days=8)) == 1
+    newest = "SELECT action FROM audit_record WHERE subject = $1 ORDER BY position DESC LIMIT 1"
+    assert await fetch_value(newest, f"approval:{approval}") == "expire"
     with pytest.raises(WrongState):
         await approving.approve(approval_id=approval, **by(buyer, manager))  # type: ignore[arg-type]
 

@@ -137,8 +137,8 @@ class Trading(Goods, Turns, Contracts, Breaches):
         floor.pass_time(
             "time passes",
             [
-                lambda: expire_listings(today=today),
-                lambda: close_overdue(today=today),
+                lambda: expire_listings(at=at),
+                lambda: close_overdue(at=at),
                 lambda: end_offers(at=at),
                 lambda: expire_joints(at=at),
                 lambda: expire_bids(at=at),
