@@ -7,7 +7,7 @@ import msgspec
 
 from market.accounts import rules
 from market.accounts.keeping import KEPT, organisation_kept_by, scope
-from market.accounts.lifecycle import ACCEPTED, ACCOUNT_INVITATION, OPEN
+from market.accounts.lifecycle import ACCEPTED, ACCOUNT_INVITATION, OPEN, REVOKED
 from market.accounts.limits import count_try, network
 from market.accounts.operations import NewPerson, register_person
 from market.accounts.passwords import check_new_password, hash_password, verify_password
@@ -99,6 +99,7 @@ async def invite(*, viewer: Viewer, organisation_id: int, invitation: NewInvitat
         raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
     token = secrets.token_urlsafe(24)
     async with transaction():
+        await _stays(viewer)
         rows = await fetch(
             """INSERT INTO account_invitation
                  (organisation, role, name, phone, token_hash, state, invited_by, inviter, created_at,
@@ -124,7 +125,7 @@ async def invite(*, viewer: Viewer, organisation_id: int, invitation: NewInvitat
 
 
 async def renew_invitation(*, viewer: Viewer, invitation_id: int, at: datetime) -> Given:
-    """Give out a new link; whatever was given out before opens nothing any more.
+    """Give out a new link, the viewer's own; whatever was given out before opens nothing any more.
 
     Raises:
         NotFound: there is none, or it is not the viewer's.
@@ -132,13 +133,17 @@ async def renew_invitation(*, viewer: Viewer, invitation_id: int, at: datetime) 
     """
     token = secrets.token_urlsafe(24)
     async with transaction():
+        await _stays(viewer)
         await _move(invitation_id, "renew", viewer)
         await execute(
-            """UPDATE account_invitation SET token_hash = $2, sent_at = $3, expires_at = $4 WHERE id = $1""",
+            """UPDATE account_invitation SET token_hash = $2, sent_at = $3, expires_at = $4, invited_by = $5,
+                 inviter = $6 WHERE id = $1""",
             invitation_id,
             rules.token_hash(token),
             at,
             at + timedelta(days=INVITATION_DAYS),
+            viewer.person_id,
+            viewer.organisation_id,
         )
         await _noted(invitation_id, "renew", viewer, at)
     return Given(invitation_id, token)
@@ -160,6 +165,36 @@ async def revoke_invitation(*, viewer: Viewer, invitation_id: int, at: datetime)
             at,
         )
         await _noted(invitation_id, "revoke", viewer, at)
+
+
+async def revoke_given_by(*, person_id: int, actor: Actor, at: datetime, home_id: int | None = None) -> None:
+    """Let no link open anything any more that somebody gave out who looks after ``home_id``, or any place,
+    no longer: whoever gave a link out may have kept it. Call it when the membership has gone.
+    """
+    async with transaction():
+        for row in await fetch(
+            """UPDATE account_invitation SET state = $3, settled_at = $4
+               WHERE invited_by = $1 AND state = ANY($5) AND ($2::bigint IS NULL OR inviter = $2)
+               RETURNING id""",
+            person_id,
+            home_id,
+            REVOKED,
+            at,
+            sorted(ACCOUNT_INVITATION.sources("revoke")),
+        ):
+            await record(
+                subject=f"account_invitation:{row['id']}", action="revoke", actor=actor, at=at, details={}
+            )
+
+
+async def _stays(viewer: Viewer) -> None:
+    """Hold the viewer's place: who leaves at the same moment leaves no link behind."""
+    if not await fetch(
+        "SELECT id FROM membership WHERE person = $1 AND organisation = $2 ORDER BY id FOR SHARE",
+        viewer.person_id,
+        viewer.organisation_id,
+    ):
+        raise NotFound(msg("没有找到这个单位。"))
 
 
 async def _move(invitation_id: int, move: str, viewer: Viewer) -> str:

@@ -5,13 +5,14 @@ from datetime import datetime
 import msgspec
 from asyncpg import Record
 
+from market.accounts.inviting import revoke_given_by
 from market.accounts.rules import KEEPING_ROLES, MANAGER, Actor, Standing, roles_in
 from market.audit.operations import record
 from market.db.session import execute, fetch, fetch_into, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.organisations import rules
-from market.organisations.delegating import revoke_all
+from market.organisations.delegating import AGENT_ROLES, revoke_all
 from market.units import Fen
 
 
@@ -48,6 +49,8 @@ async def set_role(
 ) -> None:
     """Give a member one role instead of those it has; ``most`` is a purchasing manager's own limit in fen.
 
+    What went with the old role ends with it: acting for others, and invitations that are still open.
+
     Raises:
         NotFound: no such member.
         Invalid: no role that there is in this organisation, or no limit.
@@ -59,7 +62,8 @@ async def set_role(
         row = await _locked(organisation_id)
         _check_role(row, role)
         await _check_member(organisation_id, person_id)
-        if role not in KEEPING_ROLES:
+        is_keeper = role in KEEPING_ROLES
+        if not is_keeper:
             await _check_not_last(organisation_id, person_id)
         await execute(
             "DELETE FROM membership WHERE organisation = $1 AND person = $2", organisation_id, person_id
@@ -71,11 +75,16 @@ async def set_role(
             role,
             most if role == MANAGER else None,
         )
+        if role not in AGENT_ROLES:
+            await revoke_all(agent_id=person_id, home_id=organisation_id, actor=actor, at=at)
+        if not is_keeper:
+            await revoke_given_by(person_id=person_id, home_id=organisation_id, actor=actor, at=at)
         await _record(organisation_id, "set_role", actor, at, person=person_id, role=role, most=most)
 
 
 async def end_membership(*, person_id: int, organisation_id: int, actor: Actor, at: datetime) -> None:
-    """Let somebody leave: sessions and tokens for this organisation end, and what others let the person do.
+    """Let somebody leave: sessions and tokens for this organisation end, what others let the person do, and
+    the person's invitations that are still open.
 
     Raises:
         NotFound: no such member.
@@ -89,6 +98,7 @@ async def end_membership(*, person_id: int, organisation_id: int, actor: Actor, 
             "DELETE FROM membership WHERE organisation = $1 AND person = $2", organisation_id, person_id
         )
         await revoke_all(agent_id=person_id, home_id=organisation_id, actor=actor, at=at)
+        await revoke_given_by(person_id=person_id, home_id=organisation_id, actor=actor, at=at)
         await execute(
             "DELETE FROM session WHERE person = $1 AND organisation = $2", person_id, organisation_id
         )

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 
 import msgspec
 
+from market.accounts.inviting import revoke_given_by
 from market.accounts.leaving import close_person
 from market.accounts.rules import Actor
 from market.audit.operations import record
@@ -81,6 +82,7 @@ async def close_account(*, person_id: int, sure: bool, actor: Actor, at: datetim
             )
         await revoke_all(agent_id=person_id, actor=actor, at=at)
         name, phone = await close_person(person_id=person_id, name=rules.GONE, name_en=rules.GONE_EN, at=at)
+        await revoke_given_by(person_id=person_id, actor=actor, at=at)
         await forget_name(name=name, instead=rules.GONE)
         if leaving.kept_until:
             await execute(

@@ -1,6 +1,7 @@
 """Signing in, its limits, and sessions."""
 
 import asyncio
+import re
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from fixtures.factories import PASSWORD, STORY, Factory, Member
+from market.accounts import limits
 from market.accounts.limits import WINDOW, TooManyTries, count_try, forget_tries, network
 from market.accounts.passwords import check_new_password, hash_password
 from market.accounts.queries import viewers_for
@@ -24,6 +26,7 @@ from market.accounts.sessions import forget_sessions, mark_seen, sessions_of, si
 from market.accounts.signing_in import change_password, sign_in
 from market.db.session import Engine, execute, fetch_value
 from market.errors import Invalid, MarketError, NotFound
+from tests.integration.races import connections
 
 
 async def viewer_of(token: str, *, days: float = 0) -> Viewer | None:
@@ -150,6 +153,35 @@ async def test_no_stretch_of_time_lets_more_through_than_the_limit(db: Engine) -
     assert await fetch_value("SELECT count(*) FROM tries") == 0
 
 
+@pytest.mark.parametrize("in_one", [True, False], ids=["in-one", "apart"])
+async def test_tries_at_once_pass_the_limit_where_looking_and_counting_are_two_statements(
+    db: Engine, monkeypatch: pytest.MonkeyPatch, *, in_one: bool
+) -> None:
+    crowd, most, counting = 12, 4, limits.fetch
+    every = asyncio.Barrier(crowd)
+
+    async def apart(sql: str, *values: Any) -> Any:
+        """What the one statement does, its check before it."""
+        bare, checks = re.subn(r"WHERE \(SELECT count.*", "WHERE $3::timestamptz < $2 AND $4::int > 0", sql)
+        assert checks == 1
+        known = "SELECT count(*) FROM tries, unnest(times) AS each WHERE subject = $1 AND each > $2"
+        many = await fetch_value(known, values[0], values[2])
+        await every.wait()
+        return await counting(bare, *values) if many < values[3] else []
+
+    if not in_one:
+        monkeypatch.setattr(limits, "fetch", apart)
+    async with connections(db, crowd):
+        ends = await asyncio.gather(
+            *(count_try(subject="x", most=most, at=STORY) for _ in range(crowd)), return_exceptions=True
+        )
+    refused = [end for end in ends if end is not None]
+    assert all(isinstance(end, TooManyTries) for end in refused)
+    let = crowd - len(refused)
+    assert let == await fetch_value("SELECT cardinality(times) FROM tries")
+    assert (let == most) is in_one
+
+
 async def test_who_guesses_is_stopped_and_does_not_shut_the_owner_out(factory: Factory) -> None:
     member = await factory.member(role="buyer", password=PASSWORD)
 
@@ -191,6 +223,7 @@ _WORKER = """
 import asyncio, sys
 from datetime import datetime
 from market import clock
+from market.accounts import limits
 from market.accounts.limits import TooManyTries
 from market.accounts.signing_in import sign_in
 from market.db.session import started_pool

@@ -1,15 +1,23 @@
 """People are invited by link or QR code, and join on their phone."""
 
 import re
+from contextlib import suppress
 from datetime import timedelta
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from fixtures.factories import PASSWORD, Factory, Member
 from market import clock
+from market.accounts import inviting
+from market.accounts.inviting import NewInvitation
+from market.accounts.rules import OFFICIAL, TOWN, Viewer
 from market.audit.queries import history
-from market.db.session import execute, fetch, fetch_value
+from market.db.session import Engine, execute, fetch, fetch_value
+from market.errors import NotFound
+from market.organisations import members
+from tests.integration.races import at_once, connections, take_locks_away
 from tests.integration.web.conftest import Browser, NewBrowser, SignedInAs, faults
 
 PHONE = "13812345678"
@@ -96,6 +104,62 @@ async def test_open_invitation_is_renewed_and_revoked_and_grows_old(
     assert (await own.post("/people/invitations/1/renew")).status_code == 409
     assert await fetch_value("SELECT count(*) FROM account_invitation") == 1
     assert await fetch_value("SELECT count(*) FROM membership WHERE role = 'seller'") == 0
+
+
+@pytest.mark.parametrize("step", ["role", "end"])
+async def test_links_given_out_by_who_looks_after_it_no_longer_open_nothing(
+    factory: Factory, official: Member, village: Member, browser_of: SignedInAs, guest: Browser, step: str
+) -> None:
+    colleague = await factory.member(role="secretary")
+    await execute(
+        "UPDATE membership SET organisation = $2 WHERE person = $1",
+        colleague.person_id,
+        village.organisation_id,
+    )
+    town, own = await browser_of(official), await browser_of(village)
+    first = await invite(own, village)
+    second = await invite(own, village, phone="13812345679")
+    third = path_in(await town.post("/people/invitations/2/renew"))  # it is the town's now
+    other = await invite(town, village, phone="13812345670")
+    page = f"/people/organisations/{village.organisation_id}/members/{village.person_id}/{step}"
+    given = {"role": "seller"} if step == "role" else {}
+    assert (await town.post(page, {**given, "key": str(uuid4())})).status_code == 303
+    opened = [(await guest.get(path)).status_code for path in (first, second, third, other)]
+    assert opened == [404, 404, 200, 200]
+    recorded = (await history(subjects=["account_invitation:1"]))[-1]
+    assert (recorded.action, recorded.organisation_id) == ("revoke", official.organisation_id)
+
+
+@pytest.mark.parametrize("locked", [True, False], ids=["locked", "unlocked"])
+async def test_who_leaves_while_inviting_leaves_no_link_behind(
+    factory: Factory, db: Engine, monkeypatch: pytest.MonkeyPatch, *, locked: bool
+) -> None:
+    official, colleague = [await factory.member(role="official") for _ in range(2)]
+    town = official.organisation_id
+    await execute("UPDATE membership SET organisation = $2 WHERE person = $1", colleague.person_id, town)
+    viewer = Viewer(0, official.person_id, "", town, "", "", TOWN, frozenset({OFFICIAL}), "zh")
+    invitation = NewInvitation(role=OFFICIAL, name="周干事", phone=PHONE)
+    passed = [] if locked else take_locks_away(monkeypatch, inviting, runners=2)
+
+    async def invited() -> None:
+        with suppress(NotFound):
+            await inviting.invite(viewer=viewer, organisation_id=town, invitation=invitation, at=clock.now())
+
+    async with connections(db, 2):
+        await at_once(
+            (
+                invited(),
+                members.end_membership(
+                    person_id=official.person_id,
+                    organisation_id=town,
+                    actor=official.actor,
+                    at=clock.now(),
+                ),
+            )
+        )
+    assert bool(passed) is not locked
+    left = await fetch_value("SELECT count(*) FROM account_invitation WHERE state = 'open'")
+    assert (left == 0) is locked
 
 
 async def test_account_that_is_there_is_never_taken_over_by_a_link(
