@@ -6,11 +6,11 @@ from litestar import Response, get
 from litestar.types import ControllerRouterHandler
 
 from market.accounts.rules import Viewer
-from market.errors import Invalid
 from market.followup.queries import choices_of, entries_of, groups_of
 from market.followup.rules import GROUPS, KINDS, MEANINGS, SOURCES, Entry, Filters, Sum, total_of
 from market.i18n import Message
-from market.paging import filters_from_query, filters_to_query
+from market.paging import filters_to_query
+from market.web.browse import read_filters
 from market.web.guards import SignedIn, WebRequest, require
 from market.web.trade import show
 
@@ -21,13 +21,7 @@ ROWS = 50
 
 def filters_of(request: WebRequest) -> Filters:
     """Return what the address asks for; what it asks for wrongly is left out."""
-    pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
-    while True:
-        try:
-            return filters_from_query(Filters, pairs)
-        except Invalid as error:
-            wrong = set(error.fields)
-            pairs = [pair for pair in pairs if pair[0] not in wrong and pair[0] in Filters.__struct_fields__]
+    return read_filters(Filters, list(request.query_params.multi_items()))[0]
 
 
 def source_of(entry: Entry) -> Message:

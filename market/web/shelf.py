@@ -2,7 +2,7 @@
 
 import zlib
 from collections import defaultdict
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from litestar import Response, get, post
@@ -25,10 +25,11 @@ from market.followup.shelf_queries import (
 from market.followup.shelf_rules import GONE, LONGEST_LABEL, LONGEST_NOTE, SEEN, SIGHTINGS
 from market.followup.shelving import NewSighting, NewSpell, put_on_shelf, see
 from market.i18n import Message, msg
-from market.paging import filters_from_query, filters_to_query
+from market.paging import filters_to_query
 from market.units import FenPerKg
 from market.web import fields, pages
 from market.web.addresses import row_number
+from market.web.browse import read_filters
 from market.web.followup import FOLLOWERS
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest, require
@@ -48,7 +49,7 @@ GROUPS: dict[str, tuple[Message, str, str]] = {
 class Filters(msgspec.Struct, frozen=True):
     """What of the shelves is looked at; ``gone``: those that it left, too."""
 
-    by: str = "chain"
+    by: Literal["chain", "seller", "produce", "town"] = "chain"
     chain: int | None = None
     seller: int | None = None
     produce: str | None = None
@@ -67,16 +68,7 @@ class Filters(msgspec.Struct, frozen=True):
 
 def filters_of(request: WebRequest) -> Filters:
     """Return what the address asks for; nonsense is left out."""
-    pairs = [
-        (name, value)
-        for name, value in request.query_params.multi_items()
-        if name in Filters.__struct_fields__ and (name != "by" or value in GROUPS)
-    ]
-    while True:
-        try:
-            return filters_from_query(Filters, pairs)
-        except Invalid as error:
-            pairs = [pair for pair in pairs if pair[0] not in error.fields]
+    return read_filters(Filters, list(request.query_params.multi_items()))[0]
 
 
 def may_write(row: ShelfRow, viewer: Viewer) -> bool:

@@ -53,6 +53,8 @@ async def test_nonsense_in_the_address_is_left_out_and_a_stranger_sees_an_empty_
     for odd in ("by=x", "kind=%00", "seller=x", "month=2026", "first=never", "page=0", "x=1", "meeting=9e9"):
         answer = await browser.get(f"/ledger/rows?{odd}")
         assert (answer.status_code, answer.text.count('<th scope="row">')) == (200, whole)
+    kept = (await browser.get("/ledger/rows?kind=delivery&by=x")).text
+    assert kept.count('<th scope="row">') == 1
     stranger = await browser_of(await factory.member(role="buyer", password=PASSWORD))
     assert "还没有可跟进的" in (await stranger.get("/ledger")).text
     assert (await stranger.get("/ledger/rows")).text.count('<th scope="row">') == 0
