@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from market.i18n import msg
+from market.i18n import Message, msg
 from market.transitions import Lifecycle, Move
 
 PENDING, PARTLY_SIGNED, ACTIVE = "pending", "partly_signed", "active"
@@ -26,6 +26,15 @@ CONTRACT = Lifecycle(
         CANCELLED: msg("已取消"),
     },
 )
+#: What a contract came from.
+SOURCES: dict[str, Message] = {
+    "bid": msg("出价成交"),
+    "offer": msg("报价成交"),
+    "joint": msg("拼货成交"),
+    "call_off": msg("框架要货"),
+    "match": msg("撮合成交"),
+    "appointment": msg("对接会成交"),
+}
 #: A contract that holds goods: its quantity is reserved and counts as sold.
 HOLDING = frozenset({PENDING, PARTLY_SIGNED, ACTIVE, COMPLETED})
 SIGNED = frozenset({ACTIVE, COMPLETED})

@@ -9,8 +9,7 @@ from market.cases import rules as cases
 from market.cases.queries import CaseRow
 from market.clock import CHINA
 from market.deals.queries import DealRow
-from market.deals.rules import CANCELLED, CONTRACT
-from market.exchange.ledger import SOURCES
+from market.deals.rules import CANCELLED, CONTRACT, SOURCES
 from market.exchange.table_book import Column, named, workbook
 from market.followup import rules as followup
 from market.followup.rules import Entry

@@ -5,19 +5,11 @@ from decimal import Decimal
 
 from market.clock import CHINA
 from market.deals.queries import DealRow
-from market.deals.rules import CANCELLED, CONTRACT
+from market.deals.rules import CANCELLED, CONTRACT, SOURCES
 from market.exchange.sheets import people_csv
 from market.i18n import Language, Message, msg, translate
 from market.units import Fen, Gram, kg, yuan
 
-SOURCES: dict[str, Message] = {
-    "bid": msg("出价成交"),
-    "offer": msg("报价成交"),
-    "joint": msg("拼货成交"),
-    "call_off": msg("框架要货"),
-    "match": msg("撮合成交"),
-    "appointment": msg("对接会成交"),
-}
 HEADS: tuple[Message, ...] = (
     msg("合同编号"),
     msg("日期"),

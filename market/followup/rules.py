@@ -133,14 +133,6 @@ class Group(msgspec.Struct, frozen=True):
         return self.sums.get(kind, Sum())
 
 
-def sums_of(rows: Iterable[Entry]) -> dict[str, Sum]:
-    """Return the sum of each kind."""
-    found: dict[str, Sum] = {}
-    for row in rows:
-        found[row.kind] = found.get(row.kind, Sum()) + Sum(1, row.grams, row.fen)
-    return found
-
-
 def total_of(groups: Iterable[Group]) -> dict[str, Sum]:
     """Return what the groups come to together."""
     found: dict[str, Sum] = {}

@@ -22,6 +22,7 @@ from market.deals.rules import (
     PARTLY_SIGNED,
     PAYMENT,
     PENDING,
+    SOURCES,
     TAKEN,
 )
 from market.deals.terms import is_proposed, terms_in_force
@@ -66,14 +67,6 @@ _TONES = {
     "cancel": "bad",
     "terminate": "bad",
     "delivery_reject": "bad",
-}
-SOURCES: dict[str, Message] = {
-    "bid": msg("出价成交"),
-    "offer": msg("报价成交"),
-    "joint": msg("拼货成交"),
-    "call_off": msg("框架要货"),
-    "match": msg("撮合成交"),
-    "appointment": msg("对接会成交"),
 }
 #: The buttons of a delivery that need nothing but a press: label and kind of button.
 DELIVERY_MOVES: dict[str, tuple[Message, str]] = {

@@ -10,8 +10,8 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.deals.queries import DealRow, deals_of
-from market.deals.rules import ACTIVE, BOUND, CONTRACT, PARTLY_SIGNED, PENDING
-from market.exchange.ledger import SOURCES, ledger_csv
+from market.deals.rules import ACTIVE, BOUND, CONTRACT, PARTLY_SIGNED, PENDING, SOURCES
+from market.exchange.ledger import ledger_csv
 from market.web.deal_sheet import total_of
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
