@@ -2,12 +2,14 @@
 
 from datetime import datetime, timedelta
 
+import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import SYSTEM, Actor
+from market.accounts.standing import suspended_among
 from market.audit.operations import Entry, record, record_all
 from market.bids import open_rules, rules
-from market.bids.open_bidding import standing_bids
+from market.bids.open_rules import Standing
 from market.db.session import execute, fetch, transaction
 from market.deals.making import DealWish, NewDeal, make_deals
 from market.errors import MarketError
@@ -21,7 +23,8 @@ async def close_open_round(*, listing_id: int, at: datetime) -> bool:
     """End the open bidding on a listing whose closing has come; return whether there was such a round.
 
     With fewer than three bidders, or nobody at the reserve price, the bids go on as negotiation. Where the
-    goods have gone off sale meanwhile, the bids are void. However many ask at once, it ends once.
+    goods have gone off sale meanwhile, the bids are void. Who is suspended by now buys and sells nothing.
+    However many ask at once, it ends once.
     """
     async with transaction():
         # its lot before the listing, as whoever makes a deal takes them
@@ -53,19 +56,21 @@ async def close_open_round(*, listing_id: int, at: datetime) -> bool:
             message = msg("“{title}”在竞价截止前停售了，您的出价作废。", title=listing["title"])
             await _tell(bids, "open_bid_void", message, listing=listing, at=at)
             return True
-        shares = open_rules.share_out(
-            await standing_bids(listing),
+        barred = await suspended_among([listing["owner"], *(bid["buyer"] for bid in bids)])
+        shares = dict.fromkeys((bid["id"] for bid in bids), Gram(0)) | open_rules.share_out(
+            [msgspec.convert(dict(bid), Standing) for bid in bids if bid["buyer"] not in barred],
             available=Gram(listing["remaining"]),
             reserve=None if listing["reserve"] is None else FenPerKg(listing["reserve"]),
         )
-        won = [bid for bid in bids if shares[bid["id"]]]
-        able = [bid for bid in bids if max(bid["least"], 1) <= listing["remaining"]]
-        is_contest = len(able) >= rules.LEAST_BIDDERS
-        # a suspended listing sells nothing by itself
-        if is_contest and won and listing["state"] == PUBLISHED:
+        able = [
+            bid for bid in bids if max(bid["least"], 1) <= listing["remaining"] and bid["buyer"] not in barred
+        ]
+        # what is suspended sells nothing by itself
+        is_paused = listing["state"] != PUBLISHED or listing["owner"] in barred
+        if len(able) >= rules.LEAST_BIDDERS and any(shares.values()) and not is_paused:
             await _award(listing, bids, shares, at=at)
         else:
-            await _negotiate(listing, bids, is_contest=is_contest, at=at)
+            await _negotiate(listing, bids, able=len(able), is_paused=is_paused, at=at)
     return True
 
 
@@ -181,8 +186,10 @@ async def _deals(
     return deals
 
 
-async def _negotiate(listing: Record, bids: list[Record], *, is_contest: bool, at: datetime) -> None:
-    """Let the bids go on as bids that the seller answers."""
+async def _negotiate(
+    listing: Record, bids: list[Record], *, able: int, is_paused: bool, at: datetime
+) -> None:
+    """Let the bids go on as bids that the seller answers; ``able`` of them could have had the goods."""
     await execute("UPDATE listing SET way = $2 WHERE id = $1", listing["id"], NEGOTIABLE)
     numbers = await _write_bids(bids, [Gram(bid["quantity"]) for bid in bids], at=at)
     await _end(bids, "negotiate", numbers)
@@ -195,12 +202,10 @@ async def _negotiate(listing: Record, bids: list[Record], *, is_contest: bool, a
     )
     title = listing["title"]
     until = at + timedelta(days=rules.ANSWER_DAYS) if bids else None
-    if not is_contest:
-        seller_told = msg(
-            "“{title}”竞价结束：只有 {n} 家出价，不足三家，转为议价。", title=title, n=len(bids)
-        )
+    if able < rules.LEAST_BIDDERS:
+        seller_told = msg("“{title}”竞价结束：只有 {n} 家出价，不足三家，转为议价。", title=title, n=able)
         buyer_told = msg("“{title}”竞价结束，出价不足三家，转为议价：您的出价等卖方答复。", title=title)
-    elif listing["state"] != PUBLISHED:
+    elif is_paused:
         seller_told = msg("“{title}”竞价结束时已暂停销售，出价转为议价，请答复。", title=title)
         buyer_told = msg("“{title}”竞价结束时已暂停销售，转为议价：您的出价等卖方答复。", title=title)
     else:

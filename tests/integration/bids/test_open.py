@@ -163,6 +163,20 @@ async def test_too_few_bidders_or_none_at_the_reserve_go_on_as_negotiation(
     assert await fetch_value("SELECT price FROM deal WHERE id = $1", deal) == 740
 
 
+async def test_who_is_suspended_at_the_closing_neither_buys_nor_sells(factory: Factory) -> None:
+    """Nor keeps the round from ending, with the goods held in it."""
+    suspend = "UPDATE organisation SET standing = 'suspended' WHERE id = $1"
+    bids = [(300, 730), (300, 735), (300, 740), (600, 760)]
+    _, buyers, listing_id = await round_of(factory, bids)
+    await execute(suspend, buyers[3].organisation_id)
+    await close_open_round(listing_id=listing_id, at=CLOSES)
+    assert await states() == [(730, "won"), (735, "won"), (740, "won"), (760, "lost")]
+    seller, _, again = await round_of(factory, bids)
+    await execute(suspend, seller.organisation_id)
+    await close_open_round(listing_id=again, at=CLOSES)
+    assert {state for _, state in (await states())[4:]} == {"negotiated"}
+
+
 async def test_bids_are_seen_but_names_are_the_sellers_and_the_reserve_is_nobodys(factory: Factory) -> None:
     seller, buyers, listing_id = await round_of(factory, [(600, 720), (600, 740)], reserve=FenPerKg(730))
     await bid(buyers[0], wish(listing_id, kg=600, price=750))
