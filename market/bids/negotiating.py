@@ -17,6 +17,7 @@ from market.bids.operations import (
     by_author,
     check_demand_terms,
     check_terms,
+    demand_held,
     taken_up,
 )
 from market.catalogue.queries import check_reason
@@ -277,5 +278,10 @@ async def _check(counter: Counter, parent: Record) -> NewBid:
     )
     await check_terms(turn, listing=listing, buyer_id=parent["buyer"])
     if parent["answers"] == rules.DEMAND:
-        await check_demand_terms(turn)
+        check_demand_terms(
+            await demand_held(turn.demand_id),
+            quantity=turn.quantity,
+            deliver_from=turn.deliver_from,
+            deliver_to=turn.deliver_to,
+        )
     return turn

@@ -9,13 +9,13 @@ from market.accounts.rules import ANSWER, Actor
 from market.accounts.standing import permit
 from market.audit.operations import record
 from market.bids import rules
-from market.bids.operations import NewBid, Placed, check_demand_terms, check_terms
+from market.bids.operations import NewBid, Placed, check_demand_terms, check_terms, demand_held
 from market.db.replay import once
 from market.db.session import fetch, fetch_value
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
-from market.supply.rules import ROUNDS
+from market.supply.rules import in_round
 from market.units import FenPerKg, Gram, kg, yuan_per_kg
 
 
@@ -52,7 +52,7 @@ async def place_offer(
     async def deed() -> Placed:
         await permit(actor=actor, organisation_id=seller_id, side="seller", deed=ANSWER)
         listing = await goods_held(listing_id=offer.listing_id, seller_id=seller_id)
-        demand = await _demand(offer.demand_id)
+        demand = await demand_held(offer.demand_id)
         if demand["buyer"] == seller_id:
             raise Conflict(msg("不能给自己单位的需求报价。"))
         if demand["produce"] != listing["produce"]:
@@ -68,7 +68,12 @@ async def place_offer(
         )
         rules.check_least(least=offer.least, quantity=offer.quantity)
         # before the listing's own terms: what the buyer needs at most says more than what is in store
-        await check_demand_terms(turn)
+        check_demand_terms(
+            demand,
+            quantity=offer.quantity,
+            deliver_from=offer.deliver_from,
+            deliver_to=offer.deliver_to,
+        )
         await check_terms(turn, listing=listing, buyer_id=demand["buyer"])
         if await fetch_value(
             """SELECT EXISTS (SELECT FROM bid WHERE demand = $1 AND listing = $2 AND answers = $3
@@ -153,15 +158,6 @@ async def goods_held(*, listing_id: int, seller_id: int) -> Record:
     )
     if not rows:
         raise NotFound(msg("没有找到这批在售的货，请先发布货源。"))
-    if rows[0]["way"] in ROUNDS and rows[0]["opened_at"] is None:
+    if in_round(way=rows[0]["way"], opened=rows[0]["opened_at"] is not None):
         raise Conflict(msg("这批货正在密封报价或公开竞价，这一轮结束前不能另外报给别人。"))
-    return rows[0]
-
-
-async def _demand(demand_id: int) -> Record:
-    rows = await fetch(
-        "SELECT buyer, produce, title FROM demand WHERE id = $1 AND state = 'published'", demand_id
-    )
-    if not rows:
-        raise NotFound(msg("这条需求现在不在求购。"))
     return rows[0]

@@ -199,30 +199,35 @@ async def _check_demand(*, demand_id: int, listing_id: int, quantity: Gram, buye
         raise Invalid(problem, {"quantity": problem})
 
 
-async def check_demand_terms(turn: NewBid) -> None:
-    """Hold an offer on a demand, or a counter to one, against what the demand wants just now.
+async def demand_held(demand_id: int | None) -> Record:
+    """Return an open demand, held as it is until the turn is written: who changes it takes the turns first.
 
-    The demand is held as it is until the turn is written: whoever changes it takes the turns first.
-
-    Raises:
-        NotFound: the demand is not open.
-        Invalid: with the field that is wrong.
+    Raises: NotFound.
     """
     rows = await fetch(
-        """SELECT open, min_order, deliver_from, deliver_to FROM demand
+        """SELECT buyer, produce, title, open, min_order, deliver_from, deliver_to FROM demand
            WHERE id = $1 AND state = 'published' FOR SHARE""",
-        turn.demand_id,
+        demand_id,
     )
     if not rows:
         raise NotFound(msg("这条需求现在不在求购。"))
+    return rows[0]
+
+
+def check_demand_terms(demand: Record, *, quantity: Gram, deliver_from: date, deliver_to: date) -> None:
+    """Hold an offer on a demand, or a counter to one, against what the held demand wants just now.
+
+    Raises:
+        Invalid: with the field that is wrong.
+    """
     rules.check_wanted(
-        quantity=turn.quantity,
-        open_=Gram(rows[0]["open"]),
-        min_order=Gram(rows[0]["min_order"]),
-        start=turn.deliver_from,
-        end=turn.deliver_to,
-        first=rows[0]["deliver_from"],
-        last=rows[0]["deliver_to"],
+        quantity=quantity,
+        open_=Gram(demand["open"]),
+        min_order=Gram(demand["min_order"]),
+        start=deliver_from,
+        end=deliver_to,
+        first=demand["deliver_from"],
+        last=demand["deliver_to"],
     )
 
 

@@ -172,9 +172,10 @@ async def _draw(
     demand = await demand_page(joint.demand, viewer.organisation_id)
     rows = [_seen(each, found, demand, viewer, language) for each in found.shares]
     is_late = joint.expires_at <= clock.now()
-    by = "lead" if joint.role == "lead" else joint.role
     can = [
-        move for move in rules.JOINT.available(state=joint.state, by=by) if not is_late or move not in ANSWERS
+        move
+        for move in rules.JOINT.available(state=joint.state, by=joint.role)
+        if not is_late or move not in ANSWERS
     ]
     goods: list[Goods] = []
     if joint.state in (rules.GATHERING, rules.NEEDS_RECONFIRM):

@@ -8,13 +8,14 @@ from market.accounts.rules import ANSWER, Actor
 from market.accounts.standing import permit
 from market.audit.operations import record
 from market.bids.joint import rules
-from market.bids.joint.operations import demand_held, held
-from market.bids.rules import ANSWER_DAYS, check_least, check_wanted
+from market.bids.joint.operations import held
+from market.bids.operations import check_demand_terms, demand_held
+from market.bids.rules import ANSWER_DAYS, check_least
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.notices.operations import Word, notify, notify_all
-from market.supply.rules import ROUNDS
+from market.supply.rules import in_round
 from market.units import Gram, kg
 
 
@@ -129,14 +130,11 @@ async def submit_joint(*, joint_id: int, lead_id: int, actor: Actor, at: datetim
         total = Gram(sum(share["quantity"] for share in shares if share["state"] in rules.IN))
         demand = await demand_held(joint["demand"])
         try:
-            check_wanted(
+            check_demand_terms(
+                demand,
                 quantity=total,
-                open_=Gram(demand["open"]),
-                min_order=Gram(demand["min_order"]),
-                start=joint["deliver_from"],
-                end=joint["deliver_to"],
-                first=demand["deliver_from"],
-                last=demand["deliver_to"],
+                deliver_from=joint["deliver_from"],
+                deliver_to=joint["deliver_to"],
             )
             check_least(least=joint["least"], quantity=total)
         except Invalid as wrong:
@@ -196,7 +194,7 @@ async def _check_stock(listing_id: int, seller_id: int, *, quantity: Gram) -> No
     )
     if not rows or rows[0]["state"] != "published":
         raise Conflict(msg("这批货现在不在售，不能确认；请先恢复销售，或退出。"))
-    if rows[0]["way"] in ROUNDS and rows[0]["opened_at"] is None:
+    if in_round(way=rows[0]["way"], opened=rows[0]["opened_at"] is not None):
         raise Conflict(msg("这批货正在密封报价或公开竞价，这一轮结束前不能另外报给别人。"))
     if rows[0]["remaining"] < quantity:
         raise Conflict(

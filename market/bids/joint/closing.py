@@ -6,7 +6,6 @@ import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import ANSWER, SYSTEM, Actor
-from market.accounts.standing import permit
 from market.audit.operations import Entry, record, record_all
 from market.bids.joint import rules
 from market.bids.joint.answering import unsettle_joint
@@ -57,7 +56,6 @@ async def accept_joint(
 
     async def deed() -> JointAccepted:
         joint = await _to_buyer(joint_id, buyer_id)
-        await permit(actor=actor, organisation_id=buyer_id, side="buyer", deed=ANSWER)
         state = rules.JOINT.apply("accept", state=joint["state"], by="buyer")
         if joint["expires_at"] <= at:
             raise Conflict(msg("这份拼货报价已过答复期限，请卖方重新提交。"))

@@ -14,6 +14,7 @@ from market.accounts.standing import permit
 from market.audit.operations import record
 from market.bids.joint import rules
 from market.bids.offering import goods_held
+from market.bids.operations import demand_held
 from market.bids.rules import ANSWER_DAYS, check_least, check_price, check_window
 from market.clock import CHINA
 from market.db.replay import once
@@ -292,17 +293,6 @@ async def _put_share(share: NewShare, *, seller_id: int, state: str, actor: Acto
             at,
         )
     )
-
-
-async def demand_held(demand_id: int) -> Record:
-    rows = await fetch(
-        """SELECT buyer, produce, open, min_order, deliver_from, deliver_to FROM demand
-           WHERE id = $1 AND state = 'published' FOR SHARE""",
-        demand_id,
-    )
-    if not rows:
-        raise NotFound(msg("这条需求现在不在求购。"))
-    return rows[0]
 
 
 def _check_goods(goods: Record, demand: Record, *, quantity: Gram, price: FenPerKg) -> None:
