@@ -1,5 +1,8 @@
 """The record in words: what was done to what, with which figures. Pure."""
 
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -282,6 +285,46 @@ DETAILS: dict[str, Message] = {
     "talks": msg("洽谈数"),
     "told": msg("通知几家"),
     "visited": msg("到访几站"),
+    "agent": msg("代办人编号"),
+    "breach": msg("违约案编号"),
+    "call": msg("第几批"),
+    "change": msg("换号申请"),
+    "closes_at": msg("截止"),
+    "coverage": msg("报道"),
+    "county": msg("所属县编号"),
+    "days": msg("天数"),
+    "delegation_id": msg("委托"),
+    "dropped": msg("去掉几站"),
+    "ended": msg("退出几台设备"),
+    "evidence": msg("证据"),
+    "fen_due_no_more": msg("不再应付"),
+    "filing": msg("材料"),
+    "frame": msg("框架合同"),
+    "granted": msg("给予的资格"),
+    "ground": msg("违约情形"),
+    "hash": msg("哈希"),
+    "households": msg("户数"),
+    "incident": msg("变动"),
+    "inputs": msg("输入的指纹"),
+    "left": msg("剩余"),
+    "meeting": msg("对接会"),
+    "min_order": msg("起订量"),
+    "name": msg("名称"),
+    "on": msg("日期"),
+    "outlet": msg("媒体"),
+    "papers": msg("材料的指纹"),
+    "quote": msg("报价"),
+    "remaining": msg("剩余"),
+    "score": msg("分数"),
+    "settlement": msg("结算"),
+    "slots": msg("时段"),
+    "status": msg("结果"),
+    "stop": msg("站"),
+    "title": msg("标题"),
+    "units": msg("几个"),
+    "verdict": msg("评价"),
+    "way": msg("怎么卖"),
+    "withheld": msg("收回的资格"),
 }
 #: Codes that stand as values of many deeds.
 VALUES: dict[str, Message] = {
@@ -307,13 +350,16 @@ VALUES: dict[str, Message] = {
     **LOOK_REASONS,
 }
 #: Which figures are grams, fen per kg and fen.
-GRAMS = frozenset({"grams", "quantity", "accepted", "loss", "min_order"})
+GRAMS = frozenset({"grams", "quantity", "accepted", "loss", "min_order", "left", "remaining"})
 PRICES = frozenset({"fen_per_kg", "price"})
 MONEY = frozenset({"fen", "worth_fen", "fen_due_no_more"})
 
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\d($|T)")
+
+
 class Said(msgspec.Struct, frozen=True):
-    """One figure of a deed. ``unit``: grams, price, money, or nothing."""
+    """One figure of a deed. ``unit``: grams, price, money, day, moment, list, or nothing."""
 
     label: Message | str
     value: Any
@@ -336,31 +382,50 @@ def action_words(action: str) -> Message | None:
 def subject_words(subject: str) -> Message | str:
     """Return ``deal:17`` as people call it."""
     kind, _, number = subject.partition(":")
-    if kind not in SUBJECTS:
+    if kind not in SUBJECTS or not number:
         return subject
     return msg("{kind} {number}", kind=SUBJECTS[kind], number=number)
 
 
-def said(details: dict[str, Any]) -> list[Said]:
-    """Return the figures of a deed with their names, in the record's order."""
+def said(details: dict[str, Any], values: Mapping[str, Mapping[str, Message]] | None = None) -> list[Said]:
+    """Return the figures of a deed with their names, in the record's order.
+
+    ``values`` are the words of the codes that stand under one name: the rooms have them.
+    """
     found = []
     for name, value in details.items():
         if value is None or value == "":
             continue
-        unit = ""
-        if isinstance(value, int) and not isinstance(value, bool):
-            unit = (
-                "grams" if name in GRAMS else "price" if name in PRICES else "money" if name in MONEY else ""
-            )
-        found.append(Said(DETAILS.get(name, name), _flat(value), unit))
+        told = _flat(value, {**VALUES, **(values or {}).get(name, {})})
+        found.append(Said(DETAILS.get(name, name), told, _unit(name, told)))
     return found
 
 
-def _flat(value: Any) -> Any:
+def _unit(name: str, value: Any) -> str:
+    if isinstance(value, int):
+        return "grams" if name in GRAMS else "price" if name in PRICES else "money" if name in MONEY else ""
+    if isinstance(value, datetime):
+        return "moment"
+    return "day" if isinstance(value, date) else "list" if isinstance(value, list) else ""
+
+
+def _flat(value: Any, known: Mapping[str, Message]) -> Any:
     if isinstance(value, bool):
         return msg("是") if value else msg("否")
     if isinstance(value, list):
-        return "、".join(str(each) for each in value)
+        return [_flat(each, known) for each in value]
     if isinstance(value, dict):
         return "；".join(f"{name} {each}" for name, each in value.items())
-    return VALUES.get(value, value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return known.get(value) or _time(value) or subject_words(value)
+
+
+def _time(value: str) -> date | datetime | None:
+    """Return a day or a moment that was written down as the record writes them."""
+    if not _TIME.match(value):
+        return None
+    try:
+        return date.fromisoformat(value) if len(value) == 10 else datetime.fromisoformat(value)
+    except ValueError:
+        return None

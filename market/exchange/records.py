@@ -1,23 +1,47 @@
 """The auditor's records as files: a workbook to read, and JSON lines whose hashes can be computed."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
 from market.audit.auditing import AuditRow
 from market.audit.words import action_words, said, subject_words
+from market.cases.rules import CAUSES
 from market.clock import CHINA
+from market.deals.breach_rules import GROUNDS
 from market.exchange.table_book import Column, named, workbook
 from market.i18n import Language, Message, msg, translate
+from market.meetings.rules import OUTCOMES
+from market.organisations.rules import CHECKS, REFUSALS, SUSPENSIONS
+from market.supply.rules import WAYS
+from market.supply.stock_rules import STORAGE_KINDS
+
+#: What the codes mean that records have under one name.
+VALUES: dict[str, dict[str, Message]] = {
+    "way": WAYS,
+    "kind": STORAGE_KINDS,
+    "cause": CAUSES,
+    "checked": CHECKS,
+    "reason": {**SUSPENSIONS, **REFUSALS, **CAUSES},
+    "ground": {**GROUNDS["seller"], **GROUNDS["buyer"]},
+    "outcome": OUTCOMES,
+    "answer": {"accepted": msg("参加"), "tentative": msg("可能参加"), "declined": msg("不参加")},
+    "status": {"optimal": msg("已是最好"), "feasible": msg("可行")},
+}
 
 
 def _told(row: AuditRow, language: Language) -> str:
     """Return what a record says besides who did what, in one line."""
 
     def word(text: object) -> str:
+        if isinstance(text, list):
+            return ", ".join(map(word, text))
+        if isinstance(text, datetime):
+            text = text.astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S")
         return translate(text, language) if isinstance(text, Message) else str(text)
 
-    return "; ".join(f"{word(each.label)}: {word(each.value)}" for each in said(row.details))
+    return "; ".join(f"{word(each.label)}: {word(each.value)}" for each in said(row.details, VALUES))
 
 
 RECORDS = (

@@ -23,7 +23,7 @@ from market.audit.auditing import (
 from market.audit.checking import check
 from market.audit.rules import fault_words
 from market.errors import Invalid, NotFound
-from market.exchange.records import lines, records_book
+from market.exchange.records import VALUES, lines, records_book
 from market.exchange.table_book import MEDIA_TYPE
 from market.i18n import Message, msg
 from market.paging import filters_from_query, filters_to_query, printable
@@ -86,7 +86,7 @@ def _shown(viewer: Viewer) -> dict[str, Any]:
     return {
         "deed": lambda row: words.action_words(row.action) or row.action,
         "thing": words.subject_words,
-        "said": words.said,
+        "said": lambda details: words.said(details, VALUES),
         "page_of": lambda subject: page_of(subject, viewer),
     }
 
