@@ -18,7 +18,7 @@ from market.bids.operations import demand_held
 from market.bids.rules import ANSWER_DAYS, check_least, check_price, check_window
 from market.clock import CHINA
 from market.db.replay import once
-from market.db.session import execute, fetch, fetch_value
+from market.db.session import fetch, fetch_value
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
@@ -86,19 +86,12 @@ async def open_joint(
             last=demand["deliver_to"],
         )
         check_least(least=joint.least, quantity=Gram(demand["open"]))
-        if await fetch_value(
-            """SELECT EXISTS (SELECT FROM joint_offer
-                 WHERE demand = $1 AND lead = $2 AND state = ANY($3::text[]))""",
-            joint.demand_id,
-            lead_id,
-            sorted(rules.OPEN),
-        ):
-            raise Conflict(msg("您已经为这条需求牵头拼货，请在那里继续。"))
         joint_id = int(await fetch_value("SELECT nextval(pg_get_serial_sequence('joint_offer', 'id'))"))
-        await execute(
+        opened = await fetch(
             """INSERT INTO joint_offer (id, number, demand, lead, price, least, deliver_from, deliver_to,
                                         note, state, created_by, created_at, expires_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)""",
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+               ON CONFLICT DO NOTHING RETURNING id""",
             joint_id,
             rules.joint_number(on=at.astimezone(CHINA).date(), serial=joint_id),
             joint.demand_id,
@@ -113,6 +106,8 @@ async def open_joint(
             at,
             at + timedelta(days=ANSWER_DAYS),
         )
+        if not opened:
+            raise Conflict(msg("您已经为这条需求牵头拼货，请在那里继续。"))
         await _put_share(
             NewShare(joint_id, joint.listing_id, joint.quantity, joint.price),
             seller_id=lead_id,

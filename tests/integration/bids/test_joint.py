@@ -351,6 +351,24 @@ async def test_many_accepts_and_rival_bids_at_once_sell_every_kilogram_once(wide
     assert await fetch_value("SELECT open FROM demand") == 1_000_000 - 999_000 * joint
 
 
+async def test_of_many_openings_at_once_one_counts(wide: Factory) -> None:
+    """Each from other goods, so that no lock of theirs puts them in line."""
+    scene = await scene_of(wide)
+    lead = scene.villages[0]
+    goods = [await wide.listing(lead, kg=400) for _ in range(6)]
+
+    async def tried(listing_id: int) -> bool:
+        try:
+            await msgspec.structs.replace(scene, listings=[listing_id]).open()
+        except Conflict:
+            return False
+        return True
+
+    assert sum(await at_once(map(tried, goods))) == 1
+    rows = await fetch("SELECT joint_offer.state, joint_share.state FROM joint_offer, joint_share")
+    assert [tuple(row.values()) for row in rows] == [("gathering", "confirmed")]
+
+
 @pytest.mark.parametrize("locked", [True, False])
 async def test_one_of_many_accepts_counts_and_nobody_leaves_while_it_is_made(
     wide: Factory, monkeypatch: pytest.MonkeyPatch, locked: bool
