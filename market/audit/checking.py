@@ -28,9 +28,9 @@ _ROWS = """
          audit_record.person, audit_record.organisation, audit_record.at,
          audit_record.details::text AS details, audit_record.previous_hash, audit_record.hash,
          audit_record.scheme, sealed.hash AS sealed
-  FROM audit_record FULL JOIN audit_seal_head AS sealed
+  FROM (SELECT * FROM audit_record WHERE $1::text IS NULL OR subject = $1) AS audit_record
+  FULL JOIN (SELECT * FROM audit_seal_head WHERE $1::text IS NULL OR subject = $1) AS sealed
     ON sealed.subject = audit_record.subject AND sealed.position = audit_record.position
-  WHERE $1::text IS NULL OR coalesce(audit_record.subject, sealed.subject) = $1
   ORDER BY coalesce(audit_record.subject, sealed.subject) COLLATE "C",
            coalesce(audit_record.position, sealed.position), audit_record.id
 """

@@ -4,10 +4,11 @@ A job makes it, its owner fetches it once. What others wrote is theirs; what the
 the record, in its own words and figures.
 """
 
+import asyncio
 import html
 import io
 import zipfile
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -20,6 +21,15 @@ from market.db.session import execute, fetch, fetch_into, fetch_value, transacti
 from market.errors import Conflict, NotFound
 from market.i18n import Message, msg, translate
 
+#: Records of looks at the whole number of a person ($1), or at those of the person's organisations.
+_LOOKS = """
+  FROM audit_record LEFT JOIN organisation ON organisation.id = audit_record.organisation
+  WHERE action = 'look_up' AND (subject = 'person:' || $1::bigint::text
+    OR (subject LIKE 'contacts:%' AND (details ->> 'organisation')::bigint IN
+        (SELECT organisation FROM membership WHERE person = $1)))
+"""
+#: A copy that is not there by then may be asked for again: whoever made it has given up.
+_LONGEST_MAKING = timedelta(hours=1)
 #: Heading and query of each part; $1 is the person, and $2 the number.
 _PARTS: dict[str, tuple[Message, str]] = {
     "person": (
@@ -57,13 +67,9 @@ _PARTS: dict[str, tuple[Message, str]] = {
     ),
     "looked_at_me": (
         msg("谁看过我单位的完整号码"),
-        """SELECT audit_record.at, audit_record.details ->> 'reason' AS reason,
-                  organisation.name AS organisation
-           FROM audit_record LEFT JOIN organisation ON organisation.id = audit_record.organisation
-           WHERE action = 'look_up' AND (subject = 'person:' || $1::bigint::text
-             OR (subject LIKE 'contacts:%' AND (details ->> 'organisation')::bigint IN
-                 (SELECT organisation FROM membership WHERE person = $1))) AND $2::text <> ''
-           ORDER BY audit_record.id""",
+        f"""SELECT audit_record.at, audit_record.details ->> 'reason' AS reason,
+                   organisation.name AS organisation
+            {_LOOKS} AND $2::text <> '' ORDER BY audit_record.id""",
     ),
     "meetings": (
         msg("到会登记"),
@@ -99,7 +105,6 @@ class ExportRow(msgspec.Struct, frozen=True):
     ready_at: datetime | None
     fetched_at: datetime | None
     is_there: bool
-    trouble: Message | None
 
 
 class LookRow(msgspec.Struct, frozen=True):
@@ -115,14 +120,10 @@ async def looks_at(*, person_id: int) -> list[LookRow]:
     """Return the last looks at numbers, the newest first."""
     return await fetch_into(
         LookRow,
-        """SELECT audit_record.at, audit_record.details ->> 'reason' AS reason,
-                  coalesce(organisation.name, '') AS organisation,
-                  coalesce(organisation.name_en, '') AS organisation_en
-           FROM audit_record LEFT JOIN organisation ON organisation.id = audit_record.organisation
-           WHERE action = 'look_up' AND (subject = 'person:' || $1::bigint::text
-             OR (subject LIKE 'contacts:%' AND (details ->> 'organisation')::bigint IN
-                 (SELECT organisation FROM membership WHERE person = $1)))
-           ORDER BY audit_record.id DESC LIMIT 20""",
+        f"""SELECT audit_record.at, audit_record.details ->> 'reason' AS reason,
+                   coalesce(organisation.name, '') AS organisation,
+                   coalesce(organisation.name_en, '') AS organisation_en
+            {_LOOKS} ORDER BY audit_record.id DESC LIMIT 20""",
         person_id,
     )
 
@@ -131,7 +132,7 @@ async def exports_of(*, person_id: int) -> list[ExportRow]:
     """Return the copies that the person has asked for, the newest first."""
     return await fetch_into(
         ExportRow,
-        """SELECT id, asked_at, ready_at, fetched_at, content IS NOT NULL AS is_there, trouble
+        """SELECT id, asked_at, ready_at, fetched_at, content IS NOT NULL AS is_there
            FROM data_export WHERE person = $1 ORDER BY id DESC LIMIT 5""",
         person_id,
     )
@@ -146,7 +147,10 @@ async def ask_for_copy(*, person_id: int, actor: Actor, at: datetime) -> None:
     async with transaction():
         await execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"copy:{person_id}")
         if await fetch_value(
-            "SELECT EXISTS (SELECT FROM data_export WHERE person = $1 AND ready_at IS NULL)", person_id
+            """SELECT EXISTS (SELECT FROM data_export
+                              WHERE person = $1 AND ready_at IS NULL AND asked_at > $2)""",
+            person_id,
+            at - _LONGEST_MAKING,
         ):
             raise Conflict(msg("正在做，请稍等再看。"))
         number: int = await fetch_value(
@@ -163,7 +167,9 @@ async def make_copy(run: Run) -> None:
     """Gather everything and keep it for its owner."""
     number = run.payload["export"]
     person_id = await fetch_value("SELECT person FROM data_export WHERE id = $1", number)
-    content = packed(await gathered(person_id=person_id)) if person_id is not None else None
+    parts = await gathered(person_id=person_id) if person_id is not None else None
+    # years of deeds: written and packed off the event loop
+    content = await asyncio.to_thread(packed, parts) if parts is not None else None
     async with run.finishing():
         await execute(
             "UPDATE data_export SET content = $2, ready_at = $3 WHERE id = $1", number, content, clock.now()

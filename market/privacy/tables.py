@@ -2,7 +2,7 @@
 
 from piccolo.table import Table
 
-from market.db.columns import binary, day, document, flag, moment, number, reference, text
+from market.db.columns import binary, day, flag, moment, number, reference, text
 
 
 class ConsentAct(Table, tablename="consent_act"):
@@ -44,8 +44,6 @@ class DataExport(Table, tablename="data_export"):
     fetched_at = moment(null=True)
     #: The ZIP; gone once it was fetched, or not fetched in time.
     content = binary(null=True)
-    #: Why it could not be made (a market.i18n.Message).
-    trouble = document(null=True)
 
 
 class KeptName(Table, tablename="kept_name"):

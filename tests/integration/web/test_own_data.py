@@ -159,6 +159,10 @@ async def test_copy_of_own_data_is_made_by_a_job_and_fetched_once_by_its_owner(
         True,
     )
     assert (await secretary.post(f"/my-data/copy/{number}")).status_code == 404
+    # one that nobody finished does not stand in the way of another for ever
+    assert (await secretary.post("/my-data/copy")).status_code == 303
+    await execute("UPDATE data_export SET asked_at = asked_at - interval '61 minutes'")
+    assert (await secretary.post("/my-data/copy")).status_code == 303
 
 
 async def test_closed_account_leaves_no_name_or_number_and_the_record_still_fits(
