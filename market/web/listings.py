@@ -38,14 +38,14 @@ async def show(request: WebRequest, guest: Anybody, listing_id: FromPath[int]) -
     """Show a lot to whoever may see it; a buyer finds the form of a bid on it."""
     organisation = guest.organisation_id if guest else None
     listing = await listing_page(row_number(listing_id), organisation)
+    now = await open_round.round_now(listing, guest)
     form = None
     if guest is not None and await _may_bid(guest, listing):
-        round_now = await open_round.round_now(listing, guest) if listing.way == OPEN else None
-        if round_now is not None:
-            form = await open_round.blank_open(guest, listing, round_now)
+        if listing.way == OPEN and now is not None:
+            form = await open_round.blank_open(guest, listing, now)
         else:
             form = blank_bid(listing, await demands_for(guest, listing), today=clock.today())
-    return await _page(request, guest, listing, form)
+    return await _page(request, guest, listing, form, now=now)
 
 
 @post("/listings/{listing_id:int}/bids", guards=[require("buyer")])
@@ -107,8 +107,10 @@ async def _may_bid(viewer: Viewer, listing: ListingDetails) -> bool:
         return False
     if listing.way not in ROUNDS:
         return True
-    if listing.way == OPEN or _round_is_over(listing):
-        return not _round_is_over(listing)
+    if _round_is_over(listing):
+        return False
+    if listing.way == OPEN:
+        return True
     laid = await sealed_of(buyer_id=viewer.organisation_id, listing_id=listing.listing_id)
     return all(each.state != SEALED_BID.start for each in laid)
 
@@ -133,6 +135,7 @@ async def _page(
     listing: ListingDetails,
     form: Filled | None,
     *,
+    now: open_round.RoundNow | None = None,
     status: int = 200,
 ) -> Response[str]:
     bids: list[BidRow] = []
@@ -154,7 +157,7 @@ async def _page(
         sealed_life=SEALED_BID,
         ways=WAYS,
         round_is_over=_round_is_over(listing),
-        round=await open_round.round_now(listing, viewer),
+        round=now or await open_round.round_now(listing, viewer),
         OPEN_BID=OPEN_BID,
         new_key=new_key,
         life=LISTING,

@@ -2,15 +2,14 @@
 
 from typing import Any
 
+import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from market import clock
-from market.accounts.rules import LIST, Viewer, actor
+from market.accounts.rules import LIST, actor
 from market.errors import Invalid
 from market.i18n import Message, msg
-from market.supply.commands import NewWay
 from market.supply.operations import choose_way
 from market.supply.queries import ListingDetails
 from market.supply.rules import WAYS, in_round
@@ -18,7 +17,7 @@ from market.web import pages
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest, require
 from market.web.selling import own_listing
-from market.web.trade import KEY, do_once, new_key, show
+from market.web.trade import KEY, do_filled, new_key, show
 from market.web.way_form import EXTENSIONS, told_on_form, way_fields, way_from
 
 
@@ -42,29 +41,23 @@ async def choose(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int
         return _draw(request, listing, filled, status=422)
     way = way_from(filled.values)
     try:
-        await _choose(viewer, listing_id, way, filled.values["key"])
+        await do_filled(
+            viewer,
+            filled,
+            "listing_way",
+            {"listing": listing_id, "way": msgspec.to_builtins(way)},
+            lambda at: choose_way(
+                listing_id=listing_id,
+                way=way,
+                owner_id=viewer.organisation_id,
+                actor=actor(viewer, "seller", deed=LIST),
+                at=at,
+            ),
+        )
     except Invalid as error:
         return _draw(request, listing, filled.refused(told_on_form(error)), status=422)
     toast: Message = msg("卖法已改为“{way}”。", way=WAYS[way.way])
     return pages.redirect(request, f"/selling/{listing_id}", toast=toast)
-
-
-async def _choose(viewer: Viewer, listing_id: int, way: NewWay, key: str | None) -> None:
-    at = clock.now()
-    await do_once(
-        viewer=viewer,
-        key=key,
-        name="listing_way",
-        about={"listing": listing_id, "way": way.way, "closes_at": str(way.closes_at)},
-        deed=lambda: choose_way(
-            listing_id=listing_id,
-            way=way,
-            owner_id=viewer.organisation_id,
-            actor=actor(viewer, "seller", deed=LIST),
-            at=at,
-        ),
-        at=at,
-    )
 
 
 def _draw(request: WebRequest, listing: ListingDetails, form: Filled, *, status: int = 200) -> Response[str]:
