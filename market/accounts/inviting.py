@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from market.accounts import rules
-from market.accounts.keeping import KEPT, organisation_kept_by, scope
+from market.accounts.keeping import KEPT, most_to_give, organisation_kept_by, scope
 from market.accounts.lifecycle import ACCEPTED, ACCOUNT_INVITATION, OPEN, REVOKED
 from market.accounts.limits import count_try, network
 from market.accounts.operations import NewPerson, register_person
@@ -91,6 +91,10 @@ async def invite(*, viewer: Viewer, organisation_id: int, invitation: NewInvitat
     problems = {}
     if invitation.role not in organisation.roles(viewer):
         problems["role"] = msg("这个单位没有这个角色，或不由您来给。")
+    elif invitation.role == rules.MANAGER and await most_to_give(
+        person_id=viewer.person_id, organisation_id=organisation_id
+    ):
+        problems["role"] = msg("您自己的审批有限额：新的采购经理请本单位管理员、镇里或县里来邀请。")
     if not rules.is_phone(invitation.phone):
         problems["phone"] = msg("手机号应是 11 位数字，以 1 开头。")
     if not 1 <= len(invitation.name.strip()) <= LONGEST_NAME:

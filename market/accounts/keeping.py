@@ -4,7 +4,7 @@ import msgspec
 
 from market.accounts import rules
 from market.accounts.rules import Standing, Viewer
-from market.db.session import fetch_into
+from market.db.session import fetch_into, fetch_value
 from market.errors import NotFound
 from market.i18n import Message, msg
 
@@ -85,6 +85,22 @@ async def organisation_kept_by(viewer: Viewer, *, organisation_id: int) -> KeptO
     if not rows:
         raise NotFound(msg("没有找到这个单位。"))
     return rows[0]
+
+
+async def most_to_give(*, person_id: int | None, organisation_id: int) -> int | None:
+    """Return the fen up to which the person gives out limits in the organisation; None: any amount.
+
+    A purchasing manager who has a limit raises nobody's above it, the own neither.
+    """
+    given: int | None = await fetch_value(
+        """SELECT CASE WHEN bool_and(role = $4) THEN min(most) END FROM membership
+           WHERE person = $1 AND organisation = $2 AND role = ANY($3)""",
+        person_id,
+        organisation_id,
+        sorted(rules.KEEPING_ROLES),
+        rules.MANAGER,
+    )
+    return given
 
 
 async def people_of(*, organisation_id: int) -> list[KeptPerson]:

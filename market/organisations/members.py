@@ -6,6 +6,7 @@ import msgspec
 from asyncpg import Record
 
 from market.accounts.inviting import revoke_given_by
+from market.accounts.keeping import most_to_give
 from market.accounts.rules import KEEPING_ROLES, MANAGER, Actor, Standing, roles_in
 from market.audit.operations import record
 from market.db.session import execute, fetch, fetch_into, transaction
@@ -13,7 +14,7 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.organisations import rules
 from market.organisations.delegating import AGENT_ROLES, revoke_all
-from market.units import Fen
+from market.units import Fen, yuan
 
 
 class MemberRow(msgspec.Struct, frozen=True):
@@ -53,7 +54,7 @@ async def set_role(
 
     Raises:
         NotFound: no such member.
-        Invalid: no role that there is in this organisation, or no limit.
+        Invalid: no role that there is in this organisation, or no limit, or one above the actor's own.
         Conflict: nobody would be left who looks after the organisation.
     """
     if (problem := rules.limit_problem(most)) is not None:
@@ -65,6 +66,8 @@ async def set_role(
         is_keeper = role in KEEPING_ROLES
         if not is_keeper:
             await _check_not_last(organisation_id, person_id)
+        if role == MANAGER:
+            await _check_within(most, "most", organisation_id, actor)
         await execute(
             "DELETE FROM membership WHERE organisation = $1 AND person = $2", organisation_id, person_id
         )
@@ -117,7 +120,7 @@ async def set_buyer_limit(*, limit: Fen | None, organisation_id: int, actor: Act
 
     What waits for approval already goes on waiting.
 
-    Raises: Invalid.
+    Raises: Invalid: no limit, or one above the actor's own. Conflict: nobody is there to approve.
     """
     if (problem := rules.limit_problem(limit)) is not None:
         raise Invalid(problem, {"limit": problem})
@@ -127,6 +130,7 @@ async def set_buyer_limit(*, limit: Fen | None, organisation_id: int, actor: Act
             "SELECT FROM membership WHERE organisation = $1 AND role = $2", organisation_id, MANAGER
         ):
             raise Conflict(msg("本单位还没有采购经理，没人能审批；请先添加采购经理再设限额。"))
+        await _check_within(limit, "limit", organisation_id, actor)
         await execute("UPDATE organisation SET buyer_limit = $2 WHERE id = $1", organisation_id, limit)
         await _record(organisation_id, "set_limit", actor, at, fen=limit)
 
@@ -139,6 +143,17 @@ async def _locked(organisation_id: int) -> Record:
     if not rows:
         raise NotFound(msg("没有找到这个单位。"))
     return rows[0]
+
+
+async def _check_within(limit: Fen | None, field: str, organisation_id: int, actor: Actor) -> None:
+    """Raise Invalid where a purchasing manager would lift themselves, or others, above their own limit."""
+    most = await most_to_give(person_id=actor.person_id, organisation_id=organisation_id)
+    if most is not None and (limit is None or limit > most):
+        problem = msg(
+            "不能超过您自己的审批限额 {most} 元；要调高，请本单位管理员、镇里或县里来办。",
+            most=f"{yuan(Fen(most)):,.2f}",
+        )
+        raise Invalid(problem, {field: problem})
 
 
 def _check_role(row: Record, role: str) -> None:

@@ -7,8 +7,8 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market.accounts.keeping import KeptOrganisation, organisation_kept_by
-from market.accounts.rules import BUY, MANAGER, ROLES, Standing, Viewer, masked
-from market.errors import Invalid
+from market.accounts.rules import ADMINISTRATOR, BUY, ROLES, Standing, Viewer, masked
+from market.errors import Invalid, NotAllowed
 from market.i18n import msg
 from market.organisations import members
 from market.organisations.members import MemberRow, members_of
@@ -44,6 +44,11 @@ def role_form(kept: KeptOrganisation, viewer: Viewer) -> Form:
     return Form(role=fields.choice(msg("角色"), kept.roles(viewer)), **further, key=KEY)
 
 
+def may_change(kept: KeptOrganisation, member: MemberRow, viewer: Viewer) -> bool:
+    """Whether the viewer changes a member's role: an administrator's only who may make one."""
+    return ADMINISTRATOR not in member.roles or ADMINISTRATOR in kept.roles(viewer)
+
+
 @get("/people/organisations/{organisation_id:int}/members")
 async def index(request: WebRequest, viewer: SignedIn, organisation_id: FromPath[int]) -> Response[str]:
     """List the people of an organisation with what may be changed."""
@@ -75,7 +80,7 @@ async def _draw(
         buys=buys(kept),
         roles=ROLES,
         masked=masked,
-        manager=MANAGER,
+        changeable={each.person for each in people if may_change(kept, each, viewer)},
     )
 
 
@@ -97,6 +102,9 @@ async def _change(
 ) -> Response[Any]:
     """Do what a form of the page asks for."""
     actor = acting(viewer, viewer.side)
+    people = await members_of(organisation_id=kept.id)
+    if not all(may_change(kept, each, viewer) for each in people if each.person == about.get("person")):
+        raise NotAllowed(msg("管理员的角色由管理员或县里来改。"))
     typed = {name: given for name, given in filled.typed.items() if name != "key"}
     try:
         filled.check()

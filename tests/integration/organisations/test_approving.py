@@ -20,7 +20,7 @@ from market.deals.frames.calling import call_off, confirm_call
 from market.deals.frames.operations import NewFrame, propose_frame, sign_frame
 from market.deals.frames.rules import Agreed, Batch
 from market.deals.operations import sign
-from market.errors import Conflict, MarketError, NotAllowed, NotFound
+from market.errors import Conflict, Invalid, MarketError, NotAllowed, NotFound
 from market.organisations import approving, delegating, members
 from market.organisations.approval_queries import approval_of, waiting_on
 from market.organisations.approving import Waiting
@@ -266,14 +266,24 @@ async def test_only_a_manager_with_enough_and_not_oneself_approves(
         await approving.approve(
             approval_id=approval, organisation_id=seller.organisation_id, actor=seller.actor, at=LATER
         )
+    # nobody lifts themselves, or others, above their own limit: somebody above them does
+    lifts = [
+        lambda actor, most: members.set_role(
+            person_id=manager.person_id or 0, role="manager", most=most, **by(buyer, actor)
+        ),
+        lambda actor, most: members.set_role(
+            person_id=buyer.person_id, role="manager", most=most, **by(buyer, actor)
+        ),
+        lambda actor, most: members.set_buyer_limit(limit=most, **by(buyer, actor)),
+    ]
+    for lift in lifts:
+        for most in (None, Fen(500_001)):
+            with pytest.raises(Invalid):
+                await lift(manager, most)
     # the limit of now counts, also where it has changed meanwhile
-    await members.set_role(
-        person_id=manager.person_id or 0,
-        role="manager",
-        most=None,
-        **by(buyer, manager),  # type: ignore[arg-type]
-    )
-    await members.set_role(person_id=buyer.person_id, role="manager", most=None, **by(buyer, manager))  # type: ignore[arg-type]
+    official = (await factory.member(role="official")).actor
+    for lift in lifts:
+        await lift(official, None)
     with pytest.raises(NotAllowed, match="自己"):
         await approving.approve(approval_id=approval, **by(buyer, buyer.actor))  # type: ignore[arg-type]
     # nobody is bound by silence: it lapses, and what is gone meanwhile is gone

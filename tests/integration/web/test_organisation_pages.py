@@ -8,7 +8,7 @@ import pytest
 from fixtures.factories import PASSWORD, Factory, Member
 from market import clock
 from market.accounts.operations import NewPerson, register_person
-from market.db.session import Engine, fetch_value
+from market.db.session import Engine, execute, fetch_value
 from market.web.csrf import SESSION
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, SignedInAs, faults
@@ -110,6 +110,18 @@ async def test_a_bid_above_the_limit_waits_on_both_pages_until_the_manager_appro
     assert (await purchaser.get(f"{people}/members")).status_code == 404
     assert (await manager.post(f"{people}/limit", key(limit="0"))).status_code == 422
     assert (await manager.post(f"{people}/limit", key(limit="100"))).status_code == 303
+    # who has a limit makes nobody who has none, and nobody but an administrator takes one's role away
+    assert (
+        await manager.post(f"{people}/members/{person}/role", key(role="manager", most="9000"))
+    ).is_redirect
+    invited = await manager.post(people, {"role": "manager", "name": "孙某", "phone": "13812345678"})
+    assert faults(invited).keys() == {"role"}
+    await execute("UPDATE membership SET role = 'administrator' WHERE person = $1", buyer.person_id)
+    page = (await manager.get(f"{people}/members")).text
+    assert (f"members/{person}/end" in page, f"members/{buyer.person_id}/end" in page) == (True, False)
+    for step, form in (("role", key(role="buyer")), ("end", key())):
+        assert (await manager.post(f"{people}/members/{buyer.person_id}/{step}", form)).status_code == 403
+    await execute("UPDATE membership SET role = 'buyer' WHERE person = $1", buyer.person_id)
     today = clock.today()
     terms = {
         "quantity": "500",
