@@ -186,10 +186,10 @@ async def _draw(
         ):
             goods = await goods_of(seller_id=viewer.organisation_id, produce=joint.produce)
     inside = [each.share for each in rows if each.share.state in rules.IN]
-    weight = sum(each.quantity for each in inside) or 1
+    weight = joint.grams or 1
     delivered = sum(each.delivered * each.share.quantity for each in rows if each.share.state in rules.IN)
     form = share_form(goods, language=language, owners=joint.role == "lead")
-    records = await history(subjects=[f"joint:{joint.id}"]) if joint.role != "outsider" else []
+    records = await history(subjects=[f"joint:{joint.id}"]) if joint.sees_all else []
     return show(
         request,
         "joint/one.html",
@@ -201,7 +201,7 @@ async def _draw(
         can=can,
         is_late=is_late and joint.state in rules.OPEN,
         unconfirmed=[each for each in inside if each.state not in (rules.CONFIRMED, rules.SOLD)],
-        mean=FenPerKg(round(joint.worth * 1_000 / weight)),
+        mean=FenPerKg(round((joint.worth or 0) * 1_000 / weight)),
         delivered=FenPerKg(round(delivered / weight)),
         adding=adding
         or form.blank(key=new_key(), **({"price": FenPerKg(joint.price)} if joint.price else {})),

@@ -68,17 +68,21 @@ class JointRow(msgspec.Struct, frozen=True):
     accepted: int | None
     created_at: datetime
     expires_at: datetime
-    #: Of the shares that are in it: how many, how many are confirmed, grams, and fen for the goods.
+    #: Of the shares that are in it: how many, how many are confirmed, and grams.
     sellers: int
     confirmed: int
     grams: int
-    worth: int
+    #: Fen for the goods; none for a reader who may not see the others' shares.
+    worth: int | None
     #: lead, seller, buyer, or outsider: what the reader is to it.
     role: str
+    #: The reader sees all shares: its lead, its buyer, who is invited and who is in it. Who has asked to be
+    #: let in, or is out of it again, sees its own alone.
+    sees_all: bool
 
 
 class Joint(msgspec.Struct, frozen=True):
-    """A joint offer with its shares; an outsider sees none of them."""
+    """A joint offer with what the reader may see of its shares; an outsider sees none of them."""
 
     joint: JointRow
     shares: list[ShareRow]
@@ -87,16 +91,20 @@ class Joint(msgspec.Struct, frozen=True):
 _JOINT = """SELECT joint_offer.id, joint_offer.number, joint_offer.demand, demand.title, demand.title_en,
     demand.produce, demand.buyer, buyer.name AS buyer_name, buyer.name_en AS buyer_name_en,
     joint_offer.lead, lead.name AS lead_name, lead.name_en AS lead_name_en, joint_offer.price,
-    joint_offer.least, joint_offer.deliver_from, joint_offer.deliver_to, joint_offer.note, joint_offer.state,
+    joint_offer.least, joint_offer.deliver_from, joint_offer.deliver_to,
+    CASE WHEN reader.sees_all THEN joint_offer.note ELSE '' END AS note, joint_offer.state,
     reason.zh AS reason_zh, reason.en AS reason_en, joint_offer.reason_note, joint_offer.accepted,
-    joint_offer.created_at, joint_offer.expires_at, made.sellers, made.confirmed, made.grams, made.worth,
+    joint_offer.created_at, joint_offer.expires_at, made.sellers, made.confirmed, made.grams,
+    CASE WHEN reader.sees_all THEN made.worth END AS worth, reader.sees_all,
     CASE WHEN joint_offer.lead = $1 THEN 'lead' WHEN demand.buyer = $1 THEN 'buyer'
-         WHEN EXISTS (SELECT FROM joint_share WHERE joint = joint_offer.id AND seller = $1) THEN 'seller'
-         ELSE 'outsider' END AS role
+         WHEN own.state IS NOT NULL THEN 'seller' ELSE 'outsider' END AS role
 FROM joint_offer JOIN demand ON demand.id = joint_offer.demand
 JOIN organisation AS buyer ON buyer.id = demand.buyer
 JOIN organisation AS lead ON lead.id = joint_offer.lead
 LEFT JOIN reason ON reason.code = joint_offer.reason
+LEFT JOIN joint_share AS own ON own.joint = joint_offer.id AND own.seller = $1
+CROSS JOIN LATERAL (SELECT joint_offer.lead = $1 OR demand.buyer = $1
+    OR coalesce(own.state IN ('invited', 'confirmed', 'needs_reconfirm', 'sold'), false) AS sees_all) reader
 CROSS JOIN LATERAL (
     SELECT count(*) AS sellers, count(*) FILTER (WHERE state IN ('confirmed', 'sold')) AS confirmed,
            coalesce(sum(quantity), 0)::bigint AS grams,
@@ -106,7 +114,7 @@ CROSS JOIN LATERAL (
 #: Whom a joint offer concerns: its sellers; its buyer once it is put to him; while it gathers, whoever has
 #: such goods on sale.
 _CONCERNS = """(joint_offer.lead = $1
-    OR EXISTS (SELECT FROM joint_share WHERE joint = joint_offer.id AND seller = $1)
+    OR own.state IS NOT NULL
     OR demand.buyer = $1 AND joint_offer.state = ANY($3::text[])
     OR demand.buyer <> $1 AND joint_offer.state IN ('gathering', 'needs_reconfirm')
        AND EXISTS (SELECT FROM listing JOIN lot ON lot.id = listing.lot WHERE listing.owner = $1
@@ -137,10 +145,13 @@ async def joint_of(*, joint_id: int, organisation_id: int) -> Joint:
             JOIN listing ON listing.id = joint_share.listing JOIN lot ON lot.id = listing.lot
             LEFT JOIN division ON division.code = lot.division LEFT JOIN deal ON deal.id = joint_share.deal
             WHERE joint_share.joint = $1 AND ($2 OR joint_share.state = ANY($3::text[]))
+              AND ($4 OR joint_share.seller = $5)
             ORDER BY joint_share.id""",  # noqa: S608  our own text
         joint_id,
         joint.role != "buyer",
         sorted(rules.IN),
+        joint.sees_all,
+        organisation_id,
     )
     return Joint(joint, shares)
 

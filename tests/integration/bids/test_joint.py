@@ -56,6 +56,7 @@ class Scene(msgspec.Struct):
                 *DAYS,
                 common=common,
                 least=Gram(least * 1_000) if least else None,
+                note="两车",
             ),
             lead_id=lead.organisation_id,
             actor=lead.actor,
@@ -143,6 +144,7 @@ async def test_three_villages_sell_one_load_by_three_contracts_under_one_number(
     # a neighbour sees that it gathers, and nothing of who brings what
     outside = await scene.seen(third)
     assert (outside.joint.role, outside.shares, outside.joint.grams) == ("outsider", [], 333_000)
+    assert (outside.joint.worth, outside.joint.note) == (None, "")
     offered = await goods_of_others(joint=outside.joint)
     assert {each.listing for each in offered} == set(scene.listings[1:])
 
@@ -153,6 +155,12 @@ async def test_three_villages_sell_one_load_by_three_contracts_under_one_number(
         actor=third.actor,
         at=STORY,
     )
+    # who only asks learns nothing more by asking; who is invited decides on the whole
+    asking, guest = await scene.seen(third), await scene.seen(second)
+    assert [share.id for share in asking.shares] == [asked]
+    assert (asking.joint.role, asking.joint.worth, asking.joint.note) == ("seller", None, "")
+    assert len(guest.shares) == 3
+    assert guest.joint.note == "两车"
     with pytest.raises(Conflict, match="没有确认"):
         await scene.submit()
     for share_id, move, n in ((invited, "admit", 0), (asked, "confirm", 2)):
@@ -203,6 +211,7 @@ async def test_three_villages_sell_one_load_by_three_contracts_under_one_number(
 async def test_who_leaves_or_changes_terms_lets_the_others_confirm_again(scene: Scene) -> None:
     second, third = await scene.full()
     await scene.answer(third, "withdraw", 2)
+    assert [share.id for share in (await scene.seen(scene.villages[2])).shares] == [third]
     assert await scene.states() == (
         "needs_reconfirm",
         ["needs_reconfirm", "needs_reconfirm", "withdrawn"],
