@@ -129,6 +129,18 @@ LAWS = {
         WHERE (match.state = 'converted') <> (match.deal IS NOT NULL)
            OR deal.id IS NOT NULL AND (deal.source <> 'match' OR deal.source_id <> match.id
                                        OR deal.quantity <> match.quantity)""",
+    "what is over, by the clock too, has its record": """
+        SELECT id FROM (
+          SELECT id, 'bid:' || id AS subject, 'expire' AS action FROM bid WHERE state = 'expired'
+          UNION ALL SELECT id, 'listing:' || id, 'expire' FROM listing WHERE state = 'expired'
+          UNION ALL SELECT id, 'joint:' || id, 'expire' FROM joint_offer WHERE state = 'expired'
+          UNION ALL SELECT id, 'demand:' || id, 'close' FROM demand WHERE state = 'closed'
+          UNION ALL SELECT id, 'breach:' || id, 'lapse' FROM breach WHERE state = 'lapsed'
+          UNION ALL SELECT id, CASE WHEN coalesce(seller_agreed_at, buyer_agreed_at) IS NULL
+                                    THEN 'run:' || run ELSE 'match:' || id END, 'expire'
+            FROM match WHERE state = 'expired') AS ended
+        WHERE NOT EXISTS (SELECT FROM audit_record WHERE audit_record.subject = ended.subject
+                                                     AND audit_record.action = ended.action)""",
 }
 _LAWS = " UNION ALL ".join(
     f"SELECT {n} AS law, array_agg(id)::text AS broken FROM ({law}) law{n} HAVING count(*) > 0"
