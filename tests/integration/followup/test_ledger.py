@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from market.deals.paying import pay
 from market.deals.queries import deal_of, deals_of, payments_of
 from market.deals.terms import answer_terms, propose_terms, terms_in_force
 from market.followup.queries import choices_of, entries_of, groups_of
-from market.followup.rules import GROUPS, KINDS, Filters, Sum, sums_of, total_of
+from market.followup.rules import GROUPS, KINDS, Entry, Filters, Sum, total_of
 from market.units import FenPerKg, Gram, amount
 from market.web.reports import sums_of as ledger_sums
 from tests.integration.deals.scene import Contracted, contract
@@ -142,6 +143,13 @@ async def test_figures_of_any_history_are_the_sums_of_their_rows(factory: Factor
         figures = [expected.get(kind, Sum()).fen for kind in KINDS]
         assert figures == [told.intended, told.signed, told.ended, told.delivered, told.paid]
         assert figures == [deals.intended, deals.signed, deals.ended, deals.delivered, deals.paid]
+
+
+def sums_of(rows: Iterable[Entry]) -> dict[str, Sum]:
+    found: dict[str, Sum] = {}
+    for row in rows:
+        found[row.kind] = found.get(row.kind, Sum()) + Sum(1, row.grams, row.fen)
+    return found
 
 
 async def check_every_way(organisation: int, expected: dict[str, Sum]) -> None:
