@@ -15,9 +15,13 @@ from fixtures.factories import Factory, Member
 from market import clock
 from market.accounts.rules import KEEPING_ROLES, SIDES, token_hash
 from market.db.session import execute, fetch, fetch_value, transaction
+from market.meetings.links import invitation_token, registration_token
+from market.web.assets import asset_path
 
 #: The demonstration's town and one of its villages.
 TOWN, SELLER = 1, 2
+#: What the secret links end in that open somebody's place, and somebody's new password.
+LINK = "a-token-that-somebody-made"
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -46,8 +50,9 @@ class Caller(msgspec.Struct, frozen=True):
         sides = {SIDES[role] for role in self.roles}
         if self.home == "county" and "official" in sides:
             sides = sides - {"official"} | {"county"}
-        keeps = {"keeper"} if self.keeps or self.roles & KEEPING_ROLES else set()
-        return frozenset(sides | (self.roles - set(SIDES.values())) | keeps | {"signed", "all", "link"})
+        keeps = self.delegation is None and (self.keeps or self.roles & KEEPING_ROLES)
+        signed = {"signed", "all", "link"} | ({"keeper"} if keeps else set())
+        return frozenset(sides | (self.roles - set(SIDES.values())) | signed)
 
 
 class Scene(msgspec.Struct, frozen=True):
@@ -214,9 +219,12 @@ async def build() -> Scene:
     who = {caller.name: caller.person for caller in callers}
     price = {"quantity": 100_000, "price": 150}
     terms = await fetch_value("SELECT terms FROM contract_terms WHERE deal = $1 LIMIT 1", deal)
-    in_the_open = await fetch_value("SELECT max(id) FROM listing WHERE owner = $1", SELLER)
+    in_the_open = await fetch_value(
+        "SELECT max(id) FROM listing WHERE owner = $1 AND state = 'published'", SELLER
+    )
     await execute(
-        "UPDATE listing SET way = 'open', round = 1, opened_at = $2, closes_at = $3 WHERE id = $1",
+        """UPDATE listing SET way = 'open', round = 1, opened_at = $2, closes_at = $3, closes_latest = $3
+           WHERE id = $1""",
         in_the_open,
         now,
         now + timedelta(days=1),
@@ -227,7 +235,15 @@ async def build() -> Scene:
         proposer=buyer,
         terms=terms, ends_on=today + timedelta(days=60), seller_signed_at=now, buyer_signed_at=now,
     )  # fmt: skip
-    joint = await put("joint_offer", demand=demand, lead=SELLER, state="gathering", **days)
+    sealed = await fetch_value(
+        "SELECT max(id) FROM listing WHERE owner <> $1 AND state = 'published' AND way <> 'open'", SELLER
+    )
+    await execute(
+        "UPDATE listing SET way = 'sealed', round = 1, opened_at = NULL, closes_at = $2 WHERE id = $1",
+        sealed,
+        now + timedelta(days=1),
+    )
+    joint = await put("joint_offer", demand=demand, lead=SELLER, state="submitted", **days)
     breach = await put(
         "breach",
         deal=deal,
@@ -240,6 +256,10 @@ async def build() -> Scene:
     filing = await put("verification", organisation=SELLER, filed_by=who["secretary"])
     helper = await put("person", name="帮手", phone="19900099997")
     await put("membership", person=helper, organisation=SELLER, role="seller")
+    registration = await put("registration", meeting=meeting, side="buyer", state="pending")
+    invitation = await fetch_value(
+        "SELECT id FROM invitation WHERE meeting = $1 AND organisation = $2", meeting, SELLER
+    )
     things: dict[str, Any] = {
         "deal_id": deal,
         "listing_id": listing,
@@ -256,8 +276,8 @@ async def build() -> Scene:
         "share_id": await put(
             "joint_share", joint=joint, seller=SELLER, listing=listing, state="confirmed", **price
         ),
-        "call_id": await put("call_off", frame=frame, site=site, state="called", **price, **days),
-        "evidence_id": await put("breach_evidence", breach=breach, organisation=buyer),
+        "call_id": await put("call_off", frame=frame, site=site, state="requested", **price, **days),
+        "evidence_id": await put("breach_evidence", breach=breach, organisation=buyer, image=b"RIFF"),
         "bid_id": await put("bid", listing=listing, buyer=buyer, state="submitted", **price, **days),
         "mark": "sealed-1",
         "open_bid_id": await put(
@@ -269,6 +289,7 @@ async def build() -> Scene:
             deed="bid",
             asked_by=who["buyer"],
             state="waiting",
+            request='{"about": {"text": "报价"}}',
             link=f"/listings/{listing}",
             subject=f"listing:{listing}",
         ),
@@ -278,6 +299,7 @@ async def build() -> Scene:
             organisation=SELLER,
             role="seller",
             phone="19900099999",
+            token_hash=token_hash(LINK),
             state="open",
             invited_by=TOWN,
             inviter=who["official"],
@@ -300,8 +322,13 @@ async def build() -> Scene:
         ),
         "paper_id": await put("verification_paper", filing=filing, media_type="image/webp"),
         "file_id": await put("bundle", meeting=meeting, form="pdf", papers="[]", content=b"%PDF"),
-        "incident_id": await put("incident", meeting=meeting, kind="late"),
-        "registration_id": await put("registration", meeting=meeting, side="buyer", state="pending"),
+        "incident_id": await put(
+            "incident",
+            meeting=meeting,
+            kind="late",
+            details='{"change": {"kind": "late"}, "effects": {}, "steps": []}',
+        ),
+        "registration_id": registration,
         "row_id": await put("coverage", meeting=meeting),
         "spell_id": spell,
         "case_id": await fetch_value(
@@ -323,17 +350,38 @@ async def build() -> Scene:
         "code": "peanut",
         "deed": "confirm",
         "move": "withdraw",
-        "token": "a-token-that-nobody-made",
+        "token": LINK,
         "name": "none",
         "subject": f"deal:{deal}",
         "level": "town",
         "kind": "attendee",
         "path": "none",
+        "in_the_open": in_the_open,
+        "wanted": await fetch_value(
+            """SELECT id FROM demand WHERE state = 'published' AND open > 0 AND produce IN
+               (SELECT lot.produce FROM listing JOIN lot ON lot.id = lot
+                WHERE listing.owner = $1 AND listing.state = 'published') ORDER BY id LIMIT 1""",
+            SELLER,
+        ),
+        "asset": asset_path("app.css").removeprefix("/assets/"),
+        "badge": await fetch_value("SELECT code FROM attendee ORDER BY id LIMIT 1"),
+        "invited": invitation_token(invitation, 1),
+        "registered": registration_token(registration),
         "verdict": "reject",
         "answer": "accept",
         "step": "answer",
         "task": "move",
     }
-    await put("sealed_bid", mark="sealed-1", listing=listing, buyer=buyer, state="sealed", **price, **days)
+    await put("sealed_bid", mark="sealed-1", listing=sealed, buyer=buyer, state="sealed", **price, **days)
     await put("recovery", person=helper, code_hash=b"3", state="asked")
+    await put(
+        "recovery",
+        person=who["secretary"],
+        code_hash=b"4",
+        state="granted",
+        token_hash=token_hash(LINK),
+        granted_by=who["official"],
+        granted_at=now,
+        proof="papers",
+    )
     return Scene(callers, things)

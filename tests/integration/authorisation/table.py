@@ -7,12 +7,15 @@ has signed in), or names of sides and roles, as ``seller,buyer``. Everybody else
 ``whose``: the organisations of the scene that the thing in the address is open to, as ``seller,buyer``, or
 one role in one of them, as ``town/official``; ``-`` where the address names no thing, a public one, or one
 that only its owner's row answers to. Everybody else is answered 404.
-``further``: ``name=value`` for parts of the address and fields of the form, and besides
+``further``: ``name=value`` for parts of the address and fields of the form (``@name``: a thing of the scene),
+and besides
 
 * ``scope=``: what an API token has to be made for (to read, ``read`` is enough; ``session``: no token may);
 * ``agent=``: the deed of ``accounts.rules.DEEDS`` that lets an agent post this; without it: 403;
 * ``names``: shows people by name, which is closed to agents;
 * ``binds``: who is suspended is answered 403 before anything is looked for;
+* ``absent``: the scene has nothing sound at this address, so that nobody is shown it;
+* ``long``: an answer without an end, or of many seconds; nobody is sent there who would get it;
 * ``input``: the form is read first: a stranger may be answered 422, as of a thing that does not exist.
 """
 
