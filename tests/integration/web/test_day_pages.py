@@ -17,7 +17,7 @@ from tests.integration.web.conftest import Browser, SignedInAs, faults, token_in
 
 
 class Scene(Day):
-    """The day is today, its first slot begins in an hour, and its official is at a browser."""
+    """The day is today, its first slot begins in an hour (``morning``), and its official is at a browser."""
 
     browser: Browser
     page = ""
@@ -27,9 +27,7 @@ class Scene(Day):
         await self.with_persons()
         self.browser = await browser_of(self.town)
         self.page = f"/town/meetings/{self.meeting_id}"
-        await execute(
-            "UPDATE meeting SET held_on = $1, slot_minutes = 5, starts_at = $2", clock.today(), in_an_hour()
-        )
+        await execute("UPDATE meeting SET held_on = $1, slot_minutes = 5", clock.today())
         return self
 
     async def send(self, body: Any, browser: Browser | None = None) -> httpx.Response:
@@ -49,14 +47,17 @@ class Scene(Day):
 
 
 @pytest.fixture
-async def scene(factory: Factory, browser_of: SignedInAs) -> Scene:
+def morning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let it be eight o'clock in China, from where the clock runs on, at whatever hour the tests run."""
+    real, began = clock.now, clock.now().astimezone(clock.CHINA)
+    shift = began.replace(hour=8, minute=0, second=0, microsecond=0) - began
+    monkeypatch.setattr(clock, "now", lambda: real() + shift)
+    monkeypatch.setattr(clock, "today", lambda: clock.now().astimezone(clock.CHINA).date())
+
+
+@pytest.fixture
+async def scene(morning: None, factory: Factory, browser_of: SignedInAs) -> Scene:
     return await Scene(factory).opened(browser_of)
-
-
-def in_an_hour() -> int:
-    """Return the minute of today in China at which the first slot begins; the last ends before midnight."""
-    now = clock.now().astimezone(clock.CHINA)
-    return min(now.hour * 60 + now.minute + 60, 1400)
 
 
 def statuses(answer: httpx.Response) -> list[str]:
@@ -245,7 +246,6 @@ async def test_talk_begins_and_ends_in_one_tap_and_who_sits_is_here(
 
 
 async def test_change_is_shown_confirmed_and_undone(scene: Scene) -> None:
-    await execute("UPDATE meeting SET starts_at = 1400")
     before = await scene.places()
     asked = f"{scene.page}/changes?kind=table_broken&table=2&go=1"
     page = (await scene.browser.get(asked)).text
@@ -266,7 +266,6 @@ async def test_change_is_shown_confirmed_and_undone(scene: Scene) -> None:
 
 
 async def test_stale_preview_is_shown_anew(scene: Scene) -> None:
-    await execute("UPDATE meeting SET starts_at = 1400")
     sent = {"kind": "slot_lost", "slot": "2", "token": "0" * 64}
     answer = await scene.browser.post(f"{scene.page}/changes", sent)
     assert answer.status_code == 409
@@ -278,7 +277,6 @@ async def test_stale_preview_is_shown_anew(scene: Scene) -> None:
 
 
 async def test_every_kind_of_change_has_its_form_and_refuses_rubbish(scene: Scene) -> None:
-    await execute("UPDATE meeting SET starts_at = 1400")
     for kind in ("late", "absent", "overrun", "walk_in", "table_broken", "slot_lost", "swap"):
         page = await scene.browser.get(f"{scene.page}/changes?kind={kind}")
         assert (kind, page.status_code, page.text.count('id="change"')) == (kind, 200, 1)
@@ -291,7 +289,6 @@ async def test_every_kind_of_change_has_its_form_and_refuses_rubbish(scene: Scen
 
 
 async def test_walk_in_is_registered_and_given_talks(scene: Scene) -> None:
-    await execute("UPDATE meeting SET starts_at = 1400")
     wrong = await scene.browser.post(f"{scene.page}/changes/walk-in", {"name": "新来的油坊"})
     assert (wrong.status_code, list(faults(wrong))) == (422, ["kind"])
     answer = await scene.browser.post(f"{scene.page}/changes/walk-in", {"name": "新来的油坊", "kind": "mill"})

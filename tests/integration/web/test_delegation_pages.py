@@ -12,9 +12,10 @@ from market import clock
 from market.accounts.rules import DEEDS, Actor
 from market.app import create_app
 from market.audit.queries import history
-from market.db.session import fetch, fetch_value
+from market.db.session import execute, fetch, fetch_value
 from market.deals.operations import sign
 from market.errors import NotAllowed
+from market.organisations.members import set_role
 from market.web.agents import AGENT_POSTS
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, SignedInAs, faults, token_in
@@ -136,6 +137,21 @@ async def test_revoked_it_has_no_effect_at_once_also_where_a_form_is_open(
     assert await fetch_value("SELECT seller_signed_at FROM deal WHERE id = $1", deal) is None
     again = await browser_of(secretary)
     assert (await again.post(f"/delegations/{number}/act", key())).status_code == 404
+    # it ends with the office as well: a salesman acts for nobody
+    number = await delegate(principal, secretary, "sign")
+    home = secretary.organisation_id
+    keeper = "INSERT INTO membership (person, organisation, role) VALUES ($1, $2, 'secretary')"
+    await execute(keeper, buyer.person_id, home)
+    await set_role(
+        person_id=secretary.person_id,
+        role="seller",
+        most=None,
+        organisation_id=home,
+        actor=secretary.actor,
+        at=clock.now(),
+    )
+    assert (await again.post(f"/delegations/{number}/act", key())).status_code == 404
+    assert "结束了代办委托" in (await principal.get("/notices")).text
 
 
 async def test_a_household_without_a_phone_sells_through_its_secretary(
