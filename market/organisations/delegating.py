@@ -55,6 +55,7 @@ class DelegationRow(msgspec.Struct, frozen=True):
     deeds: list[str]
     until: date
     consent: str
+    has_sheet: bool
     words: str
     granted_at: datetime
     revoked_at: datetime | None
@@ -67,7 +68,8 @@ _ROWS = """SELECT delegation.id, delegation.principal, principal.name AS princip
        principal.name_en AS principal_name_en, delegation.agent, agent.name AS agent_name,
        agent.name_en AS agent_name_en, delegation.agent_organisation,
        home.name AS agent_organisation_name, home.name_en AS agent_organisation_name_en, delegation.deeds,
-       delegation.until, delegation.consent, delegation.words, delegation.granted_at, delegation.revoked_at
+       delegation.until, delegation.consent, delegation.sheet IS NOT NULL AS has_sheet, delegation.words,
+       delegation.granted_at, delegation.revoked_at
 FROM delegation JOIN organisation principal ON principal.id = delegation.principal
 JOIN person agent ON agent.id = delegation.agent
 JOIN organisation home ON home.id = delegation.agent_organisation
@@ -90,6 +92,36 @@ async def held_by(*, person_id: int, organisation_id: int) -> list[DelegationRow
         person_id,
         organisation_id,
     )
+
+
+async def sheet_of(*, delegation_id: int, person_id: int, organisation_id: int, keeps: bool) -> bytes:
+    """Return the signed sheet (WebP) to its agent, and to who ``keeps`` the principal.
+
+    Raises:
+        NotFound: there is none, or it is not theirs to see.
+    """
+    rows = await fetch(
+        """SELECT sheet FROM delegation
+           WHERE id = $1 AND sheet IS NOT NULL
+             AND ((principal = $3 AND $4) OR (agent = $2 AND agent_organisation = $3))""",
+        delegation_id,
+        person_id,
+        organisation_id,
+        keeps,
+    )
+    if not rows:
+        raise NotFound(msg("没有找到这份委托书，它可能已到留存期。"))
+    return bytes(rows[0]["sheet"])
+
+
+async def forget_sheets(*, ended_before: date) -> int:
+    """Drop the pictures of sheets whose delegations ended before; their hashes stay. Return how many."""
+    told = await execute(
+        """UPDATE delegation SET sheet = NULL
+           WHERE sheet IS NOT NULL AND least(until, (revoked_at AT TIME ZONE 'Asia/Shanghai')::date) < $1""",
+        ended_before,
+    )
+    return int(told.rpartition(" ")[2])
 
 
 async def agents_for(*, organisation_id: int) -> list[Agent]:

@@ -8,6 +8,7 @@ from market.audit.operations import record
 from market.db.session import execute, transaction
 from market.meetings.forgetting import forget_guests, forget_readings, forget_registrations
 from market.notices.operations import forget_notices
+from market.organisations.delegating import forget_sheets
 from market.privacy.rules import PERIODS
 
 
@@ -30,6 +31,7 @@ async def keep_to_periods(*, at: datetime, today: date) -> dict[str, int]:
             "guests": await forget_guests(held_before=day("guests")),
             "registrations": await forget_registrations(held_before=day("registrations")),
             "invitations": await forget_invited(before=moment("invitations")),
+            "sheets": await forget_sheets(ended_before=day("sheets")),
             "exports": await _count(
                 "UPDATE data_export SET content = NULL WHERE content IS NOT NULL AND ready_at < $1",
                 moment("exports"),

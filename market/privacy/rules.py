@@ -105,6 +105,9 @@ PERIODS: dict[str, Period] = {
     "guests": Period(msg("到会人的手机号、各家回复的留言"), 180, msg("会议结束"), msg("会后跟进到 180 天")),
     "registrations": Period(msg("公开报名人的姓名和手机号"), 180, msg("会议结束"), msg("会后跟进到 180 天")),
     "invitations": Period(msg("已了结的账号邀请里的姓名和手机号"), 90, msg("了结"), msg("万一要重发")),
+    "sheets": Period(
+        msg("农户委托书的照片"), 3 * 365, msg("委托结束"), msg("民法典第一百八十八条：三年内还可能有争议")
+    ),
     "exports": Period(msg("做好的个人信息文件"), 7, msg("做好"), msg("等本人来取，取走即删")),
     "names": Period(
         msg("已注销的签字人的姓名"),

@@ -9,7 +9,7 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts.rules import DEEDS, Viewer
 from market.accounts.sessions import switch_organisation
-from market.errors import Invalid, NotAllowed
+from market.errors import Invalid, NotAllowed, NotFound
 from market.i18n import Message, msg
 from market.organisations import delegating
 from market.organisations.delegating import AGENT_ROLES, Sheet, agents_for, given_by, held_by
@@ -22,6 +22,7 @@ from market.web.language import language_of
 from market.web.organisation import keeper
 from market.web.pages import redirect
 from market.web.pictures import ENDINGS, MOST_BYTES, picture_from
+from market.web.scans import scan_response
 from market.web.signin import keep_session
 from market.web.trade import BARE, KEY, acting, do_filled, name_in, new_key, show
 
@@ -149,6 +150,20 @@ async def household(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     return redirect(request, "/delegations", toast=msg("农户已登记，可以开始代办。"))
 
 
+@get("/delegations/{delegation_id:int}/sheet")
+async def sheet(viewer: SignedIn, delegation_id: FromPath[int]) -> Response[bytes]:
+    """Return the picture of the signed sheet."""
+    if viewer.delegation_id is not None:
+        raise NotFound(msg("没有找到这份委托书，它可能已到留存期。"))
+    image = await delegating.sheet_of(
+        delegation_id=row_number(delegation_id),
+        person_id=viewer.person_id,
+        organisation_id=viewer.organisation_id,
+        keeps=viewer.keeps,
+    )
+    return scan_response("sheet.webp", "image/webp", image)
+
+
 @post("/delegations/{delegation_id:int}/act")
 async def act(request: WebRequest, viewer: SignedIn, delegation_id: FromPath[int]) -> Response[Any]:
     """Go on for the principal, under a new token."""
@@ -194,4 +209,4 @@ async def revoke(request: WebRequest, viewer: SignedIn, delegation_id: FromPath[
     return redirect(request, "/delegations", toast=msg("委托已撤销，马上失效。"))
 
 
-routes: list[ControllerRouterHandler] = [index, grant, household, act, stop, revoke]
+routes: list[ControllerRouterHandler] = [index, grant, household, sheet, act, stop, revoke]

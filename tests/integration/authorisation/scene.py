@@ -147,7 +147,9 @@ async def _callers(buyer: int) -> list[Caller]:
         agent_organisation=agent.organisation,
         deeds=["list"],
         until=clock.today() + timedelta(days=9),
-        consent="online",
+        consent="paper",
+        sheet=b"RIFF",
+        sheet_hash="a" * 64,
         granted_by=await _with_role(SELLER, "secretary"),
         granted_at=now,
     )

@@ -16,6 +16,7 @@ from market.db.session import execute, fetch, fetch_value
 from market.deals.operations import sign
 from market.errors import NotAllowed
 from market.organisations.members import set_role
+from market.privacy.retention import keep_to_periods
 from market.web.agents import AGENT_POSTS
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, SignedInAs, faults, token_in
@@ -165,7 +166,13 @@ async def test_a_household_without_a_phone_sells_through_its_secretary(
     assert (await agent.upload("/delegations/households", told, files)).status_code == 303
     row = (await fetch("SELECT id, principal, consent, sheet_hash FROM delegation"))[0]
     assert (row["consent"], len(row["sheet_hash"])) == ("paper", 64)
+    page = f"/delegations/{row['id']}/sheet"
+    assert page in (await agent.get("/delegations")).text
+    shown = await agent.get(page)
+    assert (shown.headers["content-type"], shown.content[:4]) == ("image/webp", b"RIFF")
+    assert (await (await browser_of(buyer)).get(page)).status_code == 404
     assert (await agent.post(f"/delegations/{row['id']}/act", key())).status_code == 303
+    assert (await agent.get(page)).status_code == 404
     household = Through(row["principal"], secretary.person_id, secretary.phone, "seller", row["id"])
     listing = await shop.put_on_sale(household)
     assert await fetch_value("SELECT owner FROM listing WHERE id = $1", listing) == row["principal"]
@@ -174,3 +181,20 @@ async def test_a_household_without_a_phone_sells_through_its_secretary(
     assert (await agent.get(f"/selling/lots/{listing}/households")).status_code == 403
     purchaser = await browser_of(buyer)
     assert (await purchaser.post("/delegations/households", key())).status_code == 403
+
+
+async def test_a_sheet_is_kept_three_years_past_its_delegation_and_its_hash_for_good(
+    secretary: Member, browser_of: SignedInAs
+) -> None:
+    agent = await browser_of(secretary)
+    told = key(name="张老三", deeds=["list"], until=until())
+    await agent.upload("/delegations/households", told, {"sheet": ("委托书.jpg", sheet())})
+    number, hashed = (await fetch("SELECT id, sheet_hash FROM delegation"))[0].values()
+    for days, gone in ((3 * 365, None), (3 * 365 + 400, 1)):
+        today = clock.today() + timedelta(days=days)
+        assert (await keep_to_periods(at=clock.now() + timedelta(days=days), today=today)).get(
+            "sheets"
+        ) == gone
+    assert (await agent.get(f"/delegations/{number}/sheet")).status_code == 404
+    assert "照片已到留存期" in (await agent.get("/delegations")).text
+    assert await fetch_value("SELECT sheet_hash FROM delegation") == hashed
