@@ -57,7 +57,13 @@ class Encoding:
         self._order()
         for p in range(len(people)):
             self._define_breaks(p)
+        #: The literal under which breaks fall no less evenly than they may; None: they may fall as they like.
+        self.fair = None if problem.fairness is None else self.fresh()
+        before = len(self.clauses)
         self._fairness(forced)
+        if self.fair is not None:
+            for clause in self.clauses[before:]:
+                clause.append(-self.fair)
 
     # --- what clauses are made of -------------------------------------------------------------------
 

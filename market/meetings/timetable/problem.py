@@ -271,6 +271,12 @@ def total_breaks(problem: MeetingProblem, slots: Mapping[str, int]) -> int:
     return sum(breaks_of(busy) for busy in slots_by_participant(problem, slots).values())
 
 
+def is_fair(problem: MeetingProblem, slots: Mapping[str, int]) -> bool:
+    """Tell whether the breaks of any two differ by no more than the meeting's fairness allows."""
+    breaks = [breaks_of(busy) for busy in slots_by_participant(problem, slots).values()]
+    return problem.fairness is None or not breaks or max(breaks) - min(breaks) <= problem.fairness
+
+
 def total_idle(problem: MeetingProblem, slots: Mapping[str, int]) -> int:
     return sum(idle_of(busy) for busy in slots_by_participant(problem, slots).values())
 

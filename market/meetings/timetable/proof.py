@@ -15,9 +15,12 @@ from pysat.solvers import Solver
 
 from market.meetings.timetable.encoding import Clauses, Counter, Encoding
 from market.meetings.timetable.forced import Forced
-from market.meetings.timetable.problem import MeetingProblem, total_breaks, total_idle
+from market.meetings.timetable.problem import MeetingProblem, is_fair, total_breaks, total_idle
 
 _SOLVER = "cadical300"
+#: From here on fairness is looked for where a timetable turns out unfair: with so few breaks most are fair,
+#: and clauses that hardly ever matter make every question harder.
+_LENIENT = 2
 #: Above so many possible places of appointments the clauses would not fit into memory.
 MOST_PLACES = 40_000
 
@@ -125,6 +128,7 @@ class _Prover:
         self._floor = least
         self._encoding = Encoding(problem, domains, forced)
         self._solver = Solver(name=_SOLVER, bootstrap_with=self._encoding.clauses)
+        self._lenient = problem.fairness is not None and problem.fairness >= _LENIENT
         self._best: dict[str, int] | None = None
         if known is not None:
             self._take(known)
@@ -149,23 +153,44 @@ class _Prover:
 
     def _possible(self, assumptions: Sequence[int]) -> bool:
         """Ask the solver; a timetable that it finds is told and kept."""
-        if not self._solver.solve(assumptions=list(assumptions)):
+        plan = None
+        if self._lenient:
+            plan = self._ask(assumptions)
+            if plan is None:
+                return False
+            self._lenient = is_fair(self._problem, plan)
+        if not self._lenient:
+            plan = self._ask([*assumptions, *self._fair])
+        if plan is None:
             return False
-        true = {literal for literal in self._solver.get_model() or () if literal > 0}
-        items = self._problem.appointments
-        plan = {items[m].id: t for (m, t), v in self._encoding.at.items() if v in true}
         self._take(plan)
         self._link.send(Found(plan))
         return True
+
+    @property
+    def _fair(self) -> list[int]:
+        return [] if self._encoding.fair is None else [self._encoding.fair]
+
+    def _ask(self, assumptions: Sequence[int]) -> dict[str, int] | None:
+        if not self._solver.solve(assumptions=list(assumptions)):
+            return None
+        true = {literal for literal in self._solver.get_model() or () if literal > 0}
+        items = self._problem.appointments
+        return {items[m].id: t for (m, t), v in self._encoding.at.items() if v in true}
 
     def _add(self, clauses: Clauses) -> None:
         for clause in clauses:
             self._solver.add_clause(clause)
 
     def run(self) -> None:
-        if self._best is None and not self._possible([]):
-            self._link.send(Impossible())
-            return
+        """Raise the bound until a timetable reaches it: of breaks, then of idle slots."""
+        if self._best is None:
+            # just any timetable is hardly ever fair
+            lenient, self._lenient = self._lenient, False
+            if not self._possible([]):
+                self._link.send(Impossible())
+                return
+            self._lenient = lenient
         breaks = self._least(
             Counter(self._encoding, self._encoding.breaks, [one.breaks for one in self._forced]), idle=False
         )

@@ -22,7 +22,7 @@ from market.meetings.timetable.search import SHARE, Search
 _BEFORE = 1_500
 #: Of the time limit, what the levels below are left.
 _RESERVE = 0.15
-_MOST_RESERVE = 10.0
+_MOST_RESERVE = 5.0
 #: Of the time limit, what the bound by patterns may take; it needs a second at most for 300 participants.
 _PATTERNS = 0.1
 #: Shares after which the search's pace is known.
