@@ -105,8 +105,10 @@ _AXE = Axe()
 _MEASURED: set[str] = set()
 
 
-async def faults_of_access(page: Page) -> list[str]:
+async def faults_of_access(page: Page, *, looks_only: bool = False) -> list[str]:
     """Return what axe finds (WCAG 2.2 AA and good practice), one line for each rule.
+
+    ``looks_only``: what depends on the width alone, contrast and the size of what is tapped.
 
     To measure contrast takes five times as long as all other rules together. It is measured where an element
     has a look that none had before: its own letters on the backgrounds that lie under it.
@@ -114,7 +116,7 @@ async def faults_of_access(page: Page) -> list[str]:
     if not await page.evaluate("Boolean(window.axe)"):
         await page.evaluate(_AXE.axe_script)
     looks = await page.evaluate(_NEW_LOOKS, sorted(_MEASURED))
-    violations = await page.evaluate(_RUN)
+    violations = await page.evaluate(_RUN, looks_only)
     if not any(rule["id"] == "color-contrast" for rule in violations):
         _MEASURED.update(looks)
     return _told(violations)
@@ -147,9 +149,11 @@ _NEW_LOOKS = """(known) => {
     window.fresh = fresh;
     return [...looks];
 }"""
-_RUN = """async () => {
+_RUN = """async (looksOnly) => {
     const options = { resultTypes: ["violations"] };
-    const rest = await axe.run(document, { ...options, rules: { "color-contrast": { enabled: false } } });
+    const rest = await axe.run(document, looksOnly
+        ? { ...options, runOnly: ["target-size"] }
+        : { ...options, rules: { "color-contrast": { enabled: false } } });
     if (!window.fresh.length) return rest.violations;
     const contrast = await axe.run({ include: window.fresh }, { ...options, runOnly: ["color-contrast"] });
     return rest.violations.concat(contrast.violations);

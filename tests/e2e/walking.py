@@ -73,14 +73,18 @@ async def links_of(person: Person) -> list[str]:
     return [path for path in found if not _NO_PAGE.search(urlsplit(path).path) and "lang=" not in path]
 
 
-async def faults_of(person: Person, path: str) -> tuple[list[str], list[str]]:
-    """Look at one page in every way; return what is wrong, and where it leads."""
+async def faults_of(person: Person, path: str, *, wide: bool) -> tuple[list[str], list[str]]:
+    """Look at one page in every way; return what is wrong, and where it leads.
+
+    All rules of access are asked at one width, ``wide`` or narrow: a page is made of parts that other pages
+    show at the other one.
+    """
     status = await person.go(path)
     links = await links_of(person)
     faults = [f"answers {status}"] if status >= 400 else []
-    faults += await faults_of_access(person.page) + await faults_of_layout(person.page)
+    faults += await faults_of_access(person.page, looks_only=not wide) + await faults_of_layout(person.page)
     await person.resize(PHONE)
-    faults += await faults_of_access(person.page) + await faults_of_layout(person.page)
+    faults += await faults_of_access(person.page, looks_only=wide) + await faults_of_layout(person.page)
     await person.go(f"{path}{'&' if '?' in path else '?'}lang=en")
     faults += await faults_of_layout(person.page)
     await person.resize(DESK)
@@ -94,10 +98,11 @@ async def walk(open_browser: Open, role: str, phone: str | None) -> None:
     person = await open_browser()
     if phone:
         await person.sign_in(phone)
-    waiting, seen, faults = ["/"], {"/"}, {}
+    waiting, seen, faults, wide = ["/"], {"/"}, {}, False
     while waiting:
         path = waiting.pop(0)
-        found, links = await faults_of(person, path)
+        wide = not wide
+        found, links = await faults_of(person, path, wide=wide)
         if found:
             faults[path] = found
         for link in links:

@@ -61,10 +61,15 @@ class People:
         return Caller(self.client, token)
 
 
-@pytest.fixture
-async def people(factory: Factory) -> AsyncIterator[People]:
+@pytest.fixture(scope="session")
+def transport() -> httpx.ASGITransport:
+    """The application, made once: it keeps nothing between requests, the database does."""
     app = create_app(edge=Edge(secret=b"tests", secure=False), lifespan=[])
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    return httpx.ASGITransport(app=app, raise_app_exceptions=False)
+
+
+@pytest.fixture
+async def people(factory: Factory, transport: httpx.ASGITransport) -> AsyncIterator[People]:
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield People(client)
 

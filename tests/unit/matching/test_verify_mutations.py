@@ -18,6 +18,8 @@ from tests.unit.matching.markets import write_market
 Rows = list[dict[str, str]]
 Change = Callable[[Rows], Rows]
 FILES = ("matches.csv", "lots.csv", "demands.csv", "diagnosis.csv")
+#: Rows of a file of which each cell is changed in every way.
+CHANGED = 3
 
 
 class Planted:
@@ -120,7 +122,7 @@ NUMBERS = {
 def test_every_changed_number_is_refused(planted: Planted, name: str, column: str) -> None:
     rows = planted.rows[name]
     missed = []
-    for k in random.Random(column).sample(range(len(rows)), min(6, len(rows))):
+    for k in random.Random(column).sample(range(len(rows)), min(CHANGED, len(rows))):
         changes = [
             value
             for value in wrong_numbers(rows[k][column], NUMBERS[name][column])
@@ -201,7 +203,7 @@ def test_rows_dropped_doubled_or_foreign_are_refused(planted: Planted, name: str
     count = len(planted.rows[name])
     key = "lot" if name != "demands.csv" else "demand"
     changes: list[Change] = []
-    for k in range(0, count, max(1, count // 12)):
+    for k in range(0, count, max(1, count // (2 * CHANGED))):
         changes.append(lambda rows, k=k: [*rows[:k], *rows[k:], rows[k]])  # type: ignore[misc]
         changes.append(put(k, key, "nobody"))
         changes.append(put(k, key, ""))
@@ -295,7 +297,7 @@ def test_every_changed_diagnosis_is_refused(planted: Planted) -> None:
     sold_out = next(lot for lot, kg in left.items() if Decimal(kg) == 0)
     other_product = _other_products(planted)
     missed = []
-    for k in range(0, len(rows), max(1, len(rows) // 12)):
+    for k in range(0, len(rows), max(1, len(rows) // (2 * CHANGED))):
         row = rows[k]
         named = [name for name in row["unlock_demands"].split(";") if name]
         priced = "price" in row["obstacle"] or "outbid" in row["obstacle"]

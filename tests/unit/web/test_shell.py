@@ -89,15 +89,19 @@ async def find(hashed: bytes, for_page: bool) -> Viewer | None:
     return BUYER if hashed == token_hash("good") else None
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[httpx.AsyncClient]:
+@pytest.fixture(scope="module")
+def transport() -> httpx.ASGITransport:
     app = create_app(
         edge=Edge(secret=b"k" * 32, secure=False, development=True),
         find_viewer=find,
         lifespan=[],
         routes=[assets.asset, fail, api_fail, api_echo, mine, town, part, save, notices],
     )
-    transport = httpx.ASGITransport(app=cast(Any, app), raise_app_exceptions=False)
+    return httpx.ASGITransport(app=cast(Any, app), raise_app_exceptions=False)
+
+
+@pytest.fixture
+async def browser(transport: httpx.ASGITransport) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
         yield client
 
