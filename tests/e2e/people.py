@@ -153,7 +153,7 @@ _RUN = """async (looksOnly) => {
     const options = { resultTypes: ["violations"] };
     const rest = await axe.run(document, looksOnly
         ? { ...options, runOnly: ["target-size"] }
-        : { ...options, rules: { "color-contrast": { enabled: false } } });
+        : { ...options, rules: { "color-contrast": { enabled: false }, "target-size": { enabled: true } } });
     if (!window.fresh.length) return rest.violations;
     const contrast = await axe.run({ include: window.fresh }, { ...options, runOnly: ["color-contrast"] });
     return rest.violations.concat(contrast.violations);

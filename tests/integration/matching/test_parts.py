@@ -156,7 +156,7 @@ async def test_several_worker_processes_find_what_one_finds(
     await store_market(MARKET, town_id=town.organisation_id, begins=now().date(), at=now())
     parted(SMALL_PARTS)
     run_id = await request_run(town_id=town.organisation_id, actor=town.actor, at=now())
-    workers(3)
+    workers(2)
     assert await finished(run_id) == "done"
     by = await jobs_done("matching.part")
     assert len(by) >= 5
