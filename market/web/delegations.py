@@ -29,7 +29,7 @@ from market.web.trade import BARE, KEY, acting, do_filled, name_in, new_key, sho
 
 def _what() -> dict[str, fields.Field]:
     return {
-        "deeds": fields.choices(msg("可以代办什么"), DEEDS),
+        "deeds": fields.choices(msg("可以代办什么"), DEEDS, required=True),
         "until": fields.day(msg("到哪天为止"), hint=msg("最长一年，随时可以撤销。")),
         "words": fields.text(msg("备注"), most=delegating.LONGEST_WORDS, lines=True, optional=True),
     }

@@ -387,8 +387,17 @@ def choice(
     )
 
 
-def choices(label: Message, options: Mapping[str, Message | str], *, hint: Message | None = None) -> Field:
-    """Any number of ``options``; gives a tuple in the order of ``options``."""
+def choices(
+    label: Message,
+    options: Mapping[str, Message | str],
+    *,
+    hint: Message | None = None,
+    required: bool = False,
+) -> Field:
+    """Any number of ``options``; gives a tuple in the order of ``options``.
+
+    ``required``: the label does not say that it may be left out; whoever takes the tuple refuses an empty one.
+    """
 
     def parse(typed: str, _: str) -> str:
         if typed not in options:
@@ -400,7 +409,7 @@ def choices(label: Message, options: Mapping[str, Message | str], *, hint: Messa
         label=label,
         parse=parse,
         hint=hint,
-        optional=True,
+        optional=not required,
         default=(),
         options=options,
         several=True,

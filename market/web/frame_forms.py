@@ -98,7 +98,9 @@ async def frame_form(offered: Offered, *, language: Language, today: date) -> Fo
             msg("要货提前几天"), least=0, most=rules.MOST_NOTICE_DAYS, hint=msg("给卖方备货的时间。")
         ),
         sites=fields.choices(
-            msg("收货门店"), {str(each.id): name_in(language, each, "name") for each in offered.sites}
+            msg("收货门店"),
+            {str(each.id): name_in(language, each, "name") for each in offered.sites},
+            required=True,
         ),
         min_grade=fields.choice(
             msg("最低等级"),

@@ -33,7 +33,10 @@ _PAGE = "/account/tokens"
 _NEW = Form(
     name=fields.text(msg("叫什么"), most=LONGEST_NAME, hint=msg("例如“库存软件”，日后好认。")),
     scopes=fields.choices(
-        msg("可以做什么"), SCOPES, hint=msg("只选用得着的：令牌丢了，别人能做的就是这些。")
+        msg("可以做什么"),
+        SCOPES,
+        hint=msg("只选用得着的：令牌丢了，别人能做的就是这些。"),
+        required=True,
     ),
     days=fields.choice(msg("用多久"), LASTS, chips=True),
     password=fields.secret(msg("现在的密码")),
