@@ -396,7 +396,7 @@ def choices(
 ) -> Field:
     """Any number of ``options``; gives a tuple in the order of ``options``.
 
-    ``required``: the label does not say that it may be left out; whoever takes the tuple refuses an empty one.
+    ``required``: it is not called optional; whoever takes the tuple refuses an empty one.
     """
 
     def parse(typed: str, _: str) -> str:
