@@ -32,12 +32,12 @@ from market.i18n import Message, msg
 from market.web import fields
 from market.web.addresses import row_number
 from market.web.deal_sheet import deal_and_side, party
-from market.web.fields import Wrong
 from market.web.forms import FileField, Filled, Form
 from market.web.guards import SignedIn, WebRequest, require
 from market.web.pages import redirect
 from market.web.pictures import ENDINGS, MOST_BYTES, picture_from
 from market.web.trade import BARE, KEY, acting, do_filled, new_key, show
+from market.web.typed import Wrong
 
 _GUARDS = [require("seller", "buyer", "official")]
 #: A photo and the words beside it; above the photo's own cap, so that one too large is told so at its field.

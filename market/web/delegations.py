@@ -15,7 +15,6 @@ from market.organisations import delegating
 from market.organisations.delegating import AGENT_ROLES, Sheet, agents_for, given_by, held_by
 from market.web import fields
 from market.web.addresses import row_number
-from market.web.fields import Wrong
 from market.web.forms import FileField, Filled, Form
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
@@ -25,6 +24,7 @@ from market.web.pictures import ENDINGS, MOST_BYTES, picture_from
 from market.web.scans import scan_response
 from market.web.signin import keep_session
 from market.web.trade import BARE, KEY, acting, do_filled, name_in, new_key, show
+from market.web.typed import Wrong
 
 
 def _what() -> dict[str, fields.Field]:

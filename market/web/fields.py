@@ -1,7 +1,6 @@
 """The kinds of field that forms are made of: each reads what was typed, or says how to mend it.
 
-What people type on phones is met half-way: full-width digits, thousands separators, ``2.5万``, a unit
-written behind the number, ``2026年12月1日``. What could mean two things is refused.
+What people type on phones is met half-way, days too: ``2026年12月1日``. Numbers and units: ``typed``.
 """
 
 import re
@@ -18,14 +17,7 @@ from market.cells import is_hiding
 from market.i18n import Message, msg
 from market.units import Fen, FenPerKg, Gram
 from market.web import formats
-
-
-class Wrong(Exception):
-    """What was typed cannot be read. ``message`` stands beside the field."""
-
-    def __init__(self, message: Message) -> None:
-        super().__init__(message)
-        self.message = message
+from market.web.typed import Wrong, decimal_from, flat_text, price_parts, shown, split_unit
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,52 +43,9 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 MASS_UNITS: dict[str, Message] = {"jin": msg("斤"), "kg": msg("公斤"), "t": msg("吨")}
 PRICE_UNITS: dict[str, Message] = {"jin": msg("元/斤"), "kg": msg("元/公斤")}
 _GRAMS = {"jin": units.GRAMS_PER_JIN, "kg": units.GRAMS_PER_KG, "t": units.GRAMS_PER_TONNE}
-_UNIT_WORDS = {"公斤": "kg", "千克": "kg", "kg": "kg", "斤": "jin", "jin": "jin", "吨": "t", "t": "t"}
 
-_NUMBER = re.compile(r"(\d{1,3}(?:,\d{3})+|\d+|(?=\.\d))(\.\d+)?")
-_LARGE = {"千": 1_000, "万": 10_000}
 _DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?|(\d{4})(\d{2})(\d{2})")
 _TIME = re.compile(r"(\d{1,2})[:时点](\d{2})分?")
-
-
-#: Full-width signs and their plain ones. Not NFKC, which would read 10² as 102.
-_PLAIN = {0xFF01 + n: 0x21 + n for n in range(94)} | {ord("。"): ".", ord("￥"): "¥"}
-
-
-def _flat(typed: str) -> str:
-    """Return ``typed`` with full-width signs made plain and spaces gone."""
-    return "".join(typed.translate(_PLAIN).split()).lower()
-
-
-def _shown(typed: str) -> str:
-    return typed if len(typed) <= 20 else f"{typed[:20]}…"
-
-
-def decimal_from(typed: str) -> Decimal:
-    """Return the number that was typed: digits, separators, a decimal point, at most one 千 or 万.
-
-    Raises:
-        Wrong: it is no such number, is negative, or is longer than 16 digits.
-    """
-    flat = _flat(typed)
-    factor = _LARGE.get(flat[-1:], 1)
-    digits = flat[:-1] if factor > 1 else flat
-    if digits.startswith(("-", "−")) and _NUMBER.fullmatch(digits[1:]):
-        raise Wrong(msg("不能是负数，请填大于 0 的数。"))
-    if not _NUMBER.fullmatch(digits) or not digits.isascii():
-        raise Wrong(msg("“{typed}”不是数字，请只填数字，例如 25000 或 0.85。", typed=_shown(typed)))
-    if len(digits) > 16:
-        raise Wrong(msg("数字太长了，请检查是不是多打了几位。"))
-    return Decimal(digits.replace(",", "")) * factor
-
-
-def _split_unit(typed: str, unit: str) -> tuple[str, str]:
-    """Take a unit written behind the number; it counts more than the one chosen beside it."""
-    flat = _flat(typed)
-    for word, named in _UNIT_WORDS.items():
-        if flat.endswith(word) and flat != word:
-            return flat.removesuffix(word), named
-    return typed, unit
 
 
 def quantity(
@@ -110,7 +59,7 @@ def quantity(
     """A mass, as a number and 斤, 公斤 or 吨; gives whole grams above 0, at most ``most``."""
 
     def parse(typed: str, chosen: str) -> Gram:
-        number, named = _split_unit(typed, chosen or unit)
+        number, named = split_unit(typed, chosen or unit)
         if named not in _GRAMS:
             raise Wrong(msg("请选单位：斤、公斤或吨。"))
         grams = decimal_from(number) * _GRAMS[named]
@@ -155,7 +104,7 @@ def price(
     """A price, as yuan per 斤 or per 公斤; gives whole fen per kilogram above 0, at most ``most``."""
 
     def parse(typed: str, chosen: str) -> FenPerKg:
-        number, named = _price_parts(typed, chosen or unit)
+        number, named = price_parts(typed, chosen or unit)
         if named not in PRICE_UNITS:
             raise Wrong(msg("请选单位：元/斤 或 元/公斤。"))
         fen = decimal_from(number) * units.FEN_PER_YUAN * (2 if named == "jin" else 1)
@@ -177,21 +126,13 @@ def price(
     )
 
 
-def _price_parts(typed: str, chosen: str) -> tuple[str, str]:
-    flat = _flat(typed).lstrip("¥")
-    number, slash, per = flat.partition("/")
-    if slash:
-        chosen = _UNIT_WORDS.get(per, per)
-    return number.removesuffix("元"), chosen
-
-
 def money(
     label: Message, *, hint: Message | None = None, optional: bool = False, most_yuan: int = 10**9
 ) -> Field:
     """A sum in yuan, to the fen; gives :class:`Fen`, 0 or more."""
 
     def parse(typed: str, _: str) -> Fen:
-        fen = decimal_from(_flat(typed).lstrip("¥").removesuffix("元")) * units.FEN_PER_YUAN
+        fen = decimal_from(flat_text(typed).lstrip("¥").removesuffix("元")) * units.FEN_PER_YUAN
         if fen > most_yuan * units.FEN_PER_YUAN:
             raise Wrong(msg("最多 {most}。", most=formats.plain(most_yuan)))
         if fen != int(fen):
@@ -236,16 +177,16 @@ def day(
     """A date: ``2026-12-01``, ``2026/12/1``, ``20261201`` or ``2026年12月1日``."""
 
     def parse(typed: str, _: str) -> date:
-        found = _DAY.fullmatch(_flat(typed))
-        if not found or not _flat(typed).replace("年", "").replace("月", "").replace("日", "").isascii():
+        found = _DAY.fullmatch(flat_text(typed))
+        if not found or not flat_text(typed).replace("年", "").replace("月", "").replace("日", "").isascii():
             raise Wrong(
-                msg("“{typed}”看不出是哪一天，请写成 2026年12月1日 或 2026-12-01。", typed=_shown(typed))
+                msg("“{typed}”看不出是哪一天，请写成 2026年12月1日 或 2026-12-01。", typed=shown(typed))
             )
         year, month, number = (int(part) for part in found.groups() if part is not None)
         try:
             value = date(year, month, number)
         except ValueError:
-            raise Wrong(msg("日历上没有 {typed} 这一天。", typed=_shown(typed))) from None
+            raise Wrong(msg("日历上没有 {typed} 这一天。", typed=shown(typed))) from None
         if earliest and value < earliest:
             raise Wrong(msg("不能早于 {day}。", day=earliest.isoformat()))
         if not 2000 <= year <= 2100 or (latest and value > latest):
@@ -272,9 +213,9 @@ def clock_time(label: Message, *, hint: Message | None = None, optional: bool = 
     """A time of day, ``9:30`` or ``9点30分``, to the minute."""
 
     def parse(typed: str, _: str) -> time:
-        found = _TIME.fullmatch(_flat(typed))
+        found = _TIME.fullmatch(flat_text(typed))
         if not found or int(found[1]) > 23 or int(found[2]) > 59:
-            raise Wrong(msg("“{typed}”不是钟点，请写成 9:30。", typed=_shown(typed)))
+            raise Wrong(msg("“{typed}”不是钟点，请写成 9:30。", typed=shown(typed)))
         return time(int(found[1]), int(found[2]))
 
     return Field(
@@ -350,7 +291,7 @@ def phone(
     """
 
     def parse(typed: str, _: str) -> str:
-        digits = _flat(typed).replace("-", "").removeprefix("+86")
+        digits = flat_text(typed).replace("-", "").removeprefix("+86")
         if may_be_hidden and re.fullmatch(r"1[3-9][0-9]\*{4}[0-9]{4}", digits):
             return digits
         if not re.fullmatch(r"1[3-9][0-9]{9}", digits):

@@ -27,7 +27,8 @@ from market.cells import without_debris
 from market.errors import Invalid
 from market.i18n import Message, msg
 from market.web import csrf
-from market.web.fields import Field, Wrong
+from market.web.fields import Field
+from market.web.typed import Wrong
 
 S = TypeVar("S", bound=msgspec.Struct)
 

@@ -33,11 +33,11 @@ from market.supply.queries import listing_page
 from market.supply.rules import LONGEST_TITLE, NEGOTIABLE
 from market.units import FenPerKg, Gram
 from market.web import fields, formats, pages, pictures
-from market.web.fields import Wrong
 from market.web.forms import FileField, Filled, Form
 from market.web.guards import SignedIn, WebRequest, require
 from market.web.language import language_of
 from market.web.trade import KEY, new_key, show
+from market.web.typed import Wrong
 from market.web.way_form import EXTENSIONS, told_on_form, way_fields, way_from
 
 #: A price this many times beyond the usual band is asked back: mostly 斤 for 公斤, or one nought too many.

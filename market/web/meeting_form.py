@@ -19,9 +19,10 @@ from market.meetings.commands import (
 )
 from market.meetings.queries import MeetingRow
 from market.web import fields
-from market.web.fields import Field, Wrong
+from market.web.fields import Field
 from market.web.forms import Filled, Form
 from market.web.trade import KEY, new_key
+from market.web.typed import Wrong
 
 #: The parts of the form that are folded, and what is in each.
 PARTS: dict[str, tuple[Message, tuple[str, ...]]] = {

@@ -14,13 +14,13 @@ from market.organisations.queries import filings_of, own_card, paper_content, pa
 from market.organisations.verification import NewPaper, file_evidence
 from market.web import fields
 from market.web.addresses import row_number
-from market.web.fields import Wrong
 from market.web.forms import FileField, Filled, Form, Upload
 from market.web.guards import SignedIn, WebRequest
 from market.web.pages import redirect
 from market.web.pictures import MOST_BYTES
 from market.web.scans import SCAN_ENDINGS, paper_from, scan_response
 from market.web.trade import KEY, acting, do_filled, new_key, show
+from market.web.typed import Wrong
 
 FILING = Form(
     papers=FileField(

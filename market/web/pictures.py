@@ -12,8 +12,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from market.i18n import msg
 from market.supply.operations import NewPicture
-from market.web.fields import Wrong
 from market.web.forms import Upload
+from market.web.typed import Wrong
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 MOST_PICTURES = 4

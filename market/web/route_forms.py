@@ -9,9 +9,10 @@ from market.meetings.route import asked
 from market.meetings.route.asked import TourSettings
 from market.meetings.tour_queries import FieldRouteRow, VillageRow
 from market.web import fields
-from market.web.fields import Field, Wrong
+from market.web.fields import Field
 from market.web.forms import Filled, Form
 from market.web.trade import KEY, new_key
+from market.web.typed import Wrong, decimal_from
 
 
 def coordinates(label: Message, *, hint: Message | None = None, optional: bool = False) -> Field:
@@ -22,7 +23,7 @@ def coordinates(label: Message, *, hint: Message | None = None, optional: bool =
         parts = (north, east) if comma else tuple(typed.split())
         if len(parts) != 2:
             raise Wrong(msg("请写两个数，纬度在前，例如 41.6, 122.56。"))
-        lat, lon = (float(fields.decimal_from(part.strip().rstrip("°"))) for part in parts)
+        lat, lon = (float(decimal_from(part.strip().rstrip("°"))) for part in parts)
         if asked.off_the_map(lat, lon):
             raise Wrong(msg("这个坐标不在国内，请纬度在前、经度在后，例如 41.6, 122.56。"))
         return lat, lon

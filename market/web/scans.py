@@ -7,9 +7,9 @@ from litestar import Response
 
 from market.i18n import msg
 from market.organisations.verification import NewPaper
-from market.web.fields import Wrong
 from market.web.forms import Upload
 from market.web.pictures import ENDINGS, MOST_BYTES, picture_from
+from market.web.typed import Wrong
 
 SCAN_ENDINGS = (*ENDINGS, ".pdf")
 PDF = "application/pdf"

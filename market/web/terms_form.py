@@ -21,6 +21,7 @@ from market.i18n import Message, msg
 from market.web import fields
 from market.web.forms import Filled, Form
 from market.web.trade import KEY
+from market.web.typed import Wrong, decimal_from
 
 _ROWS = range(1, MOST_MILESTONES + 1)
 
@@ -29,11 +30,11 @@ def rate(label: Message, *, hint: Message | None = None, optional: bool = False)
     """A percentage from 0 to 100, to 0.01; gives whole basis points."""
 
     def parse(typed: str, _: str) -> int:
-        share = fields.decimal_from(typed.rstrip("%％ ")) * 100
+        share = decimal_from(typed.rstrip("%％ ")) * 100
         if share != int(share):
-            raise fields.Wrong(msg("最多精确到 0.01%。"))
+            raise Wrong(msg("最多精确到 0.01%。"))
         if share > 10_000:
-            raise fields.Wrong(msg("要在 0 到 100% 之间。"))
+            raise Wrong(msg("要在 0 到 100% 之间。"))
         return int(share)
 
     return fields.Field(

@@ -14,8 +14,9 @@ from market.errors import Invalid
 from market.i18n import Message, catalogue, msg, translate
 from market.units import Fen, FenPerKg, Gram
 from market.web import fields
-from market.web.fields import Field, Wrong
+from market.web.fields import Field
 from market.web.forms import FileField, Form, Upload
+from market.web.typed import Wrong
 
 LABEL = msg("数量")
 QUANTITY = fields.quantity(LABEL)
