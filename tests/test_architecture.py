@@ -236,3 +236,28 @@ def test_exception_to_a_security_rule_says_why() -> None:
         if (found := re.search(r"noqa: S[0-9, S]+(.*)$", line)) and len(found[1].split()) < 2
     ]
     assert bare == []
+
+
+#: What would outlast its transaction on a connection that goes back to the pool, which forgets nothing.
+_LASTING = re.compile(
+    r"""["'\s](?:SET (?!LOCAL|TRANSACTION)\w+ *(?:=|TO)|LISTEN\b|pg_(?:try_)?advisory_lock"""
+    r"""|CREATE TEMP|PREPARE )""",
+)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "market").rglob("*.py")), ids=lambda path: path.stem)
+def test_what_is_set_or_locked_ends_with_its_transaction(path: Path) -> None:
+    """The pool takes connections back as they are: see ``market.db.session``."""
+    found = [
+        match[0]
+        for match in _LASTING.finditer(path.read_text())
+        # a column of an UPDATE, not a setting
+        if not re.search(r"(?:UPDATE|DO)\b[^;\"]*$", path.read_text()[: match.start() + 1])
+    ]
+    assert found == []
+
+
+def test_the_guard_of_lasting_settings_sees_one() -> None:
+    assert _LASTING.search('execute("SET statement_timeout = 0")')
+    assert _LASTING.search('fetch("SELECT pg_advisory_lock(1)")')
+    assert not _LASTING.search('execute("SET LOCAL statement_timeout = 0")')

@@ -16,7 +16,7 @@ from market.bids import negotiating, operations
 from market.bids.offer_queries import OfferRow, offers_on
 from market.bids.offering import NewOffer, place_offer
 from market.bids.operations import Accepted, NewBid, Placed
-from market.bids.queries import BidRow, bid_of, bids_of, thread_of
+from market.bids.queries import BidRow, bid_of, bids_of, side_of, thread_of
 from market.bids.rules import REJECTED, SUBMITTED, WITHDRAWN
 from market.bids.sealing import Sealed, SealedRow, seal_bid, sealed_of, withdraw_sealed
 from market.demand.queries import demand_page
@@ -177,8 +177,7 @@ async def offer(
 
 async def _side(viewer: Viewer, bid_id: int) -> str:
     """Return the side that the viewer's organisation has of this very bid. Raises: NotFound."""
-    bid = await bid_of(bid_id=bid_id, organisation_id=viewer.organisation_id)
-    return "seller" if bid.seller == viewer.organisation_id else "buyer"
+    return await side_of(bid_id=bid_id, organisation_id=viewer.organisation_id)
 
 
 async def _accept(viewer: Viewer, bid_id: int, key: str | None, part: Gram | None) -> Accepted:

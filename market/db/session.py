@@ -211,7 +211,9 @@ class Engine(PostgresEngine):
     async def start(self, address: dict[str, Any], chosen: Settings) -> None:
         self.config = {**_limits(chosen), **address}
         self._wait = chosen.pool_wait / 1000
-        await self.start_connection_pool(min_size=chosen.pool_least, max_size=chosen.pool_most)
+        await self.start_connection_pool(
+            min_size=chosen.pool_least, max_size=chosen.pool_most, reset=_as_it_was
+        )
 
     def set_aside(self) -> tuple[Any, dict[str, Any], float]:
         """Hand out the pool that runs, if one does, so that another can run for a while."""
@@ -231,6 +233,13 @@ class Engine(PostgresEngine):
                     await pool.close()
             except TimeoutError:
                 pool.terminate()
+
+
+async def _as_it_was(_: asyncpg.Connection) -> None:
+    """Nothing: what we set or lock ends with its transaction, and who listens has a connection of its own.
+
+    asyncpg would follow every question with another one that makes the connection forget.
+    """
 
 
 #: The one engine of the process. Tables find it through piccolo_conf.py.
