@@ -65,8 +65,13 @@ def accept_all(address: dict[str, Any], home: Path, buyer: Member, offers: list[
 
 
 async def change_meanwhile(buyer: Member, chance: random.Random) -> None:
-    """Want more or less, or cancel a contract that nobody has signed, until it is called off."""
+    """Want more or less, or cancel a contract that nobody has signed, until it is called off.
+
+    It begins with the first contract: who changes what he wants before anybody accepts has to be asked again.
+    """
     by = {"actor": buyer.actor, "at": STORY}
+    while not await fetch_value("SELECT count(*) FROM deal"):
+        await fetch("SELECT pg_sleep(0.005)")
     while True:
         try:
             if chance.random() < 0.5:
