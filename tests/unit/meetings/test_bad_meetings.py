@@ -58,7 +58,8 @@ def test_scheduler_and_checker_take_and_refuse_the_same_meetings(
             if remove:
                 del here[way[-1]]
             else:
-                here[way[-1]] = value
+                # of its own: the next change may go into it, and others draw the same
+                here[way[-1]] = copy.deepcopy(value)
         except (LookupError, TypeError):
             pass
     path = tmp_path / "meeting.json"
