@@ -10,7 +10,7 @@ from typing import NamedTuple
 from market import clock
 from market.accounts.queries import viewers_for
 from market.accounts.rules import Viewer
-from market.db.gathering import Gatherer
+from market.db.gathering import Gatherer, look_ups
 
 
 class _Asked(NamedTuple):
@@ -36,12 +36,5 @@ async def _look_up(asked: Sequence[_Asked], _: bool) -> list[Viewer | None]:
     return [found.get(each.token_hash) for each in asked]
 
 
-async def _never(asked: Sequence[_Asked]) -> list[Sequence[_Asked]]:
-    """Look-ups do not hinder each other."""
-    return [asked]
-
-
 #: Those of this process.
-_LOOKUPS: Gatherer[_Asked, Viewer | None] = Gatherer(
-    _look_up, part=_never, marks=lambda _: (), most_waiting=5_000, at_once=3
-)
+_LOOKUPS: Gatherer[_Asked, Viewer | None] = look_ups(_look_up)

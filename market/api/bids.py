@@ -175,13 +175,12 @@ async def offer(
     return Placed(placed)
 
 
-async def _side(viewer: Viewer, bid_id: int) -> str:
-    """Return the side that the viewer's organisation has of this very bid. Raises: NotFound."""
-    return await side_of(bid_id=bid_id, organisation_id=viewer.organisation_id)
-
-
 async def _accept(viewer: Viewer, bid_id: int, key: str | None, part: Gram | None) -> Accepted:
-    side, at, own = await _side(viewer, bid_id), clock.now(), viewer.organisation_id
+    side, at, own = (
+        await side_of(bid_id=bid_id, organisation_id=viewer.organisation_id),
+        clock.now(),
+        viewer.organisation_id,
+    )
     by = acting(viewer, side)
     if side == "seller":
         deal_id = await operations.accept_bid(
@@ -213,7 +212,7 @@ async def counter(
     viewer: SignedIn, bid_id: PathId, data: JSONBody[CounterTerms], key: IdempotencyKey = None
 ) -> Placed:
     """Answer with other terms: a new turn that refers to this one and awaits the other side."""
-    side = await _side(viewer, bid_id)
+    side = await side_of(bid_id=bid_id, organisation_id=viewer.organisation_id)
     return Placed(
         await negotiating.counter_bid(
             counter=negotiating.Counter(
@@ -239,7 +238,7 @@ async def reject(
     viewer: SignedIn, bid_id: PathId, data: JSONBody[Refusal], key: IdempotencyKey = None
 ) -> Moved:
     """Decline what the other side offers with a coded reason."""
-    side = await _side(viewer, bid_id)
+    side = await side_of(bid_id=bid_id, organisation_id=viewer.organisation_id)
 
     async def do(at: datetime) -> str:
         await negotiating.reject_bid(
@@ -266,7 +265,7 @@ async def _by_author(
     move: Callable[..., Awaitable[None]],
     goal: str,
 ) -> Moved:
-    side = await _side(viewer, bid_id)
+    side = await side_of(bid_id=bid_id, organisation_id=viewer.organisation_id)
 
     async def do(at: datetime) -> str:
         by = acting(viewer, side)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from market.db.gathering import Gatherer
+from market.db.gathering import Gatherer, look_ups
 from market.db.session import fetch, fetch_into
 from market.errors import MarketError, NotFound
 from market.i18n import msg
@@ -116,15 +116,8 @@ async def _sides_of(asked: Sequence[_OfSide], _: bool) -> list[str | MarketError
     return [sides.get(each) or NotFound(msg("没有找到这笔出价。")) for each in asked]
 
 
-async def _never(asked: Sequence[_OfSide]) -> list[Sequence[_OfSide]]:
-    """Look-ups do not hinder each other."""
-    return [asked]
-
-
 #: Those of this process.
-_SIDES: Gatherer[_OfSide, str] = Gatherer(
-    _sides_of, part=_never, marks=lambda _: (), most_waiting=5_000, at_once=3
-)
+_SIDES: Gatherer[_OfSide, str] = look_ups(_sides_of)
 
 
 async def bids_of(*, organisation_id: int, listing_id: int | None = None) -> list[BidRow]:

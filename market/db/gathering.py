@@ -174,6 +174,18 @@ class Gatherer(Generic[Wish, Reply]):
             self._apart -= len(several)
 
 
+def look_ups(serve: Serve[Wish, Reply]) -> Gatherer[Wish, Reply]:
+    """Return a gatherer of look-ups: they change nothing, so none of them hinders another.
+
+    Who asks while some are under way goes with the next: nobody is told what was true before he asked.
+    """
+
+    async def never_apart(asked: Sequence[Wish]) -> list[Sequence[Wish]]:
+        return [asked]
+
+    return Gatherer(serve, part=never_apart, marks=lambda _: (), most_waiting=5_000, at_once=3)
+
+
 def _answer(several: list[_Asked[Wish, Reply]], replies: Sequence[Reply | MarketError]) -> None:
     for asked, reply in zip(several, replies, strict=True):
         if asked.answer.done():

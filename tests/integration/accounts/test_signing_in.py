@@ -223,7 +223,6 @@ _WORKER = """
 import asyncio, sys
 from datetime import datetime
 from market import clock
-from market.accounts import limits
 from market.accounts.limits import TooManyTries
 from market.accounts.signing_in import sign_in
 from market.db.session import started_pool
