@@ -128,8 +128,6 @@ GUARDS = (
     " CHECK (answers = 'listing' OR (answers = 'demand' AND demand IS NOT NULL))",
     "CREATE UNIQUE INDEX bid_offer_open_once ON bid (demand, listing)"
     " WHERE answers = 'demand' AND state IN ('submitted', 'needs_reconfirm')",
-    "CREATE UNIQUE INDEX joint_offer_open_once ON joint_offer (demand, lead)"
-    " WHERE state IN ('gathering', 'submitted', 'needs_reconfirm')",
 )
 
 

@@ -631,6 +631,27 @@ async def forwards():
     )
 
     manager.add_column(
+        table_class_name="DataExport",
+        tablename="data_export",
+        column_name="trouble",
+        db_column_name="trouble",
+        column_class_name="JSONB",
+        column_class=JSONB,
+        params={
+            "default": None,
+            "null": True,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
         table_class_name="AuditSealHead",
         tablename="audit_seal_head",
         column_name="id",

@@ -22,12 +22,9 @@ FORWARDS = (
     "ALTER TABLE stock_entry DROP CONSTRAINT stock_entry_lot_fkey",
     # covered by the unique index that begins with the same column
     "DROP INDEX replay_actor",
-    # asked where somebody looks at their own data; what is just made is signed by nobody
+    # who signed, who gave the reason: nobody asks by these
     "DROP INDEX deal_seller_signed_by",
-    "CREATE INDEX deal_seller_signed_by ON deal (seller_signed_by) WHERE seller_signed_by IS NOT NULL",
     "DROP INDEX deal_buyer_signed_by",
-    "CREATE INDEX deal_buyer_signed_by ON deal (buyer_signed_by) WHERE buyer_signed_by IS NOT NULL",
-    # who gave the reason, who made it: nobody asks by these
     "DROP INDEX bid_reason",
     "DROP INDEX bid_created_by",
     # a deal says which bid it came from
