@@ -44,8 +44,9 @@ async def place_offer(
 
     Raises:
         NotAllowed: the organisation is suspended, or has not let this agent answer.
-        NotFound: the demand is not open, or the goods are not this seller's and on sale.
-        Conflict: the goods are in a round of bidding, or an offer of them on this demand is open already.
+        NotFound: there is no such demand, or the goods are not this seller's and on sale.
+        Conflict: the demand is not open, the goods are in a round of bidding, or an offer of them on this
+            demand is open already.
         Invalid: another product, or quantity, price or window do not fit listing or demand.
     """
 

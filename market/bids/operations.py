@@ -202,15 +202,17 @@ async def _check_demand(*, demand_id: int, listing_id: int, quantity: Gram, buye
 async def demand_held(demand_id: int | None) -> Record:
     """Return an open demand, held as it is until the turn is written: who changes it takes the turns first.
 
-    Raises: NotFound.
+    Raises: NotFound; Conflict, where it is not open.
     """
     rows = await fetch(
-        """SELECT buyer, produce, title, open, min_order, deliver_from, deliver_to FROM demand
-           WHERE id = $1 AND state = 'published' FOR SHARE""",
+        """SELECT buyer, produce, title, state, open, min_order, deliver_from, deliver_to FROM demand
+           WHERE id = $1 AND state <> 'draft' FOR SHARE""",
         demand_id,
     )
     if not rows:
-        raise NotFound(msg("这条需求现在不在求购。"))
+        raise NotFound(msg("没有找到这条采购需求。"))
+    if rows[0]["state"] != "published":
+        raise Conflict(msg("这条需求现在不在求购。"))
     return rows[0]
 
 

@@ -67,8 +67,9 @@ async def open_joint(
 
     Raises:
         NotAllowed: the organisation is suspended, or has not let this agent answer.
-        NotFound: the demand is not open, or the goods are not the lead's and on sale.
-        Conflict: the goods are in a round of bidding, or the lead leads one on this demand already.
+        NotFound: there is no such demand, or the goods are not the lead's and on sale.
+        Conflict: the demand is not open, the goods are in a round of bidding, or the lead leads one on this
+            demand already.
         Invalid: with the field that is wrong.
     """
 
