@@ -3,16 +3,41 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+
 from market import clock
 
 
-def body_for(document: dict[str, Any], path: str, things: dict[str, Any]) -> Any:
-    """Return a body that the operation takes, with the numbers of ``things`` where it names one of them."""
+def body_for(
+    document: dict[str, Any], path: str, things: dict[str, Any], fields: dict[str, Any] | None = None
+) -> Any:
+    """Return a body that the operation takes, with the numbers of ``things`` where it names one of them.
+
+    ``fields``: what stands in those of its fields instead that it has, in JSON or as it is.
+    """
     operation = document["paths"].get(_plain(path), {}).get("post", {})
     content = operation.get("requestBody", {}).get("content", {})
     if not content:
         return None
-    return _sample(document, next(iter(content.values()))["schema"], "", things)
+    schema = next(iter(content.values()))["schema"]
+    known = _followed(document, schema).get("properties", {})
+    given = {name: _read(value) for name, value in (fields or {}).items() if name in known}
+    return _sample(document, schema, "", things) | given
+
+
+def _followed(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema that another one points to."""
+    if "$ref" not in schema:
+        return schema
+    named: dict[str, Any] = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return named
+
+
+def _read(value: Any) -> Any:
+    try:
+        return msgspec.json.decode(value) if isinstance(value, str) else value
+    except msgspec.DecodeError:
+        return value
 
 
 def choices_of(document: dict[str, Any], path: str) -> dict[str, str]:
@@ -30,9 +55,7 @@ def _plain(path: str) -> str:
 
 def _sample(document: dict[str, Any], schema: dict[str, Any], name: str, things: dict[str, Any]) -> Any:
     if "$ref" in schema:
-        return _sample(
-            document, document["components"]["schemas"][schema["$ref"].rpartition("/")[2]], name, things
-        )
+        return _sample(document, _followed(document, schema), name, things)
     for choice in ("oneOf", "anyOf", "allOf"):
         if choice in schema:
             return _sample(document, schema[choice][0], name, things)
@@ -68,7 +91,7 @@ def _text(schema: dict[str, Any], name: str) -> str:
         "produce": "peanut",
         "reason": "price",
         "phone": "19900000004",
-        "ground": "late",
+        "ground": "other",
         "title": "示例一批",
     }
     return known.get(name) or "x" * int(max(4, schema.get("minLength", 0)))

@@ -216,7 +216,14 @@ async def build() -> Scene:
         )
     )[0].values()
     match = await fetch_value("SELECT id FROM match WHERE seller = $1 AND state = 'proposed' LIMIT 1", SELLER)
-    await execute("UPDATE match SET buyer = $2, demand = $3 WHERE id = $1", match, buyer, demand)
+    await execute(
+        "UPDATE match SET buyer = $2, demand = $3, expires_at = $4 WHERE id = $1",
+        match,
+        buyer,
+        demand,
+        now + timedelta(days=3),
+    )
+    await execute("UPDATE demand SET open = quantity WHERE id = $1", demand)
     callers = await _callers(buyer)
     who = {caller.name: caller.person for caller in callers}
     price = {"quantity": 100_000, "price": 150}
@@ -225,16 +232,15 @@ async def build() -> Scene:
         "SELECT max(id) FROM listing WHERE owner = $1 AND state = 'published'", SELLER
     )
     await execute(
-        """UPDATE listing SET way = 'open', round = 1, opened_at = $2, closes_at = $3, closes_latest = $3
+        """UPDATE listing SET way = 'open', round = 1, opened_at = NULL, closes_at = $2, closes_latest = $2
            WHERE id = $1""",
         in_the_open,
-        now,
         now + timedelta(days=1),
     )
     spell = await put("shelf_spell", site=site, seller=SELLER, produce="peanut", gone_on=today)
     frame = await put(
         "frame", seller=SELLER, buyer=buyer, produce="peanut", total=1_000_000, price=150, state="active",
-        proposer=buyer,
+        proposer=buyer, sites=[site], called=100_000,
         terms=terms, ends_on=today + timedelta(days=60), seller_signed_at=now, buyer_signed_at=now,
     )  # fmt: skip
     sealed = await fetch_value(
@@ -254,6 +260,8 @@ async def build() -> Scene:
         ground="late_delivery",
         state="filed",
         filed_at=now,
+        offer="xxxx",
+        offered_by=SELLER,
     )
     filing = await put("verification", organisation=SELLER, filed_by=who["secretary"])
     helper = await put("person", name="帮手", phone="19900099997")

@@ -17,14 +17,35 @@ and besides
 * ``absent``: the scene has nothing sound at this address, so that nobody is shown it;
 * ``long``: an answer without an end, or of many seconds; nobody is sent there who would get it;
 * ``input``: the form is read first: a stranger may be answered 422, as of a thing that does not exist.
+
+A post whose address names a thing with a life (``lives.py``) says of each such thing when it is open:
+
+* ``bid.accept``: it is that move of it, open in the states that the move leads out of;
+* ``contract:active``: it is no move of it, and open in these states (with commas between them);
+* ``meeting:any``: in whatever state the thing is.
+
+In every other state of the thing, whoever may is answered 409, but for what the line says besides:
+
+* ``twice``, ``twice=buyer``: in the state that the move leads to, a page takes it as pressed twice, of
+  everybody or of this side: nothing is done, and its place is shown again;
+* ``unseen=listing:draft,breach:draft@seller``: in these states nobody, or not this side, is told that there
+  is such a thing: 404;
+* ``never=town:403,seller:404``: whom something else than the state keeps from it, and how.
+
+A line below it that is indented is the same post in another way: ``further`` again, for what differs. What
+the line itself says of states then holds for each of the ways.
 """
 
+import re
 from pathlib import Path
 
 import msgspec
 
+#: What is given by name and stands in no address and no form.
+_KEPT = frozenset({"scope", "agent", "twice", "unseen", "never"})
 FILES = ("pages.txt", "api.txt")
 _HERE = Path(__file__).parent
+_NEED = re.compile(r"(\w+)([.:][\w,]+)")
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -37,6 +58,10 @@ class Entry(msgspec.Struct, frozen=True):
     given: dict[str, str]
     marks: frozenset[str]
     where: str
+    #: Name of a thing with a life -> its move (``.accept``) or its states (``:active``).
+    needs: dict[str, str] = {}
+    #: The lines below, each as an entry of its own.
+    ways: tuple["Entry", ...] = ()
 
     @property
     def name(self) -> str:
@@ -45,6 +70,15 @@ class Entry(msgspec.Struct, frozen=True):
     @property
     def is_open(self) -> bool:
         return bool(self.who & {"all", "link"})
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What is given for the form or the body."""
+        return {
+            name: value
+            for name, value in self.given.items()
+            if name not in _KEPT and f"{{{name}:" not in self.path
+        }
 
     @property
     def is_api(self) -> bool:
@@ -59,32 +93,58 @@ def entries() -> list[Entry]:
     """
     found: dict[str, Entry] = {}
     for name in FILES:
+        last = ""
         for number, line in enumerate((_HERE / name).read_text().splitlines(), 1):
-            if not line.strip() or line.startswith("#"):
+            if not line.strip() or line.lstrip().startswith("#"):
                 continue
             where = f"{name}:{number}"
+            if line.startswith(" "):
+                if not last:
+                    raise ValueError(f"{where}: a way of no line")
+                found[last] = _with_way(found[last], line, where)
+                continue
             columns = [column.strip() for column in line.split("|")]
             if len(columns) != 4:
                 raise ValueError(f"{where}: four columns are wanted")
             entry = _entry(*columns, where=where)
             if entry.name in found:
                 raise ValueError(f"{where}: {entry.name} has a line already, {found[entry.name].where}")
-            found[entry.name] = entry
+            found[entry.name], last = entry, entry.name
     return list(found.values())
 
 
 def _entry(route: str, who: str, whose: str, further: str, *, where: str) -> Entry:
     method, _, path = route.partition(" ")
-    parts = further.split()
-    return Entry(
-        method,
-        path,
-        _names(who),
-        _names(whose),
-        dict(part.split("=", 1) for part in parts if "=" in part),
-        frozenset(part for part in parts if "=" not in part),
-        where,
+    given, marks, needs = _further(further)
+    return Entry(method, path, _names(who), _names(whose), given, marks, where, needs)
+
+
+def _with_way(entry: Entry, further: str, where: str) -> Entry:
+    given, marks, needs = _further(further)
+    way = msgspec.structs.replace(
+        entry,
+        given=entry.given | given,
+        marks=entry.marks | marks,
+        needs=entry.needs | needs,
+        where=where,
+        ways=(),
     )
+    return msgspec.structs.replace(entry, ways=(*entry.ways, way))
+
+
+def _further(text: str) -> tuple[dict[str, str], frozenset[str], dict[str, str]]:
+    given: dict[str, str] = {}
+    marks: set[str] = set()
+    needs: dict[str, str] = {}
+    for part in text.split():
+        if "=" in part:
+            name, value = part.split("=", 1)
+            given[name] = value
+        elif found := _NEED.fullmatch(part):
+            needs[found[1]] = found[2]
+        else:
+            marks.add(part)
+    return given, frozenset(marks), needs
 
 
 def _names(text: str) -> frozenset[str]:

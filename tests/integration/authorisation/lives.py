@@ -1,0 +1,219 @@
+"""The things with a life: which of them an address names, and how the scene's one is put into a state."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from market.accounts.lifecycle import ACCOUNT_INVITATION, RECOVERY
+from market.bids.joint.rules import JOINT, SHARE
+from market.bids.rules import BID, OPEN_BID, SEALED_BID
+from market.cases.rules import CASE
+from market.db.session import execute
+from market.deals.frames.rules import CALL, FRAME
+from market.deals.rules import BREACH, CONTRACT, DELIVERY, PAYMENT, TERMS
+from market.demand.rules import DEMAND
+from market.matching.lifecycle import MATCH, RUN
+from market.meetings.rules import APPOINTMENT, ATTENDANCE, INVITATION, MEETING, REGISTRATION, SAMPLE
+from market.organisations.rules import APPROVAL, VERIFICATION
+from market.privacy.rules import PHONE_CHANGE
+from market.supply.rules import LISTING
+from market.transitions import Lifecycle
+from tests.integration.authorisation.table import Entry
+
+
+class Life(msgspec.Struct, frozen=True):
+    """A lifecycle, and the row of the scene that lives it.
+
+    ``part`` names it in an address that begins with one of ``places``. ``row``: which one it is, by parts of
+    the address and things of the scene. ``besides``: what else has to stand in the row, by its state; ``*``
+    is every other state.
+    """
+
+    cycle: Lifecycle
+    table: str
+    part: str
+    places: tuple[str, ...] = ("",)
+    row: str = ""
+    column: str = "state"
+    besides: dict[str, str] = {}
+
+    def is_named_in(self, path: str) -> bool:
+        path = path.removeprefix("/api/v1")
+        return f"{{{self.part}:" in path and path.startswith(self.places)
+
+    def sides(self, move: str) -> frozenset[str]:
+        """Return which of the two sides the move is kept to; none: it is open to both, or goes by no side."""
+        by = frozenset().union(*(each.by for each in self.cycle.moves if each.name == move))
+        return by & BOTH
+
+    def open_in(self, need: str, role: str = "") -> frozenset[str]:
+        """Return the states in which a deed is open, to a side of the paper where it goes by sides."""
+        if need == ANY:
+            return self.cycle.states
+        if need.startswith(":"):
+            return frozenset(need[1:].split(","))
+        move = need[1:]
+        if role not in BOTH or not self.sides(move):
+            return self.cycle.sources(move)
+        return frozenset().union(
+            *(each.sources for each in self.cycle.moves if each.name == move and role in each.by)
+        )
+
+    def leads_to(self, need: str) -> frozenset[str]:
+        """Return the states that the move of ``need`` ends in."""
+        return frozenset(each.target for each in self.cycle.moves if each.name == need[1:])
+
+    async def put(self, state: str, parts: dict[str, Any]) -> None:
+        """Put the thing into ``state``. ``parts``: what stands in the address, and the scene's things."""
+        which = self.row or f"id = {{{self.part}}}"
+        besides = self.besides.get(state, self.besides.get("*", ""))
+        words = f"UPDATE {self.table} SET {self.column} = $1{besides and f', {besides}'} WHERE {which}"
+        done = await execute(words.format_map(parts), state)
+        assert done != "UPDATE 0", f"the scene has no {self.table} where {which}"
+
+
+BOTH = frozenset({"seller", "buyer"})
+ANY = ":any"
+_TODAY = "(now() AT TIME ZONE 'Asia/Shanghai')::date"
+
+#: By the names that the table calls them.
+LIVES = {
+    "account_invitation": Life(
+        ACCOUNT_INVITATION,
+        "account_invitation",
+        "invitation_id",
+        ("/people/",),
+        besides={"accepted": "person = inviter", "*": "person = NULL"},
+    ),
+    "approval": Life(
+        APPROVAL,
+        "approval",
+        "approval_id",
+        besides={"waiting": "decided_by = NULL", "*": "decided_by = {person_id}"},
+    ),
+    "appointment": Life(
+        APPOINTMENT, "appointment", "appointment_id", besides={"held": "", "*": "outcome = NULL"}
+    ),
+    "attendance": Life(
+        ATTENDANCE,
+        "invitation",
+        "organisation_id",
+        ("/town/meetings/{meeting_id:int}/attendance/",),
+        row="meeting = {meeting_id} AND organisation = {organisation_id}",
+        column="attendance",
+    ),
+    "bid": Life(BID, "bid", "bid_id"),
+    "breach": Life(BREACH, "breach", "breach_id"),
+    "call": Life(CALL, "call_off", "call_id"),
+    "case": Life(
+        CASE,
+        "stuck_case",
+        "case_id",
+        besides={
+            "open": "reason = NULL, closed_at = NULL",
+            "closed": "reason = 'sold', closed_at = opened_at",
+        },
+    ),
+    "contract": Life(
+        CONTRACT,
+        "deal",
+        "deal_id",
+        besides={
+            "pending": "seller_signed_at = NULL, buyer_signed_at = NULL",
+            "partly_signed": "seller_signed_at = created_at, buyer_signed_at = NULL",
+            "*": "seller_signed_at = created_at, buyer_signed_at = created_at",
+        },
+    ),
+    "delivery": Life(DELIVERY, "delivery", "delivery_id"),
+    "demand": Life(DEMAND, "demand", "demand_id"),
+    "frame": Life(FRAME, "frame", "frame_id"),
+    "invitation": Life(
+        INVITATION, "invitation", "invitation_id", ("/town/meetings/{meeting_id:int}/invitations/",)
+    ),
+    "joint": Life(JOINT, "joint_offer", "joint_id"),
+    "listing": Life(LISTING, "listing", "listing_id"),
+    "match": Life(
+        MATCH,
+        "match",
+        "match_id",
+        besides={
+            "proposed": "seller_agreed_at = NULL, buyer_agreed_at = NULL",
+            "one_side_agreed": "seller_agreed_at = created_at, buyer_agreed_at = NULL",
+            "*": "seller_agreed_at = created_at, buyer_agreed_at = created_at",
+        },
+    ),
+    "meeting": Life(
+        MEETING,
+        "meeting",
+        "meeting_id",
+        besides={
+            "in_progress": f"held_on = {_TODAY}",
+            "*": f"held_on = {_TODAY} + 9, answer_by = NULL, wishes_by = NULL, published_at = NULL",
+        },
+    ),
+    "open_bid": Life(OPEN_BID, "open_bid", "open_bid_id", besides={"*": "release_asked_at = created_at"}),
+    "payment": Life(
+        PAYMENT,
+        "payment",
+        "payment_id",
+        besides={"invoiced": "paid = 0", "part_paid": "paid = 1", "paid": "paid = amount"},
+    ),
+    "phone_change": Life(
+        PHONE_CHANGE,
+        "phone_change",
+        "change_id",
+        besides={"asked": "phone = '19900099998'", "*": "phone = ''"},
+    ),
+    "recovery": Life(
+        RECOVERY,
+        "recovery",
+        "person_id",
+        ("/people/recoveries/",),
+        row="person = {person_id}",
+        besides={"asked": "granted_by = NULL", "*": "granted_by = {organisation_id}"},
+    ),
+    "registration": Life(REGISTRATION, "registration", "registration_id"),
+    "run": Life(RUN, "run", "run_id"),
+    "sample": Life(SAMPLE, "sample", "sample_id"),
+    "sealed_bid": Life(SEALED_BID, "sealed_bid", "mark", row="mark = '{mark}'"),
+    "share": Life(SHARE, "joint_share", "share_id"),
+    "terms": Life(TERMS, "contract_terms", "version", row="deal = {deal_id} AND version = {version}"),
+    "verification": Life(
+        VERIFICATION,
+        "organisation",
+        "organisation_id",
+        ("/county/organisations/",),
+        column="standing",
+        besides={"*": "verified_until = '2099-01-01'"},
+    ),
+}
+
+
+def named_in(path: str) -> list[str]:
+    """Return the names of the things with a life that an address names."""
+    return [name for name, life in LIVES.items() if life.is_named_in(path)]
+
+
+def faults_of(entries: Iterable[Entry]) -> Iterator[str]:
+    """Tell what lines of posts do not say of states, or say wrongly."""
+    for entry in entries:
+        for way in entry.ways or (entry,):
+            untold = [name for name in named_in(way.path) if name not in way.needs]
+            if way.method == "POST" and untold:
+                yield (
+                    f"{way.where}: {way.name} says nothing of the states of {', '.join(untold)}: "
+                    f"{untold[0]}.move, {untold[0]}:state,state or {untold[0]}:any"
+                )
+            for name, need in way.needs.items():
+                yield from (f"{way.where}: {trouble}" for trouble in _troubles(name, need))
+
+
+def _troubles(name: str, need: str) -> Iterator[str]:
+    life = LIVES.get(name)
+    if life is None:
+        yield f"nothing with a life is called {name}"
+    elif need.startswith(".") and not life.cycle.sources(need[1:]):
+        yield f"{name} has no move {need[1:]}"
+    elif need != ANY and not life.open_in(need) <= life.cycle.states:
+        yield f"{name} is never {', '.join(sorted(life.open_in(need) - life.cycle.states))}"
