@@ -31,6 +31,8 @@ _PORTS = 50
 _PATIENCE = 60
 #: Seconds that a process which serves pages has to finish its requests when it is told to stop.
 _GRACE = 10
+#: Seconds that a connection may take to say what it wants: the first time, and each time afterwards.
+_HEAD = 20
 
 
 def add_serve(commands: Any) -> None:
@@ -76,7 +78,8 @@ def add_db(commands: Any) -> None:
 
 def serve(arguments: argparse.Namespace) -> int:
     """Prepare the database, serve until told to stop, and print the address once it answers."""
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
 
@@ -98,6 +101,11 @@ def serve(arguments: argparse.Namespace) -> int:
             address=arguments.host,
             port=port,
             workers=arguments.workers,
+            # no browser speaks HTTP/2 without TLS; while the server waits to be told which it is, a
+            # connection that says nothing is never closed, and a thousand of them shut everybody out
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=_HEAD * 1_000),
+            websockets=False,
             log_level=LogLevels.warning,
             respawn_failed_workers=True,
             # a board that somebody watches is a request that does not end by itself

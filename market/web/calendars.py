@@ -49,6 +49,6 @@ def _is_fresh(request: WebRequest, tag: str, changed: datetime) -> bool:
         return given.strip() == "*" or tag in [part.strip().removeprefix("W/") for part in given.split(",")]
     try:
         since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
     return since.tzinfo is not None and changed <= since

@@ -12,7 +12,6 @@ import hmac
 import re
 import secrets
 from typing import Any
-from urllib.parse import urlsplit
 
 from litestar import Request
 from litestar.datastructures import FormMultiDict
@@ -126,14 +125,13 @@ class CheckToken:
         is_api = request.scope["path"].startswith("/api/")
         if is_api and (bearer(request) or not cookies.read(request, SESSION)):
             return
-        sent = request.headers.get(HEADER)
-        if not sent:
-            sent = (await _form(request)).get(FIELD)
+        form = await _form(request)  # in any case: one that nobody can read is not its page's to deal with
+        sent = request.headers.get(HEADER) or form.get(FIELD)
         if is_token(request, sent if isinstance(sent, str) else None):
             return
         if is_api or not _is_from_here(request):
             raise Forged(msg("这个页面放得太久了，或不是从本站打开的。请从本站打开页面，再提交一次。"))
-        raise _stale(await _form(request))
+        raise _stale(form)
 
 
 async def _form(request: Request[Any, Any, Any]) -> FormMultiDict:
@@ -148,7 +146,7 @@ async def _form(request: Request[Any, Any, Any]) -> FormMultiDict:
         return await request.form()
     except HTTPException:
         raise
-    except ValueError as error:
+    except (ValueError, LookupError) as error:  # LookupError: a part names an encoding that is none
         raise Forged(msg("表单内容读不出来，请返回重新提交。")) from error
 
 
@@ -157,8 +155,9 @@ def _is_from_here(request: Connection) -> bool:
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"
-    origin = urlsplit(request.headers.get("origin", ""))
-    return bool(origin.netloc) and origin.netloc == request.headers.get("host")
+    # compared as it stands: parsing fails on some of what strangers write there
+    _, _, origin = request.headers.get("origin", "").partition("://")
+    return bool(origin) and origin == request.headers.get("host")
 
 
 def _stale(form: FormMultiDict) -> Forged:

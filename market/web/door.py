@@ -1,7 +1,7 @@
 """The door: what every request passes before it is routed, so that unknown addresses are held to it too.
 
 It asks for which host a request is, whose address stands behind a proxy, by what name the request goes in
-answers and in the log, and how long its body may take to arrive.
+answers and in the log, and whether its body arrives whole and in time.
 """
 
 import asyncio
@@ -98,7 +98,8 @@ class Door:
         if not self._is_ours(headers.get("host", [""])):
             await self._refuse(scope, receive, send, HTTPException(status_code=421))
             return
-        await self._app(scope, _in_time(receive), send)
+        # nobody reads what comes with a GET, and a board that somebody watches waits for its reader to leave
+        await self._app(scope, receive if scope["method"] == "GET" else _whole_and_in_time(receive), send)
 
     def _is_ours(self, hosts: list[str]) -> bool:
         """Tell whether the request is for this site; whoever writes an IP address into it means this machine.
@@ -157,10 +158,10 @@ def _headers(scope: HTTPScope) -> dict[str, list[str]]:
     return found
 
 
-def _in_time(receive: Receive) -> Receive:
+def _whole_and_in_time(receive: Receive) -> Receive:
     """Return ``receive`` with limits on a body that trickles in: it must not hold a place for ever.
 
-    Once the body is there, waiting is free: a board that somebody watches waits for its reader to leave.
+    A body that breaks off, or whose pieces cannot be told apart, is a faulty request and no fault of ours.
     """
     begun = time.monotonic()
     is_there = False
@@ -175,7 +176,9 @@ def _in_time(receive: Receive) -> Receive:
                 message = cast(HTTPReceiveMessage, await receive())
         except TimeoutError:
             raise HTTPException(status_code=408) from None
-        is_there = message["type"] != "http.request" or not message.get("more_body", False)
+        if message["type"] == "http.disconnect":
+            raise HTTPException(status_code=400)
+        is_there = not message.get("more_body", False)
         return message
 
     return cast(Receive, received)
