@@ -35,10 +35,10 @@ async def sign(*, deal_id: int, organisation_id: int, actor: Actor, at: datetime
     async with transaction():
         deal = await _locked(deal_id=deal_id, organisation_id=organisation_id)
         side = "seller" if deal["seller"] == organisation_id else "buyer"
-        if deal[f"{side}_signed_at"] is not None:
-            raise Conflict(msg("您这一方已经签过字，等对方签字即可。"))
         move = "sign" if deal["state"] == rules.PENDING else "countersign"
         state = rules.CONTRACT.apply(move, state=deal["state"], by=side)
+        if deal[f"{side}_signed_at"] is not None:
+            raise Conflict(msg("您这一方已经签过字，等对方签字即可。"))
         await bind(
             actor=actor,
             organisation_id=organisation_id,

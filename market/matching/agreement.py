@@ -47,6 +47,8 @@ async def agree(
 
     async def deed() -> Agreement:
         match, side = await _locked(match_id=match_id, organisation_id=organisation_id)
+        move = "agree" if match["state"] == lifecycle.PROPOSED else "complete"
+        state = lifecycle.MATCH.apply(move, state=match["state"], by=side)
         if match["expires_at"] <= at:
             raise Conflict(msg("这条建议已过期，请等下一次撮合。"))
         if match[f"{side}_agreed_at"] is not None:
@@ -59,8 +61,6 @@ async def agree(
             other=match["buyer" if side == "seller" else "seller"],
             what=_binding(match, organisation_id),
         )
-        move = "agree" if match["state"] == lifecycle.PROPOSED else "complete"
-        state = lifecycle.MATCH.apply(move, state=match["state"], by=side)
         await execute(
             f"UPDATE match SET state = $2, {side}_agreed_at = $3 WHERE id = $1",  # noqa: S608  one of two words
             match_id,

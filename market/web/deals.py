@@ -108,7 +108,7 @@ async def sign(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) ->
             ),
         )
     except Conflict:
-        if not has_signed(deal, side) or deal.state == CANCELLED:
+        if not has_signed(deal, side) or deal.state not in (PARTLY_SIGNED, ACTIVE):
             raise
         state = deal.state
     toast = msg("双方已签字，合同生效。") if state in SIGNED else msg("已签字，等对方签字后生效。")
@@ -206,7 +206,8 @@ async def _move(
         refused = (delivery_id, step.move, filled.refused(error))
         return await draw(request, viewer, deal, refused=refused, status=422)
     except WrongState:
-        if all(move.target != before[delivery_id] for move in DELIVERY.moves if move.name == step.move):
+        done = {move.target for move in DELIVERY.moves if move.name == step.move and side in move.by}
+        if before[delivery_id] not in done:
             raise
     return pages.redirect(request, f"/deals/{deal_id}#deliveries", toast=msg("已记录，对方会收到通知。"))
 

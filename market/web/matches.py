@@ -13,7 +13,7 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.matching.agreement import agree as agree_to
 from market.matching.agreement import decline as decline_one
-from market.matching.lifecycle import DECLINED, MATCH, ONE_SIDE_AGREED, PROPOSED
+from market.matching.lifecycle import AGREED, CONVERTED, DECLINED, MATCH, ONE_SIDE_AGREED, PROPOSED
 from market.matching.queries import MatchRow, match_of, matches_of
 from market.organisations.approval_queries import waiting_on
 from market.transitions import WrongState
@@ -132,7 +132,7 @@ async def agree(request: WebRequest, viewer: SignedIn, match_id: FromPath[int]) 
         deal_id = agreement.deal_id
     except Conflict:
         has_agreed = match.seller_agreed if side == "seller" else match.buyer_agreed
-        if not has_agreed or match.state == DECLINED:
+        if not has_agreed or match.state not in (ONE_SIDE_AGREED, AGREED, CONVERTED):
             raise
     if deal_id is not None:
         return pages.redirect(request, f"/deals/{deal_id}", toast=msg("双方都同意了，合同已生成，请签字。"))
