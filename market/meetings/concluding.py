@@ -81,11 +81,10 @@ async def _conclude(
     at: datetime,
 ) -> Concluded:
     rows = await fetch(
-        """SELECT topic.deal, appointment.outcome, appointment.id AS appointment_id
+        """SELECT topic.deal, appointment.state, appointment.outcome, appointment.id AS appointment_id
            FROM topic JOIN appointment ON appointment.id = topic.appointment
            JOIN meeting ON meeting.id = appointment.meeting
-           WHERE topic.id = $1 AND appointment.state = 'held'
-             AND $2 IN (appointment.seller, appointment.buyer, meeting.town)
+           WHERE topic.id = $1 AND $2 IN (appointment.seller, appointment.buyer, meeting.town)
            FOR UPDATE OF topic""",
         topic_id,
         organisation_id,
@@ -95,7 +94,7 @@ async def _conclude(
     row = rows[0]
     if row["deal"] is not None:
         raise Conflict(msg("这一项已经有合同了，请到合同页面办理。"))
-    if row["outcome"] not in OPEN_OUTCOMES:
+    if row["state"] != "held" or row["outcome"] not in OPEN_OUTCOMES:
         raise Conflict(msg("这场洽谈没有留下意向，不能据此订合同；可以在货源页面出价。"))
     deal_id = await strike(topic_id=topic_id, quantity=quantity, price=price, actor=actor, at=at)
     await execute("UPDATE topic SET deal = $2 WHERE id = $1", topic_id, deal_id)

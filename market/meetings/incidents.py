@@ -10,6 +10,7 @@ from market.db.session import execute, fetch, transaction
 from market.db.signals import signal
 from market.errors import Conflict, NotFound
 from market.i18n import msg
+from market.meetings import rules
 from market.meetings.attendance import board_of
 from market.meetings.board import hour_of
 from market.meetings.day_plan import Step
@@ -52,7 +53,8 @@ async def undo_last(*, meeting_id: int, incident_id: int, town_id: int, actor: A
 
     Raises:
         NotFound: no such incident of a meeting of this town.
-        Conflict: it is not the last, is undone already, or something of it has begun or been held.
+        Conflict: the meeting is not laid or is over, it is not the last, is undone already, or something of
+            it has begun or been held.
     """
     async with transaction():
         await execute("SELECT id FROM meeting WHERE id = $1 AND town = $2 FOR UPDATE", meeting_id, town_id)
@@ -60,6 +62,8 @@ async def undo_last(*, meeting_id: int, incident_id: int, town_id: int, actor: A
         known = {each.id: each for each in await incidents_of(meeting_id=meeting_id)}
         if meeting.town != town_id or incident_id not in known:
             raise NotFound(msg("没有找到这次改排。"))
+        if meeting.state not in rules.MENDABLE:
+            raise Conflict(msg("会议进行中才能改排；开始之前请用“重新排桌”。"))
         last = next((each for each in known.values() if each.undone_at is None), None)
         if last is None or last.id != incident_id:
             raise Conflict(msg("只能撤销最近的一次改排。"))

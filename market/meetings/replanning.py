@@ -70,7 +70,7 @@ async def preview_change(*, meeting_id: int, change: Change, town_id: int, at: d
 
 
 async def _plan(meeting: MeetingRow, day: Snapshot, change: Change, *, at: datetime) -> Preview:
-    if meeting.state not in ("timetabled", "in_progress"):
+    if meeting.state not in rules.MENDABLE:
         raise Conflict(msg("会议进行中才能改排；开始之前请用“重新排桌”。"))
     hour = hour_of(meeting, at)
     from_slot = hour.next or meeting.all_slots + 1

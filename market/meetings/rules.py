@@ -161,6 +161,8 @@ FOLLOW_UP_LEVELS = {
 
 #: Until the first pair sits down the timetable may still be made anew.
 PLANNABLE = frozenset({"draft", "announced", "registration", "timetabled", "postponed"})
+#: While it is laid and not over, single talks are moved for what has happened, and back again.
+MENDABLE = frozenset({"timetabled", "in_progress"})
 
 
 def timetabled(state: str) -> str:
