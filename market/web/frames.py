@@ -249,7 +249,8 @@ async def decline(request: WebRequest, viewer: SignedIn, frame_id: FromPath[int]
             ),
         )
     except Invalid as error:
-        return await draw_frame(request, viewer, frame_id, refusal=filled.refused(error), status=422)
+        refused = {"fault": error.message} if own else {"refusal": filled.refused(error)}
+        return await draw_frame(request, viewer, frame_id, **refused, status=422)
     told = msg("已撤回。") if own else msg("已谢绝，对方会看到原因。")
     return redirect(request, f"/frames/{frame_id}", toast=told)
 
@@ -335,7 +336,8 @@ async def drop(
             ),
         )
     except Invalid as error:
-        return await draw_frame(request, viewer, frame_id, refusal=filled.refused(error), status=422)
+        refused = {"fault": error.message} if side == "buyer" else {"refusal": filled.refused(error)}
+        return await draw_frame(request, viewer, frame_id, **refused, status=422)
     told = msg("已撤回。") if side == "buyer" else msg("已谢绝，对方会看到原因。")
     return redirect(request, f"/frames/{frame_id}", toast=told)
 
