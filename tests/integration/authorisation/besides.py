@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 
 from market import clock
+from market.accounts.recovery import _code_hash
 from market.bids.operations import NewBid
 from market.db.session import execute, fetch_row, fetch_value
 from market.i18n import msg
@@ -12,6 +13,7 @@ from market.units import FenPerKg, Gram
 from tests.integration.authorisation.scene import SELLER, Scene, put
 
 #: So much of everything; in grams, and in fen per kg.
+_CODE = "ABCDEFGH"
 _PRICE = {"quantity": 100_000, "price": 150}
 
 
@@ -28,7 +30,31 @@ async def add(scene: Scene) -> None:
         "soon": days["deliver_from"].isoformat(),
         "later": days["deliver_to"].isoformat(),
         "today": today.isoformat(),
+        "asked": await fetch_value(
+            "SELECT id FROM invitation WHERE meeting = $1 AND organisation = $2", things["meeting_id"], SELLER
+        ),
     }
+    await execute(
+        "UPDATE recovery SET code_hash = $2 WHERE person = $1", things["person_id"], _code_hash(_CODE)
+    )
+    await execute(
+        """UPDATE attendee SET phone = '19900099995', attendance = 'expected' FROM invitation
+           WHERE invitation.id = attendee.invitation AND meeting = $1 AND organisation = $2""",
+        things["meeting_id"],
+        SELLER,
+    )
+    await execute("UPDATE registration SET phone = '19900099996' WHERE id = $1", things["registration_id"])
+    things["unmet"] = await fetch_value(
+        """SELECT organisation FROM invitation WHERE meeting = $1 AND side = 'buyer' AND state = 'accepted'
+             AND organisation NOT IN (SELECT buyer FROM appointment WHERE meeting = $1 AND seller = $2)
+           ORDER BY organisation LIMIT 1""",
+        things["meeting_id"],
+        SELLER,
+    )
+    # everybody has a talk in each of the others
+    things["free_slot"] = await fetch_value(
+        "UPDATE meeting SET slots = slots + 1 WHERE id = $1 RETURNING slots", things["meeting_id"]
+    )
     await execute("DELETE FROM statement WHERE appointment = $1", things["appointment_id"])
     things["goods"] = await fetch_value(
         """SELECT listing.id FROM listing JOIN lot ON lot.id = lot

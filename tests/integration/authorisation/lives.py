@@ -25,22 +25,27 @@ from tests.integration.authorisation.table import Entry
 class Life(msgspec.Struct, frozen=True):
     """A lifecycle, and the row of the scene that lives it.
 
-    ``part`` names it in an address that begins with one of ``places``. ``row``: which one it is, by parts of
-    the address and things of the scene. ``besides``: what else has to stand in the row, by its state; ``*``
-    is every other state.
+    ``named``: parts of addresses that name it, with what such an address begins with, or just the part.
+    ``row``: which one it is, by parts of the address and things of the scene. ``besides``: what else has to
+    stand in the row, by its state; ``*`` is every other state.
     """
 
     cycle: Lifecycle
     table: str
-    part: str
-    places: tuple[str, ...] = ("",)
+    named: str | dict[str, str]
     row: str = ""
     column: str = "state"
     besides: dict[str, str] = {}
 
+    @property
+    def part(self) -> str:
+        """The part of an address that names it first."""
+        return self.named if isinstance(self.named, str) else next(iter(self.named.values()))
+
     def is_named_in(self, path: str) -> bool:
+        named = {"": self.named} if isinstance(self.named, str) else self.named
         path = path.removeprefix("/api/v1")
-        return f"{{{self.part}:" in path and path.startswith(self.places)
+        return any(path.startswith(start) and f"{{{part}:" in path for start, part in named.items())
 
     def sides(self, move: str) -> frozenset[str]:
         """Return which of the two sides the move is kept to; none: it is open to both, or goes by no side."""
@@ -82,8 +87,8 @@ LIVES = {
     "account_invitation": Life(
         ACCOUNT_INVITATION,
         "account_invitation",
-        "invitation_id",
-        ("/people/",),
+        {"/people/": "invitation_id", "/join/": "token"},
+        row="id = {invitation_id}",
         besides={"accepted": "person = inviter", "*": "person = NULL"},
     ),
     "approval": Life(
@@ -93,16 +98,19 @@ LIVES = {
         besides={"waiting": "decided_by = NULL", "*": "decided_by = {person_id}"},
     ),
     "appointment": Life(
-        APPOINTMENT, "appointment", "appointment_id", besides={"held": "", "*": "outcome = NULL"}
+        APPOINTMENT,
+        "appointment",
+        "appointment_id",
+        besides={"held": "outcome = 'intent'", "*": "outcome = NULL, started_at = created_at"},
     ),
     "attendance": Life(
         ATTENDANCE,
         "invitation",
-        "organisation_id",
-        ("/town/meetings/{meeting_id:int}/attendance/",),
+        {"/town/meetings/{meeting_id:int}/attendance/": "organisation_id"},
         row="meeting = {meeting_id} AND organisation = {organisation_id}",
         column="attendance",
     ),
+    "badge": Life(ATTENDANCE, "attendee", {"/checkin/": "code"}, row="code = '{badge}'", column="attendance"),
     "bid": Life(BID, "bid", "bid_id"),
     "breach": Life(BREACH, "breach", "breach_id"),
     "call": Life(CALL, "call_off", "call_id"),
@@ -129,7 +137,10 @@ LIVES = {
     "demand": Life(DEMAND, "demand", "demand_id"),
     "frame": Life(FRAME, "frame", "frame_id"),
     "invitation": Life(
-        INVITATION, "invitation", "invitation_id", ("/town/meetings/{meeting_id:int}/invitations/",)
+        INVITATION,
+        "invitation",
+        {"/town/meetings/{meeting_id:int}/invitations/": "invitation_id", "/i/": "token"},
+        row="id = {asked}",
     ),
     "joint": Life(JOINT, "joint_offer", "joint_id"),
     "listing": Life(LISTING, "listing", "listing_id"),
@@ -148,7 +159,7 @@ LIVES = {
         "meeting",
         "meeting_id",
         besides={
-            "in_progress": f"held_on = {_TODAY}",
+            "in_progress": f"held_on = {_TODAY}, published_at = NULL",
             "*": f"held_on = {_TODAY} + 9, answer_by = NULL, wishes_by = NULL, published_at = NULL",
         },
     ),
@@ -168,12 +179,17 @@ LIVES = {
     "recovery": Life(
         RECOVERY,
         "recovery",
-        "person_id",
-        ("/people/recoveries/",),
+        {"/people/recoveries/": "person_id"},
         row="person = {person_id}",
         besides={"asked": "granted_by = NULL", "*": "granted_by = {organisation_id}"},
     ),
-    "registration": Life(REGISTRATION, "registration", "registration_id"),
+    "registration": Life(
+        REGISTRATION,
+        "registration",
+        {"/town/": "registration_id", "/r/": "token"},
+        row="id = {registration_id}",
+    ),
+    "reset": Life(RECOVERY, "recovery", {"/reset/": "token"}, row="token_hash IS NOT NULL"),
     "run": Life(RUN, "run", "run_id"),
     "sample": Life(SAMPLE, "sample", "sample_id"),
     "sealed_bid": Life(SEALED_BID, "sealed_bid", "mark", row="mark = '{mark}'"),
@@ -182,8 +198,8 @@ LIVES = {
     "verification": Life(
         VERIFICATION,
         "organisation",
-        "organisation_id",
-        ("/county/organisations/",),
+        {"/county/organisations/": "organisation_id"},
+        row="id = {organisation_id}",
         column="standing",
         besides={"*": "verified_until = '2099-01-01'"},
     ),

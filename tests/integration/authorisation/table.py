@@ -22,15 +22,21 @@ A post whose address names a thing with a life (``lives.py``) says of each such 
 
 * ``bid.accept``: it is that move of it, open in the states that the move leads out of;
 * ``contract:active``: it is no move of it, and open in these states (with commas between them);
-* ``meeting:any``: in whatever state the thing is.
+* ``meeting:any``: in whatever state the thing is;
+* ``share=@joined_share``: which one it is, where another thing is needed than those in the address.
 
 In every other state of the thing, whoever may is answered 409, but for what the line says besides:
 
 * ``twice``, ``twice=buyer``: in the state that the move leads to, a page takes it as pressed twice, of
-  everybody or of this side: nothing is done, and its place is shown again;
+  everybody or of this side: nothing is done, and its place is shown again; ``done=contract:active@buyer``
+  names such states, of everybody or of this side;
 * ``unseen=listing:draft,breach:draft@seller``: in these states nobody, or not this side, is told that there
   is such a thing: 404;
-* ``never=town:403,seller:404``: whom something else than the state keeps from it, and how.
+* ``never=town:403,seller:404``: whom something else than the state keeps from it, and how;
+* ``only=buyer``: as these it is tried, as the others in another way;
+* ``keyless``: the form has no key;
+* ``unproven``: it is not shown to be done where it is open, for a reason that stands beside it;
+* ``drawn``: the form is sent as its page, at the same address, draws it where it is open, with what is given.
 
 A line below it that is indented is the same post in another way: ``further`` again, for what differs. What
 the line itself says of states then holds for each of the ways.
@@ -42,7 +48,7 @@ from pathlib import Path
 import msgspec
 
 #: What is given by name and stands in no address and no form.
-_KEPT = frozenset({"scope", "agent", "twice", "unseen", "never"})
+_KEPT = frozenset({"scope", "agent", "twice", "done", "unseen", "never", "only"})
 FILES = ("pages.txt", "api.txt")
 _HERE = Path(__file__).parent
 _NEED = re.compile(r"(\w+)([.:][\w,]+)")
@@ -77,7 +83,7 @@ class Entry(msgspec.Struct, frozen=True):
         return {
             name: value
             for name, value in self.given.items()
-            if name not in _KEPT and f"{{{name}:" not in self.path
+            if name not in _KEPT and name not in self.needs and f"{{{name}:" not in self.path
         }
 
     @property

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import httpx
@@ -18,6 +19,8 @@ from tests.integration.authorisation.table import Entry
 SECRET = b"k" * 32
 #: Nobody has so high a number.
 _NOWHERE = 987_654_321
+#: The key that a page was drawn with.
+_KEY = "11111111-1111-4111-8111-111111111111"
 #: Tables that every request may write in.
 UNTOUCHED = frozenset({"session", "api_token", "tries", "replay"})
 SIGN_IN, FORBIDDEN, NOT_FOUND, IN = "sign-in", "403", "404", "in"
@@ -85,8 +88,15 @@ class Trial:
         parts = self.parts(entry)
         return re.sub(r"{(\w+):(\w+)}", part, entry.path)
 
-    async def ask(self, entry: Entry, key: str, *, nowhere: bool = False) -> httpx.Response:
-        """Send the request of one line as one person."""
+    async def ask(
+        self,
+        entry: Entry,
+        key: str,
+        *,
+        nowhere: bool = False,
+        drawn: Mapping[str, list[str]] | None = None,
+    ) -> httpx.Response:
+        """Send the request of one line as one person; ``drawn`` stood in its form before."""
         headers: dict[str, str] = {}
         body: dict[str, Any] = {}
         fields = {name: self.given(value) for name, value in entry.fields.items()}
@@ -104,7 +114,8 @@ class Trial:
                 headers["cookie"] = "visit=somebody"
             if entry.method == "POST":
                 headers[HEADER] = _token(key or "somebody")
-                body["data"] = fields
+                keyed = {} if drawn or "keyless" in entry.marks else {"key": _KEY}
+                body["data"] = {**keyed, **(drawn or {}), **fields}
         self.sent += 1
         path = self.address(entry, nowhere=nowhere)
         return await self.client.request(entry.method, path, headers=headers, **body)
@@ -151,15 +162,16 @@ def rightful(entry: Entry, callers: list[Caller]) -> list[Caller | None]:
     return found
 
 
-async def digest() -> dict[str, str]:
+async def digest(names: Iterable[str] = ()) -> dict[str, str]:
     """Return a digest of each table, of all but those that every request may touch."""
-    names = [
-        row["tablename"] for row in await fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    names = names or [
+        row["tablename"]
+        for row in await fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        if row["tablename"] not in UNTOUCHED | {"division"}
     ]
     return {
         name: await fetch_value(
             f"""SELECT count(*) || ' ' || coalesce(sum(hashtext(it::text)), 0) FROM "{name}" it"""
         )
         for name in names
-        if name not in UNTOUCHED and name != "division"
     }
