@@ -12,7 +12,7 @@ from market.accounts.rules import ANSWER, Actor
 from market.audit.operations import record
 from market.bids import open_rules, rules
 from market.bids.open_rules import Standing
-from market.bids.operations import NewBid, bid_binding, check_terms
+from market.bids.operations import NewBid, bid_binding, check_terms, on_sale
 from market.db.replay import once
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, NotFound
@@ -45,8 +45,8 @@ async def bid_openly(
     """Place a bid, or raise the one that this buyer has; a late one moves the closing.
 
     Raises:
-        NotFound: the listing is not on sale.
-        Conflict: it is not sold by open bidding, or the round is over.
+        NotFound: there is no such listing.
+        Conflict: it is not on sale, not sold by open bidding, or the round is over.
         Invalid: the bid does not fit the listing, is too low, gets nothing, or is no raise.
     """
 
@@ -83,12 +83,10 @@ async def _held_listing(listing_id: int, *, at: datetime) -> Record:
     """
     rows = await fetch(
         """SELECT listing.*, lot.remaining FROM listing JOIN lot ON lot.id = listing.lot
-           WHERE listing.id = $1 AND listing.state = 'published' FOR NO KEY UPDATE OF listing""",
+           WHERE listing.id = $1 FOR NO KEY UPDATE OF listing""",
         listing_id,
     )
-    if not rows:
-        raise NotFound(msg("这批货源现在不在售。"))
-    listing = rows[0]
+    listing = on_sale(rows)
     if listing["way"] != OPEN:
         raise Conflict(msg("这批货不是公开竞价，请按页面上写的卖法出价。"))
     if listing["opened_at"] is not None or listing["closes_at"] <= at:

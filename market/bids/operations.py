@@ -1,5 +1,6 @@
 """Placing a bid, and accepting it."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 import msgspec
@@ -16,7 +17,7 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
 from market.organisations.approving import Binding, approvable, asks, bind
-from market.supply.rules import FIXED, OPEN, SEALED
+from market.supply.rules import DRAFT, FIXED, OPEN, PENDING, PUBLISHED, SEALED
 from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, amount, kg, yuan_per_kg
 
 
@@ -41,22 +42,20 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
     """Return the number of the new bid; the same ``key`` again gives the same number.
 
     Raises:
-        NotFound: the listing is not on sale.
+        NotFound: there is no such listing.
+        Conflict: it is not on sale, or not sold so.
         Invalid: quantity, price or window do not fit the listing.
     """
 
     async def deed() -> Placed:
         listing = await fetch(
-            """SELECT listing.title, listing.owner, listing.way, listing.ask, listing.min_order,
-                      listing.available_from,
-                      listing.available_to, lot.remaining
+            """SELECT listing.state, listing.title, listing.owner, listing.way, listing.ask,
+                      listing.min_order, listing.available_from, listing.available_to, lot.remaining
                FROM listing JOIN lot ON lot.id = listing.lot
-               WHERE listing.id = $1 AND listing.state = 'published' FOR SHARE OF listing""",
+               WHERE listing.id = $1 FOR SHARE OF listing""",
             bid.listing_id,
         )
-        if not listing:
-            raise NotFound(msg("这批货源现在不在售。"))
-        row = listing[0]
+        row = on_sale(listing)
         if row["way"] == SEALED:
             raise Conflict(msg("这批货用密封报价：截止前请交密封报价，开标后不再收。"))
         if row["way"] == OPEN:
@@ -197,6 +196,18 @@ async def _check_demand(*, demand_id: int, listing_id: int, quantity: Gram, buye
             left=f"{kg(Gram(rows[0]['open'])):,f}",
         )
         raise Invalid(problem, {"quantity": problem})
+
+
+def on_sale(listing: Sequence[Record]) -> Record:
+    """Return the listing that was read for a bid on it.
+
+    Raises: NotFound, where it has not been on sale; Conflict, where it is so no more.
+    """
+    if not listing or listing[0]["state"] in (DRAFT, PENDING):
+        raise NotFound(msg("没有找到这批货源。"))
+    if listing[0]["state"] != PUBLISHED:
+        raise Conflict(msg("这批货源现在不在售。"))
+    return listing[0]
 
 
 async def demand_held(demand_id: int | None) -> Record:

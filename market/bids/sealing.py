@@ -11,7 +11,7 @@ import msgspec
 
 from market.accounts.rules import ANSWER, Actor
 from market.bids import rules
-from market.bids.operations import NewBid, bid_binding, check_terms
+from market.bids.operations import NewBid, bid_binding, check_terms, on_sale
 from market.db.replay import once
 from market.db.session import execute, fetch, fetch_into, transaction
 from market.errors import Conflict, NotFound
@@ -34,24 +34,23 @@ async def seal_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, ke
     """Lay a bid under seal and return its mark; the same ``key`` again gives the same mark.
 
     Raises:
-        NotFound: the listing is not on sale.
-        Conflict: it is not sold by sealed bids, the round is over, or this buyer's bid lies there already.
+        NotFound: there is no such listing.
+        Conflict: it is not on sale or not sold by sealed bids, the round is over, or this buyer's bid lies
+            there already.
         Invalid: quantity, price or window do not fit the listing.
     """
 
     async def deed() -> Sealed:
         # shared with other bidders, never with the opening: no bid slips in while the others are read
         rows = await fetch(
-            """SELECT listing.title, listing.owner, listing.way, listing.round, listing.closes_at,
-                      listing.opened_at, listing.min_order,
+            """SELECT listing.state, listing.title, listing.owner, listing.way, listing.round,
+                      listing.closes_at, listing.opened_at, listing.min_order,
                       listing.available_from, listing.available_to, lot.remaining
                FROM listing JOIN lot ON lot.id = listing.lot
-               WHERE listing.id = $1 AND listing.state = 'published' FOR SHARE OF listing""",
+               WHERE listing.id = $1 FOR SHARE OF listing""",
             bid.listing_id,
         )
-        if not rows:
-            raise NotFound(msg("这批货源现在不在售。"))
-        listing = rows[0]
+        listing = on_sale(rows)
         if listing["way"] != SEALED:
             raise Conflict(msg("这批货不用密封报价，请直接出价。"))
         if listing["opened_at"] is not None or listing["closes_at"] <= at:

@@ -17,7 +17,7 @@ from market.bids.queries import BidRow, bids_of
 from market.bids.rules import BID, OPEN_BID, SEALED_BID
 from market.bids.sealing import SealedRow, seal_bid, sealed_of
 from market.catalogue.queries import shelf_rules_for
-from market.errors import Invalid, NotFound
+from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.organisations.approval_queries import waiting_on
 from market.organisations.delegating import entered_by
@@ -83,7 +83,7 @@ async def place_bid(
         bid_id = await operations.place_bid(bid=bid, buyer_id=own, actor=by, at=at, key=str(key))
     except Invalid as error:
         return await _page(request, viewer, listing, filled.refused(error), status=422)
-    except NotFound as gone:
+    except (Conflict, NotFound) as gone:
         refused = filled.refused(Invalid(gone.message))
         return await _page(request, viewer, listing, refused, status=409)
     return redirect(request, f"/bids/{bid_id}", toast=msg("出价已送达，卖方会在 7 天内答复。"))
