@@ -30,6 +30,7 @@ async def add(scene: Scene) -> None:
         "soon": days["deliver_from"].isoformat(),
         "later": days["deliver_to"].isoformat(),
         "today": today.isoformat(),
+        "sealed": await fetch_value("SELECT listing FROM sealed_bid WHERE mark = $1", things["mark"]),
         "asked": await fetch_value(
             "SELECT id FROM invitation WHERE meeting = $1 AND organisation = $2", things["meeting_id"], SELLER
         ),
@@ -55,6 +56,7 @@ async def add(scene: Scene) -> None:
     things["free_slot"] = await fetch_value(
         "UPDATE meeting SET slots = slots + 1 WHERE id = $1 RETURNING slots", things["meeting_id"]
     )
+    await execute("UPDATE listing SET available_from = $2 WHERE id = $1", things["in_the_open"], today)
     await execute("DELETE FROM statement WHERE appointment = $1", things["appointment_id"])
     things["goods"] = await fetch_value(
         """SELECT listing.id FROM listing JOIN lot ON lot.id = lot

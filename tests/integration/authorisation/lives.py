@@ -192,7 +192,13 @@ LIVES = {
     "reset": Life(RECOVERY, "recovery", {"/reset/": "token"}, row="token_hash IS NOT NULL"),
     "run": Life(RUN, "run", "run_id"),
     "sample": Life(SAMPLE, "sample", "sample_id"),
-    "sealed_bid": Life(SEALED_BID, "sealed_bid", "mark", row="mark = '{mark}'"),
+    "sealed_bid": Life(
+        SEALED_BID,
+        "sealed_bid",
+        "mark",
+        row="mark = '{mark}'",
+        besides={"withdrawn": "withdrawn_at = created_at", "*": "withdrawn_at = NULL"},
+    ),
     "share": Life(SHARE, "joint_share", "share_id"),
     "terms": Life(TERMS, "contract_terms", "version", row="deal = {deal_id} AND version = {version}"),
     "verification": Life(
