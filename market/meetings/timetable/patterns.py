@@ -19,7 +19,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_matrix
 
 from market.compiled import compiled
-from market.meetings.timetable.problem import MeetingProblem
+from market.meetings.timetable.problem import MeetingProblem, two_sides
 
 Ints = NDArray[np.int64]
 
@@ -246,13 +246,11 @@ def _kinds(problem: MeetingProblem, domains: Sequence[Sequence[int]]) -> tuple[_
     """Return the kinds of participants, and the kind of each one who has a talk."""
     number = {person.id: p for p, person in enumerate(problem.participants)}
     mine: dict[int, list[Sequence[int]]] = {}
-    edges: dict[int, list[int]] = {}
-    for item, domain in zip(problem.appointments, domains, strict=True):
-        a, b = number[item.a], number[item.b]
-        for who, other in ((a, b), (b, a)):
+    ends = [(number[item.a], number[item.b]) for item in problem.appointments]
+    for pair, domain in zip(ends, domains, strict=True):
+        for who in pair:
             mine.setdefault(who, []).append(domain)
-            edges.setdefault(who, []).append(other)
-    sides = _sides(edges)
+    sides = two_sides(ends, len(number))
     slots = problem.slots
     kind: dict[int, int] = {}
     index: dict[tuple[object, ...], int] = {}
@@ -267,10 +265,11 @@ def _kinds(problem: MeetingProblem, domains: Sequence[Sequence[int]]) -> tuple[_
             len(talks) - sum(min(domain, default=slots + 1) > t for domain in talks)
             for t in range(1, slots + 1)
         ]
-        key = (sides.get(who, 0), len(talks), *map(tuple, (may, must, low, high)))
+        side = 0 if sides is None else 1 - 2 * sides[who]
+        key = (side, len(talks), *map(tuple, (may, must, low, high)))
         if key not in index:
             index[key] = len(found)
-            found.append((sides.get(who, 0), len(talks), [may, must, low, high]))
+            found.append((side, len(talks), [may, must, low, high]))
         kind[who] = index[key]
     count = np.bincount(list(kind.values()), minlength=len(found)).astype(np.int64)
     tables = np.array([rows for _, _, rows in found], np.int64).reshape(len(found), 4, slots)
@@ -286,22 +285,3 @@ def _kinds(problem: MeetingProblem, domains: Sequence[Sequence[int]]) -> tuple[_
         ),
         kind,
     )
-
-
-def _sides(edges: Mapping[int, Sequence[int]]) -> dict[int, int]:
-    """Return 1 or -1 for each participant so that every talk joins the two; empty where that cannot be."""
-    sides: dict[int, int] = {}
-    for first in edges:
-        if first in sides:
-            continue
-        sides[first] = 1
-        waiting = [first]
-        while waiting:
-            who = waiting.pop()
-            for other in edges[who]:
-                if other not in sides:
-                    sides[other] = -sides[who]
-                    waiting.append(other)
-                elif sides[other] == sides[who]:
-                    return {}
-    return sides

@@ -318,3 +318,29 @@ def forced_breaks(problem: MeetingProblem) -> dict[str, int]:
             used += 1
         forced[person.id] = max(0, used - 1)
     return forced
+
+
+def two_sides(ends: Iterable[tuple[int, int]], people: int) -> list[int] | None:
+    """Return 0 or 1 for each participant so that every appointment joins the two; None where that cannot be.
+
+    ``ends``: the two participants of each appointment, by their numbers below ``people``.
+    """
+    near: list[list[int]] = [[] for _ in range(people)]
+    for a, b in ends:
+        near[a].append(b)
+        near[b].append(a)
+    side = [-1] * people
+    for start in range(people):
+        if side[start] >= 0:
+            continue
+        side[start] = 0
+        stack = [start]
+        while stack:
+            p = stack.pop()
+            for q in near[p]:
+                if side[q] < 0:
+                    side[q] = 1 - side[p]
+                    stack.append(q)
+                elif side[q] == side[p]:
+                    return None
+    return side
