@@ -15,7 +15,7 @@ from market.bids.rules import BID, OPEN_BID
 from market.bids.standing import revise_terms
 from market.cases.queries import case_of_listing
 from market.catalogue.queries import credential_kinds, produce_by_code
-from market.errors import Invalid, NotFound
+from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Language, Message, message_from, msg
 from market.matching.findings import diagnosis_of
 from market.organisations.approval_queries import waiting_on
@@ -106,6 +106,14 @@ async def own_listing(listing_id: int, viewer: Viewer) -> ListingDetails:
     listing = await listing_page(row_number(listing_id), viewer.organisation_id)
     if not listing.mine:
         raise NotFound(msg("没有找到这批货源。"))
+    return listing
+
+
+async def to_change(listing_id: int, viewer: Viewer) -> ListingDetails:
+    """Raises: NotFound; Conflict, where it is not on sale."""
+    listing = await own_listing(listing_id, viewer)
+    if listing.state not in (PUBLISHED, SUSPENDED):
+        raise Conflict(msg("这批货源现在不在售，请刷新后再看。"))
     return listing
 
 
@@ -201,7 +209,7 @@ async def _terms(request: WebRequest) -> Form:
 @get("/selling/{listing_id:int}/terms", guards=[require("seller")])
 async def edit_terms(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[str]:
     """The terms as they are, to be changed; what was tried out on the page before stands in them."""
-    listing = await own_listing(listing_id, viewer)
+    listing = await to_change(listing_id, viewer)
     terms = await _terms(request)
     form = terms.blank(
         ask=listing.ask,

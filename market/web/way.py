@@ -16,7 +16,7 @@ from market.supply.rules import WAYS, in_round
 from market.web import pages
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest, require
-from market.web.selling import own_listing
+from market.web.selling import own_listing, to_change
 from market.web.trade import KEY, do_filled, new_key, show
 from market.web.way_form import EXTENSIONS, told_on_form, way_fields, way_from
 
@@ -28,7 +28,7 @@ def _form() -> Form:
 @get("/selling/{listing_id:int}/way", guards=[require("seller")])
 async def ask(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[str]:
     """The ways there are, and the one it is."""
-    listing = await own_listing(listing_id, viewer)
+    listing = await to_change(listing_id, viewer)
     return _draw(request, listing, _form().blank(way=listing.way, key=new_key()))
 
 
