@@ -87,23 +87,24 @@ async def invite(*, viewer: Viewer, organisation_id: int, invitation: NewInvitat
         NotFound: the viewer does not look after the organisation.
         Invalid: with every field that is wrong.
     """
-    organisation = await organisation_kept_by(viewer, organisation_id=organisation_id)
-    problems = {}
-    if invitation.role not in organisation.roles(viewer):
-        problems["role"] = msg("这个单位没有这个角色，或不由您来给。")
-    elif invitation.role == rules.MANAGER and await most_to_give(
-        person_id=viewer.person_id, organisation_id=organisation_id
-    ):
-        problems["role"] = msg("您自己的审批有限额：新的采购经理请本单位管理员、镇里或县里来邀请。")
-    if not rules.is_phone(invitation.phone):
-        problems["phone"] = msg("手机号应是 11 位数字，以 1 开头。")
-    if not 1 <= len(invitation.name.strip()) <= LONGEST_NAME:
-        problems["name"] = msg("请写姓名，最多 {most} 个字。", most=LONGEST_NAME)
-    if problems:
-        raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
     token = secrets.token_urlsafe(24)
     async with transaction():
         await _stays(viewer)
+        organisation = await organisation_kept_by(viewer, organisation_id=organisation_id)
+        problems = {}
+        if invitation.role not in organisation.roles(viewer):
+            problems["role"] = msg("这个单位没有这个角色，或不由您来给。")
+        elif (
+            invitation.role == rules.MANAGER
+            and await most_to_give(person_id=viewer.person_id, organisation_id=organisation_id) is not None
+        ):
+            problems["role"] = msg("您自己的审批有限额：新的采购经理请本单位管理员、镇里或县里来邀请。")
+        if not rules.is_phone(invitation.phone):
+            problems["phone"] = msg("手机号应是 11 位数字，以 1 开头。")
+        if not 1 <= len(invitation.name.strip()) <= LONGEST_NAME:
+            problems["name"] = msg("请写姓名，最多 {most} 个字。", most=LONGEST_NAME)
+        if problems:
+            raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
         rows = await fetch(
             """INSERT INTO account_invitation
                  (organisation, role, name, phone, token_hash, state, invited_by, inviter, created_at,
