@@ -57,6 +57,14 @@ async def add(scene: Scene) -> None:
         "UPDATE meeting SET slots = slots + 1 WHERE id = $1 RETURNING slots", things["meeting_id"]
     )
     await execute("UPDATE listing SET available_from = $2 WHERE id = $1", things["in_the_open"], today)
+    things["running"] = await fetch_value(
+        """UPDATE appointment SET started_at = created_at WHERE id =
+             (SELECT max(id) FROM appointment WHERE meeting = $1 AND seller = $2 AND buyer <> $3)
+           RETURNING id""",
+        things["meeting_id"],
+        SELLER,
+        buyer.organisation,
+    )
     await execute("DELETE FROM statement WHERE appointment = $1", things["appointment_id"])
     things["goods"] = await fetch_value(
         """SELECT listing.id FROM listing JOIN lot ON lot.id = lot
@@ -83,7 +91,7 @@ async def add(scene: Scene) -> None:
         **proposed,
     )
     # it leads, so that the buyer's own does not
-    await put(
+    things["leading"] = await put(
         "open_bid",
         listing=things["in_the_open"],
         paddle=2,
@@ -94,6 +102,7 @@ async def add(scene: Scene) -> None:
             things["in_the_open"],
         ),
         price=9_000,
+        release_asked_at=clock.now(),
         **days,
     )
     bid = NewBid(things["goods"], Gram(2_000_000), FenPerKg(150), days["deliver_from"], days["deliver_to"])

@@ -40,13 +40,11 @@ def _read(value: Any) -> Any:
         return value
 
 
-def choices_of(document: dict[str, Any], path: str) -> dict[str, str]:
-    """Return the first choice of each part of an address that has choices."""
+def choices_of(document: dict[str, Any], path: str) -> dict[str, list[str]]:
+    """Return the choices of each part of an address that has some."""
     operations = document["paths"].get(_plain(path), {})
     parameters = [each for one in operations.values() for each in one.get("parameters", ())]
-    return {
-        each["name"]: each["schema"]["enum"][0] for each in parameters if "enum" in each.get("schema", {})
-    }
+    return {each["name"]: each["schema"]["enum"] for each in parameters if "enum" in each.get("schema", {})}
 
 
 def _plain(path: str) -> str:

@@ -101,7 +101,7 @@ LIVES = {
         APPOINTMENT,
         "appointment",
         "appointment_id",
-        besides={"held": "outcome = 'intent'", "*": "outcome = NULL, started_at = created_at"},
+        besides={"held": "outcome = 'intent'", "*": "outcome = NULL"},
     ),
     "attendance": Life(
         ATTENDANCE,
@@ -163,7 +163,7 @@ LIVES = {
             "*": f"held_on = {_TODAY} + 9, answer_by = NULL, wishes_by = NULL, published_at = NULL",
         },
     ),
-    "open_bid": Life(OPEN_BID, "open_bid", "open_bid_id", besides={"*": "release_asked_at = created_at"}),
+    "open_bid": Life(OPEN_BID, "open_bid", "open_bid_id"),
     "payment": Life(
         PAYMENT,
         "payment",

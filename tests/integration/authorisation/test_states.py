@@ -14,8 +14,9 @@ import pytest
 
 from market.db.session import fetch, transaction
 from market.meetings import replanning
+from tests.integration.authorisation.bodies import choices_of
 from tests.integration.authorisation.drawn import fields_of
-from tests.integration.authorisation.lives import ANY, LIVES, Life, faults_of
+from tests.integration.authorisation.lives import ANY, LIVES, Life, faults_of, named_in
 from tests.integration.authorisation.scene import Caller, session_of
 from tests.integration.authorisation.table import Entry, entries
 from tests.integration.authorisation.trial import UNTOUCHED, Trial, digest, rightful
@@ -50,7 +51,7 @@ def told_of(way: Entry, name: str) -> dict[str, str]:
 
 
 def lines() -> list[Entry]:
-    """Return the ways of every post that needs a state."""
+    """Return the ways of every post, and of every form, that needs a state."""
     return [
         way
         for entry in entries()
@@ -110,14 +111,17 @@ class States:
             self.keys[caller.name] = await session_of(caller)
         return self.keys[caller.name]
 
-    async def ask(self, way: Entry, caller: Caller | None, **states: str) -> httpx.Response:
-        """Send the request of one line while what it needs is in ``states``, the rest where it is open."""
-        return (await self._ask(way, caller, states, _nothing))[0]
+    async def tried(
+        self, way: Entry, caller: Caller | None, **states: str
+    ) -> tuple[httpx.Response, list[str]]:
+        """Return the answer while what a line needs is in ``states``, the rest where it is open; and the
+        tables that it wrote in, for a while at least."""
+        return await self._ask(way, caller, states, _written)
 
     async def refused(self, case: Case) -> tuple[httpx.Response, list[str]]:
         """Return the answer to what has to be refused, and the tables that it wrote in."""
         states = {case.name: case.state}
-        answer, written = await self._ask(case.way, case.caller, states, _written)
+        answer, written = await self.tried(case.way, case.caller, **states)
         if written:
             # it counts where it was not taken back again
             answer, written = await self._ask(case.way, case.caller, states, lambda: digest(written))
@@ -169,10 +173,6 @@ def open_state(life: Life, need: str, role: str) -> str:
     return min(life.open_in(need, role) or life.open_in(need))
 
 
-async def _nothing() -> Mapping[str, object]:
-    return {}
-
-
 async def _written() -> Mapping[str, object]:
     """Count what was written in each table since the transaction began, taken back or not."""
     rows = await fetch(
@@ -192,6 +192,18 @@ async def states(trial: Trial) -> AsyncIterator[States]:
 
 def test_every_post_on_a_thing_with_a_life_tells_its_states() -> None:
     faults = list(faults_of(entries()))
+    assert not faults, "\n".join(faults)
+
+
+async def test_every_choice_of_an_address_is_a_way(trial: Trial) -> None:
+    faults = [
+        f"{entry.where}: {entry.name} has no way with {name}={choice}"
+        for entry in entries()
+        if entry.is_api and entry.method == "POST" and named_in(entry.path)
+        for name, choices in choices_of(trial.document, entry.path).items()
+        for choice in choices
+        if choice not in [way.given.get(name) for way in entry.ways]
+    ]
     assert not faults, "\n".join(faults)
 
 
@@ -218,12 +230,12 @@ async def test_the_same_is_done_in_each_state_in_which_it_is_open(states: States
             continue
         for name, state in open_states(way):
             answers = [
-                await states.ask(way, caller, **{name: state})
+                await states.tried(way, caller, **{name: state})
                 for caller in doers(way, states.trial.scene.callers)
                 if may_in(way, caller, name, state)
             ]
-            if not any(_is_done(way, answer) for answer in answers):
-                told = "; ".join(f"{answer.status_code} {_told(answer)}" for answer in answers)
+            if not any(_is_done(way, answer, written) for answer, written in answers):
+                told = "; ".join(f"{answer.status_code} {_told(answer)}" for answer, _ in answers)
                 faults.append(f"{way.where} {way.name}, {name} is {state}: nobody may do it: {told}")
     assert not faults, "\n".join(faults)
     assert sum("unproven" in way.marks for way in lines()) <= _UNPROVEN_AT_MOST
@@ -245,9 +257,11 @@ def may_in(way: Entry, caller: Caller | None, name: str, state: str) -> bool:
     )
 
 
-def _is_done(way: Entry, answer: httpx.Response) -> bool:
-    to_sign_in = answer.headers.get("location", "").startswith("/sign-in") and not way.is_open
-    return answer.status_code in (200, 201, 202, 303) and not to_sign_in
+def _is_done(way: Entry, answer: httpx.Response, written: list[str]) -> bool:
+    """Whether a form was shown, or something was written down: to be sent on alone says nothing."""
+    if way.method == "GET":
+        return answer.status_code == 200
+    return answer.status_code in (200, 201, 202, 303) and bool(written)
 
 
 def _told(answer: httpx.Response) -> str:

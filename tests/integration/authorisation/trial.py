@@ -70,7 +70,8 @@ class Trial:
 
     def parts(self, entry: Entry) -> dict[str, Any]:
         """Return what the scene has, with what stands in the address of a line instead."""
-        choices = choices_of(self.document, entry.path) if entry.is_api else {}
+        every = choices_of(self.document, entry.path) if entry.is_api else {}
+        choices = {name: choices[0] for name, choices in every.items()}
         given = {name: self.given(text) for name, text in entry.given.items()}
         return self.scene.things | choices | given
 
