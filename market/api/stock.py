@@ -18,9 +18,12 @@ from market.db.replay import once
 from market.supply import stock
 from market.supply.households import (
     MOST_FEN,
+    Pool,
     SettlementLine,
     SettlementRow,
     Share,
+    cancel_settlement,
+    pool_of,
     set_shares,
     settle,
     settlement_page,
@@ -337,6 +340,14 @@ async def share(viewer: SignedIn, lot_id: PathId, data: JSONBody[Shares], key: I
     return await _on_lot(viewer, key, lot_id, data, do)
 
 
+@read("/lots/{lot_id:int}/shares")
+async def shares(viewer: SignedIn, lot_id: PathId) -> Pool:
+    """What each household gave of this lot, or of the nearest one that it was made of."""
+    require(viewer, "seller")
+    await lot_page(lot_id, viewer.organisation_id)
+    return await pool_of(lot_id, viewer.organisation_id) or Pool(lot_id, [])
+
+
 @deed("/lots/{lot_id:int}/settlements", body=Receipt, status=201)
 async def receive(
     viewer: SignedIn, lot_id: PathId, data: JSONBody[Receipt], key: IdempotencyKey = None
@@ -369,6 +380,20 @@ async def settlement(viewer: SignedIn, settlement_id: PathId) -> SettlementDetai
     return SettlementDetails(found, lines)
 
 
+@deed("/settlements/{settlement_id:int}/cancel")
+async def cancel(viewer: SignedIn, settlement_id: PathId) -> SettlementDetails:
+    """Cancel a settlement that was a mistake; it stays to be seen."""
+    require(viewer, "seller")
+    await cancel_settlement(
+        settlement_id=settlement_id,
+        owner_id=viewer.organisation_id,
+        actor=acting(viewer, "seller"),
+        at=clock.now(),
+    )
+    found, lines = await settlement_page(settlement_id, viewer.organisation_id)
+    return SettlementDetails(found, lines)
+
+
 routes: list[ControllerRouterHandler] = [
     storages,
     open_storage,
@@ -380,6 +405,8 @@ routes: list[ControllerRouterHandler] = [
     send,
     process,
     share,
+    shares,
     receive,
     settlement,
+    cancel,
 ]

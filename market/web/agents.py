@@ -30,7 +30,7 @@ _POSTS = {re.sub(r":\w+}", "}", path): deed for path, deed in AGENT_POSTS.items(
 #: One's own: signing out, language, going back to one's own organisation.
 _OWN = ("/account", "/sign-out", "/delegations/stop")
 #: Names of people: for the principal's own eyes.
-_CLOSED = ("households", "settlements")
+_CLOSED = ("households", "settlements", "/lots/{lot_id}/shares")
 
 
 def check_agent(viewer: Viewer, *, method: str, path: str) -> None:

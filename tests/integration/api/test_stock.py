@@ -42,5 +42,12 @@ async def test_a_pooled_lot_is_stored_pressed_and_settled(people: People, factor
     assert (await seller.post("/lots/2/settlements", received)).json() == {"settlement_id": 1}
     told = (await seller.get("/settlements/1")).json()
     assert [(line["household"], line["amount"]) for line in told["lines"]] == [("甲", 61), ("乙", 40)]
-    for path in ("/settlements/1", "/lots/1", "/lots/1/ledger"):
+    # the oil's households are those of the peanuts
+    assert (await seller.get("/lots/2/shares")).json() == {"lot": 1, **shares}
+    for path in ("/settlements/1", "/lots/1", "/lots/1/ledger", "/lots/1/shares"):
         assert (await other.get(path)).status_code == 404
+    assert (await other.post("/settlements/1/cancel", {})).status_code == 404
+    cancelled = (await seller.post("/settlements/1/cancel", {})).json()
+    assert cancelled["settlement"]["is_cancelled"]
+    assert cancelled["lines"] == told["lines"]
+    assert (await seller.post("/settlements/1/cancel", {})).status_code == 409
