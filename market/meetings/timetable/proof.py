@@ -17,7 +17,7 @@ from market.meetings.timetable.encoding import Clauses, Counter, Encoding
 from market.meetings.timetable.forced import Forced
 from market.meetings.timetable.problem import MeetingProblem, is_fair, total_breaks, total_idle
 
-_SOLVER = "cadical300"
+_SOLVER = "cadical195"
 #: From here on fairness is looked for where a timetable turns out unfair: with so few breaks most are fair,
 #: and clauses that hardly ever matter make every question harder.
 _LENIENT = 2
