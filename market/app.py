@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from litestar import Litestar, Router
 from litestar.config.compression import CompressionConfig
-from litestar.datastructures import MutableScopeHeaders, State
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler, Message, Scope
 
@@ -29,25 +29,29 @@ from market.web.routes import routes as web_routes
 
 #: No inline script, style or foreign host: what an injected string could use is not there.
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
-    "connect-src 'self'; media-src 'self' blob:; worker-src 'self'; manifest-src 'self'; object-src 'none'; "
-    "frame-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+    b"connect-src 'self'; media-src 'self' blob:; worker-src 'self'; manifest-src 'self'; object-src 'none'; "
+    b"frame-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-_HEADERS = {
-    "content-security-policy": _POLICY,
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "x-permitted-cross-domain-policies": "none",
-    "referrer-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), browsing-topics=()",
+#: As they go over the wire, for they are looked at with every answer.
+_HEADERS = (
+    (b"content-security-policy", _POLICY),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"x-permitted-cross-domain-policies", b"none"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (
+        b"permissions-policy",
+        b"camera=(), microphone=(), geolocation=(), payment=(), usb=(), browsing-topics=()",
+    ),
     # whatever says nothing of its own is somebody's: no cache keeps it
-    "cache-control": "no-store",
-}
+    (b"cache-control", b"no-store"),
+)
 #: Bytes of a request's body; routes that take files say more themselves.
 _MOST_BODY = 1_000_000
-_HSTS = "max-age=31536000; includeSubDomains"
+_HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -119,10 +123,12 @@ async def _viewer_of(token_hash: bytes, for_page: bool) -> Viewer | None:
 
 
 async def _put_headers(message: Message, scope: Scope) -> None:
-    if message["type"] == "http.response.start":
-        headers = MutableScopeHeaders.from_message(message)
-        for name, value in _HEADERS.items():
-            headers.setdefault(name, value)
-        if scope["app"].state.edge.secure:
-            headers["strict-transport-security"] = _HSTS
-        headers["x-request-id"] = request_id(scope)
+    if message["type"] != "http.response.start":
+        return
+    headers = list(message.get("headers", ()))
+    said = {name.lower() for name, _ in headers}
+    headers += [line for line in _HEADERS if line[0] not in said]
+    if scope["app"].state.edge.secure:
+        headers.append(_HSTS)
+    headers.append((b"x-request-id", request_id(scope).encode()))
+    message["headers"] = headers

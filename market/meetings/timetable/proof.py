@@ -60,20 +60,19 @@ class Proof:
         *,
         least: int,
         known: Mapping[str, int] | None,
-        hint: Mapping[str, int],
     ) -> None:
         """Start the proof.
 
         Args:
             least: breaks that are known to be needed.
             domains: the slots that suit each appointment taken alone; all of them take place.
-            known: a timetable that keeps every rule, where there is one.
-            hint: where to look first.
+            known: a timetable that keeps every rule, where there is one. Where its talks lie is not told to
+                the solver: held to that for good, it finds better ones later.
         """
         context = multiprocessing.get_context("fork")
         self.link, theirs = context.Pipe()
         self._process = context.Process(
-            target=_prove, args=(theirs, problem, domains, forced, least, known, hint), daemon=True
+            target=_prove, args=(theirs, problem, domains, forced, least, known), daemon=True
         )
         self._process.start()
         theirs.close()
@@ -120,7 +119,6 @@ class _Prover:
         forced: Sequence[Forced],
         least: int,
         known: Mapping[str, int] | None,
-        hint: Mapping[str, int],
     ) -> None:
         self._link = link
         self._problem = problem
@@ -132,7 +130,6 @@ class _Prover:
         self._best: dict[str, int] | None = None
         if known is not None:
             self._take(known)
-        self._look_near(hint)
 
     def _take(self, plan: Mapping[str, int]) -> None:
         if self._best is None or self._score(plan) < self._score(self._best):
@@ -140,12 +137,6 @@ class _Prover:
 
     def _score(self, plan: Mapping[str, int]) -> tuple[int, int]:
         return total_breaks(self._problem, plan), total_idle(self._problem, plan)
-
-    def _look_near(self, plan: Mapping[str, int]) -> None:
-        items = self._problem.appointments
-        self._solver.set_phases(
-            [v if plan.get(items[m].id) == t else -v for (m, t), v in self._encoding.at.items()]
-        )
 
     def _hear(self) -> None:
         while self._link.poll():
@@ -232,10 +223,9 @@ def _prove(
     forced: Sequence[Forced],
     least: int,
     known: Mapping[str, int] | None,
-    hint: Mapping[str, int],
 ) -> None:
     try:
-        _Prover(link, problem, domains, forced, least, known, hint).run()
+        _Prover(link, problem, domains, forced, least, known).run()
     except (BrokenPipeError, EOFError, MemoryError):
         # nobody listens any more, or there is no room: what was told stays true
         return

@@ -92,7 +92,6 @@ class _Race:
             self._forced,
             least=self.result.breaks_bound,
             known=self.result.plan,
-            hint=self._search.plan,
         ) as proof:
             alone = self._run.threads < 2
             settled = False

@@ -13,7 +13,7 @@ from market.meetings.timetable.problem import MeetingProblem, is_fair, total_bre
 def proven(meeting: MeetingProblem) -> tuple[int, list[dict[str, int]]]:
     """Return the fewest breaks, -1 where it is impossible, and every timetable that was told."""
     suits = domains(meeting, constraints(meeting))
-    one = proof.Proof(meeting, suits, forced(meeting, suits), least=0, known=None, hint={})
+    one = proof.Proof(meeting, suits, forced(meeting, suits), least=0, known=None)
     breaks, plans = 0, []
     with one:
         while not one.over:

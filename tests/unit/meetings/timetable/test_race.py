@@ -31,7 +31,7 @@ def proof_of(meeting: MeetingProblem, plan: dict[str, int] | None = None) -> Seq
     """Return all that a proof says, to its end."""
     suits = domains(meeting, constraints(meeting))
     said: list[Word] = []
-    with Proof(meeting, suits, forced(meeting, suits), least=0, known=plan, hint=plan or {}) as proof:
+    with Proof(meeting, suits, forced(meeting, suits), least=0, known=plan) as proof:
         while not proof.over:
             said += proof.words(wait=5.0)
     return said
