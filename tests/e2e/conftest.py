@@ -2,11 +2,7 @@
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +13,10 @@ from playwright.async_api import Browser, async_playwright
 from market.db.embedded import Server
 from tests import databases
 from tests.e2e.people import DESK, Person, Screen
+from tests.serving import serving
 
 # the acts of a story say what they find as tests do
 pytest.register_assert_rewrite("tests.e2e.meeting")
-
-#: Seconds that a server may take to open.
-_PATIENCE = 60
 
 
 class Site:
@@ -41,28 +35,6 @@ class Site:
             await connection.close()
 
 
-@contextmanager
-def _serving(environment: dict[str, str], log: Path) -> Iterator[str]:
-    """Run ``market serve`` and give its address; the kernel picks where the search for a port begins."""
-    port = 20_000 + os.getpid() % 20_000
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "market", "serve", "--port", str(port), "--lang", "en"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        try:
-            assert process.stdout is not None
-            told = next((line for line in process.stdout if "http://" in line), "")
-            assert told, log.read_text()
-            yield told[told.index("http://") :].strip().rstrip("/")
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(_PATIENCE)
-
-
 @pytest.fixture(scope="module")
 def stage() -> str:
     """How far the story has gone when a module's tests begin; a module may say otherwise."""
@@ -78,7 +50,7 @@ async def site(
     name = f"e2e_{worker_id}_{request.path.stem}"
     database = await databases.create_database(server, name, template=template)
     log = cluster_home / f"{name}.log"
-    with _serving(databases.environment(database, cluster_home), log) as address:
+    with serving(databases.environment(database, cluster_home), log) as address:
         yield Site(address, database)
     assert "Traceback" not in log.read_text(), log.read_text()
 

@@ -137,10 +137,10 @@ class Encoding:
         said, proofs take a fraction of the conflicts.
         """
         sides = two_sides(self.ends, len(self.members))
+        if sides is None:
+            self._at_tables()
+            return
         for t in range(1, self.problem.slots + 1):
-            if sides is None:
-                self._at_tables(t)
-                continue
             busy: tuple[list[int], list[int]] = ([], [])
             for p, side in enumerate(sides):
                 if (p, t) in self.busy:
@@ -152,27 +152,29 @@ class Encoding:
                 self.clauses += [[-a, b], [a, -b]]
             self.clauses += [[-ladder[most]] for ladder in (one, two) if len(ladder) > most]
 
-    def _at_tables(self, t: int) -> None:
-        """Bound slot t, counting participants who share no appointment where it can be."""
-        whose = _covered(self.ends, [len(mine) for mine in self.members])
-        clusters: dict[int, list[int]] = defaultdict(list)
-        for m, p in enumerate(whose):
-            if (m, t) in self.at:
-                clusters[p].append(self.at[m, t])
-        counted = []
-        for p, here in clusters.items():
-            everything = sum((m, t) in self.at for m in self.members[p])
-            if len(here) == 1:
-                counted.append(here[0])
-            elif len(here) == everything:
-                counted.append(self.busy[p, t])
-            else:
-                some = self.fresh()
-                self.clauses += [[-one, some] for one in here]
-                counted.append(some)
-        self.at_most(counted, self.problem.tables)
-        busy = [self.busy[p, t] for p in range(len(self.members)) if (p, t) in self.busy]
-        self.at_most(busy, 2 * self.problem.tables)
+    def _at_tables(self) -> None:
+        """Bound each slot where there are no two sides; each talk counts by its end with more talks."""
+        degree = [len(mine) for mine in self.members]
+        whose = [a if degree[a] >= degree[b] else b for a, b in self.ends]
+        for t in range(1, self.problem.slots + 1):
+            clusters: dict[int, list[int]] = defaultdict(list)
+            for m, p in enumerate(whose):
+                if (m, t) in self.at:
+                    clusters[p].append(self.at[m, t])
+            counted = []
+            for p, here in clusters.items():
+                everything = sum((m, t) in self.at for m in self.members[p])
+                if len(here) == 1:
+                    counted.append(here[0])
+                elif len(here) == everything:
+                    counted.append(self.busy[p, t])
+                else:
+                    some = self.fresh()
+                    self.clauses += [[-one, some] for one in here]
+                    counted.append(some)
+            self.at_most(counted, self.problem.tables)
+            busy = [self.busy[p, t] for p in range(len(self.members)) if (p, t) in self.busy]
+            self.at_most(busy, 2 * self.problem.tables)
 
     def _own_tables(self) -> None:
         own = {person.id: person.table for person in self.problem.participants}
@@ -344,8 +346,3 @@ class Counter:
             self._sum.increase(ubound=self._bound, top_id=self._encoding.top)
             self._keep(self._sum, self._sum.cnf.clauses[-self._sum.nof_new :])
         return self._sum
-
-
-def _covered(ends: Sequence[tuple[int, int]], degree: Sequence[int]) -> list[int]:
-    """Choose for each appointment the end by which it is counted, so that few participants count many."""
-    return [a if degree[a] >= degree[b] else b for a, b in ends]

@@ -14,8 +14,8 @@ import pytest
 
 from market.db.session import fetch, transaction
 from market.meetings import replanning
+from tests.forms import filled_in
 from tests.integration.authorisation.bodies import choices_of
-from tests.integration.authorisation.drawn import fields_of
 from tests.integration.authorisation.lives import ANY, LIVES, Life, faults_of, named_in
 from tests.integration.authorisation.scene import Caller, session_of
 from tests.integration.authorisation.table import Entry, entries
@@ -152,7 +152,7 @@ class States:
         if mark not in self.drawn:
             await self._put(way, role, shown)
             page = await self.trial.ask(msgspec.structs.replace(way, method="GET"), key)
-            self.drawn[mark] = fields_of(page.text, self.trial.address(way))
+            self.drawn[mark] = filled_in(page.text, self.trial.address(way))
         return self.drawn[mark]
 
     async def _put(self, way: Entry, role: str, states: dict[str, str]) -> None:

@@ -21,10 +21,11 @@ from market.settings import secret_key
 from market.web.door import BODY_PAUSE
 from tests import databases
 from tests.integration.meetings.invited import gathering
+from tests.serving import serving
 
 from . import wire_cases as cases
 from .conftest import token_of
-from .wire import Line, Site, answers_in, check, serving
+from .wire import Line, Site, answers_in, check
 from .wire_cases import FORM, GET, HOST, POST, SECOND, Case, sized
 
 #: What ``market serve`` gives a connection to say what it wants, and what a slow machine may add to it.
@@ -59,8 +60,8 @@ async def site(server: Server, cluster_home: Path, worker_id: str) -> AsyncItera
         cookie = b"Cookie: market=" + (await token_of(seller)).encode() + b"\r\n"
     log = cluster_home / f"{name}.log"
     environment = databases.environment(database, cluster_home) | {"MARKET_SECRET_KEY": secret_key()}
-    with serving(environment, log) as port:
-        yield Site(port, log, cookie, calendar)
+    with serving(environment, log) as address:
+        yield Site(int(address.rpartition(":")[2]), log, cookie, calendar)
     told = log.read_text()
     assert "Traceback" not in told, told
     assert "panicked" not in told, told

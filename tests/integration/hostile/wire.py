@@ -1,12 +1,8 @@
 """A real server, bytes sent to it over TCP, and what it sends back."""
 
-import os
 import re
 import secrets
-import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,8 +11,7 @@ from typing import NamedTuple
 
 from market.settings import PROJECT
 
-#: Seconds that the server may take to open, and to answer one exchange.
-_OPENING = 60
+#: Seconds that the server may take to answer one exchange.
 _PATIENCE = 10
 
 #: Every header that this site ever writes: another one was put in from outside.
@@ -200,27 +195,3 @@ def check(answer: Answer) -> None:
     if answer.status != 100 and answer.header("server"):  # the server's own refusals have neither
         assert "default-src 'none'" in answer.header("content-security-policy")
         assert re.fullmatch("[0-9a-f]{16}", answer.header("x-request-id"))
-
-
-@contextmanager
-def serving(environment: dict[str, str], log: Path) -> Iterator[int]:
-    """Run ``market serve`` and give its port."""
-    port = 40_000 + os.getpid() % 20_000
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "market", "serve", "--port", str(port), "--lang", "en"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        try:
-            assert process.stdout is not None
-            told = next((line for line in process.stdout if "http://" in line), "")
-            assert told, log.read_text()
-            yield int(told.strip().rstrip("/").rpartition(":")[2])
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(_OPENING)
-            if process.stdout:
-                process.stdout.close()
