@@ -115,11 +115,10 @@ async def faults_of_access(page: Page, *, looks_only: bool = False) -> list[str]
     """
     if not await page.evaluate("Boolean(window.axe)"):
         await page.evaluate(_AXE.axe_script)
-    looks = await page.evaluate(_NEW_LOOKS, sorted(_MEASURED))
-    violations = await page.evaluate(_RUN, looks_only)
-    if not any(rule["id"] == "color-contrast" for rule in violations):
-        _MEASURED.update(looks)
-    return _told(violations)
+    found = await page.evaluate(_RUN, [looks_only, sorted(_MEASURED)])
+    if not any(rule["id"] == "color-contrast" for rule in found["violations"]):
+        _MEASURED.update(found["looks"])
+    return _told(found["violations"])
 
 
 def _told(violations: list[Any]) -> list[str]:
@@ -129,8 +128,8 @@ def _told(violations: list[Any]) -> list[str]:
     ]
 
 
-#: Leave in ``window.fresh`` the elements whose look is not ``known``, and return their looks: everything
-#: that contrast is made of, of the element itself and of what it lies on.
+#: Returns the elements whose look is not ``known``, and their looks: everything that contrast is made of, of
+#: the element itself and of what it lies on.
 _NEW_LOOKS = """(known) => {
     const old = new Set(known), fresh = [], looks = new Set(), under = new Map();
     const plain = (style) => style.backgroundColor === "rgba(0, 0, 0, 0)" && style.backgroundImage === "none"
@@ -146,18 +145,23 @@ _NEW_LOOKS = """(known) => {
         looks.add(look);
         fresh.push(each);
     }
-    window.fresh = fresh;
-    return [...looks];
+    return { fresh, looks: [...looks] };
 }"""
-_RUN = """async (looksOnly) => {
+#: The elements are looked for right before they are measured: a board that draws itself anew takes its old
+#: ones away while the other rules are tried.
+_RUN = (
+    f"async ([looksOnly, known]) => {{ const newLooks = {_NEW_LOOKS};"
+    + """
     const options = { resultTypes: ["violations"] };
     const rest = await axe.run(document, looksOnly
         ? { ...options, runOnly: ["target-size"] }
         : { ...options, rules: { "color-contrast": { enabled: false }, "target-size": { enabled: true } } });
-    if (!window.fresh.length) return rest.violations;
-    const contrast = await axe.run({ include: window.fresh }, { ...options, runOnly: ["color-contrast"] });
-    return rest.violations.concat(contrast.violations);
+    const { fresh, looks } = newLooks(known);
+    if (!fresh.length) return { looks, violations: rest.violations };
+    const contrast = await axe.run({ include: fresh }, { ...options, runOnly: ["color-contrast"] });
+    return { looks, violations: rest.violations.concat(contrast.violations) };
 }"""
+)
 
 
 #: What belongs to the page and not to its goods: must be English where English is read. Stores, titles
