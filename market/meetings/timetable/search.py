@@ -18,6 +18,8 @@ from market.meetings.timetable.problem import MeetingProblem
 
 #: Turns of ejection for each appointment, at the most.
 _EFFORT = 60
+#: Appointments that are laid in all, in attempts at a whole timetable: 25 attempts at 240 appointments.
+_ANEW = 6_000
 _HOT, _COLD = 0.6, 0.1
 #: Temperatures of one long annealing that nothing follows: it begins where most of the gain is still to come.
 _LONG_HOT, _LONG_COLD = 0.18, 0.11
@@ -64,11 +66,31 @@ class Search:
         return plan_of(self.problem, self._best)
 
     def build(self) -> int:
-        """Place as much as possible, first where it lay before; return how many are left out."""
-        board = self.board
+        """Place as much as possible, first where it lay before; return how many are left out.
+
+        Where some are left out it begins anew: now and then ejection goes round in circles,
+        most of all where the order of talks is given.
+        """
         items = self.problem.appointments
         if not self.problem.slots:
             return len(items)
+        best, most, left = self._best, -1, len(items)
+        for _ in range(max(1, _ANEW // max(1, len(items)))):
+            self.start_from(np.full(len(items), -1, np.int64))
+            out = self._fill()
+            placed = int(self.board.weight[self._best >= 0].sum())
+            if placed > most:
+                best, most, left = self._best.copy(), placed, out
+            if not left:
+                break
+        self._best = best
+        self.start_from(best)
+        return left
+
+    def _fill(self) -> int:
+        """Place as much as possible on the empty board; return how many are left out."""
+        board = self.board
+        items = self.problem.appointments
         degree = np.bincount(board.uses[:, :2].ravel(), minlength=board.people) if items else np.zeros(1)
         load = degree[board.uses[:, :2]].max(axis=1) if items else np.zeros(0)
         order = np.lexsort((np.arange(len(items)), -load, board.allowed.sum(axis=1), -board.weight))
