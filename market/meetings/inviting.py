@@ -15,6 +15,7 @@ from market.i18n import Message, msg
 from market.meetings import rules
 from market.meetings.persons import NewAttendee, attendee_problems, set_attendees
 from market.meetings.replying import KIND_OF_SIDE, LONGEST_ORGANISATION
+from market.meetings.taking_off import take_off
 from market.notices.operations import notify
 
 #: Nobody is reminded by hand twice within this time: two officials, or one impatient finger.
@@ -184,7 +185,7 @@ async def _tell_invited(meeting: Record, organisation_id: int, *, at: datetime) 
 
 
 async def revoke(*, invitation_id: int, meeting_id: int, town_id: int, actor: Actor, at: datetime) -> None:
-    """Withdraw an invitation: its links die at once, the invited is told.
+    """Withdraw an invitation: its links die at once, the invited is told; talks that are out are off.
 
     Raises:
         NotFound: no such invitation of this town.
@@ -199,6 +200,7 @@ async def revoke(*, invitation_id: int, meeting_id: int, town_id: int, actor: Ac
             invitation_id,
             state,
         )
+        await take_off(meeting_id, row["organisation"], at=at)
         await record(
             subject=f"meeting:{meeting_id}",
             action="revoke",

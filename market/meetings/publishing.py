@@ -9,6 +9,7 @@ from market.db.session import execute, fetch, fetch_row, fetch_value, transactio
 from market.errors import Conflict, NotFound
 from market.i18n import msg
 from market.meetings import rules
+from market.meetings.unfit import refusal, unfit_talks
 from market.notices.operations import notify
 
 #: Organisation -> its appointments as (slot, table, other side), in order.
@@ -22,7 +23,8 @@ async def publish_timetable(*, meeting_id: int, town_id: int, actor: Actor, at: 
 
     Raises:
         NotFound: no such meeting of this town.
-        Conflict: there is no timetable, it is being made, or it is published already.
+        Conflict: there is no timetable, it is being made, it is published already, or a talk in it cannot be
+            held: somebody has left, would rather not, or cannot come then.
     """
     async with transaction():
         meeting = await fetch_row(
@@ -43,6 +45,8 @@ async def publish_timetable(*, meeting_id: int, town_id: int, actor: Actor, at: 
         days = await days_of(meeting_id)
         if meeting["state"] != "timetabled" or not days:
             raise Conflict(msg("还没有排好的日程，请先排桌再发布。"))
+        if unfit := await unfit_talks(meeting_id):
+            raise Conflict(refusal(unfit))
         await execute("UPDATE meeting SET published_at = $2 WHERE id = $1", meeting_id, at)
         talks = sum(map(len, days.values())) // 2
         await record(
@@ -85,11 +89,11 @@ async def days_of(meeting_id: int) -> Days:
     return days
 
 
-async def tell_changed(meeting_id: int, before: Days, *, at: datetime) -> list[int]:
-    """Tell whoever's day is not as it was ``before``, and nobody else; return them."""
+async def tell_changed(meeting_id: int, before: Days, *, but: int | None = None, at: datetime) -> list[int]:
+    """Tell whoever's day is not as it was ``before``, and nobody else (nor ``but``); return them."""
     after = await days_of(meeting_id)
     title = await fetch_value("SELECT title FROM meeting WHERE id = $1", meeting_id)
-    changed = sorted(who for who in {*before, *after} if after.get(who) != before.get(who))
+    changed = sorted(who for who in {*before, *after} - {but} if after.get(who) != before.get(who))
     for who in changed:
         if who not in after:
             text = msg("“{title}”的洽谈有调整：您暂无洽谈安排。", title=title)

@@ -5,6 +5,7 @@ import msgspec
 from market.db.session import fetch_into
 from market.errors import NotFound
 from market.i18n import msg
+from market.meetings.unfit import LEFT, UNFIT
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -12,9 +13,13 @@ class Standing(msgspec.Struct, frozen=True):
 
     parties: int
     guests: int
+    #: Everybody who was invited and whose invitation was not withdrawn, whatever the answer.
+    invited: int
     #: Of parties and guests together.
     unanswered: int
     accepted: int
+    #: Who sends somebody else instead, and is counted there.
+    delegated: int
     declined: int
     #: Parties that have told nothing of whom they want to meet.
     without_wishes: int
@@ -25,8 +30,12 @@ class Standing(msgspec.Struct, frozen=True):
     talks: int
     held: int
     fixed: int
-    #: Appointments with a place of which one side has said no since.
+    #: Appointments with a place that cannot be held there, see ``unfit``: those of somebody who has left,
+    #: those that one side would rather not have, and those in a slot in which one side cannot come.
     doomed: int
+    gone: int
+    barred: int
+    absent: int
     left_out: int
     arrived: int
     #: Invited, not yet checked in and not known to stay away.
@@ -41,7 +50,7 @@ async def standing_of(*, meeting_id: int, town_id: int) -> Standing:
     """
     found = await fetch_into(
         Standing,
-        """WITH guest AS (
+        f"""WITH guest AS (
              SELECT organisation, side, state, attendance FROM invitation
              WHERE meeting = $1 AND state <> 'revoked'),
            party AS (
@@ -49,12 +58,15 @@ async def standing_of(*, meeting_id: int, town_id: int) -> Standing:
              WHERE side <> 'guest' AND state NOT IN ('declined', 'expired')),
            talk AS (
              SELECT seller, buyer, state, fixed FROM appointment
-             WHERE meeting = $1 AND slot IS NOT NULL AND state <> 'cancelled')
+             WHERE meeting = $1 AND slot IS NOT NULL AND state <> 'cancelled'),
+           unfit AS ({UNFIT.replace("$2", "$3")})
            SELECT (SELECT count(*) FROM party) AS parties,
+             (SELECT count(*) FROM guest) AS invited,
              (SELECT count(*) FROM guest
               WHERE side = 'guest' AND state NOT IN ('declined', 'expired')) AS guests,
              (SELECT count(*) FROM guest WHERE state = 'needs_action') AS unanswered,
-             (SELECT count(*) FROM guest WHERE state IN ('accepted', 'delegated')) AS accepted,
+             (SELECT count(*) FROM guest WHERE state = 'accepted') AS accepted,
+             (SELECT count(*) FROM guest WHERE state = 'delegated') AS delegated,
              (SELECT count(*) FROM guest WHERE state = 'declined') AS declined,
              (SELECT count(*) FROM party WHERE NOT EXISTS (
                 SELECT FROM wish WHERE wish.meeting = $1
@@ -68,16 +80,18 @@ async def standing_of(*, meeting_id: int, town_id: int) -> Standing:
              (SELECT count(*) FROM talk WHERE state IN ('scheduled', 'held')) AS talks,
              (SELECT count(*) FROM talk WHERE state = 'held') AS held,
              (SELECT count(*) FROM talk WHERE fixed) AS fixed,
-             (SELECT count(*) FROM talk WHERE state = 'scheduled' AND EXISTS (
-                SELECT FROM guest WHERE guest.organisation IN (talk.seller, talk.buyer)
-                  AND guest.state IN ('declined', 'expired'))) AS doomed,
+             (SELECT count(*) FROM unfit) AS doomed,
+             (SELECT count(*) FROM unfit WHERE why = 'away') AS gone,
+             (SELECT count(*) FROM unfit WHERE why = 'never') AS barred,
+             (SELECT count(*) FROM unfit WHERE why = 'absent') AS absent,
              (SELECT count(*) FROM left_out WHERE meeting = $1) AS left_out,
              (SELECT count(*) FROM guest WHERE attendance IN ('checked_in', 'left')) AS arrived,
              (SELECT count(*) FROM guest
               WHERE attendance = 'expected' AND state NOT IN ('declined', 'expired')) AS expected
-           FROM meeting WHERE meeting.id = $1 AND meeting.town = $2""",
+           FROM meeting WHERE meeting.id = $1 AND meeting.town = $2""",  # noqa: S608  our own text
         meeting_id,
         town_id,
+        LEFT,
     )
     if not found:
         raise NotFound(msg("没有找到这场对接会。"))

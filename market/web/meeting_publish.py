@@ -15,8 +15,9 @@ from market.meetings.publishing import publish_timetable
 from market.meetings.queries import InvitationRow, MeetingRow, appointments_of_meeting, invitations_of
 from market.meetings.rules import INVITATION, MEETING, PLANNABLE
 from market.meetings.standing import Standing
+from market.meetings.unfit import REASONS, unfit_talks
 from market.web.guards import SignedIn, WebRequest
-from market.web.meeting_steps import steps_of
+from market.web.meeting_steps import steps_of, unfit_words
 from market.web.meetings import own_meeting
 from market.web.pages import redirect
 from market.web.town import OFFICIAL
@@ -40,8 +41,6 @@ class Open(msgspec.Struct, frozen=True):
 def still_open(meeting: MeetingRow, standing: Standing) -> list[Open]:
     """Return what is not settled yet; none of it forbids to publish."""
     found = []
-    if standing.doomed:
-        found.append(Open(msg("{n} 场洽谈有一方已经不来，最好先重新排桌。", n=standing.doomed), "/timetable"))
     if standing.unanswered:
         found.append(Open(msg("{n} 家还没有回复邀请。", n=standing.unanswered), "/invitations"))
     if standing.without_wishes:
@@ -57,7 +56,10 @@ def still_open(meeting: MeetingRow, standing: Standing) -> list[Open]:
 @get("/town/meetings/{meeting_id:int}/publish", guards=OFFICIAL)
 async def page(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[str]:
     """Show who is told what once the button is pressed, or who was."""
-    meeting = await own_meeting(meeting_id, viewer)
+    return await _draw(request, await own_meeting(meeting_id, viewer))
+
+
+async def _draw(request: WebRequest, meeting: MeetingRow, *, status: int = 200) -> Response[str]:
     steps = await steps_of(request, meeting)
     standing = steps.standing
     counted: dict[int, int] = {}
@@ -73,6 +75,7 @@ async def page(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
     return show(
         request,
         "meetings/step_publish.html",
+        status=status,
         meeting=meeting,
         steps=steps,
         told=told,
@@ -82,6 +85,9 @@ async def page(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
         and meeting.published_at is None
         and standing.talks > 0
         and not meeting.planning,
+        unfit=await unfit_talks(meeting.id),
+        unfit_words=unfit_words(standing),
+        reasons=REASONS,
         plannable=meeting.state in PLANNABLE,
         key=new_key(),
         MEETING=MEETING,
@@ -91,7 +97,7 @@ async def page(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
 
 @post("/town/meetings/{meeting_id:int}/publish", guards=OFFICIAL)
 async def publish(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[Any]:
-    """Publish the timetable; pressing twice is harmless."""
+    """Publish the timetable; pressing twice is harmless. What cannot be held as it lies is named instead."""
     (await BARE.read(request)).check()
     meeting = await own_meeting(meeting_id, viewer)
     try:
@@ -102,7 +108,10 @@ async def publish(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[in
             at=clock.now(),
         )
     except Conflict:
-        if (await own_meeting(meeting_id, viewer)).published_at is None:
+        meeting = await own_meeting(meeting_id, viewer)
+        if meeting.published_at is None and await unfit_talks(meeting.id):
+            return await _draw(request, meeting, status=409)
+        if meeting.published_at is None:
             raise
     return redirect(request, f"/town/meetings/{meeting.id}", toast=msg("日程已发布，各方都收到了通知。"))
 

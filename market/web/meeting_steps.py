@@ -115,12 +115,12 @@ def next_step(meeting: MeetingRow, standing: Standing, *, today: date) -> Step |
     if standing.doomed:
         return Step(
             msg("重新排桌"),
-            msg("有 {n} 场洽谈的一方已经不来，重排后空出的时段给别人。", n=standing.doomed),
+            msg("{why}，重排后空出的时段给别人。", why=unfit_words(standing)),
             msg("重新排桌"),
             f"{page}/plan",
             posts=True,
         )
-    if meeting.published_at is None and meeting.held_on >= today:
+    if meeting.published_at is None:
         return _before_publishing(meeting, standing, page, today)
     if meeting.held_on > today:
         return _before_the_day(standing, page)
@@ -131,6 +131,19 @@ def next_step(meeting: MeetingRow, standing: Standing, *, today: date) -> Step |
         f"{page}/move/start",
         posts=True,
     )
+
+
+def unfit_words(standing: Standing) -> Message:
+    """Return how many talks cannot be held as they lie, and why."""
+    told: Message | None = None
+    for count, words in (
+        (standing.gone, msg("{n} 场洽谈有一方已经不来", n=standing.gone)),
+        (standing.barred, msg("{n} 场洽谈有一方标了“不见”", n=standing.barred)),
+        (standing.absent, msg("{n} 场洽谈排在一方不能来的时段", n=standing.absent)),
+    ):
+        if count:
+            told = words if told is None else msg("{first}，{then}", first=told, then=words)
+    return told or msg("{n} 场洽谈不能照这样谈", n=standing.doomed)
 
 
 def _before_publishing(meeting: MeetingRow, standing: Standing, page: str, today: date) -> Step:
@@ -245,7 +258,14 @@ def _stages(meeting: MeetingRow, standing: Standing, day: Callable[[date], str])
         stage(
             "invitations",
             msg("邀请"),
-            msg("{yes} 家参加，{no} 家不来。", yes=standing.accepted, no=standing.declined),
+            msg("{yes} 家参加，{no} 家不来。", yes=standing.accepted, no=standing.declined)
+            if not standing.delegated
+            else msg(
+                "{yes} 家参加，{no} 家不来，{other} 家委托了别人。",
+                yes=standing.accepted,
+                no=standing.declined,
+                other=standing.delegated,
+            ),
             msg("{n} 家还没有回复。", n=standing.unanswered) if standing.unanswered and not begun else None,
             done=begun or (standing.parties > 0 and not standing.unanswered),
         ),
@@ -264,7 +284,7 @@ def _stages(meeting: MeetingRow, standing: Standing, day: Callable[[date], str])
             msg("{n} 场洽谈，{left} 对没排进。", n=standing.talks, left=standing.left_out)
             if standing.talks
             else msg("还没有日程。"),
-            msg("{n} 场有一方不来，请重排。", n=standing.doomed) if standing.doomed and not begun else None,
+            msg("{why}，请重排。", why=unfit_words(standing)) if standing.doomed and not begun else None,
             done=begun or (standing.talks > 0 and not standing.doomed),
         ),
         stage(

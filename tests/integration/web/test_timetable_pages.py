@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from market import clock
+from market.db.jobs import Worker
 from market.db.session import fetch, fetch_value
 from tests.integration.web.conftest import Browser, SignedInAs
 from tests.integration.web.meeting_scene import Scene
@@ -86,6 +87,21 @@ async def test_timetable_is_published_once_and_everybody_is_told(laid: Scene) ->
     told = "SELECT count(*) FROM notice WHERE kind = 'timetable_published'"
     assert await fetch_value(told) == 5
     assert "发布日程" not in (await laid.browser.get(f"{laid.page}/publish")).text
+
+
+async def test_vetoed_talk_is_named_where_it_would_be_published_and_one_press_lays_anew(laid: Scene) -> None:
+    talk, _, seller, buyer = await first_talk()
+    await laid.browser.post(f"{laid.page}/wishes/{buyer}/{seller}", {"level": "never", "note": ""})
+    page = (await laid.browser.get(f"{laid.page}/publish")).text
+    assert f'href="{laid.page}/timetable?talk={talk}#talk"' in page
+    assert "有一方标了“不见”" in page
+    assert f'action="{laid.page}/publish"' not in page
+    assert "1 场洽谈有一方标了“不见”" in (await laid.browser.get(laid.page)).text
+    refused = await laid.browser.post(f"{laid.page}/publish")
+    assert (refused.status_code, f'action="{laid.page}/plan"' in refused.text) == (409, True)
+    await laid.browser.post(f"{laid.page}/plan")
+    assert await Worker().work_once() is True
+    await laid.publish()
 
 
 async def test_postponed_meeting_cannot_be_published(laid: Scene) -> None:
