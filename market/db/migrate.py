@@ -62,5 +62,6 @@ async def migrate_forwards() -> list[str]:
                 raise NoDatabase(
                     msg("数据库结构没有升级成，保持原样：{trouble}", trouble=str(trouble))
                 ) from trouble
-            await grant_rights()
+        # every time: what may be written is worked out anew by a release without a migration too
+        await grant_rights()
         return waiting

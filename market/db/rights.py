@@ -1,7 +1,8 @@
 """What the role that serves may do: everything its rooms need, and to rewrite history it may not.
 
-Tables belong to the role that migrates. The serving role gets its rights after every migration, from
-what the schema says: a table with the append-only trigger is INSERT and SELECT to it.
+Tables belong to the role that migrates. The serving role gets its rights whenever the schema is brought
+up to date, also where no migration waits, from what the schema says: a table with the append-only
+trigger is INSERT and SELECT to it.
 """
 
 from market.db.cluster import SERVING_ROLE
@@ -14,8 +15,9 @@ _APPEND_ONLY = """
   SELECT DISTINCT pg_class.relname AS name FROM pg_trigger
   JOIN pg_class ON pg_class.oid = pg_trigger.tgrelid JOIN pg_proc ON pg_proc.oid = pg_trigger.tgfoid
   WHERE pg_proc.proname = 'refuse_rewrite' AND pg_class.relnamespace = 'public'::regnamespace
-    -- a trigger with a condition keeps some columns only: the terms of a bid stand, its state moves on
-    AND pg_trigger.tgqual IS NULL ORDER BY 1
+    -- a trigger with a condition, or of named columns, keeps some columns only: the terms of a bid or a
+    -- contract stand, their state and signatures move on
+    AND pg_trigger.tgqual IS NULL AND pg_trigger.tgattr = ''::int2vector ORDER BY 1
 """
 
 

@@ -1,12 +1,18 @@
 """The role that serves may add to history and read it, and nothing else."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
+import market
 from market.db.embedded import Server
+from market.db.migrate import migrate_forwards
 from market.db.rights import SERVING, append_only_tables
+from market.db.session import Engine, fetch_value, started_pool
+from tests import databases
 from tests.integration.audit.test_tampering import ledger as ledger
 
 
@@ -63,6 +69,48 @@ async def test_every_append_only_table_is_closed_to_the_serving_role(
         )
     }
     assert {name: rights[name] for name in tables} == {name: ["INSERT", "SELECT"] for name in tables}
-    # of bids only the terms stand: their state moves on
-    for name in ("person", "bid", "open_bid"):
+    # of bids and contracts only the terms stand: their state and signatures move on
+    for name in ("person", "bid", "open_bid", "contract_terms"):
         assert rights[name] == ["DELETE", "INSERT", "SELECT", "UPDATE"]
+
+
+#: A statement that changes rows or removes them, as the rooms write it: verb and table.
+_CHANGES = re.compile(
+    r"""\b(?:(UPDATE|DELETE)(?:\s+FROM)?\s+"?([a-z_]+)"?(?=\s+(?:AS\s+)?(?:[a-z_]+\s+)?(?:SET|WHERE|USING)\b|\s*["'])
+        |INSERT\s+INTO\s+([a-z_]+)(?=[^;]{0,600}?ON\s+CONFLICT[^;]{0,200}?DO\s+(UPDATE)))""",
+    re.VERBOSE,
+)
+
+
+async def test_serving_role_may_write_whatever_a_room_writes(served: asyncpg.Connection) -> None:
+    wanted = {
+        (verb or again, table or into)
+        for path in Path(market.__file__).parent.rglob("*.py")
+        for verb, table, into, again in _CHANGES.findall(path.read_text())
+    }
+    assert {("UPDATE", "contract_terms"), ("DELETE", "payment"), ("UPDATE", "replay")} <= wanted
+    known = {
+        row["tablename"]
+        for row in await served.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    }
+    refused = [
+        (verb, table)
+        for verb, table in sorted(wanted)
+        if table in known
+        and not await served.fetchval("SELECT has_table_privilege(current_user, $2, $1)", verb, table)
+    ]
+    assert refused == []
+
+
+async def test_database_that_waits_for_no_migration_gets_its_rights_too(
+    server: Server, database: dict[str, Any], cluster_home: Path, db: Engine
+) -> None:
+    async def may_sign() -> bool:
+        return bool(await fetch_value("SELECT has_table_privilege($1, 'contract_terms', 'UPDATE')", SERVING))
+
+    async with databases.as_superuser(server, database["database"]) as admin:
+        await admin.execute(f"REVOKE UPDATE ON contract_terms FROM {SERVING}")
+    assert not await may_sign()
+    async with started_pool(databases.limits(cluster_home), address=database):
+        assert await migrate_forwards() == []
+    assert await may_sign()
