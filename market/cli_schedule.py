@@ -9,14 +9,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from market.cli import language
 from market.errors import Invalid
 from market.i18n import LANGUAGES, Language, Message, msg, translate
 from market.meetings.checker.verify import verify_timetable
 from market.meetings.files.reading import read_meeting, read_timetable
-from market.meetings.files.results import try_folder, write_timetable
+from market.meetings.files.results import NAMES, try_folder, write_timetable
 from market.meetings.timetable.problem import Timetable
 from market.meetings.timetable.proof_words import proof_words
 from market.meetings.timetable.scheduler import DEFAULT_PENALTY, MOST_PENALTY, schedule
@@ -27,42 +27,102 @@ _MOST_FAULTS_SHOWN = 50
 
 def add_schedule(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``schedule``. Exit codes: 0 laid, 2 bad input, 4 impossible."""
-    parser = subparsers.add_parser("schedule", help=translate(msg("排一场对接会的洽谈时间表"), language()))
-    parser.add_argument("meeting", metavar="MEETING.json", type=Path)
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True)
-    parser.add_argument("--time-limit", metavar="SECONDS", type=_seconds, default=60.0)
-    parser.add_argument("--threads", metavar="N", type=_whole(1, 256), default=os.cpu_count() or 1)
-    parser.add_argument("--seed", metavar="N", type=_whole(0, 2**31 - 1), default=0)
-    parser.add_argument("--keep", metavar="TIMETABLE.json", type=Path)
-    parser.add_argument("--penalty", metavar="N", type=_whole(0, MOST_PENALTY))
-    parser.add_argument("--quiet", action="store_true")
-    parser.add_argument("--lang", choices=LANGUAGES, default=None)
-    parser.set_defaults(func=_schedule, run=_schedule)
+    add = _options_of(
+        subparsers,
+        "schedule",
+        msg("排一场对接会的洽谈时间表"),
+        msg(
+            "把对接会的一对一洽谈排进时段和桌子，结果写进 DIR："
+            "timetable.json、by_participant.csv、by_slot.csv。"
+            "退出码：0 排好（证明到哪一步写在结果里），2 输入有错，4 排不下（写出缘由和尽量排满的时间表）。"
+        ),
+        _schedule,
+    )
+    add("meeting", msg("对接会，JSON 文件"), metavar="MEETING.json", type=Path)
+    add("--out", msg("结果放进这个文件夹"), metavar="DIR", type=Path, required=True)
+    add("--time-limit", msg("最多算多少秒，默认 60"), metavar="SECONDS", type=_seconds, default=60.0)
+    _add_threads(add)
+    add("--seed", msg("随机数种子，默认 0"), metavar="N", type=_whole(0, 2**31 - 1), default=0)
+    add("--keep", msg("在这份时间表上改，尽量少动"), metavar="TIMETABLE.json", type=Path)
+    add(
+        "--penalty",
+        msg("与 --keep 一起用：挪一场洽谈抵几次空档，默认 {usual}", usual=DEFAULT_PENALTY),
+        metavar="N",
+        type=_whole(0, MOST_PENALTY),
+    )
+    _add_common(add)
 
 
 def add_verify_timetable(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``verify-timetable``. Exit codes: 0 holds, 1 faults found, 2 unreadable."""
-    parser = subparsers.add_parser("verify-timetable", help=translate(msg("核对洽谈时间表"), language()))
-    parser.add_argument("meeting", metavar="MEETING.json", type=Path)
-    parser.add_argument("directory", metavar="DIR", type=Path)
-    parser.add_argument("--time-limit", metavar="SECONDS", type=_seconds, default=20.0)
-    parser.add_argument("--threads", metavar="N", type=_whole(1, 256), default=os.cpu_count() or 1)
-    parser.add_argument("--keep", metavar="TIMETABLE.json", type=Path)
-    parser.add_argument("--quiet", action="store_true")
-    parser.add_argument("--lang", choices=LANGUAGES, default=None)
-    parser.set_defaults(func=_verify, run=_verify)
+    add = _options_of(
+        subparsers,
+        "verify-timetable",
+        msg("核对洽谈时间表"),
+        msg("不用排时间表的程序，独立核对 DIR 里的时间表。退出码：0 无误，1 有错（逐条列出），2 读不了。"),
+        _verify,
+    )
+    add("meeting", msg("对接会，JSON 文件"), metavar="MEETING.json", type=Path)
+    add("directory", msg("时间表所在的文件夹"), metavar="DIR", type=Path)
+    add("--time-limit", msg("最多算多少秒，默认 20"), metavar="SECONDS", type=_seconds, default=20.0)
+    _add_threads(add)
+    add("--keep", msg("排的时候照着改的那份时间表"), metavar="TIMETABLE.json", type=Path)
+    _add_common(add)
+
+
+class _Adder(Protocol):
+    def __call__(self, name: str, help: Message, **options: object) -> object: ...  # noqa: A002  argparse's word
+
+
+def _options_of(
+    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    short: Message,
+    long: Message,
+    run: Callable[[argparse.Namespace], int],
+) -> _Adder:
+    """Add a command; return what adds an option to it, with its help in the reader's language."""
+    lang = language(sys.argv[1:])
+    parser = subparsers.add_parser(name, help=translate(short, lang), description=translate(long, lang))
+    parser.set_defaults(func=run, run=run)
+
+    def add(name: str, help: Message, **options: object) -> object:  # noqa: A002  argparse's word
+        return parser.add_argument(name, help=translate(help, lang), **options)  # type: ignore[arg-type]
+
+    return add
+
+
+def _add_threads(add: _Adder) -> None:
+    add(
+        "--threads",
+        msg("用几个线程，默认与处理器一样多"),
+        metavar="N",
+        type=_whole(1, 256),
+        default=os.cpu_count() or 1,
+    )
+
+
+def _add_common(add: _Adder) -> None:
+    add("--quiet", msg("成功时不说话"), action="store_true")
+    add("--lang", msg("说哪种语言，默认随系统"), choices=LANGUAGES, default=None)
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value) or not 0 < value <= 1_000_000:
-        raise argparse.ArgumentTypeError("SECONDS > 0")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 1_000_000:
+        raise argparse.ArgumentTypeError("0 < SECONDS <= 1000000")
     return value
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def number(text: str) -> int:
-        value = int(text)
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
         if not low <= value <= high:
             raise argparse.ArgumentTypeError(f"{low} <= N <= {high}")
         return value
@@ -133,8 +193,14 @@ def _schedule(options: argparse.Namespace) -> int:
         return _refuse(Invalid(msg("{path} 不是文件夹。", path=str(options.out))), lang)
     try:
         try_folder(options.out)
+        overwritten = any(
+            (options.out / name).exists() and (options.out / name).samefile(options.meeting) for name in NAMES
+        )
     except OSError as error:
-        return _unwritable(options.out, error, lang)
+        return _unwritable(Path(error.filename or options.out), error, lang)
+    if overwritten:
+        text = msg("{path} 会被结果覆盖，请用 --out 换一个文件夹。", path=str(options.meeting))
+        return _refuse(Invalid(text), lang)
 
     progress = None
     if not options.quiet and sys.stderr.isatty():

@@ -86,13 +86,17 @@ def whole(low: int, high: int) -> Test:
     return test
 
 
-def number(high: float) -> Test:
+def number(high: float, *, finest: float = 0.0) -> Test:
+    """Hold a number from 0 to ``high``; one that is not 0 is no less than ``finest``."""
+
     def test(value: object) -> Message | None:
         if (
             type(value) in (int, float)
             and 0 <= cast(float, value) <= high
             and math.isfinite(cast(float, value))
         ):
+            if value and cast(float, value) < finest:
+                return msg("权重太小：写 0，或者不小于 0.000001。")
             return None
         return msg("应为 0 到 {high} 之间的数字。", high=str(int(high)))
 

@@ -155,7 +155,7 @@ def _talks(
         "half": Field(one_of("any", "morning", "afternoon"), "any"),
         "slot": Field(whole(1, slots), None, nullable=True),
         "after": Field(listed, [], each=text),
-        "weight": Field(number(MOST_WEIGHT), 1),
+        "weight": Field(number(MOST_WEIGHT, finest=1 / MICRO), 1),
         "optional": Field(truth, default=False),
     }
     talks: dict[str, Talk] = {}

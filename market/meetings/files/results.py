@@ -1,11 +1,12 @@
 """``timetable.json``, ``by_participant.csv`` and ``by_slot.csv``: written whole or not at all."""
 
 import csv
+import errno
 import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from market.i18n import Language, translate
@@ -98,13 +99,20 @@ def by_slot(meeting: MeetingProblem, timetable: Timetable) -> str:
     return _csv(("slot", "table", "appointment", "a", "a_name", "b", "b_name"), rows)
 
 
+#: The files of a timetable. The last one last: whoever finds it new finds the other two as new.
+NAMES = ("by_participant.csv", "by_slot.csv", "timetable.json")
+
+
 def try_folder(directory: Path) -> None:
     """Make ``directory`` and see that it can be written to, before minutes are spent on what goes there.
 
     Raises:
-        OSError: it cannot.
+        OSError: it cannot, or a folder stands where a file is to be.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    for name in NAMES:
+        if (directory / name).is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(directory / name))
     handle, scratch = tempfile.mkstemp(dir=directory, prefix=".try.")
     os.close(handle)
     Path(scratch).unlink()
@@ -114,14 +122,13 @@ def write_timetable(
     directory: Path, meeting: MeetingProblem, timetable: Timetable, *, language: Language
 ) -> None:
     """Write the three files into ``directory``; each appears whole or not at all."""
-    contents: Mapping[str, Callable[[], str]] = {
-        "by_participant.csv": lambda: by_participant(meeting, timetable),
-        "by_slot.csv": lambda: by_slot(meeting, timetable),
-        # Last: whoever finds a new timetable.json finds the other two as new.
-        "timetable.json": lambda: timetable_json(timetable, language),
-    }
+    makers: tuple[Callable[[], str], ...] = (
+        lambda: by_participant(meeting, timetable),
+        lambda: by_slot(meeting, timetable),
+        lambda: timetable_json(timetable, language),
+    )
     directory.mkdir(parents=True, exist_ok=True)
-    for name, make in contents.items():
+    for name, make in zip(NAMES, makers, strict=True):
         handle, scratch = tempfile.mkstemp(dir=directory, prefix=f".{name}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:

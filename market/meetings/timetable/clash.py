@@ -7,6 +7,7 @@ extraction with minimal hitting set dualization" (CP 2015).
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from ortools.sat.python import cp_model
 
@@ -32,6 +33,8 @@ class _Oracle:
         self._rules = rules
         self._model = Model(problem, rules, threads=1, seed=seed, labelled=True)
         self._index = {v.index: i for i, v in enumerate(self._model.literals)}
+        #: A plan that keeps all that was last asked about, where there is one.
+        self.plan: dict[str, int] | None = None
 
     def _ask(self) -> cp_model.CpSolverStatus:
         self._model.solver.parameters.max_time_in_seconds = max(0.1, min(_QUESTION, self.left()))
@@ -43,7 +46,9 @@ class _Oracle:
         cp.clear_objective()  # type: ignore[no-untyped-call]
         cp.clear_assumptions()
         cp.add_assumptions([self._model.literals[i] for i in chosen])
-        if self._ask() != cp_model.INFEASIBLE:
+        status = self._ask()
+        self.plan = self._model.plan() if status in (cp_model.OPTIMAL, cp_model.FEASIBLE) else None
+        if status != cp_model.INFEASIBLE:
             return None
         core = self._model.solver.sufficient_assumptions_for_infeasibility()
         return {self._index[v] for v in core}
@@ -60,6 +65,14 @@ class _Oracle:
         return {i for i, v in enumerate(self._model.literals) if not self._model.solver.boolean_value(v)}
 
 
+class Clashing(NamedTuple):
+    """Constraints that clash, whether no smaller set does, and a plan where all can be kept after all."""
+
+    rules: list[Constraint]
+    smallest: bool = False
+    plan: dict[str, int] | None = None
+
+
 def smallest_clash(
     problem: MeetingProblem,
     rules: Sequence[Constraint],
@@ -67,28 +80,28 @@ def smallest_clash(
     seed: int,
     left: Callable[[], float],
     patience: float = math.inf,
-) -> tuple[list[Constraint], bool]:
-    """Return constraints that clash, none of which can be spared, and whether no smaller set does.
+) -> Clashing:
+    """Return constraints that clash, none of which can be spared.
 
     ``left`` tells the seconds that are left, ``patience`` is how many of them a still smaller set is worth.
     The set is in table order; empty: none was found in time.
     """
     counted = counted_clash(problem, rules)
     if counted and len(problem.appointments) * problem.slots > _MOST_PLACES:
-        return counted, False
+        return Clashing(counted)
 
     oracle = _Oracle(problem, rules, seed, left)
     place = {id(rule): i for i, rule in enumerate(rules)}
     core: set[int] | None = {place[id(rule)] for rule in counted} or oracle.clashing(range(len(rules)))
     if core is None:
-        return [], False
+        return Clashing([], plan=oracle.plan)
     # Wide constraints go last: what remains should speak of as few parties as possible.
     for i in sorted(core, key=lambda i: (rules[i].kind == "keep", -len(rules[i].rows))):
         if counted:
             break
         if left() <= 0:
             # one of them might be spared: better say nothing than too much
-            return [], False
+            return Clashing([])
         if i in core:
             smaller = oracle.clashing(sorted(core - {i}))
             if smaller is not None:
@@ -110,7 +123,7 @@ def smallest_clash(
         if not correction:
             break
         corrections.append(correction)
-    return [rules[i] for i in sorted(core)], smallest
+    return Clashing([rules[i] for i in sorted(core)], smallest)
 
 
 def _hitting(sets: Sequence[set[int]], size: int, seed: int) -> set[int]:

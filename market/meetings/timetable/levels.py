@@ -5,7 +5,7 @@ appointments of which some must go, and an earlier timetable to be kept.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from itertools import takewhile
 
@@ -62,8 +62,12 @@ def levels(
     run: Run,
     *,
     full: bool,
+    tightened: Callable[[Mapping[str, int]], dict[str, int]] | None = None,
 ) -> Plan | None:
-    """Take the objective level by level. None: no timetable keeps ``rules`` (or none was found)."""
+    """Take the objective level by level. None: no timetable keeps ``rules`` (or none was found).
+
+    ``tightened`` lowers the breaks of a plan at its weight, before the model does.
+    """
     plan = dict(start)
     valid = not broken(meeting, rules, plan)
     model = Model(meeting, rules, threads=run.threads, seed=run.seed)
@@ -89,6 +93,8 @@ def levels(
             model.model.add(kept >= value)
 
     run.say(msg("正在求最少的空档……"))
+    if tightened is not None:
+        plan = tightened(plan)
     inescapable = forced_breaks(meeting) if full else {}
     forced = sum(inescapable.values())
     breaks = model.breaks(inescapable) + home.penalty * model.moved(home.slots)
@@ -101,7 +107,7 @@ def levels(
             plan, value = level.slots, level.value
         fewest = level.proven
         # A bound on breaks plus penalties says nothing of breaks alone.
-        bound = forced if home.slots else max(forced, level.bound)
+        bound = forced if home.slots and home.penalty else max(forced, level.bound)
     else:
         bound = value
     bound = min(bound, total_breaks(meeting, plan))

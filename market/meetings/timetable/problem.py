@@ -209,6 +209,8 @@ def faults(problem: MeetingProblem) -> list[Fault]:
                 found.append(Fault(f"{here}.after[{j}]", msg("没有编号为“{id}”的洽谈。", id=earlier)))
         if not 0 <= item.weight <= MOST_WEIGHT:
             found.append(Fault(f"{here}.weight", msg("权重应在 0 到 {most} 之间。", most=MOST_WEIGHT)))
+        elif item.weight and item.weight < 1 / WEIGHT_SCALE:
+            found.append(Fault(f"{here}.weight", msg("权重太小：写 0，或者不小于 0.000001。")))
     return found
 
 

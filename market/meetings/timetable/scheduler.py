@@ -4,7 +4,7 @@ The objective is lexicographic: kept weight, breaks (with ``keep``: plus ``penal
 appointment), idle slots, table changes. "optimal" is said only when every level is proven.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from market.i18n import Message, msg
 from market.meetings.timetable.board import slots_of, tally
@@ -31,6 +31,7 @@ from market.meetings.timetable.race import Raced, race
 from market.meetings.timetable.run import Progress, Run
 from market.meetings.timetable.search import Search
 from market.meetings.timetable.seating import least_changes, seat
+from market.meetings.timetable.tightening import tightened
 
 #: What is said as soon as it is known that not all that must take place can.
 IMPOSSIBLE = msg("必须安排的洽谈排不下，正在找原因……")
@@ -81,32 +82,44 @@ def schedule(
     run.say(msg("正在排入 {count} 场洽谈……", count=len(meeting.appointments)))
     search = Search(meeting, suits, seed=seed, home=home.slots, penalty=home.penalty)
     search.build()
-    plan: Plan | None = None
-    possible = not counted_clash(meeting, rules)
-    if possible and not home.slots:
-        raced = race(meeting, suits, search, run) if _could_be_whole(meeting, suits) else None
-        if raced is not None and raced.plan is not None:
-            plan = _seated(meeting, rules, raced, search, run)
-        elif all(not item.optional for item in meeting.appointments):
-            possible = False
-    small = len(meeting.appointments) * meeting.slots <= _MOST_PLACES
-    if plan is None and possible and not small:
-        plan = _as_found(meeting, rules, search, home, run)
-    elif plan is None and possible:
-        wished = {item.id: item.scaled_weight for item in meeting.appointments if item.optional}
+    clashes = bool(counted_clash(meeting, rules))
+    if not clashes and not home.slots and _could_be_whole(meeting, suits):
+        raced = race(meeting, suits, search, run)
+        if raced.plan is not None:
+            return _laid(meeting, _seated(meeting, rules, raced, search, run), home, run)
+        if all(not item.optional for item in meeting.appointments):
+            return _impossible(meeting, rules, search, home, run, known=raced.impossible)
+    if not clashes:
         if home.slots:
             _improve(search, meeting, run)
-        plan = levels(meeting, rules, search.plan, [wished], home, run, full=True)
-    if plan is not None:
-        return _timetable(meeting, plan, home, run, status="optimal" if plan.proven == LEVELS else "feasible")
-    return _impossible(meeting, rules, search, home, run)
+        if len(meeting.appointments) * meeting.slots > _MOST_PLACES:
+            plan = _as_found(meeting, rules, search, home, run)
+        else:
+            plan = _by_levels(meeting, rules, search.plan, home, run)
+        if plan is not None:
+            return _laid(meeting, plan, home, run)
+    return _impossible(meeting, rules, search, home, run, known=clashes)
+
+
+def _laid(meeting: MeetingProblem, plan: Plan, home: Home, run: Run) -> Timetable:
+    return _timetable(meeting, plan, home, run, status="optimal" if plan.proven == LEVELS else "feasible")
+
+
+def _by_levels(
+    meeting: MeetingProblem, rules: Sequence[Constraint], start: Mapping[str, int], home: Home, run: Run
+) -> Plan | None:
+    """Take the objective level by level in a constraint model; None: nothing found that keeps the rules."""
+    wished = {item.id: item.scaled_weight for item in meeting.appointments if item.optional}
+    lower = None if home.slots else tightened(meeting, run)
+    return levels(meeting, rules, start, [wished], home, run, full=True, tightened=lower)
 
 
 def _as_found(
     meeting: MeetingProblem, rules: Sequence[Constraint], search: Search, home: Home, run: Run
 ) -> Plan | None:
     """Take what the search has found, unproven; None where it leaves out what must take place."""
-    _improve(search, meeting, run)
+    if not home.slots:
+        _improve(search, meeting, run)
     slots = trimmed(meeting, [rule for rule in rules if rule.kind != "keep"], search.plan)
     if any(item.id not in slots and not item.optional for item in meeting.appointments):
         return None
@@ -189,18 +202,34 @@ def _few_changes(
 
 
 def _impossible(
-    meeting: MeetingProblem, rules: Sequence[Constraint], search: Search, home: Home, run: Run
+    meeting: MeetingProblem,
+    rules: Sequence[Constraint],
+    search: Search,
+    home: Home,
+    run: Run,
+    *,
+    known: bool,
 ) -> Timetable:
-    """Name what clashes, and lay as much as possible."""
-    run.say(IMPOSSIBLE)
-    deadline = run.spent + max(_LEAST_FOR_REASONS, run.left * 0.5)
-    clashing, _ = smallest_clash(
+    """Name what clashes, and lay as much as possible; where nothing clashes after all, lay it.
+
+    ``known``: it has been proven that not all that must take place can.
+    """
+    if known:
+        run.say(IMPOSSIBLE)
+    deadline = run.spent + max(min(_LEAST_FOR_REASONS, run.limit), run.left * 0.5)
+    found = smallest_clash(
         meeting,
         rules,
         seed=run.seed,
         left=lambda: deadline - run.spent,
         patience=max(_LEAST_FOR_SMALLEST, run.limit / 12),
     )
+    if found.plan is not None:
+        plan = _by_levels(meeting, rules, found.plan, home, run)
+        if plan is not None:
+            return _laid(meeting, plan, home, run)
+    if found.rules and not known:
+        run.say(IMPOSSIBLE)
     run.end_within(max(_LEAST_FOR_PARTIAL, run.limit / 4))
     loose = [rule for rule in rules if rule.kind != "keep"]
     demanded = {item.id: 1 for item in meeting.appointments if not item.optional}
@@ -212,14 +241,16 @@ def _impossible(
         partial = levels(meeting, loose, start, [demanded, weights], home, run, full=False)
     if partial is None:
         partial = Plan(start, seat(meeting, start, home=home.tables, penalty=home.penalty), 0)
+    if demanded.keys() <= partial.slots.keys():
+        return _timetable(meeting, partial, home, run, status="feasible")
     return _timetable(
         meeting,
         partial,
         home,
         run,
         status="infeasible",
-        clash=tuple(rule.label for rule in clashing),
-        text=summary(meeting, clashing),
+        clash=tuple(rule.label for rule in found.rules),
+        text=summary(meeting, found.rules),
     )
 
 

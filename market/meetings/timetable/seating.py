@@ -79,7 +79,8 @@ def least_changes(problem: MeetingProblem, breaks: int) -> int:
     A change is saved where a participant's next appointment is at the table of the one before. In
     neighbouring slots a table passes from one appointment to one other, so what is saved there forms paths
     over the appointments, of which there are as many at least as lie in the fullest slot; across a break one
-    more may be saved. Own tables cannot be left: each one more that a participant visits is a change.
+    more may be saved. Where the same two talk again, both of them save a change at once. Own tables cannot be
+    left: each one more that a participant visits is a change.
     """
     own = own_tables(problem)
     visits: dict[str, list[int | None]] = defaultdict(list)
@@ -92,4 +93,5 @@ def least_changes(problem: MeetingProblem, breaks: int) -> int:
         saved += len(mine) - 1 - max(0, len(set(mine) - {None}) - 1)
     used = max(1, problem.slots)
     paths = -(-len(problem.appointments) // used)
-    return steps - min(saved, max(0, len(problem.appointments) - paths) + breaks)
+    again = len(problem.appointments) - len({frozenset((item.a, item.b)) for item in problem.appointments})
+    return steps - min(saved, max(0, len(problem.appointments) - paths) + again + breaks)

@@ -327,6 +327,50 @@ def test_folder_that_cannot_be_is_refused_before_any_work(
     assert blocked.read_text(encoding="utf-8") == "in the way"
 
 
+def test_result_does_not_overwrite_the_meeting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "timetable.json"
+    file.write_text(json.dumps(small()), encoding="utf-8")
+    assert run("schedule", str(file), "--out", str(tmp_path)) == 2
+    assert str(file) in capsys.readouterr().err
+    assert json.loads(file.read_text(encoding="utf-8")) == small()
+
+
+def test_folder_where_a_file_is_to_be_leaves_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "meeting.json", tmp_path / "out"
+    file.write_text(json.dumps(small()), encoding="utf-8")
+    (out / "timetable.json").mkdir(parents=True)
+    assert run("schedule", str(file), "--out", str(out)) == 2
+    assert "timetable.json" in capsys.readouterr().err
+    assert [each.name for each in out.iterdir()] == ["timetable.json"]
+
+
+@pytest.mark.parametrize(("weight", "code"), [(1e-7, 2), (5e-324, 2), (1e-6, 0), (0.1234567891, 0), (0, 0)])
+def test_weight_too_small_to_count_is_refused(weight: float, code: int, tmp_path: Path) -> None:
+    file = tmp_path / "meeting.json"
+    meeting = small()
+    meeting["appointments"][0] |= {"weight": weight, "optional": True}
+    file.write_text(json.dumps(meeting), encoding="utf-8")
+    assert run("schedule", str(file), "--out", str(tmp_path / "out"), "--quiet") == code
+    assert run("verify-timetable", str(file), str(tmp_path / "out"), "--quiet") == code
+
+
+@pytest.mark.parametrize("command", ["schedule", "verify-timetable"])
+def test_help_says_what_each_option_does_in_both_languages(command: str) -> None:
+    told = []
+    for lang in ("zh", "en"):
+        words = [sys.executable, "-m", "market", command, "--help", "--lang", lang]
+        told.append(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    assert "退出码" in told[0]
+    assert "Exit codes" in told[1]
+    for said, others in (told, told[::-1]):
+        for line in said.splitlines():
+            # usage, headings and the choices are argparse's; what an option does is ours
+            assert not line.startswith("  --") or len(line.split()) > 1
+        assert set(said.splitlines()) - set(others.splitlines())
+
+
 def read_line(handle: int) -> bytes:
     line = b""
     while not line.endswith(b"\n"):

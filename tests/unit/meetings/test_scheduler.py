@@ -1,4 +1,6 @@
+from collections import Counter
 from itertools import combinations
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -42,7 +44,7 @@ def meetings(draw: st.DrawFn, *, optional: bool = True) -> MeetingProblem:
             after=tuple(draw(st.lists(st.sampled_from([f"m{j}" for j in range(len(pairs))]), max_size=1)))
             if draw(st.booleans())
             else (),
-            weight=draw(st.sampled_from([1, 2, 0.5])),
+            weight=draw(st.sampled_from([1, 2, 0.5, 0])),
             optional=optional and draw(st.booleans()),
         )
         for i, (a, b) in enumerate(pairs)
@@ -76,7 +78,7 @@ def test_timetable_equals_exhaustive_search(problem: MeetingProblem) -> None:
 @given(meetings(optional=False))
 def test_clash_is_a_smallest_set(problem: MeetingProblem) -> None:
     rules = constraints(problem)
-    clash, smallest = smallest_clash(problem, rules, seed=0, left=lambda: 60.0)
+    clash, smallest, plan = smallest_clash(problem, rules, seed=0, left=lambda: 60.0)
 
     def possible(chosen: list[int]) -> bool:
         model = Model(problem, rules, threads=1, seed=0, labelled=True)
@@ -85,8 +87,10 @@ def test_clash_is_a_smallest_set(problem: MeetingProblem) -> None:
 
     if brute.best(problem) is not None:
         assert clash == []
+        assert plan is not None
+        assert broken(problem, rules, plan) == []
         return
-    assert smallest is True
+    assert (smallest, plan) == (True, None)
     assert clash != []
     indices = [rules.index(rule) for rule in clash]
     assert not possible(indices)
@@ -134,6 +138,82 @@ def buyer(n: int, **more: object) -> MeetingProblem:
     return MeetingProblem(
         4, 3, tuple(people), tuple(Appointment(f"m{i}", "b", f"s{i}") for i in range(n)), 2, 2
     )
+
+
+def crowded(optional: dict[int, float]) -> MeetingProblem:
+    """Return a full day of 90 talks; those in ``optional`` may go, at the loss of their weight."""
+    dice = Random(2)
+    sellers = tuple(
+        Participant(f"s{i}", "村", unavailable=tuple(dice.sample(range(1, 13), 2))) for i in range(12)
+    )
+    pairs = [(a, b) for a in range(10) for b in range(12)]
+    dice.shuffle(pairs)
+    taken: Counter[str] = Counter()
+    talks: list[Appointment] = []
+    for a, b in pairs:
+        if taken[f"b{a}"] < 9 and taken[f"s{b}"] < 8 and len(talks) < 90:
+            taken.update((f"b{a}", f"s{b}"))
+            n = len(talks)
+            talks.append(
+                Appointment(f"m{n}", f"b{a}", f"s{b}", optional=n in optional, weight=optional.get(n, 1))
+            )
+    return MeetingProblem(
+        12, 9, (*(Participant(f"b{i}", "超市") for i in range(10)), *sellers), tuple(talks), fairness=1
+    )
+
+
+def test_an_appointment_without_weight_does_not_make_a_worse_timetable() -> None:
+    """The model alone ends at 36 breaks after ten seconds, and calls it impossible after three."""
+    timetable = schedule(crowded({0: 0}), time_limit=6, threads=1)
+    assert timetable.status == "feasible"
+    assert set(timetable.left_out) <= {"m0"}
+    assert timetable.breaks <= 12
+
+
+def test_what_is_only_short_of_time_is_not_called_impossible() -> None:
+    meeting = crowded({0: 0})
+    timetable = schedule(meeting, time_limit=0.3, threads=1)
+    if timetable.status == "infeasible":
+        # it says so itself: neither laid nor proven
+        assert timetable.clash == ()
+        assert set(timetable.left_out) - {"m0"}
+    else:
+        assert set(timetable.left_out) <= {"m0"}
+
+
+def test_two_who_talk_again_at_once_save_a_change_each() -> None:
+    """Of the timetables without breaks one has no change at all: p0's own table serves both talks with p1."""
+    meeting = MeetingProblem(
+        4,
+        3,
+        (Participant("p0", "村", table=3), *(Participant(f"p{i}", "超市") for i in (1, 2, 3))),
+        (
+            Appointment("m0", "p2", "p3"),
+            Appointment("m1", "p0", "p1"),
+            Appointment("m2", "p2", "p1"),
+            Appointment("m3", "p1", "p0"),
+        ),
+        fairness=0,
+    )
+    timetable = schedule(meeting, time_limit=10)
+    assert (timetable.status, timetable.table_changes) == ("optimal", 0)
+
+
+def test_moves_that_cost_nothing_leave_the_bound_to_the_breaks() -> None:
+    meeting = MeetingProblem(
+        4,
+        2,
+        (Participant("a", "村", unavailable=(2,)), Participant("b", "超市"), Participant("c", "超市")),
+        (
+            Appointment("m", "a", "b", slot=1),
+            Appointment("n", "a", "c", slot=4),
+            Appointment("o", "b", "c", slot=4, optional=True),
+        ),
+    )
+    before = schedule(meeting, time_limit=10)
+    after = schedule(meeting, time_limit=10, keep=before, penalty=0)
+    assert after.status == "optimal"
+    assert after.lower_bound_breaks == after.breaks == 1
 
 
 def test_overbooked_buyer_is_named_in_plain_words() -> None:
