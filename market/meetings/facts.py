@@ -2,14 +2,15 @@
 
 from collections import defaultdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from asyncpg import Record
 
 from market import clock
 from market.db.session import fetch
-from market.matching.queries import open_proposals, snapshot
+from market.matching.lifecycle import EXPIRED
+from market.matching.queries import Snapshot, open_proposals, snapshot
 from market.matching.rules import Parameters, why_not
 from market.meetings.choosing.problem import Candidate, Capacity, Party, Past, Wish
 from market.meetings.wish_queries import AWAY, absences_of, wishes_of
@@ -38,6 +39,7 @@ class Facts(msgspec.Struct, frozen=True):
     from 1. In between there is something that everybody attends, so nobody waits there.
 
     Whoever has said no, and while nobody new may be invited, whoever is not, is in no candidate.
+    ``strangers`` counts the candidates that only the latter keeps out.
     """
 
     slots: tuple[int, ...]
@@ -54,6 +56,9 @@ class Facts(msgspec.Struct, frozen=True):
     barred: tuple[tuple[int, int], ...] = ()
     #: The published timetable; empty before it is.
     laid: tuple[Laid, ...] = ()
+    strangers: int = 0
+    #: Why nobody new is invited: the timetable is out, or the last day to answer is over.
+    closed: Literal["published", "answers"] | None = None
 
 
 async def facts_of(meeting_id: int, *, at: datetime) -> Facts:
@@ -69,20 +74,19 @@ async def facts_of(meeting_id: int, *, at: datetime) -> Facts:
     }
     away = {who for who, row in invited.items() if row["side"] == "guest" or _is_away(row)}
     today = at.astimezone(clock.CHINA).date()
-    closed = meeting["published_at"] is not None or (
-        meeting["answer_by"] is not None and today > meeting["answer_by"]
-    )
+    closed: Literal["published", "answers"] | None = None
+    if meeting["published_at"] is not None:
+        closed = "published"
+    elif meeting["answer_by"] is not None and today > meeting["answer_by"]:
+        closed = "answers"
 
     def comes(who: int) -> bool:
         return who in invited and who not in away if closed else who not in away
 
     slots = _usable(meeting)
     place = {slot: number for number, slot in enumerate(slots, start=1)}
-    candidates = [
-        each
-        for each in await _candidates(town_id=meeting["town"], at=at)
-        if comes(each.seller) and comes(each.buyer)
-    ]
+    possible = await _candidates(meeting_id, town_id=meeting["town"], at=at)
+    candidates = [each for each in possible if comes(each.seller) and comes(each.buyer)]
     wishes = await _wishes(meeting_id)
     wishes = [each for each in wishes if comes(each.seller) and comes(each.buyer)]
     appointments = [
@@ -95,9 +99,17 @@ async def facts_of(meeting_id: int, *, at: datetime) -> Facts:
         if comes(row["seller"]) and comes(row["buyer"])
     ]
     firm = tuple(_firm(row, place) for row in appointments if _is_firm(row))
+    laid = tuple(
+        Laid(row["seller"], row["buyer"], place[row["slot"]], row["table_number"])
+        for row in appointments
+        if row["state"] == "scheduled" and row["slot"] in place and row["table_number"] is not None
+    )
+    if meeting["published_at"] is None:
+        laid = ()
     pairs = [(each.seller, each.buyer) for each in candidates]
     pairs += [(each.seller, each.buyer) for each in wishes]
     pairs += [(each.seller, each.buyer) for each in firm]
+    pairs += [(each.seller, each.buyer) for each in laid]
     people = {who for pair in pairs for who in pair}
     return Facts(
         slots=slots,
@@ -121,13 +133,10 @@ async def facts_of(meeting_id: int, *, at: datetime) -> Facts:
         past=tuple(await _past(meeting_id, people)),
         firm=firm,
         barred=tuple((row["seller"], row["buyer"]) for row in appointments if row["state"] == "cancelled"),
-        laid=tuple(
-            Laid(row["seller"], row["buyer"], place[row["slot"]], row["table_number"])
-            for row in appointments
-            if row["state"] == "scheduled" and row["slot"] in place and row["table_number"] is not None
-        )
-        if meeting["published_at"] is not None
-        else (),
+        laid=laid,
+        strangers=sum(each.seller not in away and each.buyer not in away for each in possible)
+        - len(candidates),
+        closed=closed,
     )
 
 
@@ -162,8 +171,9 @@ def _half_day_after(meeting: Record, slots: tuple[int, ...]) -> int | None:
     return sum(slot <= last for slot in slots)
 
 
-async def _candidates(*, town_id: int, at: datetime) -> list[Candidate]:
-    """Every open match, and every admissible pair of a listing that no match empties.
+async def _candidates(meeting_id: int, *, town_id: int, at: datetime) -> list[Candidate]:
+    """Every open match, what the meeting's talks stand on, and every admissible pair of a listing that no
+    match empties.
 
     The latter weigh nothing: they are there so that whoever is stuck meets somebody at least, best of all
     a buyer with much demand that found no match.
@@ -190,6 +200,9 @@ async def _candidates(*, town_id: int, at: datetime) -> list[Candidate]:
     market = await snapshot(town_id=town_id, on=at.astimezone(clock.CHINA).date())
     barred = set(market.barred)
     parameters = Parameters()
+    for own in await _stood_on(meeting_id, market, taken, filled, known):
+        found.append(own)
+        known.add((own.listing, own.demand or 0))
     by_product: dict[str, list[Any]] = defaultdict(list)
     for demand in market.demands:
         by_product[demand.product].append(demand)
@@ -212,6 +225,57 @@ async def _candidates(*, town_id: int, at: datetime) -> list[Candidate]:
             and (lot.id, demand.id) not in barred
             and not why_not(lot, demand, parameters)
         ]
+    return found
+
+
+async def _stood_on(
+    meeting_id: int,
+    market: Snapshot,
+    taken: dict[str, int],
+    filled: dict[str, int],
+    known: set[tuple[int, int]],
+) -> list[Candidate]:
+    """Return what the meeting's talks stand on beside open matches, and add it to what is taken and filled.
+
+    A match that nobody took up in time still says that the two fit: for this meeting it counts as long as
+    goods and demand are there, for what is left of both. So does a match of whoever a delegate sits in for.
+    """
+    lots = {lot.id: lot for lot in market.lots}
+    demands = {demand.id: demand for demand in market.demands}
+    found = []
+    for row in await fetch(
+        """SELECT DISTINCT appointment.seller, appointment.buyer, match.id, match.listing, match.demand,
+                  match.quantity, match.worth, match.state = $2 AS lapsed
+           FROM topic JOIN appointment ON appointment.id = topic.appointment
+           JOIN match ON match.id = topic.match
+           WHERE appointment.meeting = $1 AND appointment.state IN ('accepted', 'scheduled')
+             AND (match.state = $2 OR match.buyer <> appointment.buyer
+                                      AND match.state IN ('proposed', 'one_side_agreed', 'agreed'))
+           ORDER BY match.id, appointment.buyer""",
+        meeting_id,
+        EXPIRED,
+    ):
+        worth = row["worth"]
+        if row["lapsed"]:
+            lot, demand = lots.get(str(row["listing"])), demands.get(str(row["demand"]))
+            if lot is None or demand is None or (row["listing"], row["demand"]) in known:
+                continue
+            left = min(row["quantity"], lot.quantity - taken[lot.id], demand.quantity - filled[demand.id])
+            if left <= 0 or (lot.id, demand.id) in market.barred or why_not(lot, demand, Parameters()):
+                continue
+            taken[lot.id] += left
+            filled[demand.id] += left
+            worth = worth * left // row["quantity"]
+        found.append(
+            Candidate(
+                seller=row["seller"],
+                buyer=row["buyer"],
+                listing=row["listing"],
+                worth=worth,
+                demand=row["demand"],
+                matched=True,
+            )
+        )
     return found
 
 

@@ -112,16 +112,36 @@ async def _keep_appointments(meeting_id: int, plan: Plan, seated: list[Chosen], 
 
 
 async def _keep_topics(meeting_id: int, seated: list[Chosen]) -> None:
-    """What each two talk about: see :func:`write_topics`; listings without a match get the best demand."""
+    """What each two talk about: see :func:`write_topics`; listings without a match get the best demand.
+
+    What a talk stood on stays, where it is no open match of the two (any more) but was chosen as a candidate.
+    """
     pairs = [(each.seller, each.buyer) for each in seated]
-    await execute(
-        """DELETE FROM topic USING appointment
-           WHERE topic.appointment = appointment.id AND appointment.meeting = $1""",
-        meeting_id,
-    )
-    await _write_matches(meeting_id, pairs)
     goods = [(each, listing) for each in seated for listing in each.listings]
     wants = [(each, demand) for each in seated for demand in each.demands]
+    await execute(
+        """DELETE FROM topic USING appointment
+           WHERE topic.appointment = appointment.id AND appointment.meeting = $1
+             AND appointment.state <> 'cancelled'
+             AND NOT EXISTS (
+               SELECT FROM match
+               JOIN unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS goods (seller, buyer, listing)
+                 ON (goods.seller, goods.buyer, goods.listing)
+                    = (appointment.seller, appointment.buyer, match.listing)
+               JOIN unnest($5::bigint[], $6::bigint[], $7::bigint[]) AS wants (seller, buyer, demand)
+                 ON (wants.seller, wants.buyer, wants.demand)
+                    = (appointment.seller, appointment.buyer, match.demand)
+               WHERE match.id = topic.match AND (match.state = 'expired' OR match.buyer <> appointment.buyer)
+                 AND NOT EXISTS (
+                   SELECT FROM match other
+                   WHERE (other.seller, other.buyer) = (appointment.seller, appointment.buyer)
+                     AND (other.listing, other.demand) = (match.listing, match.demand)
+                     AND other.state IN ('proposed', 'one_side_agreed', 'agreed')))""",
+        meeting_id,
+        *_columns(goods),
+        *_columns(wants),
+    )
+    await _write_matches(meeting_id, pairs, beside=True)
     await execute(
         """INSERT INTO topic (appointment, listing, demand)
            SELECT DISTINCT ON (appointment.id, listing.id) appointment.id, listing.id, demand.id
@@ -136,14 +156,15 @@ async def _keep_topics(meeting_id: int, seated: list[Chosen]) -> None:
                              WHERE topic.appointment = appointment.id AND topic.listing = listing.id)
            ORDER BY appointment.id, listing.id, demand.ceiling DESC, demand.id""",
         meeting_id,
-        [each.seller for each, _ in goods],
-        [each.buyer for each, _ in goods],
-        [listing for _, listing in goods],
-        [each.seller for each, _ in wants],
-        [each.buyer for each, _ in wants],
-        [demand for _, demand in wants],
+        *_columns(goods),
+        *_columns(wants),
     )
     await _write_wares(meeting_id, pairs)
+
+
+def _columns(rows: list[tuple[Chosen, int]]) -> tuple[list[int], list[int], list[int]]:
+    """Return sellers, buyers and what stands beside them."""
+    return [each.seller for each, _ in rows], [each.buyer for each, _ in rows], [what for _, what in rows]
 
 
 async def write_topics(meeting_id: int, pairs: Iterable[tuple[int, int]]) -> None:
@@ -153,7 +174,8 @@ async def write_topics(meeting_id: int, pairs: Iterable[tuple[int, int]]) -> Non
     await _write_wares(meeting_id, pairs)
 
 
-async def _write_matches(meeting_id: int, pairs: list[tuple[int, int]]) -> None:
+async def _write_matches(meeting_id: int, pairs: list[tuple[int, int]], *, beside: bool = False) -> None:
+    """Write the open matches of pairs without topics, or ``beside`` what they talk about already."""
     await execute(
         """INSERT INTO topic (appointment, listing, demand, match)
            SELECT appointment.id, match.listing, match.demand, match.id
@@ -162,11 +184,14 @@ async def _write_matches(meeting_id: int, pairs: list[tuple[int, int]]) -> None:
              AND (appointment.seller, appointment.buyer) = (given.seller, given.buyer)
            JOIN match ON (match.seller, match.buyer) = (given.seller, given.buyer)
              AND match.state IN ('proposed', 'one_side_agreed', 'agreed')
-           WHERE NOT EXISTS (SELECT FROM topic WHERE topic.appointment = appointment.id)
+           WHERE NOT EXISTS (
+             SELECT FROM topic WHERE topic.appointment = appointment.id
+               AND (NOT $4 OR (topic.listing, topic.demand) = (match.listing, match.demand)))
            ORDER BY appointment.id, match.worth DESC, match.id""",
         meeting_id,
         [seller for seller, _ in pairs],
         [buyer for _, buyer in pairs],
+        beside,
     )
 
 

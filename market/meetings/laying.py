@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 import msgspec
 
 from market.errors import Invalid
-from market.i18n import msg
+from market.i18n import Message, msg
 from market.meetings.choosing.problem import Choice, Chosen
 from market.meetings.facts import Facts
 from market.meetings.timetable.problem import (
@@ -33,6 +33,15 @@ _FEN_PER_THOUSAND = 100_000
 SOLVERS = ("market.meetings.choosing.choose", "market.meetings.timetable.scheduler")
 
 NOTHING = msg("没有可谈的一对：请先运行撮合，或请有意向的一方改回复。")
+#: The same where there would be pairs, but nobody new is invited any more.
+NOTHING_WITHIN = {
+    "published": msg(
+        "日程已发布，不再请新的单位；在已邀请的各方之间没有可谈的一对。要请谁，请先在“邀请”里手工添加。"
+    ),
+    "answers": msg(
+        "回复的最后一天已过，不再请新的单位；在已邀请的各方之间没有可谈的一对。请先延后回复截止日，或手工添加邀请。"
+    ),
+}
 NO_SLOT = msg("时段和桌子排不下，先排更要紧的洽谈。")
 
 
@@ -76,8 +85,26 @@ def make_plan(facts: Facts, seconds: float) -> Plan:
             break
         hopeless |= unplaced - firm
     if best is None:
-        raise Invalid(NOTHING)
+        raise Invalid(nothing(facts))
     return _renumbered(facts, best)
+
+
+def nothing(facts: Facts) -> Message:
+    """Return why no pair has anything to talk about."""
+    if facts.closed is not None and facts.strangers:
+        return NOTHING_WITHIN[facts.closed]
+    return NOTHING
+
+
+def lost_talks(facts: Facts, plan: Plan) -> list[tuple[int, int]]:
+    """Return the pairs (seller, buyer) that participants know to meet and that the plan does not seat.
+
+    Those that one side would rather not have are no loss; of those who left nobody is in the facts.
+    """
+    seated = {each.id for each in plan.timetable.appointments}
+    barred = {(each.seller, each.buyer) for each in facts.wishes if each.level == "never"}
+    pairs = [(each.seller, each.buyer) for each in facts.laid]
+    return [pair for pair in pairs if f"{pair[0]}-{pair[1]}" not in seated and pair not in barred]
 
 
 def choice_of(facts: Facts, hopeless: Collection[tuple[int, int]] = ()) -> Choice:

@@ -17,24 +17,29 @@ from market.db.jobs import enqueue, job
 from market.db.processes import in_process, keep_ready
 from market.db.session import execute, fetch, transaction
 from market.errors import Busy, Conflict, Invalid, MarketError, NotFound
-from market.i18n import msg
+from market.i18n import Message, msg
 from market.matching.queries import latest_run
 from market.meetings import rules
 from market.meetings.commands import NewMeeting, columns_of, meeting_problems
 from market.meetings.facts import Facts, facts_of
 from market.meetings.keeping import invite_media, keep, propose
-from market.meetings.laying import NOTHING, SOLVERS, choice_of, make_plan
+from market.meetings.laying import SOLVERS, Plan, choice_of, lost_talks, make_plan, nothing
 from market.meetings.reminding import schedule_reminders
 
 #: Seconds for the timetable; it is feasible long before and better with time.
 TIME_LIMIT = 20.0
 MOST_READS = 3
+#: Talks that a warning names; of more it tells the number.
+MOST_NAMED = 3
 
 keep_ready(make_plan.__module__, *SOLVERS)
 
 
 class PlanPayload(msgspec.Struct, frozen=True):
+    """``sure``: the official knows that talks of the published timetable are lost."""
+
     meeting_id: int
+    sure: bool = False
 
 
 async def open_meeting(*, meeting: NewMeeting, town_id: int, actor: Actor, at: datetime) -> int:
@@ -79,8 +84,13 @@ async def open_meeting(*, meeting: NewMeeting, town_id: int, actor: Actor, at: d
     return meeting_id
 
 
-async def request_plan(*, meeting_id: int, town_id: int, actor: Actor, at: datetime) -> None:
+async def request_plan(
+    *, meeting_id: int, town_id: int, actor: Actor, at: datetime, sure: bool = False
+) -> None:
     """Queue the planning of a meeting; the worker takes it from there.
+
+    A plan that would take talks off a published timetable is not kept unless the official is ``sure``: the
+    meeting's trouble says so instead.
 
     Raises:
         NotFound: no such meeting of this town.
@@ -88,23 +98,23 @@ async def request_plan(*, meeting_id: int, town_id: int, actor: Actor, at: datet
     """
     async with transaction():
         await _plannable(meeting_id=meeting_id, town_id=town_id)
-        queued = await enqueue("meetings.plan", PlanPayload(meeting_id), key=f"meeting:{meeting_id}")
+        queued = await enqueue("meetings.plan", PlanPayload(meeting_id, sure), key=f"meeting:{meeting_id}")
         if queued is None:
             raise Conflict(msg("这场对接会正在排桌，请稍等。"))
         await execute("UPDATE meeting SET trouble = NULL WHERE id = $1", meeting_id)
         await record(subject=f"meeting:{meeting_id}", action="request_plan", actor=actor, at=at, details={})
 
 
-async def plan_now(*, meeting_id: int, town_id: int, actor: Actor, at: datetime) -> None:
+async def plan_now(*, meeting_id: int, town_id: int, actor: Actor, at: datetime, sure: bool = False) -> None:
     """Plan a meeting here and now, as the command line does.
 
     Raises:
-        NotFound, Conflict: as :func:`request_plan`.
+        NotFound, Conflict: as :func:`request_plan`; also where talks would be lost.
         Invalid: there is nothing to talk about.
     """
     await _plannable(meeting_id=meeting_id, town_id=town_id)
     await record_planning(meeting_id, actor=actor, at=at)
-    await _read_compute_keep(meeting_id, None, start=at, finish=lambda: at)
+    await _read_compute_keep(meeting_id, None, sure=sure, start=at, finish=lambda: at)
 
 
 async def propose_invitations(*, meeting_id: int, town_id: int, actor: Actor, at: datetime) -> list[int]:
@@ -122,7 +132,7 @@ async def propose_invitations(*, meeting_id: int, town_id: int, actor: Actor, at
             facts = await facts_of(meeting_id, at=at)
         choice = await in_process(choice_of, facts)
         if not choice.appointments:
-            raise Invalid(NOTHING)
+            raise Invalid(nothing(facts))
         try:
             async with transaction():
                 await _still(meeting_id, facts, at=at)
@@ -149,9 +159,10 @@ async def record_planning(meeting_id: int, *, actor: Actor, at: datetime) -> Non
 @job("meetings.plan", long=True)
 async def compute(attempt: Attempt) -> None:
     """The worker's part of :func:`request_plan`."""
-    meeting_id = attempt.read(PlanPayload).meeting_id
+    asked = attempt.read(PlanPayload)
+    meeting_id = asked.meeting_id
     try:
-        await _read_compute_keep(meeting_id, attempt, start=clock.now(), finish=clock.now)
+        await _read_compute_keep(meeting_id, attempt, sure=asked.sure, start=clock.now(), finish=clock.now)
     except Busy:
         # passes by itself: the job is tried again
         raise
@@ -177,12 +188,14 @@ class _MovedError(Exception):
 
 
 async def _read_compute_keep(
-    meeting_id: int, attempt: Attempt | None, *, start: datetime, finish: Callable[[], datetime]
+    meeting_id: int, attempt: Attempt | None, *, sure: bool, start: datetime, finish: Callable[[], datetime]
 ) -> None:
     for _ in range(MOST_READS):
         async with transaction(isolation="repeatable_read", readonly=True):
             facts = await facts_of(meeting_id, at=start)
         plan = await in_process(make_plan, facts, TIME_LIMIT)
+        if not sure and (warning := _warning(facts, plan)):
+            raise Conflict(warning)
         try:
             async with attempt.finishing() if attempt else transaction():
                 await _still(meeting_id, facts, at=start)
@@ -191,6 +204,33 @@ async def _read_compute_keep(
             continue
         return
     raise Conflict(msg("撮合结果或回复一直在变，这次排桌没有保存，请稍后再试。"))
+
+
+def _warning(facts: Facts, plan: Plan) -> Message | None:
+    """Return what to tell before ``plan`` takes talks off the timetable that participants know."""
+    lost = lost_talks(facts, plan)
+    if not lost:
+        return None
+    names = {party.id: party.name for party in facts.parties}
+    named: Message | None = None
+    for seller, buyer in lost[:MOST_NAMED]:
+        one = msg("{buyer}–{seller}", buyer=names.get(buyer, ""), seller=names.get(seller, ""))
+        named = one if named is None else msg("{one}、{other}", one=named, other=one)
+    return would_lose(len(lost), named or "")
+
+
+def would_lose(count: int, named: Message | str) -> Message:
+    return msg(
+        "照现在的情况重排，已发布的日程里有 {n} 场洽谈会取消：{named}{more}。日程还没有改，请确认。",
+        n=count,
+        named=named,
+        more=msg("等") if count > MOST_NAMED else "",
+    )
+
+
+def asks_back(trouble: Message | None) -> bool:
+    """Tell whether planning only waits for the official to be sure."""
+    return trouble is not None and trouble.text == would_lose(0, "").text
 
 
 async def _still(meeting_id: int, facts: Facts, *, at: datetime) -> None:

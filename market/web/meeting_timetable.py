@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from litestar import Response, get
+from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
+from market.accounts import rules as accounts
+from market.errors import Conflict
 from market.i18n import Message, message_from, msg
+from market.meetings.planning import asks_back, request_plan
 from market.meetings.queries import (
     AppointmentRow,
     InvitationRow,
@@ -30,8 +33,9 @@ from market.web.language import language_of
 from market.web.meeting_grid import MOST_ACROSS, lines_of, slots_of_day, timetable
 from market.web.meeting_steps import steps_of
 from market.web.meetings import SHOWN_OUTCOMES, own_meeting
+from market.web.pages import redirect
 from market.web.town import OFFICIAL
-from market.web.trade import name_in, show
+from market.web.trade import BARE, name_in, show
 
 #: What the page shows: by slot, or by participant of one side.
 VIEWS = {"slots": msg("按时段"), "buyer": msg("按买方"), "seller": msg("按卖方")}
@@ -189,6 +193,7 @@ async def draw(
         without=without_talk(meeting),
         proof=proof_told(meeting),
         plannable=meeting.state in PLANNABLE and not meeting.planning,
+        asks_back=asks_back(meeting.trouble),
         recordable=meeting.state in ("in_progress", "closed", "followed_up"),
         days=[
             (number, meeting.slot_day(slots_of_day(meeting, number)[0]))
@@ -207,4 +212,25 @@ async def draw(
     )
 
 
-routes: list[ControllerRouterHandler] = [page]
+@post("/town/meetings/{meeting_id:int}/plan/sure", guards=OFFICIAL)
+async def plan_sure(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[bytes]:
+    """Make the timetable anew although talks that participants know of are lost."""
+    (await BARE.read(request)).check()
+    meeting = await own_meeting(meeting_id, viewer)
+    try:
+        await request_plan(
+            meeting_id=meeting.id,
+            town_id=viewer.organisation_id,
+            actor=accounts.actor(viewer, "official"),
+            at=clock.now(),
+            sure=True,
+        )
+    except Conflict:
+        if not (await own_meeting(meeting_id, viewer)).planning:
+            raise
+    return redirect(
+        request, f"/town/meetings/{meeting.id}/timetable", toast=msg("正在排桌，几秒后自动显示。")
+    )
+
+
+routes: list[ControllerRouterHandler] = [page, plan_sure]

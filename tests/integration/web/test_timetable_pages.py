@@ -6,7 +6,7 @@ import pytest
 
 from market import clock
 from market.db.jobs import Worker
-from market.db.session import fetch, fetch_value
+from market.db.session import execute, fetch, fetch_value
 from tests.integration.web.conftest import Browser, SignedInAs
 from tests.integration.web.meeting_scene import Scene
 
@@ -129,3 +129,21 @@ async def test_talk_shows_both_sides_goods_and_keeps_own_notes(laid: Scene, brow
     assert (await sides[other].post(f"{path}/note", {"text": "偷看"})).status_code == 404
     await sides[seller].post(f"{path}/note", {"text": " "})
     assert await fetch_value("SELECT count(*) FROM appointment_note") == 0
+
+
+async def test_plan_that_would_take_known_talks_away_is_kept_only_once_that_is_confirmed(laid: Scene) -> None:
+    await laid.publish()
+    _, _, seller, _ = await first_talk()
+    talks = "SELECT count(*) FROM appointment WHERE slot IS NOT NULL"
+    known = await fetch_value(talks)
+    await execute("UPDATE match SET state = 'expired'")
+    await execute("UPDATE listing SET state = 'withdrawn' WHERE owner = $1", seller)
+    await laid.browser.post(f"{laid.page}/plan")
+    assert await Worker().work_once() is True
+    assert await fetch_value(talks) == known
+    page = (await laid.browser.get(f"{laid.page}/timetable")).text
+    assert ("重新排桌会取消几场洽谈" in page, f'action="{laid.page}/plan/sure"' in page) == (True, True)
+    await laid.browser.post(f"{laid.page}/plan/sure")
+    assert await Worker().work_once() is True
+    assert await fetch_value(f"{talks} AND seller = $1", seller) == 0
+    assert "重新排桌会取消" not in (await laid.browser.get(f"{laid.page}/timetable")).text
