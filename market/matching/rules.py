@@ -18,6 +18,10 @@ from market.units import GRAMS_PER_KG, Gram
 #: Mean radius of the Earth in km (IUGG).
 EARTH_KM = 6371.0088
 
+#: A lot that lies as far as the buyer will take, to so many km, is near enough: what floating point makes of
+#: a distance must not decide.
+REACH_BLUR = 1e-9
+
 #: Reasons why a pair cannot be, in the order in which they are told.
 CONDITIONS = ("product", "grade", "window", "credential", "distance", "price")
 
@@ -138,7 +142,7 @@ def why_not(lot: Lot, demand: Demand, parameters: Parameters) -> tuple[Obstacle,
     if missing := demand.requires - lot.credentials:
         found.append(Obstacle("credential", msg("缺少资质：{codes}。", codes=codes_text(missing))))
     km = kilometres(lot, demand, parameters)
-    if demand.max_distance_km is not None and km > demand.max_distance_km:
+    if demand.max_distance_km is not None and km > demand.max_distance_km + REACH_BLUR:
         text = msg(
             "路程 {km} 公里，超过买方限定的 {limit} 公里。",
             km=f"{km:.1f}",

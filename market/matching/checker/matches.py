@@ -21,7 +21,8 @@ from market.matching.checker.files import (
     stripes,
 )
 from market.matching.checker.input import Side
-from market.matching.checker.pairs import BLUR, KM_BLUR, Book
+from market.matching.checker.pairs import Book
+from market.matching.checker.words import REASON_FIGURES, reason_figures
 
 #: Half of the last decimal of a price, and what floating point may add to it.
 HALF, PRICE_BLUR = 0.00005, 1e-8
@@ -42,6 +43,8 @@ class Matches:
     freight: Floats
     km: Floats
     worth: Floats
+    #: Of every match the figures that its reason tells.
+    reason: Floats
 
 
 @dataclass(frozen=True)
@@ -85,25 +88,16 @@ def read_matches(report: Report, folder: Path, book: Book) -> Matches | None:
             for column in MATCH_COLUMNS[3:6]:
                 if not _HAO.fullmatch("\n".join(texts[column]) + "\n"):
                     _check_exact(report, first, texts[column], column, book, i)
-            wordless = [not text.strip() for text in texts["reason"]]
-            if any(wordless):
-                bad = np.array(wordless, np.bool_)
-                report.wrong_at(
-                    bad,
-                    name,
-                    lambda k: first + k,  # noqa: B023
-                    "reason",
-                    lambda _: "words",
-                    lambda _: "",
-                )
-            parts.append((i[known], j[known], *(value[known] for value in values)))
+            told = reason_figures(texts["reason"])
+            parts.append((i[known], j[known], *(value[known] for value in values), told[known]))
     except FileFault:
         return None
     if not parts:
         none, nothing = np.zeros(0, np.int64), np.zeros(0)
-        return Matches(none, none, none, *[nothing] * 6)
-    i, j, kg, price, low, high, freight, km, worth = (np.concatenate(c) for c in zip(*parts, strict=True))
-    return Matches(i, j, grams_of(kg), price, low, high, freight, km, worth)
+        no_reason = np.zeros((0, REASON_FIGURES))
+        return Matches(none, none, none, nothing, nothing, nothing, nothing, nothing, nothing, no_reason)
+    i, j, kg, *others = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Matches(i, j, grams_of(kg), *others)
 
 
 def _check_decimals(report: Report, name: str, first: int, texts: Sequence[str], column: str) -> None:
@@ -163,7 +157,7 @@ def check_matches(report: Report, book: Book, matches: Matches, u: Floats) -> fl
     report.wrong_at(again, name, row, "pair", lambda _: "once", lambda _: "again")
     km = book.km(m.i, m.j)
     surplus = book.surplus(m.i, m.j, km)
-    may = book.fits(m.i, m.j) & (surplus >= -BLUR) & (km <= demands.reach[m.j] + KM_BLUR)
+    may = book.fits(m.i, m.j) & book.judge(m.i, m.j, km, surplus)[1]
     report.wrong_at(~may, name, row, "pair", lambda _: "admissible", lambda _: "not admissible")
     least = np.maximum(np.maximum(lots.min_order[m.i], demands.min_order[m.j]), 1)
     report.wrong_at(
@@ -190,6 +184,18 @@ def check_matches(report: Report, book: Book, matches: Matches, u: Floats) -> fl
     worth = (surplus + lots.priority[m.i]) * m.grams / 1000
     differs("worth_yuan", m.worth, worth, 5.1e-7 + 1e-14 * m.grams + 1e-14 * np.abs(worth))
     _check_prices(report, book, matches, u, km)
+    ask = lots.price[m.i]
+    most = np.maximum(surplus + ask - m.price, 0.0)
+    due = np.stack([km, book.freight * km / 1000, surplus, m.price - ask, most], axis=1)
+    told = np.array([0.05, *[HALF] * (REASON_FIGURES - 1)]) + PRICE_BLUR + blur[:, None]
+    report.wrong_at(
+        ~(np.abs(m.reason - due) <= told).all(axis=1),
+        name,
+        row,
+        "reason",
+        lambda k: ", ".join(f"{value:.4f}" for value in due[k]),
+        lambda k: ", ".join(f"{value:g}" for value in m.reason[k]),
+    )
     return float(worth.astype(np.longdouble).sum())
 
 
@@ -251,20 +257,26 @@ def _check_prices(report: Report, book: Book, m: Matches, u: Floats, km: Floats)
         )
 
 
-def check_band(
-    report: Report, book: Book, matches: Matches, chosen: Ints, low_gain: Floats, high_gain: Floats
-) -> None:
+@dataclass(frozen=True)
+class Ends:
+    """The least and the most that lots gain at an end of the band; apart only where pairs are in doubt."""
+
+    least: Floats
+    most: Floats
+
+
+def check_band(report: Report, book: Book, matches: Matches, chosen: Ints, low: Ends, high: Ends) -> None:
     """Check price_low and price_high of the ``chosen`` matches against recomputed gains of their lots."""
     m = Matches(**{name: column[chosen] for name, column in vars(matches).items()})
     room = room_of(book, m, book.km(m.i, m.j))
-    for column, written, gain in (("price_low", m.low, low_gain), ("price_high", m.high, high_gain)):
-        due = room.price(gain)
+    for column, written, gain in (("price_low", m.low, low), ("price_high", m.high, high)):
+        least, most = room.price(gain.least), room.price(gain.most)
         report.wrong_at(
-            np.abs(written - due) > HALF + 1e-6,
+            (written < least - HALF - 1e-6) | (written > most + HALF + 1e-6),
             "matches.csv",
             lambda k: f"{book.lots.ids[m.i[k]]} → {book.demands.ids[m.j[k]]}",
             column,
-            lambda k: f"{due[k]:.4f}",  # noqa: B023  called at once
+            lambda k: f"{least[k]:.4f}",  # noqa: B023  called at once
             lambda k: f"{written[k]:.9g}",  # noqa: B023
         )
 

@@ -4,6 +4,11 @@ No pair is left out for speed. Two demands of the format exclude pairs without a
 freight is never negative, so a lot that asks more than the ceiling cannot be had (lots are sorted by ask,
 and only the head of the list is gone through); and what fails on window, grade or credentials fails
 wherever it lies. All that remains gets the haversine formula itself.
+
+Whether a pair is admissible is certain but where floating point cannot tell. At one and the same place the
+way is exactly 0, and so it is where freight costs nothing: ceiling and ask alone decide, and 0 is enough.
+Elsewhere ``Book.judge`` bounds what rounding may do, which is far below a millimetre. What even that leaves
+open is *in doubt*: such a pair may be used or not, and is held against nobody.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,11 +21,18 @@ import numpy as np
 from market.matching.checker.files import Bools, Floats, Ints, Report
 from market.matching.checker.input import Side
 
-#: What floating point may blur, in yuan per kg, and in km.
-BLUR, KM_BLUR = 1e-9, 1e-6
+#: What floating point may blur in sums of gains, in yuan per kg.
+BLUR = 1e-9
+#: The farthest that a buyer takes is kept to so many km: a lot just as far is near enough.
+REACH_BLUR = 1e-9
+#: What rounding may do to an angle (in radians) halfway round the Earth or nearer, and at its other end.
+_ANGLE, _ANGLE_THERE = 4e-15, 4e-8
 #: Pairs that are looked at together, and lots among them: small enough for the processor's cache.
 CELLS, ACROSS = 1 << 18, 1 << 12
 EARTH_KM = 6371.0088
+
+#: Places of lots and demands, and worth in yuan per kg.
+Pairs = tuple[Ints, Ints, Floats]
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,29 @@ class Book:
         """Yuan per kg that ceiling leaves over ask and freight."""
         left: Floats = self.demands.price[j] - self.lots.price[i] - self.freight * km / 1000
         return left
+
+    @property
+    def wide(self) -> tuple[float, float]:
+        """More than rounding can ever do to a surplus in yuan per kg, and to km."""
+        km = EARTH_KM * self.road * _ANGLE_THERE
+        return BLUR + self.freight * km / 1000, km + 2 * REACH_BLUR
+
+    def blurs(self, i: Ints, j: Ints, km: Floats) -> tuple[Floats, Floats]:
+        """What rounding may do to surplus and km, elementwise; 0 where the figure is exact."""
+        a, b = self.lots, self.demands
+        apart = (a.lat[i] != b.lat[j]) | (a.lon[i] != b.lon[j])
+        radius = EARTH_KM * self.road
+        steep = np.maximum(np.cos(np.minimum(km / (2 * radius), np.pi / 2)), _ANGLE / _ANGLE_THERE)
+        km_blur = np.where(apart, radius * _ANGLE / steep, 0.0)
+        freight = self.freight / 1000
+        yuan = 1e-15 * (np.abs(a.price[i]) + np.abs(b.price[j]) + freight * km) + freight * km_blur
+        return np.where(apart & (self.freight > 0), yuan, 0.0), km_blur
+
+    def judge(self, i: Ints, j: Ints, km: Floats, surplus: Floats) -> tuple[Bools, Bools]:
+        """Whether price and distance surely admit pairs, and whether they may, elementwise."""
+        yuan, far = self.blurs(i, j, km)
+        over = km - (self.demands.reach[j] + REACH_BLUR)
+        return (surplus >= yuan) & (over <= -far), (surplus >= -yuan) & (over <= far)
 
     def fits(self, i: Ints, j: Ints) -> Bools:
         """Product, grade, window and credentials, elementwise."""
@@ -74,12 +109,14 @@ class Tally:
 class Product:
     """One product's lots and demands (places in the input), and its admissible pairs where they are few.
 
-    ``pairs`` holds local places and worth per kg; None: too many to keep.
+    ``pairs`` holds local places and worth per kg, ``doubts`` those that may be admissible besides; both
+    are None where there are too many to keep.
     """
 
     lots: Ints
     demands: Ints
-    pairs: tuple[Ints, Ints, Floats] | None
+    pairs: Pairs | None
+    doubts: Pairs | None
 
 
 def _bits(side: Side, places: dict[str, int]) -> Any:
@@ -132,7 +169,7 @@ class AllPairs:
         lots = lots[np.argsort(a.price[lots], kind="stable")]
         demands = demands[np.argsort(-b.price[demands], kind="stable")]
         self.tally.seen += len(lots) * len(demands)
-        head = np.searchsorted(a.price[lots], b.price[demands] + BLUR, side="right")
+        head = np.searchsorted(a.price[lots], b.price[demands] + self.book.wide[0], side="right")
         ours = (self.days(a.begin[lots]), self.days(a.end[lots]), _small(a.grade[lots]), self.lacks[:, lots])
         theirs = (
             self.days(b.begin[demands])[:, None],
@@ -140,47 +177,55 @@ class AllPairs:
             _small(b.grade[demands])[:, None],
             self.needs[:, demands, None],
         )
-        kept: list[tuple[Ints, Ints, Floats]] | None = []
+        kept: tuple[list[Pairs], list[Pairs]] | None = ([], [])
         found = row = 0
         while row < len(demands) and head[row]:
             rows = slice(row, min(len(demands), row + max(1, CELLS // min(ACROSS, int(head[row])))))
             for start in range(0, int(head[row]), ACROSS):
                 tile = slice(start, min(start + ACROSS, int(head[row])))
                 far, near = _fitting(ours, theirs, tile, rows)
-                parts = self._judge(lots[tile], demands[rows], near, far)
-                found += len(parts[0])
+                judged = self._judge(lots[tile], demands[rows], near, far)
+                found += sum(len(each[0]) for each in judged)
                 if found > keep:
                     kept = None
                 elif kept is not None:
-                    kept.append((parts[0] + tile.start, parts[1] + rows.start, parts[2]))
+                    for parts, (i, j, worth) in zip(kept, judged, strict=True):
+                        parts.append((i + tile.start, j + rows.start, worth))
             row = rows.stop
         if kept is None:
-            return Product(lots, demands, None)
-        kept.append((np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)))
-        near, far, worth = (np.concatenate(column) for column in zip(*kept, strict=True))
-        return Product(lots, demands, (near, far, worth))
+            return Product(lots, demands, None, None)
+        sure, doubts = map(_joined, kept)
+        return Product(lots, demands, sure, doubts)
 
-    def _judge(self, lots: Ints, demands: Ints, near: Ints, far: Ints) -> tuple[Ints, Ints, Floats]:
-        """Count and check pairs (local places) that fit so far; return those that are admissible."""
+    def _judge(self, lots: Ints, demands: Ints, near: Ints, far: Ints) -> tuple[Pairs, Pairs]:
+        """Count and check pairs (local places) that fit so far; return the admissible and the doubtful."""
         book, tally = self.book, self.tally
         i, j = lots[near], demands[far]
         km = book.km(i, j)
         surplus = book.surplus(i, j, km)
-        reach = book.demands.reach[j]
-        sure = (surplus >= BLUR) & (km <= reach - KM_BLUR)
-        doubt = (surplus >= -BLUR) & (km <= reach + KM_BLUR) & ~sure
-        if doubt.any():
+        reach, (yuan, way) = book.demands.reach[j], book.wide
+        sure = (surplus >= yuan) & (km <= reach - way)
+        close = np.flatnonzero((surplus >= -yuan) & (km <= reach + way) & ~sure)
+        doubt = np.zeros(0, np.int64)
+        if len(close):
+            certain, possible = book.judge(i[close], j[close], km[close], surplus[close])
+            sure[close] = certain
+            doubt = close[possible & ~certain]
             np.add.at(tally.lot_doubts, i[doubt], 1)
             np.add.at(tally.demand_doubts, j[doubt], 1)
-        i, j, near, far = i[sure], j[sure], near[sure], far[sure]
+        open_ones = near[doubt], far[doubt], surplus[doubt] + book.lots.priority[i[doubt]]
+        i, j, near, far, km = i[sure], j[sure], near[sure], far[sure], km[sure]
         worth = surplus[sure] + book.lots.priority[i]
         tally.lot_pairs[lots] += np.bincount(near, minlength=len(lots))
         tally.demand_pairs[demands] += np.bincount(far, minlength=len(demands))
         blocking = self.u[i] + self.v[j] < worth - BLUR
         if blocking.any():
+            k = np.flatnonzero(blocking)
+            blur = BLUR + book.blurs(i[k], j[k], km[k])[0]
+            blocking[k] = self.u[i[k]] + self.v[j[k]] < worth[k] - blur
             tally.blocking += int(blocking.sum())
             self._told(i, j, worth, blocking)
-        return near, far, worth
+        return (near, far, worth), open_ones
 
     def _told(self, i: Ints, j: Ints, worth: Floats, blocking: Bools) -> None:
         lots, demands = self.book.lots.ids, self.book.demands.ids
@@ -192,6 +237,12 @@ class AllPairs:
             lambda k: f">= {worth[k]:.9f}",
             lambda k: f"{self.u[i[k]] + self.v[j[k]]:.9f}",
         )
+
+
+def _joined(parts: list[Pairs]) -> Pairs:
+    parts.append((np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)))
+    i, j, worth = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return i, j, worth
 
 
 def _small(grades: Ints) -> Any:

@@ -13,12 +13,12 @@ from typing import cast
 import numpy as np
 
 from market.matching.checker.files import Bools, Floats, Ints
+from market.matching.checker.pairs import Pairs
 
 #: Admissible pairs of a product up to which its band is recomputed.
 MOST_PAIRS = 8_000_000
 #: The same where the best allocation has to be found first.
 MOST_SOLVED = 10_000
-Pairs = tuple[Ints, Ints, Floats]
 
 
 def supported(gains: tuple[Floats, Floats], flows: Pairs, rest: tuple[Bools, Bools], blur: float) -> bool:

@@ -16,6 +16,7 @@ from market.matching.checker.diagnosis import check_diagnosis
 from market.matching.checker.files import DEMAND_COLUMNS, LOT_COLUMNS, Floats, Ints, Report, read_certificate
 from market.matching.checker.input import Side, Unreadable, read_side
 from market.matching.checker.matches import (
+    Ends,
     Matches,
     Outcome,
     check_band,
@@ -24,7 +25,7 @@ from market.matching.checker.matches import (
     read_matches,
     read_outcome,
 )
-from market.matching.checker.pairs import AllPairs, Book, Product, Tally
+from market.matching.checker.pairs import AllPairs, Book, Pairs, Product, Tally
 from market.matching.checker.prices import MOST_PAIRS, MOST_SOLVED, best_flows, extreme_gains, supported
 
 LOT_STATES = ("unsold", "partly_sold", "sold_out")
@@ -105,7 +106,8 @@ def _check(
     least = _weighted(lots.grams / 1000, sold.gain) + _weighted(demands.grams / 1000, served.gain)
     most = _weighted(lots.kg, sold.gain) + _weighted(demands.kg, served.gain)
     kg = float(matches.grams.sum()) / 1000
-    if _check_claim(report, claim, worth, (least, max(least, most)), kg, step):
+    limited = bool(lots.min_order.any() or demands.min_order.any() or np.isfinite(demands.max_lots).any())
+    if _check_claim(report, claim, worth, (least, max(least, most)), kg, step, limited=limited):
         band.check_slackness()
     check_diagnosis(report, folder, book, (lots.grams - traded, demands.grams - taken), served.gain)
     if report.count:
@@ -161,7 +163,7 @@ class _Band:
 
     def check(self, product: Product) -> None:
         """Recompute the ends of the band where all pairs are at hand and the gains support the result."""
-        if product.pairs is None:
+        if product.pairs is None or product.doubts is None:
             return
         lots, demands = product.lots, product.demands
         kind = self.book.lots.product[lots[0]]
@@ -177,20 +179,48 @@ class _Band:
             # A match across products: refused already.
             return
         gains = self.gains[0][lots], self.gains[1][demands]
-        flows, rest = (i, j), (self.rest[0][lots], self.rest[1][demands])
-        worth = self.worth[chosen]
-        if not supported(gains, (i, j, worth), rest, self.blur):
-            # Smallest orders or most lots bind. Prices are those of the market without them.
-            if len(product.pairs[0]) > MOST_SOLVED:
-                return
-            kg = self.book.lots.grams[lots] / 1000, self.book.demands.grams[demands] / 1000
-            best, rest = best_flows(product.pairs, kg)
-            flows = best[0], best[1]
-            if not supported(gains, best, rest, 1e-6):
-                return
-        low, high = extreme_gains(product.pairs, gains, flows, rest)
-        check_band(self.report, self.book, self.matches, chosen, low[i], high[i])
+        seen = self._seen(product.pairs, product.doubts, gains, (i, j))
+        found = [self._ends(lots, demands, pairs, gains, (i, j, self.worth[chosen])) for pairs in seen]
+        sides = [pair for pair in found if pair is not None]
+        if len(sides) < len(found):
+            return
+        low, high = (
+            Ends(np.minimum.reduce(end)[i], np.maximum.reduce(end)[i]) for end in zip(*sides, strict=True)
+        )
+        check_band(self.report, self.book, self.matches, chosen, low, high)
         self.done += len(chosen)
+
+    def _seen(
+        self, sure: Pairs, doubts: Pairs, gains: tuple[Floats, Floats], flows: tuple[Ints, Ints]
+    ) -> list[Pairs]:
+        """The pairs that the result may have reckoned with: the fewest, and where some are in doubt the most.
+
+        More pairs make the band narrower, so whatever it took for admissible lies between these two. A pair
+        in doubt with goods on it was taken, and one that its gains would not support was not.
+        """
+        i, j, worth = doubts
+        if not len(i):
+            return [sure]
+        width = len(gains[1])
+        used = np.isin(i * width + j, flows[0] * width + flows[1])
+        may = ~used & (gains[0][i] + gains[1][j] >= worth - self.blur)
+        fewest = _both(sure, (i[used], j[used], worth[used]))
+        return [fewest, _both(fewest, (i[may], j[may], worth[may]))] if may.any() else [fewest]
+
+    def _ends(
+        self, lots: Ints, demands: Ints, pairs: Pairs, gains: tuple[Floats, Floats], flows: Pairs
+    ) -> tuple[Floats, Floats] | None:
+        """The lots' gains at both ends of the band over these pairs; None where they cannot be told."""
+        rest = self.rest[0][lots], self.rest[1][demands]
+        if not supported(gains, flows, rest, self.blur):
+            # Smallest orders or most lots bind. Prices are those of the market without them.
+            if len(pairs[0]) > MOST_SOLVED:
+                return None
+            kg = self.book.lots.grams[lots] / 1000, self.book.demands.grams[demands] / 1000
+            flows, rest = best_flows(pairs, kg)
+            if not supported(gains, flows, rest, 1e-6):
+                return None
+        return extreme_gains(pairs, gains, flows[:2], rest)
 
     def check_slackness(self) -> None:
         """In an exact result gains divide the worth of every match, and are 0 where something is left."""
@@ -216,6 +246,11 @@ class _Band:
                 lambda _: 0,
                 lambda k: gain[k],  # noqa: B023
             )
+
+
+def _both(some: Pairs, more: Pairs) -> Pairs:
+    i, j, worth = (np.concatenate(column) for column in zip(some, more, strict=True))
+    return i, j, worth
 
 
 def _check_counts(
@@ -245,9 +280,19 @@ def _check_counts(
 
 
 def _check_claim(
-    report: Report, claim: dict[str, Any], worth: float, bounds: tuple[float, float], kg: float, step: float
+    report: Report,
+    claim: dict[str, Any],
+    worth: float,
+    bounds: tuple[float, float],
+    kg: float,
+    step: float,
+    *,
+    limited: bool,
 ) -> bool:
-    """Check the figures of the certificate; tell whether it claims, and reaches, the optimum."""
+    """Check the figures of the certificate; tell whether it claims, and reaches, the optimum.
+
+    ``limited``: there are smallest orders or most lots in the input.
+    """
     name = "certificate.json"
     least, most = bounds
     blur = 1e-6 + 1e-12 * kg + 1e-13 * abs(most)
@@ -256,15 +301,23 @@ def _check_claim(
         report.wrong(name, "-", "worth_yuan", f"{worth:.6f}", claimed)
     if not least - blur <= bound <= most + blur:
         report.wrong(name, "-", "upper_bound_yuan", f"{most:.6f}", bound)
-    gap = max(0.0, (bound - claimed) / bound) if bound > 1e-6 else 0.0
-    if abs(claim["gap"] - gap) > 1e-12 and not (
-        claim["gap"] == 0 and (gap < 1e-9 or bound - claimed <= 1e-9)
-    ):
-        report.wrong(name, "-", "gap", f"{gap:.3g}", claim["gap"])
+    # The nearer bound is the engine's own proof; what can be seen is that it lies between the two.
+    within = claim["bound_with_limits_yuan"]
+    if not claimed - blur <= within <= bound + blur:
+        report.wrong(name, "-", "bound_with_limits_yuan", f"{claimed:.6f} .. {bound:.6f}", within)
+    for gap_name, of in (("gap", bound), ("gap_with_limits", within)):
+        gap = max(0.0, (of - claimed) / of) if of > 1e-6 else 0.0
+        if abs(claim[gap_name] - gap) > 1e-12 and not (
+            claim[gap_name] == 0 and (gap < 1e-9 or of - claimed <= 1e-9)
+        ):
+            report.wrong(name, "-", gap_name, f"{gap:.3g}", claim[gap_name])
     # The engine reckons in whole steps of a yuan per kg, each rounded up.
     reached = bound - claimed <= blur + 2 * step * kg
     if claim["exact"] and not reached:
         report.wrong(name, "-", "exact", False, True)
     if not claim["exact"] and claim["gap"] == 0:
         report.wrong(name, "-", "exact", True, False)
+    elif not claim["exact"] and claim["finished"] and not limited:
+        # Nothing but limits keeps a run that came to its end from the optimum.
+        report.wrong(name, "-", "finished", False, True)
     return bool(claim["exact"] and reached)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from market.matching.rules import EARTH_KM, Demand, Lot, Parameters
+from market.matching.rules import EARTH_KM, REACH_BLUR, Demand, Lot, Parameters
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -107,10 +107,8 @@ class Market:
         self.max_lots = np.array(
             [unlimited if demand.max_lots is None else demand.max_lots for demand in demands], np.int64
         )
-        self.reach = np.array(
-            [np.inf if demand.max_distance_km is None else demand.max_distance_km for demand in demands],
-            np.float64,
-        )
+        farthest = [np.inf if d.max_distance_km is None else d.max_distance_km for d in demands]
+        self.reach = np.array(farthest, np.float64) + REACH_BLUR
         needed = sorted({code for demand in demands for code in demand.requires})
         codes = {code: k for k, code in enumerate(needed)}
         self.held = _code_bits([lot.credentials for lot in lots], codes)

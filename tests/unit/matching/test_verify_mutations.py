@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -164,6 +165,34 @@ def test_swapped_pairs_are_refused(planted: Planted, column: str) -> None:
     assert missed == []
 
 
+def other_figures(rows: Rows, column: str, k: int) -> Iterator[str]:
+    """A row's sentence with each of its figures changed."""
+    text = rows[k][column]
+    for found in re.finditer(r"[0-9]+(?:\.[0-9]+)?", text):
+        yield f"{text[: found.start()]}{float(found[0]) + 0.2:.4f}{text[found.end() :]}"
+
+
+def test_every_changed_figure_of_a_reason_is_refused(planted: Planted) -> None:
+    rows = planted.rows["matches.csv"]
+    wrong = [(k, text) for k in (0, len(rows) - 1) for text in other_figures(rows, "reason", k)]
+    assert len(wrong) == 10
+    wrong += [(0, text) for text in ("zz", "", rows[0]["reason"] + " 7")]
+    assert [text for k, text in wrong if not planted.refused("matches.csv", put(k, "reason", text))] == []
+
+
+def test_change_without_its_figure_is_refused(planted: Planted) -> None:
+    """What one code opens is told with the figure to change; which figures stand beside it is open."""
+    rows = planted.rows["diagnosis.csv"]
+    seen, missed = set(), []
+    for k, row in enumerate(rows):
+        if row["obstacle"] not in seen and row["obstacle"] not in WORDS_ONLY:
+            seen.add(row["obstacle"])
+            bare = re.sub(r"[0-9A-Za-z]", "", row["change"])
+            missed += [] if planted.refused("diagnosis.csv", put(k, "change", bare)) else [row]
+    assert {"grade", "window", "credential"} <= {code for codes in seen for code in codes.split("+")}
+    assert missed == []
+
+
 def shift(k: int, other: int, kg: str) -> Change:
     """Move kilograms from one match to another: the total stays."""
 
@@ -242,6 +271,9 @@ def test_every_changed_claim_is_refused(planted: Planted) -> None:
         "worth_yuan": [worth + 0.01, worth - 0.01, worth * 2, -worth, 0, None, "1", True, float("nan")],
         "upper_bound_yuan": [bound + 0.01, bound - 0.01, bound / 2, 0, None, float("inf")],
         "gap": [claim["gap"] + 1e-8, -1, 1, None, "0"],
+        "bound_with_limits_yuan": [worth - 0.01, bound + 0.01, 0, None, "x", True, float("nan")],
+        "gap_with_limits": [claim["gap_with_limits"] + 1e-8, -1, 1, None, "0", float("nan")],
+        "finished": [None, 1, "true"],
         "exact": [not claim["exact"], None, "true", 1 if claim["exact"] else 0],
         "blocking_pairs": [1, -1, 0.0, None, True],
         "pairs_admissible": [claim["pairs_admissible"] + 1, claim["pairs_admissible"] - 1, 0, None, 1.5],
@@ -290,6 +322,10 @@ def test_another_systems_of_gains_is_refused_unless_its_prices_are_told(planted:
 CODES = ("grade", "window", "credential", "distance", "price", "outbid", "quantity", "no_demand", "luck")
 
 
+#: Obstacles about which there is no figure to tell.
+WORDS_ONLY = ("quantity", "no_demand", "declined")
+
+
 def test_every_changed_diagnosis_is_refused(planted: Planted) -> None:
     """A smaller promise, and other words for a change, may be as true; all else is not."""
     rows = planted.rows["diagnosis.csv"]
@@ -307,7 +343,7 @@ def test_every_changed_diagnosis_is_refused(planted: Planted) -> None:
             "lot": [sold_out],
             "rank": ["0", "9", "", "x", "1.0", str(int(row["rank"]) + 1)],
             "obstacle": ["", " ", f"{row['obstacle']}+luck"] + (others if named else ["no_demand", "luck"]),
-            "change": ["", " "],
+            "change": ["", " "] + (["zz"] if row["obstacle"] not in WORDS_ONLY else []),
             "unlock_kg": [f"{Decimal(left[row['lot']]) + 1}", "-1", "", "x", "0.0001", "nan"]
             + (["0.000"] if named else ["1.000"]),
             "unlock_demands": ["nobody", "D1;D1", other_product[row["lot"]]] + ([""] if named else []),
