@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import SYSTEM, Actor
@@ -25,12 +26,21 @@ from market.supply.operations import revise_listing
 
 
 async def revise_terms(
-    *, listing_id: int, terms: NewTerms, owner_id: int, actor: Actor, at: datetime
+    *,
+    listing_id: int,
+    terms: NewTerms,
+    owner_id: int,
+    actor: Actor,
+    at: datetime,
+    base: NewTerms | None = None,
 ) -> None:
     """Change a listing's terms; where they matter, the author of every open turn is asked again.
 
+    ``base`` are the terms that the change was made from, where that is known.
+
     Raises:
         NotFound, Conflict, Invalid: as ``supply.operations.revise_listing``.
+        ChangedMeanwhile: the terms are no longer ``base``.
     """
     async with transaction():
         # the turns before the listing, as whoever answers one takes them
@@ -47,6 +57,9 @@ async def revise_terms(
         )
         before = await _terms(listing_id)
         await revise_listing(listing_id=listing_id, terms=terms, owner_id=owner_id, actor=actor, at=at)
+        # only now is it known to be the owner who asks; all is taken back
+        if base is not None and before is not None and _sorted(before) != _sorted(base):
+            raise rules.ChangedMeanwhile
         if rules.matters(before, terms):
             await unsettle(listing_id=listing_id, at=at)
             await unsettle_joints_of_listing(listing_id=listing_id, at=at)
@@ -98,12 +111,21 @@ def _asks_again(bid: Record) -> Message:
 
 
 async def revise_wants(
-    *, demand_id: int, wants: DemandWants, buyer_id: int, actor: Actor, at: datetime
+    *,
+    demand_id: int,
+    wants: DemandWants,
+    buyer_id: int,
+    actor: Actor,
+    at: datetime,
+    base: DemandWants | None = None,
 ) -> None:
     """Change what a demand wants; where it matters, the author of every open offer on it is asked again.
 
+    ``base`` is what it wanted when the change was made, where that is known.
+
     Raises:
         NotFound, Conflict, Invalid: as ``demand.operations.revise_demand``.
+        ChangedMeanwhile: it no longer wants ``base``.
     """
     async with transaction():
         # the turns before the demand, as whoever answers one takes them
@@ -116,6 +138,11 @@ async def revise_wants(
         )
         await hold_joints_of_demand(demand_id)
         before = await revise_demand(demand_id=demand_id, wants=wants, buyer_id=buyer_id, actor=actor, at=at)
+        if base is not None and (
+            msgspec.structs.replace(before, requires=tuple(sorted(before.requires)))
+            != msgspec.structs.replace(base, requires=tuple(sorted(base.requires)))
+        ):
+            raise rules.ChangedMeanwhile
         if not rules.wants_matter(before, wants):
             return
         await unsettle_joints_of_demand(demand_id=demand_id, at=at)
@@ -226,6 +253,10 @@ async def expire_bids(*, at: datetime) -> int:
             ]
         await notify_all(words)
     return len(lapsed)
+
+
+def _sorted(terms: NewTerms) -> NewTerms:
+    return msgspec.structs.replace(terms, credentials=tuple(sorted(terms.credentials)))
 
 
 async def _terms(listing_id: int) -> NewTerms | None:

@@ -133,7 +133,7 @@ _FAR = 5
 
 def odd_price(price: FenPerKg, *, low: FenPerKg, high: FenPerKg) -> Message | None:
     """Return the question to ask back where ``price`` is far from what is usual, ``low`` to ``high``."""
-    if low <= price * _FAR and price <= high * _FAR:
+    if low < price * _FAR and price < high * _FAR:
         return None
     usual = high if price > high else low
     return msg(

@@ -233,6 +233,24 @@ def is_far_off(ask: FenPerKg, produce: ProduceView) -> bool:
     return too_low or too_high
 
 
+def is_leap(price: FenPerKg, before: FenPerKg) -> bool:
+    """Tell whether a price is so far from the one that it replaces that it may be a slip.
+
+    The usual band of a kind is wide: a nought too many often stays within what :func:`is_far_off` lets pass.
+    """
+    return price >= before * ASK_BACK or price * ASK_BACK <= before
+
+
+def ask_back_leap(price: FenPerKg, before: FenPerKg, language: Language) -> Message:
+    """Return the question that a price far from the one before is met with."""
+    return msg(
+        "原来是 {before}，您改成了 {price}，差得很远。是不是斤和公斤弄混了，或多打、少打了一个 0？"
+        "没错的话，请勾选后再提交。",
+        before=formats.price(before, language),
+        price=formats.price(price, language),
+    )
+
+
 def ask_back(ask: FenPerKg, produce: ProduceView, language: Language) -> Message:
     """Return the question that a price far off the usual is met with."""
     return msg(

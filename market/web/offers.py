@@ -16,9 +16,9 @@ from market.bids.joint.queries import joints_on
 from market.bids.joint.rules import JOINT
 from market.bids.offer_queries import Goods, goods_of, offers_on
 from market.bids.offering import NewOffer, place_offer
-from market.bids.rules import BID
+from market.bids.rules import BID, ChangedMeanwhile
 from market.bids.standing import revise_wants
-from market.catalogue.queries import credential_kinds, grades
+from market.catalogue.queries import credential_kinds, grades, produce_by_code
 from market.demand.commands import DemandWants
 from market.demand.queries import DemandDetails, demand_page
 from market.demand.rules import DEMAND, PUBLISHED
@@ -28,10 +28,12 @@ from market.units import FenPerKg, Gram
 from market.web import fields, formats
 from market.web.addresses import row_number
 from market.web.bidding import LONGEST_NOTE, odd_price
+from market.web.changed_meanwhile import base_field, merged
 from market.web.demands import own_demand
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest, require
 from market.web.language import language_of
+from market.web.listing_form import ask_back_leap, is_leap
 from market.web.offer_view import cheapest, lacking, seen, way_to
 from market.web.pages import redirect
 from market.web.trade import KEY, do_filled, name_in, new_key, show
@@ -180,6 +182,8 @@ async def wants_form(language: Language) -> Form:
         key=KEY,
         quantity=fields.quantity(msg("总共要多少")),
         ceiling=fields.price(msg("最高到店价"), hint=msg("含运费、送到门店的价；撮合时不会超过它。")),
+        sure=fields.tick(msg("价格没有写错，就按这个价改")),
+        base=base_field(DemandWants),
         deliver_from=fields.day(msg("最早到货")),
         deliver_to=fields.day(msg("最晚到货"), earliest=clock.today()),
         min_grade=fields.choice(
@@ -219,17 +223,46 @@ async def _draw_edit(
 async def edit(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]) -> Response[str]:
     """Show what the demand wants, to be changed."""
     demand, form = await _to_edit(request, viewer, demand_id)
-    filled = form.blank(
-        key=new_key(),
+    return await _draw_edit(request, demand, _filled_with(form, _wants_now(demand)))
+
+
+def _wants_now(demand: DemandDetails) -> DemandWants:
+    return DemandWants(
         quantity=Gram(demand.quantity),
         ceiling=FenPerKg(demand.ceiling),
         deliver_from=demand.deliver_from,
         deliver_to=demand.deliver_to,
-        min_grade=str(demand.min_grade) if demand.min_grade else None,
-        min_order=Gram(demand.min_order) if demand.min_order else None,
+        min_grade=demand.min_grade,
+        min_order=Gram(demand.min_order),
         requires=tuple(each.code for each in demand.requires),
     )
-    return await _draw_edit(request, demand, filled)
+
+
+def _filled_with(form: Form, wants: DemandWants) -> Filled:
+    return form.blank(
+        key=new_key(),
+        quantity=wants.quantity,
+        ceiling=wants.ceiling,
+        deliver_from=wants.deliver_from,
+        deliver_to=wants.deliver_to,
+        min_grade=str(wants.min_grade) if wants.min_grade else None,
+        min_order=wants.min_order or None,
+        requires=wants.requires,
+        base=wants,
+    )
+
+
+async def _check_price(filled: Filled, demand: DemandDetails, language: Language) -> None:
+    """Raises: Invalid, where the price looks like a slip and was not said to be meant."""
+    price, before = filled.values["ceiling"], FenPerKg(demand.ceiling)
+    if filled.values["sure"]:
+        return
+    odd = ask_back_leap(price, before, language) if is_leap(price, before) else None
+    kind = await produce_by_code(demand.produce)
+    if odd is None and price != before and kind.price_low and kind.price_high:
+        odd = odd_price(price, low=FenPerKg(kind.price_low), high=FenPerKg(kind.price_high))
+    if odd is not None:
+        raise Invalid(odd, {"ceiling": odd})
 
 
 @post("/demands/{demand_id:int}/edit", guards=[require("buyer")])
@@ -240,6 +273,7 @@ async def revise(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]
     values = filled.values
     try:
         filled.check()
+        await _check_price(filled, demand, language_of(request))
         wants = DemandWants(
             quantity=values["quantity"],
             ceiling=values["ceiling"],
@@ -260,10 +294,23 @@ async def revise(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]
                 buyer_id=viewer.organisation_id,
                 actor=accounts.actor(viewer, "buyer", deed=accounts.LIST),
                 at=at,
+                base=values["base"],
             ),
         )
     except Invalid as error:
         return await _draw_edit(request, demand, filled.refused(error), status=422)
+    except ChangedMeanwhile as error:
+        demand, _ = await _to_edit(request, viewer, demand_id)
+        now = _wants_now(demand)
+        again = merged(
+            filled.refused(Invalid(error.message)),
+            fresh=_filled_with(form, now),
+            mine=wants,
+            base=values["base"],
+            now=now,
+            language=language_of(request),
+        )
+        return await _draw_edit(request, demand, again, status=409)
     return redirect(
         request,
         f"/demands/{demand.demand_id}",

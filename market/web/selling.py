@@ -11,7 +11,7 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts.rules import Viewer, actor
 from market.bids.queries import bids_of
-from market.bids.rules import BID, OPEN_BID
+from market.bids.rules import BID, OPEN_BID, ChangedMeanwhile
 from market.bids.standing import revise_terms
 from market.cases.queries import case_of_listing
 from market.catalogue.queries import credential_kinds, produce_by_code
@@ -27,13 +27,14 @@ from market.supply.queries import ListingDetails, OwnListing, listing_page, list
 from market.supply.rules import LISTING, PUBLISHED, SOLD_OUT, STOCK_KINDS, SUSPENDED, WAYS, in_round
 from market.supply.stock_rules import CORRECTIONS
 from market.transitions import WrongState
-from market.units import Gram
+from market.units import FenPerKg, Gram
 from market.web import fields, pages
 from market.web.addresses import row_number
+from market.web.changed_meanwhile import base_field, merged
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest, require
 from market.web.language import language_of
-from market.web.listing_form import ask_back, is_far_off, window_of
+from market.web.listing_form import ask_back, ask_back_leap, is_far_off, is_leap, window_of
 from market.web.open_round import round_now
 from market.web.told import finding_told, obstacle, plain, words_for
 from market.web.trade import BARE, KEY, do_once, name_in, new_key, show
@@ -197,7 +198,31 @@ def terms_form(kinds: dict[str, Message | str]) -> Form:
         available_from=fields.day(msg("从哪天起能供货")),
         available_to=fields.day(msg("供到哪天")),
         credentials=fields.choices(msg("资质"), kinds, hint=msg("有证明材料的才选。")),
+        base=base_field(NewTerms),
         key=KEY,
+    )
+
+
+def terms_now(listing: ListingDetails) -> NewTerms:
+    """Return the terms as they stand."""
+    return NewTerms(
+        ask=FenPerKg(listing.ask),
+        min_order=Gram(listing.min_order),
+        available_from=listing.available_from,
+        available_to=listing.available_to,
+        credentials=tuple(kind.code for kind in listing.credentials),
+    )
+
+
+def _filled_with(form: Form, terms: NewTerms) -> Filled:
+    return form.blank(
+        ask=terms.ask,
+        min_order=terms.min_order or None,
+        available_from=terms.available_from,
+        available_to=terms.available_to,
+        credentials=terms.credentials,
+        base=terms,
+        key=new_key(),
     )
 
 
@@ -211,17 +236,9 @@ async def edit_terms(request: WebRequest, viewer: SignedIn, listing_id: FromPath
     """The terms as they are, to be changed; what was tried out on the page before stands in them."""
     listing = await to_change(listing_id, viewer)
     terms = await _terms(request)
-    form = terms.blank(
-        ask=listing.ask,
-        min_order=listing.min_order or None,
-        available_from=listing.available_from,
-        available_to=listing.available_to,
-        credentials=[kind.code for kind in listing.credentials],
-        key=new_key(),
-    )
-    given = {
-        name: texts for name, texts in terms.query(request).typed.items() if name not in ("key", "confirm")
-    }
+    form = _filled_with(terms, terms_now(listing))
+    kept = ("key", "confirm", "base")
+    given = {name: texts for name, texts in terms.query(request).typed.items() if name not in kept}
     form = msgspec.structs.replace(form, typed={**form.typed, **given})
     return await _draw_terms(request, viewer, listing, form)
 
@@ -229,13 +246,16 @@ async def edit_terms(request: WebRequest, viewer: SignedIn, listing_id: FromPath
 @post("/selling/{listing_id:int}/terms", guards=[require("seller")])
 async def save_terms(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[Any]:
     """Change the terms; whoever has bid is asked again."""
-    listing = await own_listing(listing_id, viewer)
+    listing, language = await own_listing(listing_id, viewer), language_of(request)
     filled = await (await _terms(request)).read(request)
     errors: dict[str, Message] = {}
     produce = await produce_by_code(listing.produce)
     ask = filled.values.get("ask")
-    if ask and is_far_off(ask, produce) and not filled.values.get("confirm"):
-        errors["confirm"] = ask_back(ask, produce, language_of(request))
+    if ask and not filled.values.get("confirm"):
+        if is_far_off(ask, produce):
+            errors["confirm"] = ask_back(ask, produce, language)
+        elif is_leap(ask, FenPerKg(listing.ask)):
+            errors["confirm"] = ask_back_leap(ask, FenPerKg(listing.ask), language)
     window_of(filled, errors)
     if filled.errors or errors:
         filled = msgspec.structs.replace(filled, errors={**filled.errors, **errors})
@@ -247,16 +267,32 @@ async def save_terms(request: WebRequest, viewer: SignedIn, listing_id: FromPath
         available_to=filled.values["available_to"],
         credentials=filled.values["credentials"],
     )
+    base = filled.values["base"]
     try:
-        await revise(viewer, listing_id, terms, filled.values["key"])
+        await revise(viewer, listing_id, terms, filled.values["key"], base=base)
     except Invalid as error:
         return await _draw_terms(request, viewer, listing, filled.refused(error), status=422)
+    except ChangedMeanwhile as error:
+        listing = await own_listing(listing_id, viewer)
+        now = terms_now(listing)
+        again = merged(
+            filled.refused(Invalid(error.message)),
+            fresh=_filled_with(filled.form, now),
+            mine=terms,
+            base=base,
+            now=now,
+            language=language,
+        )
+        return await _draw_terms(request, viewer, listing, again, status=409)
     return pages.redirect(
         request, f"/selling/{listing_id}", toast=msg("条件已改；有出价的买方已收到通知，请他们重新确认。")
     )
 
 
-async def revise(viewer: Viewer, listing_id: int, terms: NewTerms, key: str | None) -> None:
+async def revise(
+    viewer: Viewer, listing_id: int, terms: NewTerms, key: str | None, *, base: NewTerms | None = None
+) -> None:
+    """Change the terms, once for a ``key``. Raises: as ``bids.standing.revise_terms``."""
     at = clock.now()
     await do_once(
         viewer=viewer,
@@ -269,6 +305,7 @@ async def revise(viewer: Viewer, listing_id: int, terms: NewTerms, key: str | No
             owner_id=viewer.organisation_id,
             actor=actor(viewer, "seller"),
             at=at,
+            base=base,
         ),
         at=at,
     )
@@ -284,6 +321,7 @@ async def _draw_terms(
         status=status,
         listing=listing,
         form=form,
+        lasts=in_round(way=listing.way, opened=listing.opened_at is not None),
         asks_back="confirm" in form.errors or bool(form.text("confirm")),
         open_bids=sum(bid.state == "submitted" for bid in bids),
     )

@@ -19,10 +19,9 @@ from market.i18n import Message, msg
 from market.matching.diagnosis.changes import Ask, Change, Credentials, Dropped, Grade
 from market.matching.explain import try_demand, try_listing
 from market.matching.findings import DemandFinding, DiagnosisRow, demand_findings_of, diagnosis_of
-from market.supply.commands import NewTerms
 from market.supply.queries import ListingDetails, listing_page
 from market.supply.rules import LISTING, PUBLISHED, SUSPENDED
-from market.units import FenPerKg, Gram
+from market.units import FenPerKg
 from market.web import fields, whatif
 from market.web.demands import own_demand
 from market.web.forms import Filled, Form
@@ -30,7 +29,7 @@ from market.web.guards import SignedIn, WebRequest, require
 from market.web.language import language_of
 from market.web.outcomes import Outcome, demand_query, mean_fen, outcome_of, terms_query
 from market.web.pages import is_htmx, redirect
-from market.web.selling import own_listing, revise
+from market.web.selling import own_listing, revise, terms_now
 from market.web.told import Words, ask_fen, finding_told, obstacle, words_for
 from market.web.trade import KEY, name_in, show
 
@@ -344,14 +343,9 @@ async def apply_price(request: WebRequest, viewer: SignedIn, listing_id: FromPat
     filled.check()
     listing = await own_listing(listing_id, viewer)
     if listing.ask != filled.values["price"]:
-        terms = NewTerms(
-            ask=FenPerKg(filled.values["price"]),
-            min_order=Gram(listing.min_order),
-            available_from=listing.available_from,
-            available_to=listing.available_to,
-            credentials=tuple(kind.code for kind in listing.credentials),
-        )
-        await revise(viewer, listing_id, terms, filled.values["key"])
+        base = terms_now(listing)
+        terms = msgspec.structs.replace(base, ask=FenPerKg(filled.values["price"]))
+        await revise(viewer, listing_id, terms, filled.values["key"], base=base)
     return redirect(request, f"/selling/{listing_id}/why", toast=msg("新价格已生效，下一次撮合就按它算。"))
 
 

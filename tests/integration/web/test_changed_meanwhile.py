@@ -1,0 +1,109 @@
+"""Two pages on the same terms: the later one puts nothing back, and a slip of a nought is asked back."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from fixtures.factories import Factory, Member
+from market import clock
+from market.db.session import execute, fetch_value
+from tests.forms import filled_in
+from tests.integration.web import shop
+from tests.integration.web.conftest import Browser, SignedInAs, faults
+
+
+async def drawn(browser: Browser, path: str) -> dict[str, Any]:
+    """Return what the form at ``path`` would send untouched."""
+    return _sent(await browser.get(path), path)
+
+
+def _sent(page: httpx.Response, path: str) -> dict[str, Any]:
+    typed = filled_in(page.text, path)
+    typed.pop("_csrf")
+    return typed
+
+
+def jin(yuan: str) -> dict[str, str]:
+    return {"ask": yuan, "ask_unit": "jin"}
+
+
+@pytest.fixture
+async def terms(factory: Factory, seller: Member) -> str:
+    await shop.stock_catalogue()
+    return f"/selling/{await shop.put_on_sale(seller)}/terms"
+
+
+async def ask_and_last_day() -> tuple[int, str]:
+    return (
+        await fetch_value("SELECT ask FROM listing"),
+        (await fetch_value("SELECT available_to FROM listing")).isoformat(),
+    )
+
+
+async def test_an_older_page_does_not_put_a_price_back(
+    terms: str, seller: Member, browser_of: SignedInAs
+) -> None:
+    browser = await browser_of(seller)
+    first, second = await drawn(browser, terms), await drawn(browser, terms)
+    last = (clock.today() + timedelta(days=50)).isoformat()
+    assert (await browser.post(terms, {**first, **jin("1.10")})).status_code == 303
+    stale = await browser.post(terms, {**second, "available_to": last})
+    assert (stale.status_code, set(faults(stale))) == (409, {"ask"})
+    assert "由 0.80 元/斤 · 1.60 元/公斤 改为 1.10 元/斤 · 2.20 元/公斤；这里换成了新的" in stale.text
+    assert await fetch_value("SELECT ask FROM listing") == 220
+    again = _sent(stale, terms)
+    assert (again["ask"], again["available_to"]) == (["1.10"], [last])
+    assert (await browser.post(terms, again)).status_code == 303
+    assert await ask_and_last_day() == (220, last)
+
+
+async def test_the_same_term_changed_twice_is_told_and_then_meant(
+    terms: str, seller: Member, browser_of: SignedInAs
+) -> None:
+    browser = await browser_of(seller)
+    first, second = await drawn(browser, terms), await drawn(browser, terms)
+    await browser.post(terms, {**first, **jin("1.10")})
+    stale = await browser.post(terms, {**second, **jin("0.90")})
+    assert (stale.status_code, "再保存一次，就按您填的改" in faults(stale)["ask"]) == (409, True)
+    again = _sent(stale, terms)
+    assert again["ask"] == ["0.90"]
+    await browser.post(terms, again)
+    assert await fetch_value("SELECT ask FROM listing") == 180
+
+
+async def test_an_older_page_does_not_put_a_demand_back(
+    factory: Factory, buyer: Member, browser_of: SignedInAs
+) -> None:
+    await shop.stock_catalogue()
+    edit = f"/demands/{await factory.demand(buyer, kg=1_000, produce='cabbage', ceiling=200)}/edit"
+    today = clock.today()
+    await execute("UPDATE demand SET deliver_from = $1, deliver_to = $2", today, today + timedelta(days=20))
+    browser = await browser_of(buyer)
+    first, second = await drawn(browser, edit), await drawn(browser, edit)
+    await browser.post(edit, {**first, "ceiling": "1.20", "ceiling_unit": "jin"})
+    stale = await browser.post(edit, {**second, "quantity": "3000", "quantity_unit": "kg"})
+    assert (stale.status_code, set(faults(stale))) == (409, {"ceiling"})
+    await browser.post(edit, _sent(stale, edit))
+    assert await fetch_value("SELECT (ceiling, quantity) FROM demand") == (240, 3_000_000)
+
+
+async def test_a_nought_too_many_is_asked_back_though_the_kind_may_cost_so_much(
+    terms: str, factory: Factory, seller: Member, buyer: Member, browser_of: SignedInAs
+) -> None:
+    await execute("UPDATE produce SET price_low = 100, price_high = 2000")
+    village, shopper = await browser_of(seller), await browser_of(buyer)
+    typed = {**await drawn(village, terms), **jin("8")}
+    odd = await village.post(terms, typed)
+    assert (odd.status_code, set(faults(odd))) == (422, {"confirm"})
+    assert (await village.post(terms, {**typed, "confirm": "1"})).status_code == 303
+    assert await fetch_value("SELECT ask FROM listing") == 1_600
+
+    edit = f"/demands/{await factory.demand(buyer, produce='cabbage', ceiling=200)}/edit"
+    await execute("UPDATE demand SET deliver_to = $1", clock.today() + timedelta(days=20))
+    typed = {**await drawn(shopper, edit), "ceiling": "10", "ceiling_unit": "jin"}
+    odd = await shopper.post(edit, typed)
+    assert (odd.status_code, set(faults(odd))) == (422, {"ceiling"})
+    assert (await shopper.post(edit, {**typed, "sure": "1"})).status_code == 303
+    assert await fetch_value("SELECT ceiling FROM demand") == 2_000
