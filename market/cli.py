@@ -5,6 +5,7 @@ A module ``market/cli_<name>.py`` contributes ``add_<subcommand>(commands)``: it
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from typing import Any
 
 import market
 from market.errors import MarketError
-from market.i18n import Language, Message, msg, translate
+from market.i18n import LANGUAGES, Language, Message, msg, translate
 
 #: Subcommand -> the function that adds it, and what it does.
 COMMANDS: dict[str, tuple[str, Message]] = {
@@ -46,9 +47,35 @@ def language(words: Sequence[str] | None = None) -> Language:
     return "en" if told.startswith("en") else "zh"
 
 
+def show_what_cannot_be_shown() -> None:
+    r"""Let a terminal that knows no Chinese show ``\u7530`` for a sign, rather than end the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def say(message: Message, lang: Language, *, error: bool = False) -> None:
     """Print ``message`` for people."""
     print(translate(message, lang), file=sys.stderr if error else sys.stdout, flush=True)
+
+
+def add_language(parser: argparse.ArgumentParser, lang: Language) -> None:
+    """Add ``--lang``: of what is said, and of the words in files; by default the reader's ``lang``."""
+    parser.add_argument(
+        "--lang",
+        choices=LANGUAGES,
+        default=lang,
+        help=translate(msg("提示和结果里的文字用哪种语言（默认随系统，否则中文）"), lang),
+    )
+
+
+def add_freight(parser: argparse.ArgumentParser, lang: Language) -> None:
+    """Add the two figures that freight is reckoned with."""
+    for option, default, name, words in (
+        ("--freight", "0.6", "YUAN", msg("每吨公里运费，元（默认 0.6）")),
+        ("--road-factor", "1.3", "X", msg("直线一公里合多少公里路（默认 1.3）")),
+    ):
+        parser.add_argument(option, default=default, metavar=name, help=translate(words, lang))
 
 
 def _add(commands: Any, name: str) -> None:
@@ -74,6 +101,7 @@ def _parser(words: Sequence[str], lang: Language) -> argparse.ArgumentParser:
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line ``words`` and return the exit code."""
     words = sys.argv[1:] if words is None else words
+    show_what_cannot_be_shown()
     lang = language(words)
     try:
         arguments = _parser(words, lang).parse_args(words)

@@ -1,6 +1,7 @@
 """``market match`` and ``market verify``: a market given as files, without a database."""
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -10,8 +11,10 @@ from typing import Any
 
 import msgspec
 
+from market.cli import add_freight, add_language, language
 from market.errors import MarketError
-from market.i18n import LANGUAGES, Language, Message, msg, translate
+from market.i18n import Language, Message, msg, translate
+from market.matching.certificate import Certificate
 from market.matching.engine import Progress, Result, solve_market
 from market.matching.files import results
 from market.matching.files.reading import read_demand, read_supply
@@ -27,46 +30,63 @@ class _BadOption(MarketError):
 
 
 def add_match(subparsers: Subparsers) -> None:
+    lang = language(sys.argv[1:])
     parser = subparsers.add_parser(
         "match",
-        help="撮合两个文件里的货源与需求 / pair the lots and demands of two files",
-        description="Reads SUPPLY and DEMAND (CSV or .xlsx; - for none) and writes the best pairs to DIR. "
-        "Exit status: 0 done, 2 bad input (see DIR/errors.csv), 3 out of time (best so far written).",
+        help=translate(msg("撮合两个文件里的供应与需求"), lang),
+        description=translate(
+            msg(
+                "读入 SUPPLY 和 DEMAND（CSV 或 .xlsx；没有的写 -），把最好的配对写进 DIR。"
+                "退出码：0 完成，2 输入有错（见 DIR/errors.csv），3 时间到（写下目前最好的结果）。"
+            ),
+            lang,
+        ),
     )
     parser.add_argument("supply", metavar="SUPPLY")
     parser.add_argument("demand", metavar="DEMAND")
-    parser.add_argument("--out", metavar="DIR", required=True)
-    parser.add_argument("--freight", default="0.6", metavar="YUAN", help="per tonne-km (default 0.6)")
+    parser.add_argument("--out", metavar="DIR", required=True, help=translate(msg("结果写到哪里"), lang))
+    add_freight(parser, lang)
+    for option, name, words in (
+        ("--time-limit", "SECONDS", msg("到时写下目前最好的结果（默认不限）")),
+        ("--threads", "N", msg("最多用几个进程（默认每个处理器一个）")),
+    ):
+        parser.add_argument(option, metavar=name, help=translate(words, lang))
     parser.add_argument(
-        "--road-factor", default="1.3", metavar="X", help="road km per straight km (default 1.3)"
+        "--xlsx", action="store_true", help=translate(msg("另写给人看的 DIR/result.xlsx"), lang)
     )
-    parser.add_argument("--time-limit", metavar="SECONDS", help="stop with the best so far (default: none)")
-    parser.add_argument("--threads", metavar="N", help="most processes to use (default: one a processor)")
-    parser.add_argument("--xlsx", action="store_true", help="also write DIR/result.xlsx, for people")
-    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
-    parser.add_argument("--lang", choices=LANGUAGES, default="zh")
+    _add_voice(parser, lang)
     parser.set_defaults(func=match, run=match)
 
 
 def add_verify(subparsers: Subparsers) -> None:
+    lang = language(sys.argv[1:])
     parser = subparsers.add_parser(
         "verify",
-        help="独立核对撮合结果 / check a result of `market match` independently",
-        description="Recomputes everything in DIR from SUPPLY and DEMAND. "
-        "Exit status: 0 all is right, 1 something is wrong, 2 the input cannot be read.",
+        help=translate(msg("核对撮合结果的证明"), lang),
+        description=translate(
+            msg(
+                "由 SUPPLY 和 DEMAND 重算 DIR 里的一切，不用撮合引擎的代码。"
+                "退出码：0 无误，1 有误，2 输入读不了。"
+            ),
+            lang,
+        ),
     )
     parser.add_argument("supply", metavar="SUPPLY")
     parser.add_argument("demand", metavar="DEMAND")
     parser.add_argument("dir", metavar="DIR")
-    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
-    parser.add_argument("--lang", choices=LANGUAGES, default="zh")
+    _add_voice(parser, lang)
     parser.set_defaults(func=check, run=check)
+
+
+def _add_voice(parser: argparse.ArgumentParser, lang: Language) -> None:
+    parser.add_argument("--quiet", action="store_true", help=translate(msg("除了错误什么也不说"), lang))
+    add_language(parser, lang)
 
 
 def match(args: argparse.Namespace) -> int:
     """Read, solve, write; return the exit status."""
     begin = time.monotonic()
-    language: Language = args.lang
+    lang: Language = args.lang
     folder = Path(args.out)
     try:
         freight = _decimal("--freight", args.freight, Decimal(0), Decimal(1000))
@@ -78,17 +98,13 @@ def match(args: argparse.Namespace) -> int:
             args.threads = processors()
         args.threads = int(_decimal("--threads", str(args.threads), Decimal(1), Decimal(1024)))
         _check_folder(folder, (args.supply, args.demand))
-        return _match(
-            args, folder, Parameters(freight=freight, road_factor=road_factor), begin, limit, language
-        )
+        return _match(args, folder, Parameters(freight=freight, road_factor=road_factor), begin, limit, lang)
     except MarketError as trouble:
-        _complain(translate(trouble.message, language))
+        _complain(translate(trouble.message, lang))
     except OSError as trouble:
         where = str(trouble.filename or folder)
         _complain(
-            translate(
-                msg("写不进 {where}：{why}", where=where, why=trouble.strerror or str(trouble)), language
-            )
+            translate(msg("写不进 {where}：{why}", where=where, why=trouble.strerror or str(trouble)), lang)
         )
     return BAD_INPUT
 
@@ -99,16 +115,16 @@ def _match(
     parameters: Parameters,
     begin: float,
     limit: float | None,
-    language: Language,
+    lang: Language,
 ) -> int:
-    show = _progress(args.quiet, language)
+    show = _progress(args.quiet, lang)
     if show:
         show(msg("读取文件"), 0, 2)
     lots, faults = read_supply(args.supply)
     demands, more = read_demand(args.demand)
     faults = faults + more
     if faults:
-        results.write_faults(folder, faults, language)
+        results.write_faults(folder, faults, lang)
         words = msg(
             "输入有 {count} 处错误，已列在 {file}。第一处：{where}",
             count=len(faults),
@@ -123,7 +139,7 @@ def _match(
             if faults[0].row
             else msg("{name}：{reason}", name=faults[0].file, reason=faults[0].reason),
         )
-        _complain(translate(words, language))
+        _complain(translate(words, lang))
         return BAD_INPUT
     read = time.monotonic() - begin
     deadline = None if limit is None else begin + limit
@@ -134,25 +150,21 @@ def _match(
         peak_memory_mib=peak_memory_mib(),
     )
     result = msgspec.structs.replace(result, certificate=certificate)
-    refused = results.write_result(folder, result, lots, demands, language, with_workbook=args.xlsx)
+    refused = results.write_result(folder, result, lots, demands, lang, with_workbook=args.xlsx)
     if refused:
-        _complain(translate(refused, language))
+        _complain(translate(refused, lang))
     if not args.quiet:
-        print(translate(_summary(result, folder, time.monotonic() - begin), language))
+        print(translate(_summary(result, folder, time.monotonic() - begin), lang))
     return DONE if certificate.finished else OUT_OF_TIME
 
 
 def _summary(result: Result, folder: Path, seconds: float) -> Message:
     certificate = result.certificate
-    if certificate.exact:
-        proof = msg("已证明最优")
-    else:
-        proof = msg("与上界相差不超过 {gap}%", gap=f"{certificate.gap_with_limits * 100:.3f}")
     words = msg(
         "撮合 {pairs} 对，总收益 {worth} 元，{proof}；用时 {seconds} 秒，结果在 {folder}。",
         pairs=len(result.pairs),
         worth=f"{certificate.worth_yuan:,.2f}",
-        proof=proof,
+        proof=proof_of(certificate),
         seconds=f"{seconds:.1f}",
         folder=str(folder),
     )
@@ -161,24 +173,37 @@ def _summary(result: Result, folder: Path, seconds: float) -> Message:
     return msg("时间到，写下的是目前最好的结果。{words}", words=words)
 
 
+def proof_of(certificate: Certificate) -> Message:
+    """What the certificate proves: of any allocation, or of those that keep smallest orders and most lots."""
+    if certificate.exact:
+        return msg("已证明最优")
+    if certificate.gap_with_limits == 0:
+        return msg("已证明守起订量和批次上限的方案里没有更好的")
+    # Up, so that a gap never reads as none.
+    gap = f"{math.ceil(certificate.gap_with_limits * 100_000) / 1000:.3f}"
+    if certificate.bound_with_limits_yuan < certificate.upper_bound_yuan:
+        return msg("与守起订量和批次上限的方案的上界相差不超过 {gap}%", gap=gap)
+    return msg("与上界相差不超过 {gap}%", gap=gap)
+
+
 def check(args: argparse.Namespace) -> int:
     """Verify a result; say what was checked, or the first faults."""
     # The checker's own libraries take a quarter of a second to load: a run does not pay for them.
     from market.matching.checker.verify import verify
 
-    language: Language = args.lang
+    lang: Language = args.lang
     report = verify(args.supply, args.demand, args.dir)
     if report.unreadable:
-        _complain(translate(report.unreadable, language))
+        _complain(translate(report.unreadable, lang))
         return BAD_INPUT
     if report.faults:
-        _complain(translate(msg("结果有误，共 {count} 处；前几处：", count=report.count), language))
+        _complain(translate(msg("结果有误，共 {count} 处；前几处：", count=report.count), lang))
         for fault in report.faults:
-            _complain("  " + translate(fault, language))
+            _complain("  " + translate(fault, lang))
         return WRONG
     if not args.quiet:
         for line in report.checked:
-            print(translate(line, language))
+            print(translate(line, lang))
     return DONE
 
 
@@ -213,7 +238,7 @@ def _complain(words: str) -> None:
     print(words, file=sys.stderr)
 
 
-def _progress(quiet: bool, language: Language) -> Progress | None:
+def _progress(quiet: bool, lang: Language) -> Progress | None:
     """Progress on a terminal only: one line that is written over."""
     if quiet or not sys.stderr.isatty():
         return None
@@ -224,7 +249,7 @@ def _progress(quiet: bool, language: Language) -> Progress | None:
             return
         shown[0] = time.monotonic()
         end = "\n" if done >= total else ""
-        print(f"\r{translate(stage, language)} {done}/{total}\x1b[K", end=end, file=sys.stderr, flush=True)
+        print(f"\r{translate(stage, lang)} {done}/{total}\x1b[K", end=end, file=sys.stderr, flush=True)
 
     return show
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from market.cli import add_freight, add_language, language
 from market.errors import Invalid, MarketError
-from market.i18n import LANGUAGES, Language, Message, msg, translate
+from market.i18n import Language, Message, msg, translate
 
 if TYPE_CHECKING:
     from market.matching.live.events import Event
@@ -20,39 +21,41 @@ DONE, BAD_INPUT = 0, 2
 
 
 def add_stream(subparsers: Any) -> None:
+    lang = language(sys.argv[1:])
     parser = subparsers.add_parser(
         "stream",
-        help="货源和需求随来随配 / match lots and demands as they come",
-        description="Reads SUPPLY and DEMAND (CSV or .xlsx; - for none), then events from standard input, "
-        "one JSON object a line (appear, change, withdraw, sell, bar, settle, clear), and answers each with "
-        "one line of JSON: best matches, who else was moved, a certificate. A bad line is answered with an "
-        "error and changes nothing. Exit status: 0 done, 2 the files or an option cannot be read.",
+        help=translate(msg("货源和需求随来随配，一行一件事"), lang),
+        description=translate(
+            msg(
+                "读入 SUPPLY 和 DEMAND（CSV 或 .xlsx；没有的写 -），再从标准输入读事件，一行一个 JSON 对象"
+                "（appear、change、withdraw、sell、bar、settle、clear），每件事用一行 JSON 回答：最好的几对、"
+                "因此变动的别家、证明。读不懂的一行回答 error，市场不变。退出码：0 完成，2 文件或选项读不了。"
+            ),
+            lang,
+        ),
     )
     parser.add_argument("supply", metavar="SUPPLY")
     parser.add_argument("demand", metavar="DEMAND")
-    parser.add_argument("--freight", default="0.6", metavar="YUAN", help="per tonne-km (default 0.6)")
-    parser.add_argument(
-        "--road-factor", default="1.3", metavar="X", help="road km per straight km (default 1.3)"
-    )
+    add_freight(parser, lang)
     parser.add_argument(
         "--budget",
         default="50",
         metavar="MS",
-        help="milliseconds of re-solving for an event (default 50); what is left is done by settle",
+        help=translate(msg("每件事重算的毫秒数（默认 50）；没算完的由 settle 算完"), lang),
     )
-    parser.add_argument("--lang", choices=LANGUAGES, default="zh")
+    add_language(parser, lang)
     parser.set_defaults(run=stream)
 
 
 def stream(args: argparse.Namespace) -> int:
     """Read the files, then answer events until standard input ends."""
-    language: Language = args.lang
+    lang: Language = args.lang
     try:
         freight = _number("--freight", args.freight, Decimal(0), Decimal(1000))
         road_factor = _number("--road-factor", args.road_factor, Decimal("0.1"), Decimal(100))
         budget = float(_number("--budget", args.budget, Decimal(0), Decimal(3_600_000)))
     except MarketError as refusal:
-        print(translate(refusal.message, language), file=sys.stderr)
+        print(translate(refusal.message, lang), file=sys.stderr)
         return BAD_INPUT
     # Compiled code takes half a second to load: a wrong option is told without.
     from market.matching.files.reading import read_demand, read_supply
@@ -72,7 +75,7 @@ def stream(args: argparse.Namespace) -> int:
             reason=fault.reason,
         )
         whole = msg("{name}：{reason}", name=fault.file, reason=fault.reason)
-        print(translate(where if fault.row else whole, language), file=sys.stderr)
+        print(translate(where if fault.row else whole, lang), file=sys.stderr)
     if faults or more:
         return BAD_INPUT
     market = LiveMarket(lots, demands, Parameters(freight=freight, road_factor=road_factor))
@@ -81,18 +84,18 @@ def stream(args: argparse.Namespace) -> int:
     _write(ready | {"certificate": standing_line(market.standing()), "seconds": seconds})
     for number, line in enumerate(sys.stdin.buffer, start=1):
         if line.strip():
-            _write({"line": number} | _answer(market, line, budget, language))
+            _write({"line": number} | _answer(market, line, budget, lang))
     return DONE
 
 
-def _answer(market: "LiveMarket", line: bytes, budget: float, language: Language) -> dict[str, Any]:
+def _answer(market: "LiveMarket", line: bytes, budget: float, lang: Language) -> dict[str, Any]:
     from market.matching.live.events import answer_line, event_of, happen
 
     begin = time.monotonic()
     try:
         event = event_of(line)
         if event.name == "clear":
-            answer = _clear(market, event, language)
+            answer = _clear(market, event, lang)
         else:
             # settle goes on to the end unless it is told otherwise.
             own = None if event.name == "settle" else budget
@@ -100,13 +103,13 @@ def _answer(market: "LiveMarket", line: bytes, budget: float, language: Language
     except MarketError as refusal:
         fields = refusal.fields if isinstance(refusal, Invalid) else {}
         return {
-            "error": translate(refusal.message, language),
-            "fields": {name: translate(trouble, language) for name, trouble in fields.items()},
+            "error": translate(refusal.message, lang),
+            "fields": {name: translate(trouble, lang) for name, trouble in fields.items()},
         }
     return {"event": event.name} | answer | {"milliseconds": round((time.monotonic() - begin) * 1000, 3)}
 
 
-def _clear(market: "LiveMarket", event: "Event", language: Language) -> dict[str, Any]:
+def _clear(market: "LiveMarket", event: "Event", lang: Language) -> dict[str, Any]:
     """Clear everything; write the result as ``market match`` does where the event names a folder."""
     from market.matching.files import results
     from market.matching.live.events import standing_line
@@ -126,7 +129,7 @@ def _clear(market: "LiveMarket", event: "Event", language: Language) -> dict[str
     }
     if event.out is not None:
         try:
-            results.write_result(Path(event.out), result, lots, demands, language)
+            results.write_result(Path(event.out), result, lots, demands, lang)
         except OSError as trouble:
             where, why = str(trouble.filename or event.out), trouble.strerror or str(trouble)
             raise Invalid(msg("写不进 {where}：{why}", where=where, why=why)) from None

@@ -238,6 +238,8 @@ def matched(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--out",
         str(out),
         "--quiet",
+        "--lang",
+        "zh",
     ]
     assert main(words) == 0
     return out

@@ -4,12 +4,14 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from market import cli
 from market.cli_serve import answers, free_port
 from market.errors import Conflict
+from tests.unit.matching.markets import demand, lot, write_market
 
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -99,3 +101,52 @@ def test_server_that_does_not_answer_is_noticed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     assert answers("127.0.0.1", port, patience=0.2) is False
+
+
+@pytest.mark.parametrize("command", ["match", "verify", "stream"])
+@pytest.mark.parametrize(
+    ("words", "lang", "is_chinese"),
+    [((), "en_US.UTF-8", False), ((), "C.UTF-8", True), (("--lang", "zh"), "en_US.UTF-8", True)],
+)
+def test_help_of_commands_on_files_is_in_the_readers_language(
+    command: str, words: tuple[str, ...], lang: str, is_chinese: bool
+) -> None:
+    shown = run(command, *words, "--help", LANG=lang).stdout
+    assert (("退出码：0" in shown), ("Exit status: 0" in shown)) == (is_chinese, not is_chinese)
+
+
+@pytest.fixture
+def market_of_two(tmp_path: Path) -> tuple[str, str]:
+    return write_market(tmp_path, [lot(ask="2")], [demand(ceiling="3")])
+
+
+@pytest.mark.parametrize(
+    ("words", "lang", "said", "reason"),
+    [
+        ((), "en_US.UTF-8", "proven optimal", "km by road"),
+        ((), "C.UTF-8", "已证明最优", "路程"),
+        (("--lang", "zh"), "en_US.UTF-8", "已证明最优", "路程"),
+        (("--lang", "en"), "zh_CN.UTF-8", "proven optimal", "km by road"),
+    ],
+)
+def test_commands_on_files_speak_and_write_the_readers_language(
+    market_of_two: tuple[str, str], tmp_path: Path, words: tuple[str, ...], lang: str, said: str, reason: str
+) -> None:
+    out = tmp_path / "out"
+    assert said in run("match", *market_of_two, "--out", str(out), *words, LANG=lang).stdout
+    assert reason in (out / "matches.csv").read_text(encoding="utf-8")
+    verified = run("verify", *market_of_two, str(out), *words, LANG=lang)
+    assert (verified.returncode, ("Price band" in verified.stdout)) == (0, said == "proven optimal")
+
+
+def test_terminal_that_knows_no_chinese_shows_its_code_instead(
+    market_of_two: tuple[str, str], tmp_path: Path
+) -> None:
+    for words in (
+        ("match", *market_of_two, "--out", str(tmp_path / "out")),
+        ("verify", *market_of_two, str(tmp_path / "out")),
+        ("--help",),
+    ):
+        shown = run(*words, LANG="C.UTF-8", PYTHONIOENCODING="ascii")
+        assert (shown.returncode, shown.stderr) == (0, ""), words
+        assert "\\u" in shown.stdout

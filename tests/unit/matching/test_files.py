@@ -7,11 +7,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import xlsxwriter
 
 from market import cli_match
+from market.i18n import translate
+from market.matching.engine import solve_market
 from market.matching.files.reading import Fault, read_demand, read_supply
+from market.matching.rules import Demand, Lot, Parameters
+from market.units import Gram
 from tests.unit.matching.markets import demand, lot, write_market
 
 HEADER = "lot,seller,product,quantity_kg,ask_yuan_per_kg,lat,lon,available_from,available_to"
@@ -222,3 +227,46 @@ def test_result_never_overwrites_its_input(tmp_path: Path) -> None:
 def test_absent_files_are_an_empty_market(tmp_path: Path) -> None:
     assert run("-", "-", "--out", str(tmp_path / "out"), "--quiet") == 0
     assert cli_match.main(["verify", "-", "-", str(tmp_path / "out"), "--quiet"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("lots", "demands", "said"),
+    [
+        ([lot(kg="1000", ask="2")], [demand(kg="1000", ceiling="3")], "proven optimal"),
+        (
+            [lot(kg="1000", ask="2")],
+            [demand(kg="1000", ceiling="3", min_order=Gram(2_000_000))],
+            "proven that none which keeps smallest orders and most lots is better",
+        ),
+    ],
+)
+def test_summary_says_what_is_proven(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lots: list[Lot], demands: list[Demand], said: str
+) -> None:
+    supply, wanted = write_market(tmp_path, lots, demands)
+    assert run(supply, wanted, "--out", str(tmp_path / "out"), "--lang", "en") == 0
+    assert f" {said}; " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("bound", "within", "gap", "said"),
+    [
+        (
+            100.0,
+            50.0,
+            1e-7,
+            "within 0.001% of the upper bound of those that keep smallest orders and most lots",
+        ),
+        (100.0, 100.0, 0.25, "within 25.000% of the upper bound"),
+    ],
+)
+def test_gap_that_is_left_names_its_bound(bound: float, within: float, gap: float, said: str) -> None:
+    certificate = solve_market([lot()], [demand()], Parameters()).certificate
+    certificate = msgspec.structs.replace(
+        certificate,
+        upper_bound_yuan=bound,
+        bound_with_limits_yuan=within,
+        gap_with_limits=gap,
+        exact=False,
+    )
+    assert translate(cli_match.proof_of(certificate), "en") == said
