@@ -262,7 +262,6 @@ def _result(timetable: Timetable) -> Message:
             proven=timetable.proven,
             breaks=timetable.breaks,
             bound=timetable.lower_bound_breaks,
-            moved=bool(timetable.moved),
         ),
         seconds=f"{timetable.seconds:.1f}",
     )

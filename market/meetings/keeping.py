@@ -12,6 +12,7 @@ from market.meetings import rules
 from market.meetings.choosing.problem import Choice, Chosen
 from market.meetings.laying import NO_SLOT, Plan, pair_id
 from market.meetings.publishing import days_of, tell_changed, tell_invited
+from market.meetings.verdict import places_of, stamps_of
 
 
 async def keep(meeting_id: int, plan: Plan, *, at: datetime) -> None:
@@ -33,7 +34,7 @@ async def keep(meeting_id: int, plan: Plan, *, at: datetime) -> None:
         "UPDATE meeting SET state = $2, timetable = $3, trouble = NULL WHERE id = $1",
         meeting_id,
         rules.timetabled(meeting["state"]),
-        msgspec.json.encode(await _proof(plan, len(seated))).decode(),
+        msgspec.json.encode(await _proof(meeting_id, plan, len(seated))).decode(),
     )
     # media are told with the first plan: before it there is nothing to come for
     await tell_invited(meeting_id, new, guests=meeting["timetable"] is None, at=at)
@@ -41,7 +42,7 @@ async def keep(meeting_id: int, plan: Plan, *, at: datetime) -> None:
         await tell_changed(meeting_id, before, at=at)
 
 
-async def _proof(plan: Plan, count: int) -> dict[str, object]:
+async def _proof(meeting_id: int, plan: Plan, count: int) -> dict[str, object]:
     """Return what is known of the plan's worth: proven by whom, up to what, and who is left without."""
     timetable = plan.timetable
     names = {
@@ -73,6 +74,8 @@ async def _proof(plan: Plan, count: int) -> dict[str, object]:
             for who, reason in plan.choice.without
         ],
         "seconds": timetable.seconds,
+        **stamps_of(await places_of(meeting_id)),
+        "crews": plan.crews,
     }
 
 
@@ -167,10 +170,13 @@ def _columns(rows: list[tuple[Chosen, int]]) -> tuple[list[int], list[int], list
     return [each.seller for each, _ in rows], [each.buyer for each, _ in rows], [what for _, what in rows]
 
 
-async def write_topics(meeting_id: int, pairs: Iterable[tuple[int, int]]) -> None:
-    """Write down what pairs (seller, buyer) without topics talk about: their open matches, else goods."""
+async def write_topics(meeting_id: int, pairs: Iterable[tuple[int, int]], *, beside: bool = False) -> None:
+    """Write down what pairs (seller, buyer) without topics talk about: their open matches, else goods.
+
+    ``beside``: their open matches also where they have other topics already.
+    """
     pairs = list(pairs)
-    await _write_matches(meeting_id, pairs)
+    await _write_matches(meeting_id, pairs, beside=beside)
     await _write_wares(meeting_id, pairs)
 
 

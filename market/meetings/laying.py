@@ -50,6 +50,8 @@ class Plan(msgspec.Struct, frozen=True):
 
     choice: Choice
     timetable: Timetable
+    #: Organisations that one person comes for, who is one participant.
+    crews: tuple[tuple[int, ...], ...] = ()
 
 
 def pair_id(pair: Chosen) -> str:
@@ -131,10 +133,8 @@ def problem_of(facts: Facts, choice: Choice) -> MeetingProblem:
     """Return the meeting to be laid; a person who comes for several organisations is one participant."""
     sides = dict.fromkeys(choice.sellers, "seller") | dict.fromkeys(choice.buyers, "buyer")
     parties = {party.id: party for party in facts.parties}
-    crews: dict[str, list[int]] = {}
-    for who in sorted(sides):
-        crews.setdefault(parties[who].person or f"of {who}", []).append(who)
-    head = {who: crew[0] for crew in crews.values() for who in crew}
+    crews = crews_of(facts, choice)
+    head = {who: crew[0] for crew in crews for who in crew}
     firm = {(each.seller, each.buyer): each for each in facts.firm}
     saved = _saved(choice)
 
@@ -171,7 +171,7 @@ def problem_of(facts: Facts, choice: Choice) -> MeetingProblem:
                 unavailable=tuple(sorted({slot for who in crew for slot in parties[who].absent})),
                 table=own_table(crew),
             )
-            for crew in crews.values()
+            for crew in crews
         ),
         appointments=tuple(
             Appointment(
@@ -186,6 +186,15 @@ def problem_of(facts: Facts, choice: Choice) -> MeetingProblem:
         ),
         fairness=facts.fairness,
     )
+
+
+def crews_of(facts: Facts, choice: Choice) -> list[list[int]]:
+    """Return the participants: the organisations that one person comes for together, the others alone."""
+    parties = {party.id: party for party in facts.parties}
+    crews: dict[str, list[int]] = {}
+    for who in sorted({*choice.sellers, *choice.buyers}):
+        crews.setdefault(parties[who].person or f"of {who}", []).append(who)
+    return list(crews.values())
 
 
 def _saved(choice: Choice) -> set[tuple[int, int]]:
@@ -275,4 +284,5 @@ def _renumbered(facts: Facts, plan: Plan) -> Plan:
             for each in plan.timetable.appointments
         ),
     )
-    return Plan(plan.choice, timetable)
+    crews = tuple(tuple(crew) for crew in crews_of(facts, plan.choice) if len(crew) > 1)
+    return Plan(plan.choice, timetable, crews)

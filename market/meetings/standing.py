@@ -30,6 +30,8 @@ class Standing(msgspec.Struct, frozen=True):
     talks: int
     held: int
     fixed: int
+    #: Fen that the engine's suggestions put at stake in these talks.
+    worth: int
     #: Appointments with a place that cannot be held there, see ``unfit``: those of somebody who has left,
     #: those that one side would rather not have, and those in a slot in which one side cannot come.
     doomed: int
@@ -80,6 +82,12 @@ async def standing_of(*, meeting_id: int, town_id: int) -> Standing:
              (SELECT count(*) FROM talk WHERE state IN ('scheduled', 'held')) AS talks,
              (SELECT count(*) FROM talk WHERE state = 'held') AS held,
              (SELECT count(*) FROM talk WHERE fixed) AS fixed,
+             (SELECT coalesce(sum(best.worth), 0)::bigint FROM (
+                SELECT max(match.worth) AS worth FROM appointment
+                JOIN topic ON topic.appointment = appointment.id JOIN match ON match.id = topic.match
+                WHERE appointment.meeting = $1 AND appointment.slot IS NOT NULL
+                  AND appointment.state IN ('scheduled', 'held')
+                GROUP BY appointment.id, topic.listing) best) AS worth,
              (SELECT count(*) FROM unfit) AS doomed,
              (SELECT count(*) FROM unfit WHERE why = 'away') AS gone,
              (SELECT count(*) FROM unfit WHERE why = 'never') AS barred,

@@ -16,18 +16,21 @@ async def strike(*, topic_id: int, quantity: Gram, price: FenPerKg, actor: Actor
     """Make the deal of one topic in the caller's transaction, and return its number.
 
     A match that is still open becomes this deal; one that has lapsed or was declined before the two talked
-    does not stand in the way. Whose topic it is, the caller has seen.
+    does not stand in the way. A match, and a demand, of somebody whom the buyer sits in for stays open: the
+    deal is the buyer's own. Whose topic it is, the caller has seen.
 
     Raises:
         Conflict: stock or demand have gone meanwhile.
     """
     row = (
         await fetch(
-            """SELECT topic.match, match.state AS match_state, topic.listing, topic.demand, appointment.buyer,
+            """SELECT topic.match, match.state AS match_state, topic.listing, appointment.buyer,
+                      match.buyer = appointment.buyer AS is_own,
+                      CASE WHEN demand.buyer = appointment.buyer THEN demand.id END AS demand,
                       greatest(listing.available_from, coalesce(demand.deliver_from, listing.available_from))
                         AS first,
                       least(listing.available_to, coalesce(demand.deliver_to, listing.available_to)) AS last,
-                      demand.open AS wanted
+                      CASE WHEN demand.buyer = appointment.buyer THEN demand.open END AS wanted
                FROM topic JOIN appointment ON appointment.id = topic.appointment
                JOIN listing ON listing.id = topic.listing
                LEFT JOIN demand ON demand.id = topic.demand LEFT JOIN match ON match.id = topic.match
@@ -35,7 +38,7 @@ async def strike(*, topic_id: int, quantity: Gram, price: FenPerKg, actor: Actor
             topic_id,
         )
     )[0]
-    if row["match"] is not None and row["match_state"] in lifecycle.OPEN:
+    if row["is_own"] and row["match_state"] in lifecycle.OPEN:
         return await conclude(
             match_id=row["match"], quantity=quantity, price=price, topic_id=topic_id, actor=actor, at=at
         )

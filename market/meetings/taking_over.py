@@ -53,7 +53,7 @@ async def take_over(*, meeting_id: int, delegator: int, delegate: int, side: str
         await _seat(meeting_id, pair, talk, has_place=has_place, delegator=delegator, at=at)
         if side == "buyer":
             await _copy_topics(meeting_id, talk["id"], pair)
-        await write_topics(meeting_id, [pair])
+        await write_topics(meeting_id, [pair], beside=True)
     await _tell(meeting_id, before, at=at)
 
 
@@ -162,17 +162,22 @@ async def _seat(
 
 
 async def _copy_topics(meeting_id: int, talk_id: int, pair: tuple[int, int]) -> None:
-    """The seller's goods stay what the two talk about; the demand is the delegate's own, if it has one."""
+    """The seller's goods stay what the two talk about, and what the engine suggested stays with them.
+
+    Where it suggested nothing, the demand is the delegate's own, if it has one.
+    """
     await execute(
-        """INSERT INTO topic (appointment, listing, demand)
-           SELECT mine.id, topic.listing, min(demand.id)
+        """INSERT INTO topic (appointment, listing, demand, match)
+           SELECT mine.id, topic.listing,
+                  CASE WHEN topic.match IS NULL THEN min(demand.id) ELSE topic.demand END, topic.match
            FROM topic JOIN appointment mine ON mine.meeting = $1 AND (mine.seller, mine.buyer) = ($2, $3)
            JOIN listing ON listing.id = topic.listing JOIN lot ON lot.id = listing.lot
            LEFT JOIN demand ON demand.buyer = mine.buyer AND demand.produce = lot.produce
              AND demand.state = 'published' AND demand.open > 0
            WHERE topic.appointment = $4
              AND NOT EXISTS (SELECT FROM topic known WHERE known.appointment = mine.id)
-           GROUP BY mine.id, topic.listing ORDER BY topic.listing""",
+           GROUP BY mine.id, topic.listing, topic.demand, topic.match
+           ORDER BY topic.match IS NULL, min(topic.id)""",
         meeting_id,
         *pair,
         talk_id,

@@ -22,8 +22,7 @@ from market.meetings.queries import (
     left_out_of,
 )
 from market.meetings.rules import APPOINTMENT, MEETING, PLANNABLE
-from market.meetings.timetable.problem import LEVELS
-from market.meetings.timetable.proof_words import proof_words
+from market.meetings.verdict import verdict_of
 from market.meetings.wish_queries import absences_of
 from market.web import fields
 from market.web.addresses import MOST_ID
@@ -89,21 +88,6 @@ def without_talk(meeting: MeetingRow) -> list[Without]:
     return [Without(each["name"], each.get("name_en") or "", message_from(each["reason"])) for each in rows]
 
 
-def proof_told(meeting: MeetingRow) -> Message | None:
-    """Return what of the timetable is proven; None where there is none."""
-    kept = meeting.timetable
-    if kept is None:
-        return None
-    # timetables of before levels were kept: optimal meant all of them
-    known = LEVELS if kept["status"] == "optimal" else ()
-    return proof_words(
-        proven=kept.get("proven", known),
-        breaks=kept["breaks"],
-        bound=kept["lower_bound_breaks"],
-        moved=bool(kept.get("moved")),
-    )
-
-
 def no_time(
     talk: AppointmentRow, talks: Sequence[AppointmentRow], absences: Mapping[int, Sequence[int]]
 ) -> set[int]:
@@ -157,6 +141,7 @@ async def draw(
     who = next((each for each in parties if each.organisation == shown.who), None)
     chosen = next((each for each in talks if each.id == shown.talk), None)
     language = language_of(request)
+    steps = await steps_of(request, meeting)
     picking = Form(
         who=fields.choice(
             msg("参加方"),
@@ -173,7 +158,7 @@ async def draw(
         fragment="meetings/planning.html",
         status=status,
         meeting=meeting,
-        steps=await steps_of(request, meeting),
+        steps=steps,
         talks=talks,
         tables=tables,
         slots=slots,
@@ -191,7 +176,7 @@ async def draw(
         picking=picking.blank(who=str(who.organisation)) if who else picking.blank(),
         left_out=await left_out_of(meeting_id=meeting.id),
         without=without_talk(meeting),
-        proof=proof_told(meeting),
+        verdict=await verdict_of(meeting, steps.standing),
         plannable=meeting.state in PLANNABLE and not meeting.planning,
         asks_back=asks_back(meeting.trouble),
         recordable=meeting.state in ("in_progress", "closed", "followed_up"),

@@ -3,13 +3,16 @@
 import pytest
 
 from fixtures.factories import STORY, Factory, Member
-from market.db.session import execute, fetch, fetch_value
+from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Invalid
 from market.meetings.facts import facts_of
 from market.meetings.queries import left_out_of
 from market.meetings.replying import Delegation, Reply, delegate, reply
+from market.meetings.striking import strike
 from market.notices.queries import inbox
+from market.units import FenPerKg, Gram
 from tests.integration.meetings.day import Day
+from tests.integration.meetings.test_meetings import Scene
 
 Place = tuple[str, int | None, int | None]
 
@@ -155,3 +158,56 @@ async def test_nobody_of_the_other_side_comes_instead(day: Day) -> None:
     with pytest.raises(Invalid):
         await hand_on(day, day.buyers[0], day.buyers[1])
     assert await fetch_value("SELECT count(*) FROM appointment WHERE state = 'cancelled'") == 0
+
+
+async def test_what_the_engine_suggested_to_the_delegator_stays_what_the_delegate_talks_about(
+    factory: Factory,
+) -> None:
+    scene, instead = await Scene(factory).planned(), await factory.member(role="buyer")
+    buyer = scene.buyers[0]
+
+    async def suggested(member: Member) -> list[tuple[int, int, int | None]]:
+        return sorted(
+            (each.seller, topic.listing, topic.proposed)
+            for each in await scene.appointments()
+            for topic in each.topics
+            if member.organisation_id == each.buyer and each.slot
+        )
+
+    before, at_stake = await suggested(buyer), await worth_of(scene)
+    assert all(proposed for _, _, proposed in before)
+    name = await fetch_value("SELECT name FROM organisation WHERE id = $1", instead.organisation_id)
+    number = await fetch_value("SELECT id FROM invitation WHERE organisation = $1", buyer.organisation_id)
+    await delegate(invitation_id=number, version=1, delegation=Delegation(name), person_id=None, at=STORY)
+    assert await suggested(instead) == before
+    # and through later plans, whether or not anybody answered the suggestion in time
+    await scene.plan()
+    assert (await suggested(instead), await worth_of(scene)) == (before, at_stake)
+    await execute("UPDATE match SET state = 'expired'")
+    await scene.plan()
+    assert (await suggested(instead), await worth_of(scene)) == (before, at_stake)
+
+
+async def test_deal_that_a_delegate_strikes_is_its_own(factory: Factory) -> None:
+    scene, instead = await Scene(factory).planned(), await factory.member(role="buyer")
+    buyer = scene.buyers[0]
+    name = await fetch_value("SELECT name FROM organisation WHERE id = $1", instead.organisation_id)
+    number = await fetch_value("SELECT id FROM invitation WHERE organisation = $1", buyer.organisation_id)
+    await delegate(invitation_id=number, version=1, delegation=Delegation(name), person_id=None, at=STORY)
+    talk = next(each for each in await scene.appointments() if each.buyer == instead.organisation_id)
+    topic = talk.topics[0]
+    still = """SELECT match.state, demand.open FROM match JOIN demand ON demand.id = match.demand
+               WHERE match.id = $1"""
+    before = (await fetch(still, topic.match))[0]
+    async with transaction():
+        deal = await strike(
+            topic_id=topic.id, quantity=Gram(100_000), price=FenPerKg(700), actor=scene.town.actor, at=STORY
+        )
+    assert await fetch_value("SELECT buyer FROM deal WHERE id = $1", deal) == instead.organisation_id
+    assert tuple((await fetch(still, topic.match))[0]) == tuple(before)
+
+
+async def worth_of(scene: Scene) -> int:
+    return int(
+        await fetch_value("SELECT (timetable->>'worth')::bigint FROM meeting WHERE id = $1", scene.meeting_id)
+    )

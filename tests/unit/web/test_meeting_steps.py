@@ -57,6 +57,7 @@ SETTLED = Standing(
     talks=8,
     held=0,
     fixed=0,
+    worth=0,
     doomed=0,
     gone=0,
     barred=0,
