@@ -14,6 +14,7 @@ from market.audit.operations import record
 from market.db.session import execute, fetch_into, fetch_one_into, fetch_row, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
+from market.supply.money_in import money_under
 from market.supply.sharing import divided
 from market.supply.stock import own_lot
 from market.units import Fen, Gram, kg, yuan
@@ -36,6 +37,20 @@ class Pool(msgspec.Struct, frozen=True):
 
     lot: int
     shares: list[Share]
+
+    @property
+    def total(self) -> int:
+        return sum(each.grams for each in self.shares)
+
+
+class Replaced(msgspec.Struct, frozen=True):
+    """A list that another took the place of, and why."""
+
+    id: int
+    shares: list[Share]
+    reason: str
+    person_name: str | None
+    replaced_at: datetime
 
     @property
     def total(self) -> int:
@@ -71,15 +86,22 @@ class SettlementLine(msgspec.Struct, frozen=True):
 
 
 async def set_shares(
-    *, lot_id: int, shares: Sequence[Share], owner_id: int, actor: Actor, at: datetime
+    *,
+    lot_id: int,
+    shares: Sequence[Share],
+    owner_id: int,
+    actor: Actor,
+    at: datetime,
+    reason: str = "",
 ) -> None:
     """Write down who gave what of a lot, in place of what stood there.
 
-    Settlements that were made keep the list that they were made by.
+    Settlements that were made keep the list that they were made by, and a list that is replaced is kept.
 
     Raises:
         NotFound: no such lot of this owner.
-        Invalid: a name or weight is wrong, or they do not add up to what was taken in, to the gram.
+        Invalid: a name or weight is wrong, or they do not add up to what was taken in, to the gram; money
+            was divided by the list that stands and no ``reason`` is given for another.
     """
     if not 0 < len(shares) <= MOST_HOUSEHOLDS:
         raise _wrong(msg("要有 1 到 {most} 户。", most=f"{MOST_HOUSEHOLDS:,}"))
@@ -101,22 +123,70 @@ async def set_shares(
                     gap=_kg(abs(given - taken)),
                 )
             )
+        before = await shares_of(lot_id)
+        after = [Share(each.household.strip(), each.grams) for each in shares]
+        if before == after:
+            return
+        if before and not reason and await is_divided(lot_id):
+            problem = msg("已经按现在这份名单分过钱，要改请写明原因；原来的名单会留着。")
+            raise Invalid(problem, {"reason": problem})
+        if before:
+            await execute(
+                """INSERT INTO replaced_shares (lot, shares, reason, person, replaced_at)
+                   VALUES ($1, $2, $3, $4, $5)""",
+                *(lot_id, msgspec.json.encode(before).decode(), reason, actor.person_id, at),
+            )
         await execute("DELETE FROM household_share WHERE lot = $1", lot_id)
         await execute(
             """INSERT INTO household_share (lot, position, household, grams)
                SELECT $1, n, household, grams
                FROM unnest($2::text[], $3::bigint[]) WITH ORDINALITY AS given (household, grams, n)""",
             lot_id,
-            [each.household.strip() for each in shares],
-            [each.grams for each in shares],
+            [each.household for each in after],
+            [each.grams for each in after],
         )
         await record(
             subject=f"lot:{lot_id}",
             action="pool",
             actor=actor,
             at=at,
-            details={"households": len(shares), "grams": given},
+            details={"households": len(after), "grams": given, "households_before": len(before)},
         )
+
+
+async def shares_of(lot_id: int) -> list[Share]:
+    """Return the list of a lot itself, empty where it has none; who may see it was asked before."""
+    return await fetch_into(
+        Share, "SELECT household, grams FROM household_share WHERE lot = $1 ORDER BY position", lot_id
+    )
+
+
+async def is_divided(lot_id: int) -> bool:
+    """Whether money was divided by the shares of this lot, and the settlement stands."""
+    return bool(
+        await fetch_value(
+            "SELECT EXISTS (SELECT FROM settlement WHERE pool = $1 AND cancelled_at IS NULL)", lot_id
+        )
+    )
+
+
+def is_other_list(before: Sequence[Share], after: Sequence[Share]) -> bool:
+    """Whether more than half of the names are gone from the list that takes another's place."""
+    names = {each.household for each in before}
+    return bool(names) and 2 * len(names & {each.household for each in after}) < len(names)
+
+
+async def replaced_lists(lot_id: int, owner_id: int) -> list[Replaced]:
+    """Return the lists of a lot that were replaced, the newest first."""
+    return await fetch_into(
+        Replaced,
+        """SELECT replaced_shares.id, shares, reason, person.name AS person_name, replaced_at
+           FROM replaced_shares JOIN lot ON lot.id = replaced_shares.lot
+           LEFT JOIN person ON person.id = replaced_shares.person
+           WHERE lot.id = $1 AND lot.owner = $2 ORDER BY replaced_shares.id DESC""",
+        lot_id,
+        owner_id,
+    )
 
 
 async def settle(
@@ -136,7 +206,7 @@ async def settle(
 
     Raises:
         NotFound: no such lot of this owner, or no such contract on it.
-        Invalid: it was pooled from nobody, its list no longer adds up, or the contract is worth less.
+        Invalid: it was pooled from nobody, its list no longer adds up, or less came in under the contract.
     """
     if not 0 < money <= MOST_FEN:
         problem = msg("金额要大于 0。")
@@ -149,7 +219,7 @@ async def settle(
         if pool.total != await taken_in(pool.lot):
             raise Invalid(msg("入库数量变了，各户合计对不上，请先更新各户的份额。"))
         if deal_id is not None:
-            await _check_deal(lot_id, deal_id, money)
+            await _check_deal(lot_id, deal_id, money, owner_id)
         settlement_id = int(
             await fetch_value(
                 """INSERT INTO settlement (lot, pool, amount, received_on, deal, note, person, created_at)
@@ -274,21 +344,23 @@ async def settlement_page(settlement_id: int, owner_id: int) -> tuple[Settlement
     )
 
 
-async def _check_deal(lot_id: int, deal_id: int, money: Fen) -> None:
-    deal = await fetch_row(
-        """SELECT standing.fen, coalesce((SELECT sum(amount) FROM settlement
-                  WHERE deal = deal.id AND cancelled_at IS NULL), 0)::bigint AS settled
-           FROM deal JOIN deal_standing standing ON standing.deal = deal.id
-           JOIN listing ON listing.id = deal.listing WHERE deal.id = $1 AND listing.lot = $2""",
-        deal_id,
-        lot_id,
-    )
-    if deal is None:
+async def _check_deal(lot_id: int, deal_id: int, money: Fen, owner_id: int) -> None:
+    """No more is divided than came in: the price of a contract is no money yet."""
+    found = await money_under(deal_id, lot_id=lot_id, owner=owner_id)
+    if found is None:
         raise NotFound(msg("没有找到这份合同。"))
-    left = deal["fen"] - deal["settled"]
-    if money > left:
-        problem = msg("这份合同的货款只剩 {left} 元没有结算。", left=f"{yuan(Fen(max(0, left))):,.2f}")
+    if money > found.left:
+        problem = msg(
+            "这份合同已收 {received} 元，已结算 {settled} 元，还可结算 {left} 元。",
+            received=_yuan(found.received),
+            settled=_yuan(found.settled),
+            left=_yuan(found.left),
+        )
         raise Invalid(problem, {"amount": problem})
+
+
+def _yuan(fen: int) -> str:
+    return f"{yuan(Fen(fen)):,.2f}"
 
 
 def _kg(grams: int) -> str:

@@ -1,7 +1,7 @@
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
-from market.db.columns import binary, day, flag, moment, number, real, reference, text, texts, whole
+from market.db.columns import binary, day, document, flag, moment, number, real, reference, text, texts, whole
 
 
 class Lot(Table, tablename="lot"):
@@ -172,6 +172,19 @@ class HouseholdShare(Table, tablename="household_share"):
     grams = whole()
     household_share_once = Unique([lot, position], name="household_share_once")
     household_share_grams_positive = Check(grams > 0, name="household_share_grams_positive")
+
+
+class ReplacedShares(Table, tablename="replaced_shares"):
+    """A list of households that another took the place of. Append-only; for the owner's members alone."""
+
+    id = number()
+    lot = reference(Lot)
+    #: As ``households.Share``, in their order.
+    shares = document()
+    #: Why: asked for once money was divided by it.
+    reason = text(default="")
+    person = reference("Person", null=True)
+    replaced_at = moment()
 
 
 class Settlement(Table, tablename="settlement"):

@@ -10,6 +10,7 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts.rules import Viewer, actor
+from market.deals.rules import CONTRACT
 from market.errors import Invalid
 from market.exchange.household_sheet import COLUMNS, settlement_workbook
 from market.exchange.sheet_import import ENDINGS, MOST_BYTES, read_table
@@ -19,13 +20,18 @@ from market.supply.households import (
     LONGEST_HOUSEHOLD,
     Share,
     cancel_settlement,
+    is_divided,
+    is_other_list,
     pool_of,
+    replaced_lists,
     set_shares,
     settlement_page,
     settlements_of,
+    shares_of,
     taken_in,
 )
 from market.supply.lots import LotRow, lot_page
+from market.supply.money_in import money_of
 from market.units import Gram
 from market.web import fields, pages
 from market.web.addresses import row_number
@@ -52,6 +58,10 @@ _LIST = Form(
         hint=msg("要有“户名”和“交货量”两列，单位写在列名里，例如 交货量（斤）。"),
         optional=True,
     ),
+    reason=fields.text(
+        msg("为什么改名单"), most=200, optional=True, hint=msg("已经按原来的名单分过钱，要写明原因。")
+    ),
+    sure=fields.tick(msg("名单没有弄错，就用新的代替原来的")),
     key=KEY,
 )
 #: One row, read like any other form.
@@ -75,12 +85,14 @@ async def bring_in(request: WebRequest, viewer: SignedIn, lot_id: FromPath[int])
         return await _draw(request, viewer, lot, filled, status=422)
     try:
         shares = await _shares(filled)
+        await _ask_back(lot.id, shares, filled)
         await set_shares(
             lot_id=lot_id,
             shares=shares,
             owner_id=viewer.organisation_id,
             actor=actor(viewer, "seller"),
             at=clock.now(),
+            reason=filled.values["reason"],
         )
     except Invalid as error:
         return await _draw(request, viewer, lot, filled.refused(error), status=422)
@@ -125,6 +137,29 @@ async def cancel(request: WebRequest, viewer: SignedIn, settlement_id: FromPath[
         at=clock.now(),
     )
     return pages.redirect(request, f"/selling/settlements/{settlement_id}", toast=msg("已作废。"))
+
+
+async def _ask_back(lot_id: int, shares: list[Share], filled: Filled) -> None:
+    """Raises: Invalid, where the new list has little in common with the old, or money hangs on it."""
+    before = await shares_of(lot_id)
+    is_told_anyway = sum(each.grams for each in shares) != await taken_in(lot_id)
+    if not before or before == shares or filled.values["sure"] or is_told_anyway:
+        return
+    if is_other_list(before, shares):
+        kept = len({each.household for each in before} & {each.household for each in shares})
+        problem = msg(
+            "原来的名单有 {before} 户，新名单有 {after} 户，同名的只有 {kept} 户。"
+            "没弄错的话，请勾选后再提交。",
+            before=len(before),
+            after=len(shares),
+            kept=kept,
+        )
+        raise Invalid(problem, {"sure": problem})
+    if await is_divided(lot_id):
+        problem = msg(
+            "已经按现在这份名单分过钱，以后的结算会按新名单。没弄错的话，请写明原因并勾选后再提交。"
+        )
+        raise Invalid(problem, {"sure": problem})
 
 
 async def _shares(filled: Filled) -> list[Share]:
@@ -175,6 +210,11 @@ async def _draw(
         taken=Gram(taken),
         is_whole=pool is not None and (pool.lot != lot.id or pool.total == taken),
         settlements=await settlements_of(lot.id, viewer.organisation_id),
+        is_divided=await is_divided(lot.id),
+        asks_back="sure" in form.errors or bool(form.text("sure")),
+        replaced=await replaced_lists(lot.id, viewer.organisation_id),
+        money=await money_of(lot.id, viewer.organisation_id),
+        CONTRACT=CONTRACT,
         form=form,
     )
 

@@ -7,11 +7,12 @@ from market.accounts.rules import Viewer, actor
 from market.catalogue.queries import credential_kinds
 from market.i18n import Language, Message, msg
 from market.supply.households import settle
-from market.supply.lots import LotRow, open_deals_of
+from market.supply.lots import LotRow
+from market.supply.money_in import money_of
 from market.supply.rules import LONGEST_TITLE
 from market.supply.stock_rules import LONGEST_NOTE
 from market.supply.transforming import ListingOfLot, list_lot
-from market.units import FenPerKg, Gram, amount
+from market.units import Fen, Gram
 from market.web import fields, formats
 from market.web.forms import Filled, Form
 from market.web.lot_task import Task
@@ -74,10 +75,14 @@ async def sale(viewer: Viewer, lot: LotRow, language: Language) -> Task:
 
 async def settling(viewer: Viewer, lot: LotRow, language: Language) -> Task:
     named: dict[str, Message | str] = {
-        str(
-            each.id
-        ): f"{each.number} · {formats.money(amount(Gram(each.quantity), FenPerKg(each.price)), language)}"
-        for each in await open_deals_of(lot.id, viewer.organisation_id)
+        str(each.id): msg(
+            "{number}：已收 {received}，已结算 {settled}，还可结算 {left}",
+            number=each.number,
+            received=formats.money(Fen(each.received), language),
+            settled=formats.money(Fen(each.settled), language),
+            left=formats.money(Fen(each.left), language),
+        )
+        for each in await money_of(lot.id, viewer.organisation_id)
     }
     form = Form(
         amount=fields.money(msg("回款"), hint=msg("扣掉公共开支以后，要分给各户的钱。")),

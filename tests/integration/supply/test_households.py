@@ -11,11 +11,13 @@ from market.supply.households import (
     Share,
     cancel_settlement,
     pool_of,
+    replaced_lists,
     set_shares,
     settle,
     settlement_page,
     settlements_of,
 )
+from market.supply.money_in import money_of
 from market.units import Fen
 from tests.integration.supply.test_listings import lot_of
 from tests.integration.supply.test_stock import correct, sold
@@ -89,12 +91,27 @@ async def test_loss_is_borne_by_all_and_leaves_the_shares(factory: Factory, sell
     assert [line.amount for line in lines] == [33, 67]
 
 
-async def test_contract_is_settled_up_to_its_worth_and_no_further(factory: Factory, seller: Member) -> None:
+async def pay_in(deal: int, fen: int, *, kind: str = "goods") -> None:
+    """The buyer has paid."""
+    await execute(
+        """INSERT INTO payment (deal, amount, paid, kind, state, due_on)
+           VALUES ($1, $2, $2, $3, 'paid', '2026-11-20')""",
+        *(deal, fen, kind),
+    )
+
+
+async def test_contract_is_settled_up_to_what_came_in_and_no_further(
+    factory: Factory, seller: Member
+) -> None:
     buyer = await factory.member(role="buyer")
     listing = await factory.listing(seller, kg=1_000)
     lot = await lot_of(listing)
     await share_out(seller, lot, [Share("甲", 1_000_000)])
     deal = await sold(factory, seller, buyer, listing, kg=100)
+    with pytest.raises(Invalid) as refused:
+        await pay(seller, lot, 1, deal=deal)
+    assert await money_of(lot, seller.organisation_id) == []
+    await pay_in(deal, 70_000)
     settled = await pay(seller, lot, 70_000, deal=deal)
     with pytest.raises(Invalid) as refused:
         await pay(seller, lot, 1, deal=deal)
@@ -109,6 +126,57 @@ async def test_contract_is_settled_up_to_its_worth_and_no_further(factory: Facto
     with pytest.raises(Conflict):
         await cancel()
     await pay(seller, lot, 70_000, deal=deal)
+
+
+async def test_deposit_of_a_contract_that_ended_counts_only_where_the_buyer_broke_it(
+    factory: Factory, seller: Member
+) -> None:
+    buyer = await factory.member(role="buyer")
+    listing = await factory.listing(seller, kg=1_000)
+    lot = await lot_of(listing)
+    deal = await sold(factory, seller, buyer, listing, kg=100)
+    await pay_in(deal, 30_000, kind="deposit")
+    await execute("UPDATE deal SET state = 'terminated', released = quantity WHERE id = $1", deal)
+    left = [
+        (each.received, each.to_return, each.left) for each in await money_of(lot, seller.organisation_id)
+    ]
+    assert left == [(30_000, 30_000, 0)]
+    await execute(
+        """INSERT INTO breach (deal, claimant, respondent, ground, statement, state, created_at)
+           VALUES ($1, $2, $3, 'walked_away', '', 'confirmed', $4)""",
+        *(deal, seller.organisation_id, buyer.organisation_id, STORY),
+    )
+    left = [
+        (each.received, each.to_return, each.left) for each in await money_of(lot, seller.organisation_id)
+    ]
+    assert left == [(30_000, 0, 30_000)]
+
+
+async def test_a_list_that_money_was_divided_by_is_replaced_with_a_reason_and_kept(
+    factory: Factory, seller: Member
+) -> None:
+    lot = await lot_of(await factory.listing(seller, kg=1))
+    first, second = [Share("甲", 600), Share("乙", 400)], [Share("甲", 1_000)]
+    await share_out(seller, lot, first)
+    await pay(seller, lot, 100)
+    with pytest.raises(Invalid) as refused:
+        await share_out(seller, lot, second)
+    assert list(refused.value.fields) == ["reason"]
+    await share_out(seller, lot, first)  # the same list changes nothing
+    await set_shares(
+        lot_id=lot,
+        shares=second,
+        owner_id=seller.organisation_id,
+        actor=seller.actor,
+        at=STORY,
+        reason="乙的货记在甲名下",
+    )
+    kept = await replaced_lists(lot, seller.organisation_id)
+    assert [(each.shares, each.reason) for each in kept] == [(first, "乙的货记在甲名下")]
+    other = await factory.member(role="secretary")
+    assert await replaced_lists(lot, other.organisation_id) == []
+    with pytest.raises(Exception, match="append-only"):
+        await execute("DELETE FROM replaced_shares")
 
 
 async def test_households_are_the_owners_alone(factory: Factory, seller: Member) -> None:

@@ -117,6 +117,27 @@ async def test_households_share_to_the_fen_and_names_stay_inside(
     assert await fetch_value("SELECT count(*) FROM audit_record WHERE details::text LIKE '%张三%'") == 0
 
 
+async def test_a_list_is_not_replaced_by_a_slip(secretary: Browser, lot: int) -> None:
+    path = f"/selling/lots/{lot}/households"
+    first = {"rows": "张三 1000\n李四 600\n王五 400", "unit": "jin"}
+    assert await task(secretary, path, **first) == {}
+    slip = {"rows": "赵六 2000", "unit": "jin"}
+    asked = await task(secretary, path, **slip)
+    assert "原来的名单有 3 户，新名单有 1 户，同名的只有 0 户" in asked["sure"]
+    few = {"rows": "张三 1000\n李四 500\n王五 500", "unit": "jin"}
+    assert await task(secretary, path, **few) == {}
+    await secretary.post(
+        f"/selling/lots/{lot}/settle",
+        {"amount": "100", "received_on": "2026-11-20", "deal": "0", "note": "", "key": str(uuid4())},
+    )
+    assert list(await task(secretary, path, **first)) == ["sure"]
+    assert list(await task(secretary, path, **first, sure="1")) == ["reason"]
+    assert await task(secretary, path, **first, sure="1", reason="过磅单抄错") == {}
+    page = (await secretary.get(path)).text
+    assert "换下的名单" in page
+    assert "过磅单抄错" in page
+
+
 async def test_households_come_in_as_a_sheet(secretary: Browser, lot: int) -> None:
     page = await secretary.get(f"/selling/lots/{lot}/households")
     answer = await secretary.client.post(
