@@ -222,7 +222,8 @@ async def _talk(
             reason or None,
         )
     else:
-        outcome = Outcome(reached, (), reason or ("other" if reached == "none" else None))
+        known = reason or reached != "none"
+        outcome = Outcome(reached, (), reason or (None if known else "other"), "" if known else "没有谈拢")
     recorded = await record_outcome(
         appointment_id=appointment.id, outcome=outcome, organisation_id=town_id, actor=official, at=at
     )

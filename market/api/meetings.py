@@ -10,24 +10,18 @@ from msgspec import Meta
 
 from market import clock
 from market.accounts.rules import actor
+from market.api import talk_results
 from market.api.handling import acting, deed, do_once, read
 from market.api.inputs import (
-    Code,
-    Grams,
     IdempotencyKey,
     Line,
-    Note,
     PathId,
-    Price,
     Prose,
     Reader,
-    RowId,
     SignedIn,
 )
 from market.api.outputs import Moved, told
 from market.db.replay import once
-from market.errors import NotFound
-from market.i18n import msg
 from market.meetings import operations, queries
 from market.meetings.commands import (
     END_OF_DAY,
@@ -38,10 +32,7 @@ from market.meetings.commands import (
     MOST_SLOTS,
     MOST_TABLES,
     NewMeeting,
-    Outcome,
-    TopicResult,
 )
-from market.meetings.operations import Recorded
 from market.meetings.planning import open_meeting, request_plan
 from market.meetings.publishing import publish_timetable
 from market.meetings.queries import AppointmentRow
@@ -94,25 +85,6 @@ class MeetingToOpen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answer: Literal["accepted", "tentative", "declined"]
-
-
-class TopicOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was said of one listing at the table; `price` at the farm gate."""
-
-    topic_id: RowId
-    quantity: Grams
-    price: Price
-
-
-class OutcomeToRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`signed` turns the topics into deals at once; `none` needs a `reason` of `/codes`."""
-
-    outcome: Literal["none", "sample", "intent", "quote", "signed"]
-    topics: Annotated[tuple[TopicOutcome, ...], Meta(max_length=50)] = ()
-    reason: Code | None = None
-    note: Note = ""
-    #: Topics of which a sample is wanted, where the outcome is `sample`; none named: all.
-    samples: Annotated[tuple[RowId, ...], Meta(max_length=50)] = ()
 
 
 class MeetingView(msgspec.Struct, frozen=True):
@@ -290,31 +262,6 @@ async def one_appointment(viewer: SignedIn, appointment_id: PathId) -> Appointme
     return await queries.appointment_of(appointment_id=appointment_id, organisation_id=viewer.organisation_id)
 
 
-@deed("/appointments/{appointment_id:int}/outcome", body=OutcomeToRecord)
-async def record(
-    viewer: SignedIn, appointment_id: PathId, data: JSONBody[OutcomeToRecord], key: IdempotencyKey = None
-) -> Recorded:
-    """Write down how a talk ended; a deal made here still needs both signatures."""
-    row = await queries.appointment_of(appointment_id=appointment_id, organisation_id=viewer.organisation_id)
-    side = {row.seller: "seller", row.buyer: "buyer"}.get(viewer.organisation_id, "official")
-    if side == "official" and side not in viewer.sides:
-        raise NotFound(msg("没有找到这场洽谈。"))
-    return await operations.record_outcome(
-        appointment_id=appointment_id,
-        outcome=Outcome(
-            outcome=data.outcome,
-            topics=tuple(TopicResult(each.topic_id, each.quantity, each.price) for each in data.topics),
-            reason=data.reason,
-            note=data.note,
-            samples=data.samples,
-        ),
-        organisation_id=viewer.organisation_id,
-        actor=acting(viewer, side),
-        at=clock.now(),
-        key=key,
-    )
-
-
 routes: list[ControllerRouterHandler] = [
     index,
     one,
@@ -326,5 +273,5 @@ routes: list[ControllerRouterHandler] = [
     respond,
     change,
     one_appointment,
-    record,
+    *talk_results.routes,
 ]

@@ -22,7 +22,7 @@ class Deal(Table, tablename="deal"):
     price = whole()
     #: bid, offer, joint, call_off, match or appointment: what it came from ...
     source = text()
-    #: ... and its number there. A source makes one deal at most.
+    #: ... and its number there. A source makes one deal at most that is not cancelled (``deal_source_once``).
     source_id = whole()
     state = text(index=True)
     deliver_from = day()
@@ -35,7 +35,6 @@ class Deal(Table, tablename="deal"):
     #: Grams that went back on sale when it was terminated.
     released = whole(default=0)
     terminated_at = moment(null=True)
-    deal_source_once = Unique([source, source_id], name="deal_source_once")
     deal_quantity_positive = Check(quantity > 0, name="deal_quantity_positive")
     deal_price_positive = Check(price > 0, name="deal_price_positive")
 

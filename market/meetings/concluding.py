@@ -80,6 +80,12 @@ async def _conclude(
     actor: Actor,
     at: datetime,
 ) -> Concluded:
+    # a result that is being set right is waited for
+    await fetch(
+        """SELECT FROM appointment JOIN topic ON topic.appointment = appointment.id WHERE topic.id = $1
+           FOR UPDATE OF appointment""",
+        topic_id,
+    )
     rows = await fetch(
         """SELECT topic.deal, appointment.state, appointment.outcome, appointment.id AS appointment_id
            FROM topic JOIN appointment ON appointment.id = topic.appointment

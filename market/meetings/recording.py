@@ -10,17 +10,17 @@ from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.catalogue.queries import check_reason
 from market.db.replay import once
-from market.db.session import execute, fetch, fetch_into, fetch_value, transaction
+from market.db.session import execute, fetch, fetch_value, transaction
 from market.db.signals import signal
-from market.errors import Conflict, Invalid, NotFound
+from market.errors import Conflict, NotFound
 from market.i18n import Message, msg
 from market.meetings import rules
 from market.meetings.attendance import board_of, check_in_seated
-from market.meetings.commands import Outcome, TopicResult
-from market.meetings.samples import request_sample
-from market.meetings.striking import strike
+from market.meetings.commands import Outcome
+from market.meetings.effects import take_effect, undo
+from market.meetings.figures import KNOWN, check_outcome
+from market.meetings.statements import disputed
 from market.notices.operations import notify
-from market.units import MOST_FEN_PER_KG, FenPerKg, Gram
 
 
 class _RecordOutcome(msgspec.Struct, frozen=True):
@@ -42,17 +42,19 @@ async def record_outcome(
     actor: Actor,
     at: datetime,
     key: str | None = None,
+    sure: bool = False,
 ) -> Recorded:
     """Write down how a talk ended; ``signed`` turns its topics into deals at once, stock reserved.
 
     A deal made here still needs both signatures: the talk is an agreement, officials are no party to it.
     The first record counts. What the other side says after it is kept beside it; where the two differ the
     town is told, and its own record then counts, unless a contract stands on the first.
+    ``sure``: figures that lie far from what is known are meant.
 
     Raises:
         NotFound: no such appointment of this organisation, or of a meeting of this town.
         WrongState: this party has recorded it already.
-        Invalid: the outcome does not say what it needs to.
+        Invalid: the outcome does not say what it needs to, or ``sure`` is asked for.
         Conflict: the meeting has not begun, or stock or demand have gone meanwhile.
     """
 
@@ -63,6 +65,7 @@ async def record_outcome(
             organisation_id=organisation_id,
             actor=actor,
             at=at,
+            sure=sure,
         )
 
     return await once(
@@ -76,72 +79,40 @@ async def record_outcome(
 
 
 async def _record(
-    *, appointment_id: int, outcome: Outcome, organisation_id: int, actor: Actor, at: datetime
+    *, appointment_id: int, outcome: Outcome, organisation_id: int, actor: Actor, at: datetime, sure: bool
 ) -> Recorded:
-    row = await _locked(appointment_id, organisation_id)
+    row = await locked(appointment_id, organisation_id)
     if row["meeting_state"] not in ("in_progress", "closed"):
         raise Conflict(msg("会议还没有开始，开始后才能记录结果。"))
-    side = _side(row, organisation_id)
-    topics = {
-        topic["id"]: topic
-        for topic in await fetch("SELECT * FROM topic WHERE appointment = $1 ORDER BY id", appointment_id)
-    }
+    side = side_of(row, organisation_id)
+    topics = await known_topics(appointment_id)
     counts = await _counts(row, side, topics.values())
-    _check(outcome, topics)
+    check_outcome(outcome, topics, sure=sure)
     if outcome.reason:
         await check_reason(outcome.reason)
-    await _state(appointment_id, outcome, organisation_id, at=at)
+    was_held = row["state"] == "held"
+    statement_id = await state(appointment_id, outcome, organisation_id, actor=actor, at=at)
     if not counts:
         await _compare(row, outcome, organisation_id, actor=actor, at=at)
         return Recorded(())
-    await execute(
-        """UPDATE appointment SET state = 'held', outcome = $2, reason = $3, note = $4,
-             ended_at = coalesce(ended_at, CASE WHEN started_at IS NOT NULL THEN $5::timestamptz END)
-           WHERE id = $1""",
-        appointment_id,
-        outcome.outcome,
-        outcome.reason,
-        outcome.note,
-        at,
-    )
-    await execute(
-        "UPDATE topic SET intent_quantity = NULL, intent_price = NULL WHERE appointment = $1", appointment_id
-    )
-    deals = []
-    for result in outcome.topics:
-        deal_id = None
-        if outcome.outcome == "signed":
-            deal_id = await strike(
-                topic_id=result.topic_id,
-                quantity=Gram(result.quantity),
-                price=FenPerKg(result.price),
-                actor=actor,
-                at=at,
-            )
-            deals.append(deal_id)
-        await execute(
-            "UPDATE topic SET intent_quantity = $2, intent_price = $3, deal = $4 WHERE id = $1",
-            result.topic_id,
-            result.quantity,
-            result.price,
-            deal_id,
-        )
-    if outcome.outcome == "sample":
-        wanted = outcome.samples or tuple(topics)
-        for listing in dict.fromkeys(topics[each]["listing"] for each in wanted):
-            await request_sample(appointment_id=appointment_id, listing_id=listing, actor=actor, at=at)
+    if was_held:
+        await undo(row, topics, instead=outcome, why="", organisation_id=organisation_id, actor=actor, at=at)
+        await settle(appointment_id, statement_id, actor=actor, at=at)
+    deals = await take_effect(row, outcome, topics, actor=actor, at=at)
     await record(
         subject=f"appointment:{appointment_id}",
         action="hold",
         actor=actor,
         at=at,
-        details={"outcome": outcome.outcome, "deals": deals},
+        details={"outcome": outcome.outcome, "deals": list(deals)},
     )
+    if was_held:
+        await tell_sides(row, outcome, actor=actor, at=at)
     await signal(board_of(row["meeting"]))
-    return Recorded(tuple(deals))
+    return Recorded(deals)
 
 
-async def _locked(appointment_id: int, organisation_id: int) -> Record:
+async def locked(appointment_id: int, organisation_id: int) -> Record:
     """Return a talk of this organisation, or of a meeting of this town, held for writing.
 
     Raises:
@@ -160,7 +131,12 @@ async def _locked(appointment_id: int, organisation_id: int) -> Record:
     return rows[0]
 
 
-def _side(row: Record, organisation_id: int) -> str:
+async def known_topics(appointment_id: int) -> dict[int, Record]:
+    """Return what a talk is about, with what is known of it, held for writing."""
+    return {topic["id"]: topic for topic in await fetch(KNOWN, appointment_id)}
+
+
+def side_of(row: Record, organisation_id: int) -> str:
     if organisation_id == row["seller"]:
         return "seller"
     return "buyer" if organisation_id == row["buyer"] else "official"
@@ -179,7 +155,9 @@ async def _counts(row: Record, side: str, topics: Iterable[Record]) -> bool:
     organisation = {"seller": row["seller"], "buyer": row["buyer"]}.get(side, row["town"])
     stated = {
         each["organisation"]
-        for each in await fetch("SELECT organisation FROM statement WHERE appointment = $1", row["id"])
+        for each in await fetch(
+            "SELECT organisation FROM statement WHERE appointment = $1 AND replaced_at IS NULL", row["id"]
+        )
     }
     if not stated - {organisation}:
         # nobody else has said anything: this would be the same hand once more
@@ -193,19 +171,68 @@ async def _counts(row: Record, side: str, topics: Iterable[Record]) -> bool:
     return True
 
 
-async def _state(appointment_id: int, outcome: Outcome, organisation_id: int, *, at: datetime) -> None:
-    """Keep what one party says came of the talk."""
+async def state(
+    appointment_id: int, outcome: Outcome, organisation_id: int, *, actor: Actor, at: datetime, why: str = ""
+) -> int:
+    """Keep what one party says came of the talk; return the statement's number."""
+    return int(
+        await fetch_value(
+            """INSERT INTO statement (appointment, organisation, outcome, reason, note, topics, samples, why,
+                                      recorded_by, created_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id""",
+            appointment_id,
+            organisation_id,
+            outcome.outcome,
+            outcome.reason,
+            outcome.note,
+            msgspec.json.encode(sorted(outcome.topics, key=lambda each: each.topic_id)).decode(),
+            sorted(outcome.samples),
+            why,
+            actor.person_id,
+            at,
+        )
+    )
+
+
+async def settle(appointment_id: int, statement_id: int, *, actor: Actor, at: datetime) -> None:
+    """The town says: this statement stands."""
     await execute(
-        """INSERT INTO statement (appointment, organisation, outcome, reason, note, topics, created_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+        """INSERT INTO talk_settlement (appointment, statement, settled_by, created_at)
+           VALUES ($1, $2, $3, $4)""",
         appointment_id,
-        organisation_id,
-        outcome.outcome,
-        outcome.reason,
-        outcome.note,
-        msgspec.json.encode(sorted(outcome.topics, key=lambda each: each.topic_id)).decode(),
+        statement_id,
+        actor.person_id,
         at,
     )
+
+
+async def tell_sides(row: Record, outcome: Outcome, *, actor: Actor, at: datetime, why: str = "") -> None:
+    """Tell everybody at the table, but whoever did it, that another result counts now."""
+    names = {
+        each["id"]: each["name"]
+        for each in await fetch(
+            "SELECT id, name FROM organisation WHERE id = ANY($1::bigint[])", [row["seller"], row["buyer"]]
+        )
+    }
+    seller, buyer = names[row["seller"]], names[row["buyer"]]
+    result = rules.OUTCOMES[outcome.outcome]
+    page = f"/meetings/{row['meeting']}/talks/{row['id']}"
+    told = [
+        (row["seller"], buyer, f"{page}/result"),
+        (row["buyer"], seller, f"{page}/result"),
+        (row["town"], f"{seller} – {buyer}", f"/town{page}"),
+    ]
+    for organisation, other, link in told:
+        if organisation == actor.organisation_id:
+            continue
+        values: dict[str, str | int | Message] = {"title": row["title"], "other": other, "result": result}
+        if why:
+            message = msg("“{title}”与{other}的洽谈结果更正为“{result}”：{why}", **values, why=why)
+        else:
+            message = msg("“{title}”与{other}的洽谈结果，镇里核对后定为“{result}”。", **values)
+        await notify(
+            organisation_id=organisation, kind="outcome_corrected", message=message, link=link, at=at
+        )
 
 
 async def _compare(
@@ -251,50 +278,6 @@ async def times_of(*, meeting_id: int) -> dict[int, TalkTimes]:
     }
 
 
-class StatementRow(msgspec.Struct, frozen=True):
-    """What one party says. ``topics`` in grams and fen per kg."""
-
-    appointment: int
-    organisation: int
-    name: str
-    name_en: str
-    outcome: str
-    reason_zh: str | None
-    reason_en: str | None
-    note: str
-    topics: list[TopicResult]
-    created_at: datetime
-
-
-async def statements_of(*, appointment_id: int) -> list[StatementRow]:
-    """Return what was said of one talk, the first first."""
-    return await fetch_into(
-        StatementRow,
-        """SELECT statement.appointment, statement.organisation, organisation.name, organisation.name_en,
-                  statement.outcome, reason.zh AS reason_zh, reason.en AS reason_en, statement.note,
-                  statement.topics, statement.created_at
-           FROM statement JOIN organisation ON organisation.id = statement.organisation
-           LEFT JOIN reason ON reason.code = statement.reason
-           WHERE statement.appointment = $1 ORDER BY statement.created_at, statement.id""",
-        appointment_id,
-    )
-
-
-async def disputed(*, meeting_id: int, appointment_id: int | None = None) -> frozenset[int]:
-    """Return the talks on which the two sides do not agree and the town has not spoken yet."""
-    rows = await fetch(
-        """SELECT appointment.id FROM appointment JOIN meeting ON meeting.id = appointment.meeting
-           JOIN statement ON statement.appointment = appointment.id
-           WHERE appointment.meeting = $1 AND ($2::bigint IS NULL OR appointment.id = $2)
-           GROUP BY appointment.id, meeting.town
-           HAVING count(DISTINCT (statement.outcome, statement.topics)) > 1
-              AND NOT bool_or(statement.organisation = meeting.town)""",
-        meeting_id,
-        appointment_id,
-    )
-    return frozenset(row["id"] for row in rows)
-
-
 async def clock_talk(
     *, appointment_id: int, move: str, organisation_id: int, actor: Actor, at: datetime
 ) -> None:
@@ -305,7 +288,7 @@ async def clock_talk(
         Conflict: the meeting is not on, the talk has no place or is over, or it has not begun.
     """
     async with transaction():
-        row = await _locked(appointment_id, organisation_id)
+        row = await locked(appointment_id, organisation_id)
         if row["meeting_state"] != "in_progress":
             raise Conflict(msg("会议进行中才能记开谈和谈完，请先开始会议。"))
         if row["state"] != "scheduled":
@@ -331,23 +314,3 @@ async def clock_talk(
             subject=f"appointment:{appointment_id}", action=f"{move}_talk", actor=actor, at=at, details={}
         )
         await signal(board_of(row["meeting"]))
-
-
-def _check(outcome: Outcome, topics: dict[int, Record]) -> None:
-    problems: dict[str, Message] = {}
-    if outcome.outcome not in rules.OUTCOMES:
-        problems["outcome"] = msg("请选择洽谈结果。")
-    needs_figures = outcome.outcome in ("intent", "quote", "signed")
-    if needs_figures and not outcome.topics:
-        problems["topics"] = msg("请填写谈成的货、数量和单价。")
-    if outcome.outcome == "none" and not outcome.reason:
-        problems["reason"] = msg("没有结果也请选一个原因，供改进。")
-    for result in outcome.topics:
-        if result.topic_id not in topics:
-            problems["topics"] = msg("这场洽谈没有这一项，请刷新页面重新填写。")
-        elif not 0 < result.price <= MOST_FEN_PER_KG or result.quantity <= 0:
-            problems["topics"] = msg("数量和单价都须大于零。")
-    if any(each not in topics for each in outcome.samples):
-        problems["topics"] = msg("这场洽谈没有这一项，请刷新页面重新填写。")
-    if problems:
-        raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)

@@ -45,7 +45,8 @@ def due_on(state: str, *, since: date) -> date | None:
 
 
 async def request_sample(*, appointment_id: int, listing_id: int, actor: Actor, at: datetime) -> int:
-    """Ask for a sample of what a talk was about; return its number. Asked for twice, it is one.
+    """Ask for a sample of what a talk was about; return its number. Asked for twice, it is one;
+    one that was called off is awaited again.
 
     Raises:
         NotFound: the talk was not about this listing.
@@ -65,7 +66,9 @@ async def request_sample(*, appointment_id: int, listing_id: int, actor: Actor, 
         due = due_on(state, since=at.astimezone(CHINA).date())
         made = await fetch(
             """INSERT INTO sample (appointment, listing, state, due_on, created_at)
-               VALUES ($1, $2, $3, $4, $5) ON CONFLICT (appointment, listing) DO NOTHING RETURNING id""",
+               VALUES ($1, $2, $3, $4, $5) ON CONFLICT (appointment, listing) DO UPDATE
+                 SET state = $3, due_on = $4, note = '', carrier = '', tracking = '', sent_at = NULL,
+                     reminded_at = NULL WHERE sample.state = 'called_off' RETURNING id""",
             appointment_id,
             listing_id,
             state,

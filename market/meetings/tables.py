@@ -259,7 +259,10 @@ class Incident(Table, tablename="incident"):
 
 
 class Statement(Table, tablename="statement"):
-    """What one side of a talk, or the town, says came of it. The first counts until an official decides."""
+    """What one side of a talk, or the town, says came of it. The first counts until an official decides.
+
+    Set right, it is replaced and kept: each organisation has one that is not (``statement_once``).
+    """
 
     id = number()
     appointment = reference(Appointment, part_of=True)
@@ -269,8 +272,23 @@ class Statement(Table, tablename="statement"):
     note = text(default="")
     #: [{topic_id, quantity, price}] in grams and fen per kg.
     topics = document()
+    #: Topics of which a sample is wanted.
+    samples = numbers()
+    #: Why it replaces what was said before.
+    why = text(default="")
+    recorded_by = reference("Person", null=True, index=False)
     created_at = moment()
-    statement_once = Unique([appointment, organisation], name="statement_once")
+    replaced_at = moment(null=True)
+
+
+class TalkSettlement(Table, tablename="talk_settlement"):
+    """The town has looked into what the two sides say: this statement stands."""
+
+    id = number()
+    appointment = reference(Appointment, part_of=True)
+    statement = reference(Statement, part_of=True)
+    settled_by = reference("Person", null=True, index=False)
+    created_at = moment()
 
 
 class Sample(Table, tablename="sample"):

@@ -11,16 +11,28 @@ from market.accounts.rules import Actor
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.meetings.queries import AppointmentRow, MeetingRow, appointment_of, meeting_of
-from market.meetings.recording import clock_talk, statements_of, times_of
+from market.meetings.recording import clock_talk, times_of
 from market.meetings.rules import APPOINTMENT, MEETING, OUTCOMES
 from market.transitions import WrongState
 from market.web.addresses import row_number
 from market.web.forms import Filled
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
-from market.web.meeting_desk import CLOCK
 from market.web.pages import redirect
-from market.web.talk_form import RECORDABLE, kept_after, record_from, talk_form, told_of, usual_result
+from market.web.talk_form import (
+    RECORDABLE,
+    correct_from,
+    correction_form,
+    kept_after,
+    record_from,
+    result_again,
+    sent_again,
+    talk_form,
+    told_of,
+    usual_result,
+)
+from market.web.talk_told import reason_words, told_of_talk, was_quicker
+from market.web.town_talk import CLOCK
 from market.web.trade import BARE, acting, show
 
 
@@ -47,10 +59,9 @@ def _actor(talk: AppointmentRow, viewer: SignedIn) -> Actor:
 async def result(
     request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], appointment_id: FromPath[int]
 ) -> Response[str]:
-    """Show the form, or what this side has written down."""
+    """Show the form, or what this side has written down and how it may set that right."""
     meeting, talk = await _talk(meeting_id, appointment_id, viewer)
-    form = await talk_form(talk, language_of(request))
-    return await _draw(request, viewer, meeting, talk, usual_result(form, talk))
+    return await _draw(request, viewer, meeting, talk)
 
 
 async def _draw(
@@ -58,12 +69,26 @@ async def _draw(
     viewer: SignedIn,
     meeting: MeetingRow,
     talk: AppointmentRow,
-    form: Filled,
     *,
+    form: Filled | None = None,
+    correction: Filled | None = None,
+    late: Filled | None = None,
     status: int = 200,
 ) -> Response[str]:
-    statements = await statements_of(appointment_id=talk.id)
-    own = next((each for each in statements if each.organisation == viewer.organisation_id), None)
+    """``late``: a result that came after that of a colleague; what was typed stands in the correction."""
+    language = language_of(request)
+    side = "seller" if viewer.organisation_id == talk.seller else "buyer"
+    told = await told_of_talk(meeting, talk, side=side, organisation_id=viewer.organisation_id)
+    own = told.of(viewer.organisation_id)
+    if form is None:
+        form = usual_result(await talk_form(talk, language), talk)
+    if correction is None:
+        empty = await correction_form(talk, language)
+        correction = (
+            sent_again(empty, late, seen=told.seen)
+            if late
+            else result_again(empty, talk, own, seen=told.seen)
+        )
     page = f"/meetings/{meeting.id}/talks/{talk.id}"
     return show(
         request,
@@ -72,12 +97,17 @@ async def _draw(
         meeting=meeting,
         talk=talk,
         form=form,
+        correction=correction,
+        corrects=late is not None or bool(correction.errors),
+        quicker=was_quicker(told, language, with_person=False) if late else None,
+        told=told,
         own=own,
+        reason_words=lambda row: reason_words(language, row),
         titles={topic.id: topic for topic in talk.topics},
         times=(await times_of(meeting_id=meeting.id)).get(talk.id),
         recordable=meeting.state in RECORDABLE
         and own is None
-        and (talk.state == "scheduled" or (talk.state == "held" and bool(statements))),
+        and (talk.state == "scheduled" or (talk.state == "held" and bool(told.statements))),
         post_to=f"{page}/result",
         back=page,
         names=OUTCOMES,
@@ -96,13 +126,38 @@ async def record(
     try:
         recorded = await record_from(filled, talk, _actor(talk, viewer))
     except Invalid as refused:
-        return await _draw(request, viewer, meeting, talk, filled.refused(refused), status=422)
+        return await _draw(request, viewer, meeting, talk, form=filled.refused(refused), status=422)
     except WrongState:
-        raise
+        # a colleague has just written it down: what was typed here is not lost
+        meeting, talk = await _talk(meeting_id, appointment_id, viewer)
+        if talk.state != "held":
+            raise
+        return await _draw(request, viewer, meeting, talk, late=filled, status=409)
     except Conflict as refused:
         gone = kept_after(filled, refused)
-        return await _draw(request, viewer, meeting, talk, gone, status=409)
+        return await _draw(request, viewer, meeting, talk, form=gone, status=409)
     return redirect(request, f"/meetings/{meeting.id}/talks/{talk.id}/result", toast=told_of(recorded))
+
+
+@post("/meetings/{meeting_id:int}/talks/{appointment_id:int}/result/correct")
+async def correct(
+    request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], appointment_id: FromPath[int]
+) -> Response[Any]:
+    """Set right what this side wrote down, as long as nobody else has written anything."""
+    meeting, talk = await _talk(meeting_id, appointment_id, viewer)
+    filled = await (await correction_form(talk, language_of(request))).read(request)
+    try:
+        await correct_from(filled, talk, _actor(talk, viewer))
+    except Invalid as refused:
+        return await _draw(request, viewer, meeting, talk, correction=filled.refused(refused), status=422)
+    except Conflict as refused:
+        gone = kept_after(filled, refused)
+        return await _draw(request, viewer, meeting, talk, correction=gone, status=409)
+    return redirect(
+        request,
+        f"/meetings/{meeting.id}/talks/{talk.id}/result",
+        toast=msg("已更正，对方和镇里都已通知。"),
+    )
 
 
 @post("/meetings/{meeting_id:int}/talks/{appointment_id:int}/clock/{move:str}")
@@ -128,4 +183,4 @@ async def tap_clock(
     return redirect(request, f"/meetings/{meeting.id}/talks/{talk.id}/result", toast=CLOCK[move])
 
 
-routes: list[ControllerRouterHandler] = [result, record, tap_clock]
+routes: list[ControllerRouterHandler] = [result, record, correct, tap_clock]

@@ -11,22 +11,38 @@ from market.catalogue.queries import reasons
 from market.errors import Conflict, Invalid
 from market.i18n import Language, Message, msg
 from market.meetings.commands import Outcome, TopicResult
+from market.meetings.correcting import LONGEST_WHY, correct_outcome
+from market.meetings.figures import WITH_FIGURES
 from market.meetings.queries import AppointmentRow, TopicRow
 from market.meetings.recording import Recorded, record_outcome
 from market.meetings.rules import OUTCOMES
+from market.meetings.statements import StatementRow
 from market.units import FenPerKg, Gram
 from market.web import fields
 from market.web.forms import Filled, Form
 from market.web.trade import KEY, new_key
 
-#: Results that say what was talked of, how much and for how much.
-WITH_FIGURES = frozenset({"intent", "quote", "signed"})
 #: The meeting is on, or over: what was said can be written down.
 RECORDABLE = frozenset({"in_progress", "closed"})
 
 
 async def talk_form(talk: AppointmentRow, language: Language) -> Form:
     """Return the form of a talk's result: one tick, quantity and price for each thing talked of."""
+    return Form(**await _questions(talk, language), key=KEY)
+
+
+async def correction_form(talk: AppointmentRow, language: Language) -> Form:
+    """Return the form in which a result is set right: the same, and why."""
+    return Form(
+        **await _questions(talk, language),
+        why=fields.text(msg("为什么更正"), most=LONGEST_WHY, hint=msg("例如：点错了。双方都能看到。")),
+        # the last statement that the page shows; longer numbers are nobody's
+        seen=fields.hidden(lambda typed: int(typed[:18]), optional=True),
+        key=KEY,
+    )
+
+
+async def _questions(talk: AppointmentRow, language: Language) -> dict[str, fields.Field]:
     options: dict[str, Message | str] = {
         each.code: each.en if language == "en" else each.zh for each in await reasons()
     }
@@ -35,33 +51,53 @@ async def talk_form(talk: AppointmentRow, language: Language) -> Form:
         topics[f"take_{topic.id}"] = fields.tick(msg("谈成这一项"))
         topics[f"quantity_{topic.id}"] = fields.quantity(msg("数量"), optional=True)
         topics[f"price_{topic.id}"] = fields.price(msg("地头单价"), optional=True)
-    return Form(
-        outcome=fields.choice(msg("洽谈结果"), OUTCOMES, chips=True),
+    return {
+        "outcome": fields.choice(msg("洽谈结果"), OUTCOMES, chips=True),
         **topics,
-        reason=fields.choice(
+        "sure": fields.tick(msg("数量和价格没有写错，就按这个数记")),
+        "reason": fields.choice(
             msg("原因"),
             options,
             optional=True,
             hint=msg("没有结果时必选，双方都能看到，供改进。"),
             chips=True,
         ),
-        note=fields.text(msg("备注"), most=500, lines=True, optional=True),
-        key=KEY,
-    )
+        "note": fields.text(msg("备注"), most=500, lines=True, optional=True),
+    }
 
 
 def usual_result(form: Form, talk: AppointmentRow) -> Filled:
     """Return the form with the match's own quantity and price standing in it."""
-    values: dict[str, object] = {"key": new_key()}
     # where no match says what it is about, it is mostly the first thing
     meant = {topic.id for topic in talk.topics if topic.match is not None} or {
         topic.id for topic in talk.topics[:1]
     }
+    values: dict[str, object] = {"key": new_key()}
     for topic in talk.topics:
         values[f"take_{topic.id}"] = topic.id in meant
         values[f"quantity_{topic.id}"] = _usual_quantity(topic)
         values[f"price_{topic.id}"] = FenPerKg(topic.proposed_price or topic.ask)
     return form.blank(**values)
+
+
+def result_again(form: Form, talk: AppointmentRow, statement: StatementRow | None, *, seen: int) -> Filled:
+    """Return the form of a correction with what ``statement`` says standing in it."""
+    values: dict[str, object] = {"key": new_key(), "seen": str(seen)}
+    said = {each.topic_id: each for each in statement.topics} if statement else {}
+    meant = {*said, *(statement.samples if statement else ())} or {topic.id for topic in talk.topics[:1]}
+    for topic in talk.topics:
+        known = said.get(topic.id)
+        values[f"take_{topic.id}"] = topic.id in meant
+        values[f"quantity_{topic.id}"] = Gram(known.quantity) if known else _usual_quantity(topic)
+        values[f"price_{topic.id}"] = FenPerKg(known.price if known else topic.proposed_price or topic.ask)
+    if statement:
+        values |= {"outcome": statement.outcome, "reason": statement.reason, "note": statement.note}
+    return form.blank(**values)
+
+
+def sent_again(form: Form, late: Filled, *, seen: int) -> Filled:
+    """Return the form of a correction with what was typed into a result that came too late."""
+    return Filled(form=form, typed={**late.typed, "key": [new_key()], "seen": [str(seen)]})
 
 
 def _usual_quantity(topic: TopicRow) -> Gram | None:
@@ -110,6 +146,27 @@ async def record_from(filled: Filled, talk: AppointmentRow, actor: Actor) -> Rec
         actor=actor,
         at=clock.now(),
         key=filled.values["key"],
+        sure=filled.values["sure"],
+    )
+
+
+async def correct_from(filled: Filled, talk: AppointmentRow, actor: Actor) -> Recorded:
+    """Set right what was recorded, as the form says.
+
+    Raises:
+        Invalid, Conflict: as ``correcting.correct_outcome``.
+    """
+    filled.check()
+    return await correct_outcome(
+        appointment_id=talk.id,
+        outcome=outcome_of(filled.values, talk),
+        why=filled.values["why"],
+        seen=filled.values["seen"],
+        organisation_id=actor.organisation_id or 0,
+        actor=actor,
+        at=clock.now(),
+        key=filled.values["key"],
+        sure=filled.values["sure"],
     )
 
 

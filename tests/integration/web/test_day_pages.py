@@ -219,10 +219,10 @@ async def test_both_sides_record_and_the_town_settles(scene: Scene, browser_of: 
     refused = await buyer.post(own, {"outcome": "none"})
     assert (refused.status_code, list(faults(refused))) == (422, ["reason"])
     assert (await buyer.post(own, {"outcome": "none", "reason": "price"})).status_code == 303
-    assert "有 1 场洽谈双方记录不一致" in (await scene.browser.get(f"{scene.page}/desk")).text
+    assert "有 1 场洽谈双方记录不同" in (await scene.browser.get(f"{scene.page}/desk")).text
     assert (await scene.browser.get(town)).text.count("<li><p><b>") == 2
     assert (await scene.browser.post(town, {**sent, "key": str(uuid4())})).status_code == 303
-    assert "双方记录不一致" not in (await scene.browser.get(f"{scene.page}/desk")).text
+    assert "双方记录不同" not in (await scene.browser.get(f"{scene.page}/desk")).text
     assert await fetch_value("SELECT outcome FROM appointment WHERE id = $1", talk) == "intent"
     stranger = await browser_of(scene.buyers[1])
     assert (await stranger.get(own)).status_code == 404
