@@ -1,6 +1,8 @@
 """What can be asked of this room."""
 
+import hashlib
 import re
+from collections.abc import Container, Mapping
 from datetime import date, timedelta
 
 import msgspec
@@ -66,8 +68,13 @@ _TELEPHONE = re.compile(r"\+?[0-9][0-9 ()-]{4,22}[0-9]")
 END_OF_DAY = 24 * 60
 
 
-def meeting_problems(meeting: NewMeeting, *, today: date) -> dict[str, Message]:
-    """Return field -> what is wrong and how to mend it; empty when the meeting can be held."""
+def meeting_problems(
+    meeting: NewMeeting, *, today: date, unchanged: Container[str] = ()
+) -> dict[str, Message]:
+    """Return field -> what is wrong and how to mend it; empty when the meeting can be held.
+
+    ``unchanged`` names the last days that stand as they stood before: they may have passed since.
+    """
     problems: dict[str, Message] = {}
     if not meeting.title.strip():
         problems["title"] = msg("请写会议名称，例如“大黑岗子镇农超对接会”。")
@@ -94,7 +101,12 @@ def meeting_problems(meeting: NewMeeting, *, today: date) -> dict[str, Message]:
     last = meeting.starts_at + meeting.slots * meeting.slot_minutes + meeting.pause_minutes
     if not 0 <= meeting.starts_at < END_OF_DAY or last > END_OF_DAY:
         problems["starts_at"] = msg("按这个开始时间和时段数，会议会开过午夜，请改早或减少时段。")
-    return problems | _span_problems(meeting) | _people_problems(meeting)
+    return (
+        problems
+        | _span_problems(meeting)
+        | _people_problems(meeting)
+        | _deadline_problems(meeting, today=today, unchanged=unchanged)
+    )
 
 
 def _span_problems(meeting: NewMeeting) -> dict[str, Message]:
@@ -126,51 +138,99 @@ def _people_problems(meeting: NewMeeting) -> dict[str, Message]:
             problems[name] = msg("最多 {most} 个字。", most=LONGEST_LINE)
     if meeting.contact_phone and not _TELEPHONE.fullmatch(meeting.contact_phone):
         problems["contact_phone"] = msg("请写能打通的电话，例如 0418-1234567 或 13912345678。")
+    return problems
+
+
+def _deadline_problems(meeting: NewMeeting, *, today: date, unchanged: Container[str]) -> dict[str, Message]:
+    """Return what is wrong with the last days for answers and wishes.
+
+    Whoever has not answered by then is not planned with: a day that has passed leaves nobody to plan for.
+    """
+    problems: dict[str, Message] = {}
     for name in ("answer_by", "wishes_by"):
         last = getattr(meeting, name)
-        if last is not None and last > meeting.held_on:
-            problems[name] = msg("截止日期不能晚于会议当天。")
+        if last is None:
+            continue
+        if last > meeting.held_on:
+            problems[name] = msg(
+                "截止日期不能晚于会议当天（{day}），请改早，不设就留空。", day=meeting.held_on.isoformat()
+            )
+        elif last < today and name not in unchanged:
+            problems[name] = msg(
+                "这一天已经过了，请选今天（{day}）到会议当天之间的一天，不设就留空。", day=today.isoformat()
+            )
     if (
         meeting.answer_by is not None
         and meeting.wishes_by is not None
         and meeting.wishes_by < meeting.answer_by
-        and not problems.keys() & {"answer_by", "wishes_by"}
+        and not problems
     ):
         problems["wishes_by"] = msg("互选截止不能早于回复截止：先答应来，再选要见谁。")
     return problems
 
 
+#: What is written down of a meeting, in the order of :func:`columns_of`.
+COLUMNS = (
+    "title",
+    "title_en",
+    "held_on",
+    "starts_at",
+    "slot_minutes",
+    "slots",
+    "tables",
+    "half_day_after",
+    "pause_minutes",
+    "most_appointments",
+    "venue",
+    "venue_en",
+    "programme",
+    "programme_en",
+    "days",
+    "blocked_slots",
+    "most_of_sellers",
+    "most_of_buyers",
+    "most_musts",
+    "fairness",
+    "capacity",
+    "weather_plan",
+    "contact",
+    "contact_phone",
+    "answer_by",
+    "wishes_by",
+    "is_public",
+)
+_MARK = 6
+
+
 def columns_of(meeting: NewMeeting) -> tuple[object, ...]:
     """Return what is written down of the meeting, for opening and revising alike."""
-    return (
-        meeting.title,
-        meeting.title_en,
-        meeting.held_on,
-        meeting.starts_at,
-        meeting.slot_minutes,
-        meeting.slots,
-        meeting.tables,
-        meeting.half_day_after,
-        meeting.pause_minutes,
-        meeting.most_appointments,
-        meeting.venue,
-        meeting.venue_en,
-        meeting.programme,
-        meeting.programme_en,
-        meeting.days,
-        sorted(set(meeting.blocked_slots)),
-        meeting.most_of_sellers,
-        meeting.most_of_buyers,
-        meeting.most_musts,
-        meeting.fairness,
-        meeting.capacity,
-        meeting.weather_plan,
-        meeting.contact,
-        meeting.contact_phone,
-        meeting.answer_by,
-        meeting.wishes_by,
-        meeting.is_public,
-    )
+    return tuple(_plain(getattr(meeting, name)) for name in COLUMNS)
+
+
+def _plain(value: object) -> object:
+    return sorted(set(value)) if isinstance(value, (tuple, list)) else value
+
+
+def marks_of(values: Mapping[str, object]) -> str:
+    """Return a short mark of each column, in one word: two of them tell which columns differ."""
+    plain = (str(_plain(values[name])) for name in COLUMNS)
+    return "".join(hashlib.sha256(each.encode()).hexdigest()[:_MARK] for each in plain)
+
+
+def differing(one: str, other: str) -> set[str]:
+    """Return the columns in which two words of :func:`marks_of` differ.
+
+    Raises:
+        ValueError: that is no such word.
+    """
+    if len(one) != len(other) or len(one) != _MARK * len(COLUMNS):
+        raise ValueError(one)
+    places = range(0, len(one), _MARK)
+    return {
+        name
+        for name, at in zip(COLUMNS, places, strict=True)
+        if one[at : at + _MARK] != other[at : at + _MARK]
+    }
 
 
 #: How far ahead a meeting is usually called.

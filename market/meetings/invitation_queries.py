@@ -1,9 +1,11 @@
 """Invitations as their links open them and as the town keeps account of them."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
+from asyncpg import Record
 from msgspec import Meta
 
 from market.db.session import fetch, fetch_into, fetch_value, into
@@ -93,11 +95,21 @@ async def invitee(*, invitation_id: int, version: int) -> InviteeRow:
         LinkGone: it was withdrawn, or its link renewed since; the message says what to do.
     """
     rows = await fetch(_INVITEE + "WHERE invitation.id = $1", invitation_id)
+    return into(InviteeRow, openable(rows, version))
+
+
+def openable(rows: Sequence[Record], version: int) -> Record:
+    """Return the invitation that was found under a link, where the link still opens it.
+
+    Raises:
+        LinkGone: it was withdrawn, or its link renewed since; the message says what to do.
+    """
+    # withdrawing ends every link as renewing does, so it has to be told first
+    if rows and rows[0]["state"] == "revoked":
+        raise LinkGone(msg("这份邀请已由主办方撤回。如有疑问，请联系主办的镇里。"))
     if not rows or rows[0]["link_version"] != version:
         raise LinkGone(msg("这个邀请链接已经更换，请向主办的镇里要新的链接。"))
-    if rows[0]["state"] == "revoked":
-        raise LinkGone(msg("这份邀请已由主办方撤回。如有疑问，请联系主办的镇里。"))
-    return into(InviteeRow, rows[0])
+    return rows[0]
 
 
 async def invitee_of(*, meeting_id: int, organisation_id: int) -> InviteeRow:
@@ -170,6 +182,18 @@ async def answers_of(*, meeting_id: int) -> dict[str, dict[str, int]]:
         meeting_id,
     ):
         counted.setdefault(row["side"], {})[row["state"]] = row["n"]
+    return counted
+
+
+async def reminded_since(*, meeting_id: int, since: datetime, invitation_ids: Collection[int] | None) -> int:
+    """Return how many of those that have not answered (or of these invitations) were reminded after ``since``."""
+    counted: int = await fetch_value(
+        """SELECT count(*) FROM invitation WHERE meeting = $1 AND state = 'needs_action' AND reminded_at > $2
+             AND ($3::bigint[] IS NULL OR id = ANY($3))""",
+        meeting_id,
+        since,
+        None if invitation_ids is None else list(invitation_ids),
+    )
     return counted
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
+from market.clock import CHINA
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
@@ -67,14 +68,26 @@ async def move_meeting(*, meeting_id: int, move: str, town_id: int, actor: Actor
     Raises:
         NotFound: no such meeting of this town.
         WrongState: the move is not open now.
+        Conflict: it cannot start yet: its day has not come, or nobody sees the timetable.
     """
     async with transaction():
         rows = await fetch(
-            "SELECT state, title FROM meeting WHERE id = $1 AND town = $2 FOR UPDATE", meeting_id, town_id
+            """SELECT state, title, held_on, published_at FROM meeting WHERE id = $1 AND town = $2
+               FOR UPDATE""",
+            meeting_id,
+            town_id,
         )
         if not rows:
             raise NotFound(msg("没有找到这场对接会。"))
         state = rules.MEETING.apply(move, state=rows[0]["state"], by="official")
+        if move == "start" and (
+            why_not := rules.not_startable(
+                held_on=rows[0]["held_on"],
+                published=rows[0]["published_at"] is not None,
+                today=at.astimezone(CHINA).date(),
+            )
+        ):
+            raise Conflict(why_not)
         await execute("UPDATE meeting SET state = $2 WHERE id = $1", meeting_id, state)
         await record(subject=f"meeting:{meeting_id}", action=move, actor=actor, at=at, details={})
         if state == "closed":

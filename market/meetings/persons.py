@@ -29,6 +29,8 @@ class NewAttendee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     title: str = ""
     phone: str = ""
+    #: The line of a form that the person stood in, from 1, for faults to be told beside it; 0: by place.
+    line: int = 0
 
 
 class AttendeeRow(msgspec.Struct, frozen=True):
@@ -83,7 +85,8 @@ def attendee_problems(persons: Sequence[NewAttendee]) -> dict[str, Message]:
             "一家最多来 {most} 人，请只留主要的人。", most=MOST_PERSONS
         )
     phones: dict[str, int] = {}
-    for place, person in enumerate(persons, 1):
+    for number, person in enumerate(persons, 1):
+        place = person.line or number
         if not person.name.strip():
             problems[f"name_{place}"] = msg("请写到场人的姓名。")
         elif len(person.name) > LONGEST_NAME:

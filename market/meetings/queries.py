@@ -61,6 +61,11 @@ class MeetingRow(msgspec.Struct, frozen=True):
         """Return the number of slots of all days."""
         return self.slots * self.days
 
+    @property
+    def talk_slots(self) -> int:
+        """Return the number of slots of all days in which talks may lie."""
+        return self.all_slots - len(set(self.blocked_slots))
+
     def slot_day(self, slot: int) -> date:
         """Return the day that ``slot`` (from 1, through all days) lies on."""
         return self.held_on + timedelta(days=(slot - 1) // self.slots)

@@ -13,7 +13,7 @@ from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid
 from market.i18n import Message, msg
 from market.meetings import rules
-from market.meetings.invitation_queries import LinkGone
+from market.meetings.invitation_queries import openable
 from market.meetings.operations import respond
 from market.meetings.persons import LONGEST_NAME, NewAttendee, set_attendees
 from market.meetings.taking_over import give_back, take_over
@@ -43,7 +43,12 @@ class Delegation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def _locked(invitation_id: int, version: int) -> Record:
-    """Lock the invitation for an answer: a link that is being withdrawn either comes first or waits."""
+    """Lock the invitation for an answer: a link that is being withdrawn either comes first or waits.
+
+    Raises:
+        LinkGone: the link was withdrawn or renewed.
+        Conflict: it is too late for an answer.
+    """
     rows = await fetch(
         """SELECT invitation.*, meeting.state AS meeting_state, meeting.town, meeting.title,
                   organisation.name, organisation.kind
@@ -52,11 +57,7 @@ async def _locked(invitation_id: int, version: int) -> Record:
            WHERE invitation.id = $1 FOR UPDATE OF invitation""",
         invitation_id,
     )
-    if not rows or rows[0]["link_version"] != version:
-        raise LinkGone(msg("这个邀请链接已经更换，请向主办的镇里要新的链接。"))
-    row = rows[0]
-    if row["state"] == "revoked":
-        raise LinkGone(msg("这份邀请已由主办方撤回。如有疑问，请联系主办的镇里。"))
+    row = openable(rows, version)
     if row["meeting_state"] not in rules.PLANNABLE or row["state"] == "expired":
         raise Conflict(msg("会议已开始或已取消，不能再改回复。"))
     return row
@@ -313,4 +314,4 @@ async def _tell_town(row: Record, *, kind: str, message: Message, at: datetime) 
 
 def persons_from(typed: Sequence[tuple[str, str, str]]) -> tuple[NewAttendee, ...]:
     """Return the persons of a form's lines (name, title, phone); lines left empty are none."""
-    return tuple(NewAttendee(*line) for line in typed if any(line))
+    return tuple(NewAttendee(*line, line=n) for n, line in enumerate(typed, 1) if any(line))

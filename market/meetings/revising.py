@@ -1,39 +1,56 @@
 """Changing what was announced of a meeting, and telling whoever it concerns."""
 
+from collections.abc import Collection
 from datetime import datetime
+
+import msgspec
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import msg
+from market.i18n import Message, msg
 from market.meetings import rules
-from market.meetings.commands import NewMeeting, columns_of, meeting_problems
+from market.meetings.commands import NewMeeting, columns_of, differing, marks_of, meeting_problems
 from market.meetings.keeping import invite_media
 from market.meetings.reminding import schedule_reminders
 from market.notices.operations import notify
 
 #: Whoever is invited hears of a change in these.
 _TOLD = ("held_on", "starts_at", "venue")
+_DEADLINES = ("answer_by", "wishes_by")
+
+
+class ChangedMeanwhile(Conflict):
+    """Somebody has changed the meeting since it was looked at. ``names``: the columns that are other now."""
+
+    def __init__(self, message: Message, names: Collection[str]) -> None:
+        super().__init__(message)
+        self.names = frozenset(names)
 
 
 async def revise_meeting(
-    *, meeting_id: int, meeting: NewMeeting, town_id: int, actor: Actor, at: datetime
+    *,
+    meeting_id: int,
+    meeting: NewMeeting,
+    town_id: int,
+    actor: Actor,
+    at: datetime,
+    seen: str | None = None,
 ) -> None:
     """Write the meeting anew; everybody invited is told of a new day, time or place.
 
-    The timetable is not touched here: ``planning.request_plan`` makes it anew, and takes a postponed
-    meeting up again.
+    ``seen`` is what :func:`marks_of` made of the meeting as whoever changes it saw it; None: they do not
+    mind what stands there. The timetable is not touched here: ``planning.request_plan`` makes it anew, and
+    takes a postponed meeting up again.
 
     Raises:
         NotFound: no such meeting of this town.
+        ChangedMeanwhile: it is not as it was seen, and not as it is wanted either.
         Conflict: it has begun or was cancelled.
         Invalid: with every field that is wrong.
     """
-    problems = meeting_problems(meeting, today=at.astimezone(CHINA).date())
-    if problems:
-        raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
     async with transaction():
         rows = await fetch(
             "SELECT * FROM meeting WHERE id = $1 AND town = $2 FOR UPDATE", meeting_id, town_id
@@ -43,6 +60,18 @@ async def revise_meeting(
         before = rows[0]
         if before["state"] not in rules.PLANNABLE:
             raise Conflict(msg("会议已开始或已取消，不能再改。"))
+        if seen is not None:
+            now = marks_of(dict(before))
+            wanted = marks_of(msgspec.structs.asdict(meeting))
+            if moved := differing(now, seen) & differing(now, wanted):
+                raise ChangedMeanwhile(msg("这场对接会刚被别人改过，请核对后再保存。"), moved)
+        problems = meeting_problems(
+            meeting,
+            today=at.astimezone(CHINA).date(),
+            unchanged={name for name in _DEADLINES if before[name] == getattr(meeting, name)},
+        )
+        if problems:
+            raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
         await execute(
             """UPDATE meeting SET title = $2, title_en = $3, held_on = $4, starts_at = $5,
                  slot_minutes = $6, slots = $7, tables = $8, half_day_after = $9, pause_minutes = $10,

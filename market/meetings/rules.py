@@ -1,6 +1,8 @@
 """The lives of a docking meeting, its invitations, attendances and appointments."""
 
-from market.i18n import msg
+from datetime import date
+
+from market.i18n import Message, msg
 from market.transitions import Lifecycle, Move
 
 _OFFICIAL = ("official",)
@@ -175,3 +177,27 @@ def timetabled(state: str) -> str:
         if MEETING.find(move, state=state, by="official"):
             state = MEETING.apply(move, state=state, by="official")
     return MEETING.apply("set_timetable", state=state, by="official")
+
+
+def not_startable(*, held_on: date, published: bool, today: date) -> Message | None:
+    """Return why a meeting that is timetabled cannot start yet; None where it can.
+
+    Once it has begun nobody answers any more and nothing is planned anew, so it does not begin on the eve
+    either; what is set up then (papers, the board, lists) needs no meeting that is under way.
+    """
+    if today < held_on:
+        return msg("会议定在 {day}，到那天才能开始。日期改了的，请先改基本信息。", day=held_on.isoformat())
+    if not published:
+        return msg("日程还没有发布，各方看不到自己的洽谈。请先发布日程，再开始会议。")
+    return None
+
+
+def door_closed(*, state: str, held_on: date, today: date) -> Message | None:
+    """Return why nobody is checked in now; None while the meeting is on."""
+    if state == "in_progress" and held_on <= today:
+        return None
+    if state in ("closed", "followed_up"):
+        return msg("会议结束后不能再签到。")
+    if state == "timetabled" and held_on <= today:
+        return msg("会议还没有开始，开始后才能签到。请先在会议页面点“开始会议”。")
+    return msg("会议当天开始以后才能签到。")

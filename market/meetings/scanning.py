@@ -20,11 +20,12 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.meetings.attendance import board_of, hold, settle_all
 from market.meetings.presence import SET_ASIDE
+from market.meetings.rules import door_closed
 
 #: Readings in one batch.
 MOST_SCANS = 200
-#: Meetings whose door is open, or was: what was read there is still taken.
-DOOR_STATES = frozenset({"timetabled", "in_progress", "closed", "followed_up"})
+#: The door is closed, and phones may still bring what they read. What is read too early waits in them.
+_OVER = frozenset({"closed", "followed_up"})
 _MOVES = frozenset({"check_in", "leave"})
 _LONGEST_CODE = 100
 
@@ -113,7 +114,7 @@ async def take_scans(
 
     Raises:
         NotFound: no such meeting of this town.
-        Conflict: the meeting has no door: it is not timetabled yet, put off or cancelled.
+        Conflict: the meeting has not begun, is put off or cancelled.
         Invalid: too many at once.
     """
     if len(scans) > MOST_SCANS:
@@ -169,8 +170,10 @@ async def _door(*, meeting_id: int, town_id: int, at: datetime) -> datetime:
     )
     if row is None:
         raise NotFound(msg("没有找到这场对接会。"))
-    if row["state"] not in DOOR_STATES or row["held_on"] > at.astimezone(CHINA).date():
-        raise Conflict(msg("会议当天、排好桌以后才能签到。"))
+    # what was read while the meeting was on is taken after it as well
+    why = door_closed(state=row["state"], held_on=row["held_on"], today=at.astimezone(CHINA).date())
+    if why and row["state"] not in _OVER:
+        raise Conflict(why)
     opens: datetime = datetime.combine(row["held_on"], datetime.min.time(), CHINA)
     return opens
 

@@ -18,7 +18,7 @@ from market.meetings.attendance import code_of_invitation, mark_attendance, mark
 from market.meetings.board import Talk, talks_of_day
 from market.meetings.persons import AttendeeRow, attendees_of
 from market.meetings.queries import MeetingRow, invitations_of, meeting_of
-from market.meetings.rules import ATTENDANCE, MEETING
+from market.meetings.rules import ATTENDANCE, MEETING, door_closed
 from market.meetings.scanning import (
     Badge,
     badge_of,
@@ -32,7 +32,6 @@ from market.web import assets, fields
 from market.web.addresses import row_number
 from market.web.forms import Form
 from market.web.guards import Anybody, SignedIn, WebRequest
-from market.web.meeting_steps import is_the_day
 from market.web.meetings import own_meeting
 from market.web.pages import redirect
 from market.web.town import OFFICIAL
@@ -81,9 +80,13 @@ class Line(msgspec.Struct, frozen=True):
         )
 
 
+def why_closed(meeting: MeetingRow) -> Message | None:
+    """Return why nobody is checked in now; None while the meeting is on."""
+    return door_closed(state=meeting.state, held_on=meeting.held_on, today=clock.today())
+
+
 def is_open(meeting: MeetingRow) -> bool:
-    """Tell whether people come in: from the day of the meeting until it is closed."""
-    return is_the_day(meeting, today=clock.today())
+    return why_closed(meeting) is None
 
 
 def first_talks(talks: Sequence[Talk]) -> dict[int, Talk]:
@@ -170,6 +173,9 @@ async def door(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
         here=sum(each.attendance == "checked_in" for each in lines),
         unknown=await unknown_scans(meeting_id=meeting.id),
         is_open=is_open(meeting),
+        why_closed=why_closed(meeting),
+        # what is read on the day before the beginning waits in the phone; before the day nothing is read
+        is_early=meeting.held_on > clock.today(),
         MEETING=MEETING,
         ATTENDANCE=ATTENDANCE,
     )
@@ -214,8 +220,8 @@ async def _move(
         Conflict: the door is not open.
         NotFound: nobody there by that number.
     """
-    if not is_open(meeting):
-        raise Conflict(msg("会议当天、排好桌以后才能签到。"))
+    if why := why_closed(meeting):
+        raise Conflict(why)
     actor, at = accounts.actor(viewer, "official"), clock.now()
     try:
         if person is not None:
@@ -327,6 +333,7 @@ async def badge(request: WebRequest, guest: Anybody, code: FromPath[str]) -> Res
         first=first.get(found.organisation),
         is_over=found.organisation in over,
         is_open=is_open(meeting),
+        why_closed=why_closed(meeting),
         ATTENDANCE=ATTENDANCE,
     )
 

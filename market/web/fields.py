@@ -38,6 +38,12 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     several: bool = False
     #: Further attributes of the control, e.g. ``{"maxlength": 40}``.
     attributes: Mapping[str, str | int] = {}
+    #: What it is called away from its place, e.g. in the list of faults above the form; None: its label.
+    in_full: Message | None = None
+
+    @property
+    def full_label(self) -> Message:
+        return self.in_full or self.label
 
 
 MASS_UNITS: dict[str, Message] = {"jin": msg("斤"), "kg": msg("公斤"), "t": msg("吨")}

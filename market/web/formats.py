@@ -4,8 +4,9 @@ Every quantity and every price shows two units. The functions take the language;
 same names in templates know the reader's.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Protocol
 
 from market import units
 from market.clock import CHINA
@@ -115,6 +116,22 @@ def window(first: date, last: date, language: Language) -> str:
         start = day_short(first, language) if first.year == last.year else day(first, language)
         return f"{start} to {day(last, language)}"
     return f"{day(first, language)}至{end}"
+
+
+class HasDays(Protocol):
+    """A meeting, as far as its days go."""
+
+    @property
+    def held_on(self) -> date: ...
+    @property
+    def days(self) -> int: ...
+
+
+def held_days(meeting: HasDays, language: Language) -> str:
+    """Return the day of a meeting, or its first and last one."""
+    if meeting.days == 1:
+        return day(meeting.held_on, language)
+    return window(meeting.held_on, meeting.held_on + timedelta(days=meeting.days - 1), language)
 
 
 def percent(part: Decimal | int, whole: Decimal | int) -> str:

@@ -56,6 +56,10 @@ class FileField(msgspec.Struct, frozen=True, kw_only=True):
     optional: bool = False
     kind: str = "file"
 
+    @property
+    def full_label(self) -> Message:
+        return self.label
+
 
 class Form:
     """The fields of one form, by name. See the module's example."""

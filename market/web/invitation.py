@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
@@ -52,13 +53,18 @@ class Opened(NamedTuple):
     invited: InviteeRow
 
 
+def _of(field: fields.Field, n: int) -> fields.Field:
+    """Return a field of the person ``n``, so that a list of faults can say whose it is."""
+    return msgspec.structs.replace(field, in_full=msg("第 {n} 人的{what}", n=n, what=field.label))
+
+
 def reply_form() -> Form:
     """Return the form of an answer with room for everybody who may come."""
     persons: dict[str, fields.Field] = {}
     for n in range(1, MOST_PERSONS + 1):
-        persons[f"name_{n}"] = fields.text(msg("姓名"), most=LONGEST_NAME, optional=True)
-        persons[f"title_{n}"] = fields.text(msg("职务"), most=LONGEST_NAME, optional=True)
-        persons[f"phone_{n}"] = fields.phone(msg("手机号"), optional=True, may_be_hidden=True)
+        persons[f"name_{n}"] = _of(fields.text(msg("姓名"), most=LONGEST_NAME, optional=True), n)
+        persons[f"title_{n}"] = _of(fields.text(msg("职务"), most=LONGEST_NAME, optional=True), n)
+        persons[f"phone_{n}"] = _of(fields.phone(msg("手机号"), optional=True, may_be_hidden=True), n)
     return Form(
         answer=fields.choice(msg("您的答复"), ANSWERS, chips=True),
         **persons,

@@ -30,11 +30,12 @@ from market.meetings.rules import APPOINTMENT, INVITATION, MEETING, OUTCOMES, PL
 from market.meetings.tour_queries import route_of
 from market.meetings.wish_queries import counterparts_of
 from market.transitions import WrongState
+from market.web import formats
 from market.web.addresses import row_number
 from market.web.calendars import calendar_answer
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
-from market.web.meetings import days_told, facts_of
+from market.web.meetings import facts_of
 from market.web.pages import redirect
 from market.web.trade import BARE, show
 
@@ -96,8 +97,8 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     return show(
         request,
         "invited/index.html",
-        ahead=[each for each in rows if each.meeting.held_on >= today],
-        past=[each for each in rows if each.meeting.held_on < today],
+        ahead=[each for each in rows if each.meeting.slot_day(each.meeting.all_slots) >= today],
+        past=[each for each in rows if each.meeting.slot_day(each.meeting.all_slots) < today],
         answers=ANSWERS,
         can_answer=can_answer,
         MEETING=MEETING,
@@ -128,7 +129,7 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
         notes=await notes_of(meeting_id=meeting.id, organisation_id=viewer.organisation_id),
         wishing=await _wishing(meeting, invitation),
         tour=tour if tour is not None and tour.is_told else None,
-        days=days_told(meeting, language),
+        days=formats.held_days(meeting, language),
         facts=facts_of(meeting, language, for_guests=True),
         answers=ANSWERS,
         can_answer=can_answer(meeting),

@@ -23,7 +23,7 @@ from market.meetings.statements import disputed
 from market.transitions import WrongState
 from market.web import town_talk
 from market.web.addresses import row_number
-from market.web.checkin import is_open
+from market.web.checkin import is_open, why_closed
 from market.web.guards import SignedIn, WebRequest
 from market.web.meeting_steps import steps_of
 from market.web.meetings import SHOWN_OUTCOMES, own_meeting, tally
@@ -114,8 +114,8 @@ async def attend(
         raise NotFound(msg("没有这一步，请回到签到页面操作。"))
     (await BARE.read(request)).check()
     meeting = await own_meeting(meeting_id, viewer)
-    if not is_open(meeting):
-        raise Conflict(msg("会议当天、排好桌以后才能签到。"))
+    if why := why_closed(meeting):
+        raise Conflict(why)
     try:
         await mark_attendance(
             meeting_id=meeting.id,

@@ -4,6 +4,8 @@ import re
 from datetime import time
 from typing import Any
 
+import msgspec
+
 from market import clock
 from market.i18n import Message, msg
 from market.meetings.commands import (
@@ -16,6 +18,8 @@ from market.meetings.commands import (
     MOST_SLOTS,
     MOST_TABLES,
     NewMeeting,
+    differing,
+    marks_of,
 )
 from market.meetings.queries import MeetingRow
 from market.web import fields
@@ -68,6 +72,11 @@ def slot_numbers(label: Message, *, most: int, hint: Message) -> Field:
         default=(),
         attributes={"maxlength": 200},
     )
+
+
+def _seen(typed: str) -> str:
+    differing(typed, typed)
+    return typed
 
 
 def meeting_form(*, is_new: bool = True) -> Form:
@@ -129,6 +138,7 @@ def meeting_form(*, is_new: bool = True) -> Form:
         venue_en=fields.text(msg("英文地点"), most=LONGEST_LINE, optional=True),
         programme_en=fields.text(msg("英文议程"), most=LONGEST_TEXT, lines=True, optional=True),
         key=KEY,
+        **({} if is_new else {"seen": fields.hidden(_seen, optional=True)}),
     )
 
 
@@ -138,6 +148,8 @@ def filled_with(form: Form, meeting: NewMeeting | MeetingRow, **further: object)
         name: getattr(meeting, name) for name in form.fields if hasattr(meeting, name)
     }
     values["starts_at"] = time(meeting.starts_at // 60, meeting.starts_at % 60)
+    if "seen" in form.fields:
+        values["seen"] = marks_of(msgspec.structs.asdict(meeting))
     return form.blank(**{**values, "key": new_key(), **further})
 
 
@@ -145,6 +157,7 @@ def meeting_from(filled: Filled) -> tuple[NewMeeting, str | None]:
     """Return the meeting that a form without faults stands for, and the form's key."""
     values: dict[str, Any] = dict(filled.values)
     key, begins = values.pop("key"), values.pop("starts_at")
+    values.pop("seen", None)
     for name in _USUAL:
         if values[name] is None:
             del values[name]
@@ -163,11 +176,28 @@ def notes_on(filled: Filled) -> dict[str, Message]:
         given = sum(bool(filled.text(name)) for name in names)
         return msg("已填 {n} 项，共 {all} 项", n=given, all=len(names)) if given else msg("还没有填")
 
-    morning, most = filled.text("half_day_after"), filled.text("most_appointments")
+    morning = filled.text("half_day_after")
     pause = filled.text("pause_minutes") or "0"
     return {
         "time": msg("上午 {n} 个时段，午休 {m} 分钟", n=morning, m=pause) if morning else msg("不分上下午"),
-        "quota": msg("每家最多 {n} 场", n=most) if most else msg("不限场数"),
+        "quota": _quota_told(filled),
         "people": told(*PARTS["people"][1]),
         "words": told(*PARTS["words"][1]),
     }
+
+
+def _quota_told(filled: Filled) -> Message:
+    most, sellers, buyers = (
+        filled.text(name) for name in ("most_appointments", "most_of_sellers", "most_of_buyers")
+    )
+    if sellers and buyers:
+        return msg("卖方最多 {n} 场，买方最多 {m} 场", n=sellers, m=buyers)
+    if sellers:
+        return msg("卖方最多 {n} 场，买方{rest}", n=sellers, rest=_most(most))
+    if buyers:
+        return msg("买方最多 {n} 场，卖方{rest}", n=buyers, rest=_most(most))
+    return msg("每家最多 {n} 场", n=most) if most else msg("不限场数")
+
+
+def _most(most: str) -> Message:
+    return msg("最多 {n} 场", n=most) if most else msg("不限")

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from market import clock
 from market.accounts import rules as accounts
+from market.accounts.rules import Viewer
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Language, Message, msg, translate
 from market.meetings.invitation_queries import (
@@ -19,9 +20,10 @@ from market.meetings.invitation_queries import (
     answers_of,
     invitee_of_town,
     invitees_of,
+    reminded_since,
     similar_organisations,
 )
-from market.meetings.inviting import invite, invite_new, remind, renew_link, revoke
+from market.meetings.inviting import REMIND_PAUSE, invite, invite_new, remind, renew_link, revoke
 from market.meetings.links import invitation_path
 from market.meetings.persons import LONGEST_NAME, AttendeeRow, attendees_of
 from market.meetings.queries import MeetingRow
@@ -30,7 +32,7 @@ from market.meetings.replying import LONGEST_ORGANISATION
 from market.meetings.rules import INVITATION, MEETING, PLANNABLE, REGISTRATION
 from market.paging import filters_from_query, filters_to_query
 from market.transitions import WrongState
-from market.web import fields
+from market.web import fields, formats
 from market.web.addresses import row_number
 from market.web.calendars import site_address
 from market.web.forms import Filled, Form
@@ -50,7 +52,15 @@ SOURCES: dict[str, Message] = {
     "registered": msg("公开报名"),
     "delegated": msg("受托参加"),
     "walk_in": msg("现场来的"),
+    "media": msg("一并邀请的媒体"),
 }
+
+
+def source_of(row: InviteeRow) -> str:
+    """Return where an invitation comes from: the media that come with every meeting are in no match."""
+    return "media" if (row.side, row.source) == ("guest", "planned") else row.source
+
+
 #: States in the order in which they are counted, and by which the list is filtered.
 STATES = ("needs_action", "accepted", "tentative", "declined", "delegated", "revoked", "expired")
 #: Days without an answer after which it is time to call.
@@ -138,7 +148,6 @@ async def _draw(
         late_days=LATE_DAYS,
         states=STATES,
         sides=SIDES,
-        sources=SOURCES,
         MEETING=MEETING,
         INVITATION=INVITATION,
         REGISTRATION=REGISTRATION,
@@ -177,7 +186,7 @@ async def one(
         changeable=meeting.state in PLANNABLE,
         now=clock.now(),
         sides=SIDES,
-        sources=SOURCES,
+        source=SOURCES[source_of(row)],
         MEETING=MEETING,
         INVITATION=INVITATION,
     )
@@ -192,10 +201,11 @@ def qr_code(link: str) -> Markup:
 def wechat_text(meeting: MeetingRow, row: InviteeRow, link: str, language: Language) -> str:
     """Return the words that an official pastes into a chat."""
     title, venue = name_in(language, meeting, "title"), name_in(language, meeting, "venue")
+    hours = f"{meeting.slot_label(1)[-11:-6]}–{meeting.slot_label(meeting.slots)[-5:]}"
     lines = [
         msg("{name}：", name=name_in(language, row, "name")),
         msg("{town}邀请您参加“{title}”。", town=name_in(language, meeting, "town_name"), title=title),
-        msg("时间：{day} {hour}", day=meeting.held_on.isoformat(), hour=meeting.slot_label(1)[-11:-6]),
+        msg("时间：{day} {hour}", day=formats.held_days(meeting, language), hour=hours),
         msg("地点：{venue}", venue=venue),
         row.reason,
         msg("请点开链接回复：{link}", link=link),
@@ -267,22 +277,37 @@ async def add(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
 @post(_PAGE + "/remind", guards=OFFICIAL)
 async def remind_all(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[bytes]:
     """Remind everybody who has not answered."""
-    (await BARE.read(request)).check()
+    filled = await BARE.read(request)
+    filled.check()
     meeting = await own_meeting(meeting_id, viewer)
-    count = await remind(
-        meeting_id=meeting.id,
-        invitation_ids=None,
-        town_id=viewer.organisation_id,
-        actor=accounts.actor(viewer, "official"),
-        at=clock.now(),
-    )
-    return redirect(request, f"/town/meetings/{meeting.id}/invitations", toast=_reminded(count))
+    toast = await _remind(viewer, meeting, filled.values["key"], None)
+    return redirect(request, f"/town/meetings/{meeting.id}/invitations", toast=toast)
 
 
-def _reminded(count: int) -> Message:
-    if not count:
-        return msg("没有要提醒的：都回复了，或一小时内刚提醒过。")
-    return msg("已提醒 {n} 家。", n=count)
+async def _remind(viewer: Viewer, meeting: MeetingRow, key: str | None, ids: list[int] | None) -> Message:
+    """Remind all who have not answered, or those of them; return what to say of it.
+
+    The second press of one button is told what the first one did.
+    """
+    at = clock.now()
+
+    async def deed() -> int:
+        return await remind(
+            meeting_id=meeting.id,
+            invitation_ids=ids,
+            town_id=viewer.organisation_id,
+            actor=accounts.actor(viewer, "official"),
+            at=at,
+        )
+
+    about = {"meeting": meeting.id, "invitations": ids}
+    count = int(await do_once(viewer=viewer, key=key, name="remind", about=about, deed=deed, at=at))
+    if count:
+        return msg("已提醒 {n} 家。", n=count)
+    lately = await reminded_since(meeting_id=meeting.id, since=at - REMIND_PAUSE, invitation_ids=ids)
+    if lately:
+        return msg("{n} 家在一小时内刚提醒过，没有重复打扰。", n=lately)
+    return msg("没有要提醒的：都回复了。")
 
 
 @post(_PAGE + "/{invitation_id:int}/{deed:str}", guards=OFFICIAL)
@@ -294,7 +319,8 @@ async def act(
     deed: FromPath[str],
 ) -> Response[bytes]:
     """Remind, withdraw, restore, or give a new link; pressing twice is harmless."""
-    (await BARE.read(request)).check()
+    filled = await BARE.read(request)
+    filled.check()
     meeting = await own_meeting(meeting_id, viewer)
     row = await invitee_of_town(
         invitation_id=row_number(invitation_id), meeting_id=meeting.id, town_id=viewer.organisation_id
@@ -306,7 +332,7 @@ async def act(
         "at": clock.now(),
     }
     if deed == "remind":
-        toast = _reminded(await remind(invitation_ids=[row.id], **by))
+        toast = await _remind(viewer, meeting, filled.values["key"], [row.id])
     elif deed == "revoke":
         try:
             await revoke(invitation_id=row.id, **by)

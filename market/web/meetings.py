@@ -19,18 +19,19 @@ from market.meetings.commands import usual_meeting
 from market.meetings.operations import move_meeting
 from market.meetings.planning import open_meeting, request_plan
 from market.meetings.queries import MeetingRow, appointments_of_meeting, meeting_of, meetings_of
-from market.meetings.rules import MEETING, OUTCOMES, PLANNABLE
+from market.meetings.rules import MEETING, OUTCOMES, PLANNABLE, not_startable
+from market.meetings.standing import Standing
 from market.transitions import WrongState
-from market.web import formats
+from market.web import fields, formats
 from market.web.addresses import row_number
-from market.web.forms import Filled
+from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
 from market.web.meeting_form import PARTS, filled_with, meeting_form, meeting_from, notes_on, open_parts
 from market.web.meeting_steps import steps_of
 from market.web.pages import redirect
 from market.web.town import OFFICIAL
-from market.web.trade import BARE, do_once, name_in, show
+from market.web.trade import BARE, KEY, do_once, name_in, show
 
 #: The buttons of a meeting: label, kind, what follows, and the state that it leads to.
 MOVES: dict[str, tuple[Message, str, Message, str]] = {
@@ -50,6 +51,8 @@ MOVES: dict[str, tuple[Message, str, Message, str]] = {
     "postpone": (msg("延期"), "secondary", msg("通知所有受邀方：会议延期；重新排桌后恢复。"), "postponed"),
     "cancel": (msg("取消会议"), "danger", msg("通知所有受邀方：会议取消，不能恢复。"), "cancelled"),
 }
+#: ``sure``: whoever closes has been told what is still to come.
+_MOVE = Form(key=KEY, sure=fields.hidden(optional=True))
 #: Results in the order in which they are told, the best last.
 SHOWN_OUTCOMES = dict(reversed(OUTCOMES.items()))
 
@@ -64,7 +67,10 @@ def tally(values: Iterable[str | None]) -> dict[str, int]:
 
 
 def available_moves(meeting: MeetingRow) -> Mapping[str, tuple[Message, str, Message, str]]:
-    names = MEETING.available(state=meeting.state, by="official")
+    names = set(MEETING.available(state=meeting.state, by="official"))
+    is_told = meeting.published_at is not None
+    if not_startable(held_on=meeting.held_on, published=is_told, today=clock.today()):
+        names.discard("start")
     return {name: MOVES[name] for name in MOVES if name in names}
 
 
@@ -154,7 +160,7 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
     if "hx-request" in request.headers and not meeting.planning:
         # the page that waited for the timetable is drawn whole
         return Response("", headers={"hx-refresh": "true"}, media_type="text/html")
-    language, today = language_of(request), clock.today()
+    language = language_of(request)
     steps = await steps_of(request, meeting)
     standing = steps.standing
     talks = await appointments_of_meeting(meeting_id=meeting.id) if standing.held else []
@@ -168,21 +174,13 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
         steps=steps,
         outcomes=tally(each.outcome for each in talks),
         names=SHOWN_OUTCOMES,
-        days=days_told(meeting, language),
+        days=formats.held_days(meeting, language),
         facts=facts_of(meeting, language),
         moves=available_moves(meeting),
         changeable=meeting.state in PLANNABLE and not meeting.planning,
         begun=meeting.state in ("in_progress", "closed", "followed_up"),
-        is_day=meeting.held_on <= today,
         MEETING=MEETING,
     )
-
-
-def days_told(meeting: MeetingRow, language: Language) -> str:
-    """Return the meeting's day, or its first and last one."""
-    if meeting.days == 1:
-        return formats.day(meeting.held_on, language)
-    return formats.window(meeting.held_on, meeting.slot_day(meeting.all_slots), language)
 
 
 def facts_of(meeting: MeetingRow, language: Language, *, for_guests: bool = False) -> list[tuple[str, str]]:
@@ -199,7 +197,7 @@ def facts_of(meeting: MeetingRow, language: Language, *, for_guests: bool = Fals
 
     ends = meeting.slot_label(meeting.slots)[-5:]
     common: list[tuple[Message, str]] = [
-        (msg("日期"), days_told(meeting, language)),
+        (msg("日期"), formats.held_days(meeting, language)),
         (msg("时间"), f"{meeting.slot_label(1)[-11:-6]}–{ends}"),
         (msg("地点"), name_in(language, meeting, "venue")),
         (msg("雨天怎么办"), meeting.weather_plan),
@@ -244,13 +242,32 @@ async def plan(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
 @post("/town/meetings/{meeting_id:int}/move/{move:str}", guards=OFFICIAL)
 async def move(
     request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], move: FromPath[str]
-) -> Response[bytes]:
-    """Start, close, finish, postpone or cancel a meeting; pressing twice is harmless."""
+) -> Response[Any]:
+    """Start, close, finish, postpone or cancel a meeting; pressing twice is harmless.
+
+    Closing asks back while something of the meeting is still to come.
+    """
     if move not in MOVES:
         raise NotFound(msg("没有这一步，请回到对接会页面操作。"))
-    (await BARE.read(request)).check()
+    filled = await _MOVE.read(request)
+    filled.check()
     meeting = await own_meeting(meeting_id, viewer)
     label, _, _, leads_to = MOVES[move]
+    if move == "close" and meeting.state == "in_progress" and not filled.values["sure"]:
+        steps = await steps_of(request, meeting)
+        open_talks, days = unfinished(meeting, steps.standing, today=clock.today())
+        if open_talks or days:
+            return show(
+                request,
+                "meetings/close.html",
+                status=409,
+                meeting=meeting,
+                steps=steps,
+                open_talks=open_talks,
+                days=[formats.day_short(each, language_of(request)) for each in days],
+                what_follows=MOVES["close"][2],
+                MEETING=MEETING,
+            )
     try:
         await move_meeting(
             meeting_id=meeting.id,
@@ -266,6 +283,12 @@ async def move(
     return redirect(
         request, f"{path}/desk" if move == "start" else path, toast=msg("{move}：已办好。", move=label)
     )
+
+
+def unfinished(meeting: MeetingRow, standing: Standing, *, today: date) -> tuple[int, list[date]]:
+    """Return how many talks have no result, and the meeting's days that are still to come."""
+    days = [meeting.slot_day(1 + n * meeting.slots) for n in range(meeting.days)]
+    return standing.talks - standing.held, [each for each in days if each > today]
 
 
 routes: list[ControllerRouterHandler] = [index, new, create, one, plan, move]

@@ -216,6 +216,7 @@ def _filters() -> dict[str, Callable[..., Any]]:
         "day_short": formats.day_short,
         "moment": formats.moment,
         "window": formats.window,
+        "held_days": formats.held_days,
         "step_line": charts.step_line,
         "funnel": charts.funnel,
         "sankey": charts.sankey,

@@ -1,5 +1,7 @@
 """A meeting's public page: what, when, where, how many come, and the form to ask for a place."""
 
+from datetime import date
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -70,21 +72,32 @@ class Line(msgspec.Struct, frozen=True):
     what: Message
 
 
-def day_lines(meeting: MeetingRow) -> list[Line]:
-    """Return the course of one day: talks, and the pause between them."""
-    half = meeting.half_day_after
+def courses_of(meeting: MeetingRow) -> list[tuple[date | None, list[Line]]]:
+    """Return the course of each day with that day; one course for all (None) where they are alike."""
+    courses = [(meeting.slot_day(1 + n * meeting.slots), day_lines(meeting, n)) for n in range(meeting.days)]
+    if all(lines == courses[0][1] for _, lines in courses):
+        return [(None, courses[0][1])]
+    return list(courses)
 
-    def between(first: int, last: int) -> str:
-        return f"{meeting.slot_label(first)[-11:-6]}–{meeting.slot_label(last)[-5:]}"
 
-    if half is None or not 0 < half < meeting.slots:
-        return [Line(between(1, meeting.slots), _talks(meeting, meeting.slots))]
-    lines = [Line(between(1, half), _talks(meeting, half))]
-    if meeting.pause_minutes:
-        pause = f"{meeting.slot_label(half)[-5:]}–{meeting.slot_label(half + 1)[-11:-6]}"
-        lines.append(Line(pause, msg("休息")))
-    lines.append(Line(between(half + 1, meeting.slots), _talks(meeting, meeting.slots - half)))
+def day_lines(meeting: MeetingRow, number: int = 0) -> list[Line]:
+    """Return the course of a day (from 0): talks, what else is in the hall, and the pause between."""
+    half = meeting.half_day_after or meeting.slots
+    parts = [range(1, half + 1), range(half + 1, meeting.slots + 1)]
+    lines: list[Line] = []
+    for part in parts:
+        for is_free, run in groupby(part, key=lambda n: _is_free(meeting, n + number * meeting.slots)):
+            slots = list(run)
+            times = f"{meeting.slot_label(slots[0])[-11:-6]}–{meeting.slot_label(slots[-1])[-5:]}"
+            lines.append(Line(times, _talks(meeting, len(slots)) if is_free else msg("会场活动，不排洽谈")))
+        if part.start == 1 and parts[1] and meeting.pause_minutes:
+            pause = f"{meeting.slot_label(half)[-5:]}–{meeting.slot_label(half + 1)[-11:-6]}"
+            lines.append(Line(pause, msg("休息")))
     return lines
+
+
+def _is_free(meeting: MeetingRow, slot: int) -> bool:
+    return slot not in meeting.blocked_slots
 
 
 def _talks(meeting: MeetingRow, slots: int) -> Message:
@@ -113,7 +126,7 @@ async def _draw(
         meeting=meeting,
         path_here=f"{PUBLIC_PATH}{meeting.id}",
         attendance=await attendance_of(meeting_id=meeting.id),
-        day_lines=day_lines(meeting),
+        courses=courses_of(meeting),
         is_open=takes_registrations(meeting, at=clock.now()),
         form=form,
         MEETING=MEETING,

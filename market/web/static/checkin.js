@@ -12,6 +12,9 @@
   var list = document.getElementById("door-list");
   var form = document.getElementById("door-search");
   var field = form.elements.q;
+  var counter = document.getElementById("door-count");
+  /* how many have come, of everybody: of a list that was searched only some are on the page */
+  var here = Number(words.here), all = Number(words.all);
   var isSending = false;
   var memory = {};
 
@@ -64,7 +67,10 @@
     });
     said.hidden = false;
   }
+  function showCount() { counter.textContent = text(words.count, { n: here, all: all }); }
   function mark(row, state, when) {
+    here += (state === "checked_in") - (row.dataset.state === "checked_in");
+    showCount();
     row.dataset.state = state;
     row.querySelector("[data-tag]").textContent = words[state] + (when ? " " + when : "");
     row.querySelector("[data-tag]").className = "tag " + (state === "checked_in" ? "good" : "plain");
@@ -84,6 +90,15 @@
     strange.hidden = false;
   }
 
+  /* The page may be older than the meeting's beginning, and the phone without a network: what is read on the
+     day is therefore kept, and counts once the server says that the meeting has begun. Only where server and
+     phone agree that the day has not come is nothing read: a trial must not check anybody in. */
+  function waitsForBeginning() { return words.state === "timetabled"; }
+  function isTooEarly(now) {
+    var local = new Date(now.getTime() + 8 * 3600000).toISOString().slice(0, 10);
+    return Boolean(words.day) && local < words.day;
+  }
+
   function read(typed, move) {
     var code = plainCode(typed);
     if (!code) return;
@@ -93,8 +108,14 @@
       say("wait", row.dataset.name, row.dataset.house, text(words.again, { state: row.querySelector("[data-tag]").textContent }));
       return;
     }
+    if (isTooEarly(now)) {
+      say("wait", row ? row.dataset.name : code, words.why);
+      return;
+    }
     keep({ key: newKey(), code: code, move: move, at: now.toISOString() });
-    if (row) {
+    if (row && waitsForBeginning()) {
+      say("wait", row.dataset.name, row.dataset.house, words.kept_back);
+    } else if (row) {
       mark(row, move === "leave" ? "left" : "checked_in", clock(now));
       say("good", row.dataset.name, row.dataset.house, move === "leave" ? words.left : row.dataset.first);
     } else {
@@ -103,6 +124,13 @@
     if (navigator.vibrate) navigator.vibrate(row ? 60 : [60, 60, 60]);
     showQueue();
     send();
+  }
+
+  /* it was taken, so the meeting is on, whatever this page was drawn with */
+  function hasBegun() {
+    delete words.state;
+    document.getElementById("door-closed").hidden = true;
+    refresh();
   }
 
   /* sending */
@@ -147,6 +175,7 @@
         if (scan && (each.status === "unknown" || each.status === "refused")) showStrange(scan);
       });
       isSending = false;
+      if (waitsForBeginning()) hasBegun();
       showQueue();
       if (waiting().length) send();
     }).catch(function (trouble) {
@@ -162,7 +191,7 @@
   function apply() {
     waiting().forEach(function (scan) {
       var row = rowOf(scan.code);
-      if (row) mark(row, scan.move === "leave" ? "left" : "checked_in", clock(new Date(scan.at)));
+      if (row && !waitsForBeginning()) mark(row, scan.move === "leave" ? "left" : "checked_in", clock(new Date(scan.at)));
     });
     sift();
   }
@@ -173,6 +202,9 @@
     }).then(function (html) {
       if (!html || list.contains(document.activeElement)) return;
       list.innerHTML = html;
+      all = rows().length;
+      here = rows().filter(function (row) { return row.dataset.state === "checked_in"; }).length;
+      showCount();
       apply();
     }).catch(function () { /* later */ });
   }

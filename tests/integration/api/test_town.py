@@ -135,6 +135,9 @@ async def test_a_meeting_is_opened_planned_answered_and_held(town: Town) -> None
     assert (await town["buyer"].post("/meetings/1/answer", {"answer": "accepted"})).json() == {
         "state": "accepted"
     }
+    early = await official.post("/meetings/1/start")
+    assert (early.status_code, "到那天才能开始" in early.json()["detail"]) == (409, True)
+    await execute("UPDATE meeting SET held_on = $1", clock.today())
     assert (await official.post("/meetings/1/start")).json() == {"state": "in_progress"}
     topic = {"topic_id": talk["topics"][0]["id"], "quantity": 500_000, "price": 710}
     signed = {"outcome": "signed", "topics": [topic]}

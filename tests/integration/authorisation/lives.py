@@ -163,6 +163,14 @@ LIVES = {
             "*": f"held_on = {_TODAY} + 9, answer_by = NULL, wishes_by = NULL, published_at = NULL",
         },
     ),
+    # published, on its day: the one in which it can start
+    "meeting_today": Life(
+        MEETING,
+        "meeting",
+        {},
+        row="id = {meeting_id}",
+        besides={"*": f"held_on = {_TODAY}, published_at = created_at"},
+    ),
     "open_bid": Life(OPEN_BID, "open_bid", "open_bid_id"),
     "payment": Life(
         PAYMENT,

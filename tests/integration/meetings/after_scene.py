@@ -61,7 +61,7 @@ class After:
             actor=self.town.actor,
             at=STORY,
         )
-        await execute("UPDATE meeting SET state = 'timetabled', run = $1", run_id)
+        await execute("UPDATE meeting SET state = 'timetabled', run = $1, published_at = $2", run_id, STORY)
         for slot, (i, j) in enumerate([(0, 0), (1, 1), (0, 1), (1, 0)], start=1):
             seller, buyer = self.sellers[i].organisation_id, self.buyers[j].organisation_id
             # the engine proposed 4 t for two of the pairs; the other two only have something to talk about

@@ -1,13 +1,14 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
-from market.db.session import fetch_value
+from market.db.session import execute, fetch_value
 from market.deals.queries import deal_of
 from market.errors import Conflict, Invalid, NotFound
 from market.matching.operations import run_now
-from market.meetings.commands import NewMeeting, Outcome, TopicResult
+from market.meetings.commands import NewMeeting, Outcome, TopicResult, marks_of
 from market.meetings.operations import mark_attendance, move_meeting, record_outcome, respond
 from market.meetings.planning import open_meeting, plan_now
 from market.meetings.queries import (
@@ -20,7 +21,7 @@ from market.meetings.queries import (
     meeting_of,
     meetings_of,
 )
-from market.meetings.revising import revise_meeting
+from market.meetings.revising import ChangedMeanwhile, revise_meeting
 from market.notices.queries import inbox
 from market.transitions import WrongState
 
@@ -73,13 +74,17 @@ class Scene:
             at=STORY,
         )
 
-    async def move(self, move: str) -> str:
+    async def move(self, move: str, at: datetime | None = None) -> str:
+        """Make a move; the meeting starts published and on its day, unless ``at`` says otherwise."""
+        if move == "start" and at is None:
+            await execute("UPDATE meeting SET published_at = $2 WHERE id = $1", self.meeting_id, STORY)
+            at = STORY + timedelta(days=7)
         return await move_meeting(
             meeting_id=self.meeting_id,
             move=move,
             town_id=self.town.organisation_id,
             actor=self.town.actor,
-            at=STORY,
+            at=at or STORY,
         )
 
     async def appointments(self) -> list[AppointmentRow]:
@@ -312,3 +317,50 @@ async def test_a_meeting_that_has_begun_is_no_longer_changed(scene: Scene) -> No
             actor=scene.town.actor,
             at=STORY,
         )
+
+
+async def test_a_meeting_starts_once_it_is_published_and_its_day_has_come(scene: Scene) -> None:
+    day = STORY + timedelta(days=7)
+    with pytest.raises(Conflict, match="还没有发布"):
+        await scene.move("start", at=day)
+    await execute("UPDATE meeting SET published_at = $1", STORY)
+    with pytest.raises(Conflict, match="到那天才能开始"):
+        await scene.move("start", at=day - timedelta(days=1))
+    assert await fetch_value("SELECT state FROM meeting") == "timetabled"
+    # a day late is late, and not too late
+    assert await scene.move("start", at=day + timedelta(days=1)) == "in_progress"
+
+
+async def test_a_change_of_what_is_no_longer_so_is_refused_and_told(scene: Scene) -> None:
+    revise = {
+        "meeting_id": scene.meeting_id,
+        "town_id": scene.town.organisation_id,
+        "actor": scene.town.actor,
+        "at": STORY,
+    }
+    seen = marks_of(msgspec.structs.asdict(meeting()))
+    await revise_meeting(meeting=meeting(venue="新会堂", tables=4), seen=seen, **revise)
+    with pytest.raises(ChangedMeanwhile) as refused:
+        await revise_meeting(meeting=meeting(contact="老周", tables=4), seen=seen, **revise)
+    # what both want alike is no matter of dispute
+    assert refused.value.names == {"venue"}
+    assert await fetch_value("SELECT venue FROM meeting") == "新会堂"
+    now = marks_of(msgspec.structs.asdict(meeting(venue="新会堂", tables=4)))
+    await revise_meeting(meeting=meeting(venue="新会堂", tables=4, contact="老周"), seen=now, **revise)
+    assert await fetch_value("SELECT contact FROM meeting") == "老周"
+
+
+async def test_a_last_day_that_has_passed_stays_only_where_it_stood(scene: Scene) -> None:
+    revise = {
+        "meeting_id": scene.meeting_id,
+        "town_id": scene.town.organisation_id,
+        "actor": scene.town.actor,
+    }
+    first, later = meeting(answer_by=TODAY + timedelta(days=1)), STORY + timedelta(days=3)
+    await revise_meeting(meeting=first, at=STORY, **revise)
+    await revise_meeting(meeting=msgspec.structs.replace(first, contact="老周"), at=later, **revise)
+    with pytest.raises(Invalid) as refused:
+        await revise_meeting(
+            meeting=msgspec.structs.replace(first, answer_by=TODAY + timedelta(days=2)), at=later, **revise
+        )
+    assert set(refused.value.fields) == {"answer_by"}

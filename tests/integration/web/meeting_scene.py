@@ -52,6 +52,7 @@ class Scene:
 
     async def start(self) -> None:
         await self.open()
+        await self.publish()
         answer = await self.browser.post(f"{self.page}/move/start")
         assert answer.headers["location"] == f"{self.page}/desk"
 

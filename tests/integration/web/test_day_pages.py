@@ -189,6 +189,29 @@ async def test_door_opens_on_the_day(scene: Scene) -> None:
     assert (await scene.send(batch)).status_code == 409
 
 
+async def test_door_opens_with_the_meeting_and_what_was_read_before_is_kept(scene: Scene) -> None:
+    await execute("UPDATE meeting SET state = 'timetabled'")
+    words = "会议还没有开始，开始后才能签到"
+    door, desk = [(await scene.browser.get(f"{scene.page}/{page}")).text for page in ("checkin", "desk")]
+    assert (words in door, 'name="act"' in door, "/check_in" in desk) == (True, False, False)
+    badge = (await scene.browser.get(f"/checkin/{scene.codes['赵一']}")).text
+    assert (words in badge, 'name="act"' in badge) == (True, False)
+    who = await fetch_value("SELECT id FROM attendee WHERE name = '赵一'")
+    house = scene.buyers[0].organisation_id
+    for answer in (
+        await scene.browser.post(f"{scene.page}/checkin", {"act": f"p{who}:check_in"}),
+        await scene.browser.post(f"{scene.page}/attendance/{house}/check_in"),
+        await scene.browser.post(f"/checkin/{scene.codes['赵一']}", {"act": "check_in"}),
+    ):
+        assert (answer.status_code, words in answer.text) == (409, True)
+    # a phone keeps what it was not relieved of, and brings it again
+    batch = {"sent_at": clock.now(), "scans": [scene.reading("赵一")]}
+    assert (await scene.send(batch)).status_code == 409
+    assert await scene.count("scan") == 0
+    await execute("UPDATE meeting SET state = 'in_progress'")
+    assert statuses(await scene.send(batch)) == ["taken"]
+
+
 async def test_worker_may_look_after_the_doors_pages(scene: Scene) -> None:
     script = await scene.browser.get("/checkin/worker.js")
     assert script.headers["content-type"] == "text/javascript; charset=utf-8"

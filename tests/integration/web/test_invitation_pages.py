@@ -132,7 +132,9 @@ async def test_link_that_was_withdrawn_or_renewed_says_so_kindly(
     assert (await guest.get(f"/i/{token}")).status_code == 200
     await office.post(f"{day.page}/{day.buyer.id}/revoke")
     page = await guest.get(f"/i/{token}")
-    assert (page.status_code, "这个邀请链接已经更换" in page.text) == (404, True)
+    assert (page.status_code, "已由主办方撤回" in page.text, "要新的链接" in page.text) == (404, True, False)
+    refused = await answer(guest, token, answer="accepted")
+    assert (refused.status_code, "已由主办方撤回" in refused.text) == (404, True)
     assert (await answer(guest, token, answer="accepted")).status_code == 404
     assert (await guest.get(f"/i/{token}/calendar.ics")).status_code == 404
     assert await day.buyer.state() == "revoked"
@@ -411,3 +413,57 @@ async def test_media_is_invited_like_the_others(day: Gathering, office: Browser,
     page = (await office.get(f"{day.page}?side=guest")).text
     assert "等了 5 天" in page
     assert f"{day.page}/{row.id}" in page
+
+
+async def test_second_press_of_remind_is_told_what_the_first_one_did(day: Gathering, office: Browser) -> None:
+    key = {"key": str(uuid4())}
+    for _ in range(2):
+        await office.post(f"{day.page}/remind", key)
+        assert "已提醒 2 家" in (await office.get(day.page)).text
+    await office.post(f"{day.page}/remind", {"key": str(uuid4())})
+    assert "2 家在一小时内刚提醒过" in (await office.get(day.page)).text
+    own = f"{day.page}/{day.buyer.id}"
+    await office.post(f"{own}/remind", {"key": str(uuid4())})
+    assert "1 家在一小时内刚提醒过" in (await office.get(own)).text
+    await execute("UPDATE invitation SET state = 'accepted'")
+    await office.post(f"{day.page}/remind", {"key": str(uuid4())})
+    assert "没有要提醒的：都回复了" in (await office.get(day.page)).text
+
+
+async def test_meeting_of_several_days_is_told_with_its_last_one(
+    day: Gathering, guest: Browser, office: Browser
+) -> None:
+    await execute("UPDATE meeting SET held_on = '2031-11-30', days = 2, is_public = true")
+    span = "2031年11月30日至12月1日"
+    town = f"/town/meetings/{day.meeting_id}"
+    for browser, path in (
+        (guest, f"/i/{await day.buyer.token()}"),
+        (guest, f"/m/{day.meeting_id}"),
+        (office, day.page),
+        (office, f"{day.page}/{day.buyer.id}"),
+        (office, f"{town}/papers"),
+        (office, f"{town}/desk"),
+        (office, "/town/meetings"),
+    ):
+        assert (path, span in (await browser.get(path)).text) == (path, True)
+    assert f"时间：{span} 09:00–11:20" in (await office.get(f"{day.page}/{day.buyer.id}")).text
+
+
+async def test_faults_of_persons_say_whose_they_are(day: Gathering, guest: Browser) -> None:
+    sent = {"answer": "accepted", "name_2": "李秋实", "phone_2": "13800000001"}
+    sent |= {"name_4": "王二", "title_4": "长" * 60, "name_5": "孙三", "phone_5": "13800000001"}
+    page = await answer(guest, await day.buyer.token(), **sent)
+    summary = re.sub(r"<[^>]+>", "", page.text[page.text.index('role="alert"') :])[:400]
+    assert "第 4 人的职务" in summary
+    sent["title_4"] = "经理"
+    page = await answer(guest, await day.buyer.token(), **sent)
+    # the lines that were left empty count too, as they are numbered on the page
+    assert list(faults(page)) == ["phone_5"]
+    assert "和第 2 人的手机号一样" in faults(page)["phone_5"]
+    assert "第 5 人的手机号" in re.sub(r"<[^>]+>", "", page.text)
+
+
+async def test_media_are_not_said_to_come_from_the_matches(day: Gathering, office: Browser) -> None:
+    await execute("UPDATE invitation SET side = 'guest', source = 'planned' WHERE id = $1", day.seller.id)
+    page = (await office.get(f"{day.page}/{day.seller.id}")).text
+    assert ("一并邀请的媒体" in page, "按撮合结果" in page) == (True, False)

@@ -11,6 +11,7 @@ from fixtures.factories import PASSWORD, Factory, Member
 from market import clock
 from market.db.jobs import Worker
 from market.db.session import execute, fetch, fetch_value
+from tests.forms import filled_in
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 from tests.integration.web.meeting_scene import Scene, form
 
@@ -101,6 +102,7 @@ async def test_planning_again_is_harmless_and_possible_until_it_begins(scene: Sc
         assert answer.headers["location"] == f"{scene.page}/timetable"
     assert await fetch_value("SELECT count(*) FROM job WHERE state = 'waiting'") == 1
     assert await Worker().work_once() is True
+    await scene.publish()
     await scene.browser.post(f"{scene.page}/move/start")
     assert (await scene.browser.post(f"{scene.page}/plan")).status_code == 409
 
@@ -112,9 +114,39 @@ async def test_moves_are_those_of_the_lifecycle_and_pressing_twice_is_harmless(s
     assert (await scene.browser.post(f"{scene.page}/move/cancel")).status_code == 409
     assert (await scene.browser.post(f"{scene.page}/move/announce")).status_code == 404
     for move, state in (("close", "closed"), ("finish_follow_up", "followed_up")):
-        await scene.browser.post(f"{scene.page}/move/{move}")
+        await scene.browser.post(f"{scene.page}/move/{move}", {"sure": "1"})
         assert await fetch_value("SELECT state FROM meeting") == state
     assert (await scene.browser.get(scene.page)).status_code == 200
+
+
+async def test_meeting_that_nobody_can_see_or_that_is_to_come_does_not_start(scene: Scene) -> None:
+    await scene.open()
+    refused = await scene.browser.post(f"{scene.page}/move/start")
+    assert (refused.status_code, "请先发布日程" in refused.text) == (409, True)
+    await scene.publish()
+    await execute("UPDATE meeting SET held_on = held_on + 1")
+    refused = await scene.browser.post(f"{scene.page}/move/start")
+    assert (refused.status_code, "到那天才能开始" in refused.text) == (409, True)
+    assert "/move/start" not in (await scene.browser.get(scene.page)).text
+    assert await fetch_value("SELECT state FROM meeting") == "timetabled"
+    await execute("UPDATE meeting SET held_on = held_on - 1")
+    assert (await scene.browser.get(scene.page)).text.count("/move/start") == 1
+
+
+async def test_closing_asks_back_while_talks_have_no_result_or_days_are_to_come(scene: Scene) -> None:
+    await scene.start()
+    await execute("UPDATE meeting SET days = 2")
+    asked = await scene.browser.post(f"{scene.page}/move/close")
+    talks = await fetch_value("SELECT count(*) FROM appointment WHERE state = 'scheduled'")
+    tomorrow = clock.today() + timedelta(days=1)
+    assert asked.status_code == 409
+    assert f"{talks} 场洽谈还没有结果" in asked.text
+    assert f"还有 {tomorrow.month}月{tomorrow.day}日" in asked.text
+    assert await fetch_value("SELECT state FROM meeting") == "in_progress"
+    await execute("UPDATE meeting SET days = 1")
+    await execute("UPDATE appointment SET state = 'held', outcome = 'sample'")
+    assert (await scene.browser.post(f"{scene.page}/move/close")).status_code == 303
+    assert await fetch_value("SELECT state FROM meeting") == "closed"
 
 
 async def test_postponed_and_cancelled_meetings_say_so(scene: Scene) -> None:
@@ -128,6 +160,8 @@ async def test_check_in_is_open_while_the_meeting_is_on(scene: Scene) -> None:
     await scene.open()
     guest = scene.sellers[0].organisation_id
     attend = f"{scene.page}/attendance/{guest}/check_in"
+    await scene.publish()
+    assert (await scene.browser.post(attend)).status_code == 409
     await scene.browser.post(f"{scene.page}/move/start")
     for _ in range(2):
         answer = await scene.browser.post(attend)
@@ -350,8 +384,58 @@ async def test_meeting_is_changed_in_its_own_form_and_planned_anew(scene: Scene)
     assert await Worker().work_once() is True
     assert "改后的会" in (await scene.browser.get(scene.page)).text
     assert await fetch_value("SELECT tables FROM meeting") == 5
+    await scene.publish()
     await scene.browser.post(f"{scene.page}/move/start")
     assert (await scene.browser.get(f"{scene.page}/edit")).status_code == 409
+
+
+async def test_form_that_has_gone_stale_brings_nothing_old_back(scene: Scene) -> None:
+    """Two windows: the second still shows the old place, and was opened to change the contact."""
+    await scene.open()
+    first, second = [
+        filled_in((await scene.browser.get(f"{scene.page}/edit")).text, f"{scene.page}/edit")
+        for _ in range(2)
+    ]
+    for sent in (first, second):
+        sent.pop("_csrf")
+    moved = {"venue": "新会堂", "title": "改名的会", "is_public": "1"}
+    assert (await scene.browser.post(f"{scene.page}/edit", {**first, **moved})).status_code == 303
+    busy = await scene.browser.post(f"{scene.page}/edit", {**first, **moved, "key": "", "seen": ""})
+    assert (busy.status_code, 'value="新会堂"' in busy.text) == (409, True)
+    assert await Worker().work_once() is True
+    told = "SELECT count(*) FROM notice WHERE kind = 'meeting_revised'"
+    before = await fetch_value(told)
+    stale = await scene.browser.post(f"{scene.page}/edit", {**second, "contact": "老周", "title": "我改的名"})
+    assert stale.status_code == 409
+    assert await fetch_value("SELECT venue FROM meeting") == "新会堂"
+    assert await fetch_value(told) == before
+    # it says what is other now, keeps what was typed, and takes over what was not touched
+    words = re.sub(r"<[^>]+>", "", stale.text)
+    assert "地点：现在是 新会堂 已填进下面的表" in words
+    assert "会议名称：现在是 改名的会 您也改了" in words
+    again = filled_in(stale.text, f"{scene.page}/edit")
+    again.pop("_csrf")
+    assert (again["venue"], again["contact"], again["title"]) == (["新会堂"], ["老周"], ["我改的名"])
+    assert again["is_public"] == ["1"]
+    assert (await scene.browser.post(f"{scene.page}/edit", again)).status_code == 303
+    row = (await fetch("SELECT venue, contact, title, is_public FROM meeting"))[0]
+    assert tuple(row) == ("新会堂", "老周", "我改的名", True)
+    assert (await scene.browser.post(f"{scene.page}/edit", {**again, "seen": "rubbish"})).status_code == 422
+
+
+async def test_last_day_that_has_passed_is_refused_beside_its_field(scene: Scene) -> None:
+    yesterday = (clock.today() - timedelta(days=1)).isoformat()
+    refused = await scene.browser.post("/town/meetings/new", form(answer_by=yesterday))
+    assert (refused.status_code, list(faults(refused))) == (422, ["answer_by"])
+    assert "这一天已经过了" in faults(refused)["answer_by"]
+    assert f'value="{yesterday}"' in refused.text
+    await scene.open()
+    refused = await scene.browser.post(f"{scene.page}/edit", form(answer_by=yesterday))
+    assert (refused.status_code, list(faults(refused))) == (422, ["answer_by"])
+    # one that has passed since does not stand in the way of something else
+    await execute("UPDATE meeting SET answer_by = $1", clock.today() - timedelta(days=1))
+    kept = await scene.browser.post(f"{scene.page}/edit", form(answer_by=yesterday, contact="老周"))
+    assert kept.status_code == 303
 
 
 async def test_meeting_of_another_town_is_not_found_for_editing(

@@ -201,3 +201,27 @@ async def test_registrations_are_the_towns_alone(
         assert (await decide(stranger, day, verdict)).status_code == 404
     assert (await decide(guest, day, "admit")).headers["location"] == "/sign-in"
     assert await fetch_value("SELECT state FROM registration") == "pending"
+
+
+async def test_page_counts_the_slots_with_talks_alone(day: Gathering, guest: Browser) -> None:
+    await execute("UPDATE meeting SET slots = 6, half_day_after = 3, blocked_slots = '{1,5}'")
+    page = re.sub(r"<[^>]+>", " ", (await guest.get(f"/m/{day.meeting_id}")).text)
+    assert "4 轮一对一" in page
+    lines = [
+        "09:00–09:20 会场活动，不排洽谈",
+        "09:20–10:00 一对一洽谈，3 张桌，2 轮，每轮 20 分钟",
+        "11:00–11:20 一对一洽谈，3 张桌，1 轮，每轮 20 分钟",
+        "11:20–11:40 会场活动，不排洽谈",
+        "11:40–12:00 一对一洽谈，3 张桌，1 轮，每轮 20 分钟",
+    ]
+    words = " ".join(page.split())
+    assert [each for each in lines if each not in words] == []
+
+
+async def test_days_that_differ_are_told_apart(day: Gathering, guest: Browser) -> None:
+    change = "UPDATE meeting SET held_on = '2031-11-30', days = 2, half_day_after = NULL, blocked_slots = $1"
+    await execute(change, [])
+    assert (await guest.get(f"/m/{day.meeting_id}")).text.count('class="programme-list') == 1
+    await execute(change, [1])
+    page = (await guest.get(f"/m/{day.meeting_id}")).text
+    assert (page.count('class="programme-list'), "<h3>12月1日</h3>" in page) == (2, True)

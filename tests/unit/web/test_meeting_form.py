@@ -3,7 +3,7 @@
 import pytest
 
 from market.i18n import msg
-from market.web.meeting_form import meeting_form, meeting_from, open_parts, slot_numbers
+from market.web.meeting_form import meeting_form, meeting_from, notes_on, open_parts, slot_numbers
 from market.web.meeting_grid import gaps
 from market.web.typed import Wrong
 
@@ -44,6 +44,21 @@ def test_short_form_gives_a_usual_meeting() -> None:
 def test_folded_part_with_a_fault_is_open() -> None:
     filled = meeting_form().parse({**{name: [text] for name, text in TYPED.items()}, "answer_by": ["soon"]})
     assert open_parts(filled) == {"people"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ({}, "不限场数"),
+        ({"most_appointments": "6"}, "每家最多 6 场"),
+        ({"most_of_sellers": "8", "most_of_buyers": "9"}, "卖方最多 8 场，买方最多 9 场"),
+        ({"most_of_sellers": "8"}, "卖方最多 8 场，买方不限"),
+        ({"most_of_buyers": "9", "most_appointments": "6"}, "买方最多 9 场，卖方最多 6 场"),
+    ],
+)
+def test_note_on_the_quota_says_what_is_set(typed: dict[str, str], words: str) -> None:
+    filled = meeting_form().parse({name: [text] for name, text in {**TYPED, **typed}.items()})
+    assert str(notes_on(filled)["quota"]) == words
 
 
 @pytest.mark.parametrize(
