@@ -64,12 +64,16 @@ class Talk(msgspec.Struct, frozen=True):
 
 
 class TableLine(msgspec.Struct, frozen=True):
-    """One table: who is there, who waits because somebody stays longer, who comes next."""
+    """One table: who is there, who waits because somebody stays longer, who comes next.
+
+    ``broken``: it cannot be used in the slot that runs, or else in the next one.
+    """
 
     number: int
     now: Talk | None
     waiting: Talk | None
     next: Talk | None
+    broken: bool = False
 
 
 class Missed(msgspec.Struct, frozen=True):
@@ -170,7 +174,11 @@ async def board_of_meeting(meeting: MeetingRow, *, at: datetime, slot: int | Non
         msgspec.structs.replace(each, over=_over(meeting, each, at))
         for each in await talks_of_day(meeting_id=meeting.id)
     ]
-    lines = [_line(number, talks, hour) for number in sorted({each.table for each in talks})]
+    broken = await _broken(meeting.id, hour)
+    lines = [
+        msgspec.structs.replace(_line(number, talks, hour), broken=number in broken)
+        for number in sorted({each.table for each in talks} | (broken if talks else set()))
+    ]
     parties = {party.organisation: party for each in talks for party in (each.buyer, each.seller)}
     return Board(
         hour,
@@ -181,6 +189,31 @@ async def board_of_meeting(meeting: MeetingRow, *, at: datetime, slot: int | Non
         sum(each.is_done for each in talks),
         len(talks),
     )
+
+
+class _Closed(msgspec.Struct, frozen=True):
+    closed: tuple[tuple[int, int | None], ...] = ()
+
+
+class _Details(msgspec.Struct, frozen=True):
+    """What an incident keeps (``replanning.Details``), as far as tables go."""
+
+    effects: _Closed
+
+
+async def _broken(meeting_id: int, hour: Hour) -> set[int]:
+    """Return the tables that were said to be of no use now."""
+    rows = await fetch(
+        """SELECT details FROM incident
+           WHERE meeting = $1 AND kind = 'table_broken' AND undone_at IS NULL""",
+        meeting_id,
+    )
+    return {
+        table
+        for row in rows
+        for slot, table in msgspec.json.decode(row["details"], type=_Details).effects.closed
+        if table is not None and slot == (hour.now or hour.next)
+    }
 
 
 def _line(number: int, talks: Iterable[Talk], hour: Hour) -> TableLine:

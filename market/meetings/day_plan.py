@@ -103,15 +103,36 @@ def compute(
             swap_with=None if change.other is None else str(change.other),
             from_slot=from_slot,
             closed=closures,
+            label=day.label,
         )
         if not check.fine:
             return (), tuple(check.clashes)
         after: Mapping[str, Place] = check.placed
     else:
-        mended = repair(problem, placed, from_slot=from_slot, closed=closures)
+        mended = repair(problem, placed, from_slot=from_slot, closed=closures, label=day.label)
         after = mended.placed
         reasons = {each.id: each.reason for each in mended.called_off}
+        reasons |= _not_coming(day, live, away, from_slot)
     return _steps(live, new, after, reasons), ()
+
+
+def _not_coming(
+    day: Snapshot, live: list[DayTalk], away: Mapping[int, frozenset[int]], from_slot: int
+) -> dict[str, Message]:
+    """Return the talks, by number, of which somebody does not come any more, with who that is."""
+    rest = frozenset(range(from_slot, day.slots + 1)) - {*day.blocked}
+    gone = {each.id: each.name for each in day.parties if rest and rest <= away[each.id]}
+    return {
+        str(each.id): not_coming(gone[who])
+        for each in live
+        for who in (each.seller, each.buyer)
+        if who in gone
+    }
+
+
+def not_coming(name: str) -> Message:
+    """Return why a talk is called off whose one side has left."""
+    return msg("“{name}”不来了。", name=name)
 
 
 def _target(day: Snapshot, change: Change) -> int:

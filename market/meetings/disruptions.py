@@ -27,7 +27,7 @@ class Change(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
 
     late: ``organisation`` is there from slot ``until`` on. absent: it does not come any more. overrun:
     ``appointment`` takes ``slots`` more. walk_in: ``organisation`` is to meet ``counterparts``.
-    table_broken: ``table`` cannot be used before slot ``until`` (None: any more). slot_lost: ``slot``.
+    table_broken: ``table`` cannot be used before slot ``until`` (None: that day). slot_lost: ``slot``.
     swap: ``appointment`` goes to ``slot`` and ``table``, or changes places with ``other``.
     """
 
@@ -74,7 +74,11 @@ class Effects(Struct, frozen=True):
 
 
 class Snapshot(Struct, frozen=True):
-    """The day as it stands. ``effects`` are those of everything that has happened and was not undone."""
+    """The day as it stands. ``effects`` are those of everything that has happened and was not undone.
+
+    ``labels``: the hours of each slot, as every page tells them. ``of_day``: the slots of one day, where the
+    meeting lasts several.
+    """
 
     meeting: int
     slots: int
@@ -84,6 +88,16 @@ class Snapshot(Struct, frozen=True):
     parties: tuple[Party, ...]
     talks: tuple[DayTalk, ...]
     effects: tuple[Effects, ...] = ()
+    labels: tuple[str, ...] = ()
+    of_day: int | None = None
+
+    def label(self, slot: int) -> Message | str:
+        """Return how a slot is told."""
+        return self.labels[slot - 1] if 0 < slot <= len(self.labels) else msg("第 {slot} 时段", slot=slot)
+
+    def last_of_day(self, slot: int) -> int:
+        """Return the last slot of the day that ``slot`` lies in."""
+        return self.slots if self.of_day is None else -(-slot // self.of_day) * self.of_day
 
     def party(self, number: int | None) -> Party | None:
         return next((each for each in self.parties if each.id == number), None)
@@ -169,7 +183,8 @@ def effects_of(change: Change, day: Snapshot, *, since: int) -> Effects:
         case "absent":
             return Effects({str(change.organisation): tuple(range(since, last))})
         case "table_broken":
-            return Effects(closed=tuple((slot, change.table) for slot in range(since, change.until or last)))
+            until = change.until or day.last_of_day(since) + 1
+            return Effects(closed=tuple((slot, change.table) for slot in range(since, until)))
         case "slot_lost":
             return Effects(closed=((change.slot or 0, None),))
         case "overrun":

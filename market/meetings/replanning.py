@@ -19,7 +19,7 @@ from market.i18n import Message, msg
 from market.meetings import rules
 from market.meetings.attendance import board_of, code_of_invitation, log_move, settle
 from market.meetings.board import hour_of
-from market.meetings.day_plan import NO_PLACE, Step, compute
+from market.meetings.day_plan import NO_PLACE, Step, compute, not_coming
 from market.meetings.disruptions import Change, DayTalk, Effects, Party, Snapshot, effects_of, problems_of
 from market.meetings.queries import MeetingRow, meeting_of
 from market.notices.operations import notify
@@ -134,6 +134,8 @@ async def snapshot_of(meeting: MeetingRow) -> Snapshot:
             for row in talks
         ),
         tuple(msgspec.json.decode(row["details"], type=Details).effects for row in incidents),
+        tuple(meeting.slot_label(slot) for slot in range(1, meeting.all_slots + 1)),
+        meeting.slots,
     )
 
 
@@ -329,6 +331,10 @@ async def tell_changed(meeting: MeetingRow, steps: tuple[Step, ...], *, at: date
 
 
 def _words(meeting: MeetingRow, step: Step, other: str) -> Message:
+    if step.after is None and step.reason == not_coming(other):
+        return msg("“{other}”不来了，与它的洽谈已取消。", other=other)
+    if step.after is None and step.reason is not None and step.reason.text == not_coming("").text:
+        return msg("与“{other}”的洽谈已取消。", other=other)
     if step.after is None:
         return msg("与“{other}”的洽谈今天排不下了，已取消。", other=other)
     when = meeting.slot_label(step.after[0])

@@ -17,7 +17,7 @@ from market.meetings.queries import MeetingRow, appointment_of
 from market.transitions import WrongState
 from market.web import fields
 from market.web.addresses import MOST_ID, row_number
-from market.web.forms import Form
+from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest
 from market.web.meeting_timetable import draw
 from market.web.meetings import own_meeting
@@ -44,7 +44,13 @@ ADD = Form(
 
 
 async def _tried(
-    request: WebRequest, meeting: MeetingRow, deed: Awaitable[object], *, talk: int | None, said: Message
+    request: WebRequest,
+    meeting: MeetingRow,
+    deed: Awaitable[object],
+    *,
+    talk: int | None,
+    said: Message,
+    filled: Filled | None = None,
 ) -> Response[Any]:
     """Do ``deed`` and come back; what cannot be is told on the page, where it can be mended."""
     try:
@@ -52,19 +58,31 @@ async def _tried(
     except (NotFound, WrongState):
         raise
     except (Conflict, Invalid) as refused:
-        return await refused_page(request, meeting, refused, talk=talk)
+        return await refused_page(request, meeting, refused, talk=talk, filled=filled)
     return redirect(request, f"/town/meetings/{meeting.id}/timetable#timetable", toast=said)
 
 
 async def refused_page(
-    request: WebRequest, meeting: MeetingRow, refused: MarketError, *, talk: int | None
+    request: WebRequest,
+    meeting: MeetingRow,
+    refused: MarketError,
+    *,
+    talk: int | None,
+    filled: Filled | None = None,
 ) -> Response[str]:
-    """Return the timetable with the reason why it could not be changed."""
-    told = refused.message
+    """Return the timetable with the reason why it could not be changed, and what was sent."""
+    told, where = refused.message, ""
     if isinstance(refused, Invalid) and refused.fields:
-        told = next(iter(refused.fields.values()))
-    status = 422 if isinstance(refused, Invalid) else 409
-    return await draw(request, meeting, talk=talk, fault=told, status=status)
+        where, told = next(iter(refused.fields.items()))
+    return await draw(
+        request,
+        meeting,
+        talk=talk,
+        fault=told,
+        fault_at=where,
+        typed={name: filled.text(name) for name in filled.form.fields} if filled else {},
+        status=422 if isinstance(refused, Invalid) else 409,
+    )
 
 
 @post("/town/meetings/{meeting_id:int}/timetable/add", guards=OFFICIAL)
@@ -77,7 +95,7 @@ async def add(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
             raise Invalid(msg("请选一家供货方和一家采购商，都要在邀请名单里。"))
         filled.check()
     except Invalid as refused:
-        return await refused_page(request, meeting, refused, talk=None)
+        return await refused_page(request, meeting, refused, talk=None, filled=filled)
     values = filled.values
     deed = add_appointment(
         meeting_id=meeting.id,
@@ -90,7 +108,7 @@ async def add(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
         at=clock.now(),
     )
     said = msg("已加进日程。") if values["slot"] else msg("已加上，重新排桌时会给它找时段。")
-    return await _tried(request, meeting, deed, talk=None, said=said)
+    return await _tried(request, meeting, deed, talk=None, said=said, filled=filled)
 
 
 async def _own_talk(meeting: MeetingRow, appointment_id: int, viewer: SignedIn) -> int:
@@ -113,9 +131,9 @@ async def move(
     try:
         filled.check()
         if filled.values["slot"] is None:
-            raise Invalid(msg("请选一个时段。"))
+            raise Invalid(msg("请选一个时段。"), {"slot": msg("请选一个时段。")})
     except Invalid as refused:
-        return await refused_page(request, meeting, refused, talk=talk)
+        return await refused_page(request, meeting, refused, talk=talk, filled=filled)
     deed = move_appointment(
         appointment_id=talk,
         slot=filled.values["slot"],
@@ -124,7 +142,8 @@ async def move(
         actor=accounts.actor(viewer, "official"),
         at=clock.now(),
     )
-    return await _tried(request, meeting, deed, talk=talk, said=msg("已换好，并固定在新的时段。"))
+    said = msg("已换好，并固定在新的时段。")
+    return await _tried(request, meeting, deed, talk=talk, said=said, filled=filled)
 
 
 @post("/town/meetings/{meeting_id:int}/timetable/{appointment_id:int}/{deed:str}", guards=OFFICIAL)

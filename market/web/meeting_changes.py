@@ -16,7 +16,7 @@ from market.i18n import Language, Message, msg, translate
 from market.meetings.board import Talk, hour_of, talks_of_day
 from market.meetings.disruptions import KINDS, Change
 from market.meetings.incidents import incidents_of, undo_last
-from market.meetings.queries import InvitationRow, MeetingRow, invitations_of
+from market.meetings.queries import InvitationRow, MeetingRow, appointments_of_meeting, invitations_of
 from market.meetings.replanning import Preview, apply_change, preview_change
 from market.meetings.rules import MEETING
 from market.meetings.walk_ins import SIDE_OF, Suggestion, WalkIn, known_names, let_in, suggestions_for
@@ -40,6 +40,13 @@ HINTS: dict[str, Message] = {
     "table_broken": msg("换到别的桌"),
     "slot_lost": msg("停电、领导讲话等"),
     "swap": msg("换时段、换桌、两场对调"),
+}
+#: The field without which a change cannot be told, and what is said where nothing can be chosen in it.
+EMPTY: dict[str, tuple[str, Message]] = {
+    "overrun": ("appointment", msg("现在没有正在谈、也没有刚到时间的洽谈。")),
+    "swap": ("appointment", msg("没有还没开始的洽谈可以调换。")),
+    "late": ("until", msg("后面没有时段了，迟到不影响日程。")),
+    "slot_lost": ("slot", msg("后面没有时段了。")),
 }
 _MOST_OVER = 3
 
@@ -216,6 +223,11 @@ async def _page(
         moved_on=moved_on,
         incidents=await incidents_of(meeting_id=meeting.id),
         parties={each.organisation: each for each in await invitations_of(meeting_id=meeting.id)},
+        pairs={
+            each.id: (each.buyer, each.seller)
+            for each in await appointments_of_meeting(meeting_id=meeting.id)
+        },
+        empty=EMPTY.get(kind),
         is_on=meeting.state in ("timetabled", "in_progress"),
         MEETING=MEETING,
     )
@@ -233,6 +245,15 @@ async def changes(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[in
         kind, meeting, await _day(meeting, asked.get("organisation", "")), language_of(request)
     )
     filled = form.query(request)
+    if kind == "walk_in" and "ask" in asked and not asked.get("organisation"):
+        fault = msg("请先选哪一家。")
+        return await _page(
+            request,
+            meeting,
+            kind=kind,
+            form=msgspec.structs.replace(filled, errors={"organisation": fault}),
+            status=422,
+        )
     if "go" not in asked:
         return await _page(request, meeting, kind=kind, form=msgspec.structs.replace(filled, errors={}))
     return await _previewed(request, viewer, meeting, filled)

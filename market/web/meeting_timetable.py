@@ -126,9 +126,14 @@ async def draw(
     *,
     talk: int | None = None,
     fault: Message | None = None,
+    fault_at: str = "",
+    typed: Mapping[str, str] | None = None,
     status: int = 200,
 ) -> Response[str]:
-    """Return the page as the address asks for it; ``talk`` is opened, with what is wrong about it."""
+    """Return the page as the address asks for it; ``talk`` is opened, with what is wrong about it.
+
+    ``typed`` is what was sent (of a talk that is opened its slot and table), ``fault_at`` the field at fault.
+    """
     shown = asked_for(request, meeting)
     if talk is not None:
         shown = msgspec.structs.replace(shown, talk=talk)
@@ -189,6 +194,8 @@ async def draw(
         MEETING=MEETING,
         APPOINTMENT=APPOINTMENT,
         fault=fault,
+        fault_at=fault_at,
+        typed=typed or {},
         waiting=[each for each in talks if each.slot is None],
         all_slots=[
             number for number in range(1, meeting.all_slots + 1) if number not in meeting.blocked_slots

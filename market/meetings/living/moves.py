@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from market.i18n import Message, msg
-from market.meetings.living.places import Closure, MoveCheck, Place, is_open, open_tables
+from market.meetings.living.places import Closure, Label, MoveCheck, Place, by_number, is_open, open_tables
 from market.meetings.timetable.problem import Appointment, MeetingProblem, Participant
 
 
@@ -17,6 +17,7 @@ def check_move(
     swap_with: str | None = None,
     from_slot: int = 1,
     closed: Collection[Closure] = (),
+    label: Label = by_number,
 ) -> MoveCheck:
     """Check a move of one appointment, or an exchange of two, by hand.
 
@@ -24,6 +25,7 @@ def check_move(
         table: None: the one it has, the party's own, or else the first that is free.
         swap_with: this one takes the other's place; then ``slot`` and ``table`` are those of the other.
         from_slot: the first slot that can still be changed.
+        label: how slots are told in clashes.
     """
     items = {item.id: item for item in problem.appointments}
     after = dict(placed)
@@ -43,7 +45,7 @@ def check_move(
         was = placed.get(m)
         if was is not None and was.slot < from_slot:
             clashes.append(msg("{pair}已经谈过或正在谈，不能再动。", pair=_pair(problem, items[m])))
-        clashes += _clashes(problem, items, m, place, after, from_slot, closed)
+        clashes += _clashes(problem, items, m, place, after, from_slot, closed, label)
     told = tuple(each for n, each in enumerate(clashes) if each not in clashes[:n])
     return MoveCheck(not clashes, told, after if not clashes else dict(placed))
 
@@ -79,20 +81,22 @@ def _clashes(
     after: Mapping[str, Place],
     from_slot: int,
     closed: Collection[Closure],
+    label: Label,
 ) -> Iterator[Message]:
     item = items[m]
     slot = place.slot
+    when = label(slot)
     if not 1 <= slot <= problem.slots:
         yield msg("没有第 {slot} 时段，全场共 {slots} 个时段。", slot=slot, slots=problem.slots)
         return
     if slot < from_slot:
-        yield msg("第 {slot} 时段已经过去，只能排到第 {first} 时段或以后。", slot=slot, first=from_slot)
+        yield msg("{when} 已经过去，只能排到 {first} 或以后。", when=when, first=label(from_slot))
     people = {person.id: person for person in problem.participants}
-    yield from _people_free(problem, items, m, people, slot, after)
+    yield from _people_free(problem, items, m, people, slot, after, when)
     if place.table == 0:
-        yield msg("第 {slot} 时段没有空桌了。", slot=slot)
+        yield msg("{when} 没有空桌了。", when=when)
     elif not is_open(place, problem.tables, closed):
-        yield msg("第 {slot} 时段的 {table} 号桌不能用。", slot=slot, table=place.table)
+        yield msg("{when} 的 {table} 号桌不能用。", when=when, table=place.table)
     for who in (item.a, item.b):
         own = people[who].table
         if own is not None and place.table not in (0, own):
@@ -100,7 +104,7 @@ def _clashes(
     for other, there in after.items():
         if other != m and there == place:
             pair = _pair(problem, items[other])
-            yield msg("第 {slot} 时段的 {table} 号桌已有{pair}。", slot=slot, table=place.table, pair=pair)
+            yield msg("{when} 的 {table} 号桌已有{pair}。", when=when, table=place.table, pair=pair)
     noon = problem.half_day_after or 0
     if item.half != "any" and (item.half == "morning") != (slot <= noon):
         yield (
@@ -109,7 +113,7 @@ def _clashes(
             else msg("{pair}须在下午。", pair=_pair(problem, item))
         )
     if item.slot is not None and slot != item.slot:
-        yield msg("{pair}定在第 {slot} 时段。", pair=_pair(problem, item), slot=item.slot)
+        yield msg("{pair}定在 {when}。", pair=_pair(problem, item), when=label(item.slot))
     for first, later in _ordered(problem, item):
         one, two = after.get(first.id), after.get(later.id)
         if one is not None and two is not None and one.slot >= two.slot:
@@ -132,11 +136,12 @@ def _people_free(
     people: Mapping[str, Participant],
     slot: int,
     after: Mapping[str, Place],
+    when: Message | str,
 ) -> Iterator[Message]:
     for who in (items[m].a, items[m].b):
         if slot in people[who].unavailable:
-            yield msg("{who}在第 {slot} 时段没有空。", who=people[who].title, slot=slot)
+            yield msg("{who}在 {when} 没有空。", who=people[who].title, when=when)
         for other, there in after.items():
             if other != m and there.slot == slot and who in (items[other].a, items[other].b):
                 pair = _pair(problem, items[other])
-                yield msg("{who}在第 {slot} 时段已有{pair}。", who=people[who].title, slot=slot, pair=pair)
+                yield msg("{who}在 {when} 已有{pair}。", who=people[who].title, when=when, pair=pair)

@@ -1,10 +1,17 @@
 """Where an appointment lies on the day, and what cannot be used any more."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from msgspec import Struct
 
-from market.i18n import Message
+from market.i18n import Message, msg
+
+#: How a slot is told: by its number, or by the hours on the clock that readers know it by.
+Label = Callable[[int], Message | str]
+
+
+def by_number(slot: int) -> Message:
+    return msg("第 {slot} 时段", slot=slot)
 
 
 class Place(Struct, frozen=True):

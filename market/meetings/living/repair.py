@@ -11,7 +11,16 @@ import numpy as np
 
 from market.i18n import Message, msg
 from market.meetings.living.inserting import insert_near
-from market.meetings.living.places import CalledOff, Closure, Place, Repair, is_open, open_tables
+from market.meetings.living.places import (
+    CalledOff,
+    Closure,
+    Label,
+    Place,
+    Repair,
+    by_number,
+    is_open,
+    open_tables,
+)
 from market.meetings.timetable import kempe
 from market.meetings.timetable.board import Board
 from market.meetings.timetable.problem import MeetingProblem, check
@@ -21,8 +30,15 @@ from market.meetings.timetable.seating import own_tables
 class Day:
     """A meeting on its day. Building it takes far longer than mending it: keep it between disruptions."""
 
-    def __init__(self, problem: MeetingProblem, placed: Mapping[str, Place]) -> None:
-        """Raises: Invalid: the meeting makes no sense."""
+    def __init__(
+        self, problem: MeetingProblem, placed: Mapping[str, Place], *, label: Label = by_number
+    ) -> None:
+        """``label``: how slots are told in reasons.
+
+        Raises:
+            Invalid: the meeting makes no sense.
+        """
+        self._label = label
         check(problem)
         self.problem = problem
         items = problem.appointments
@@ -215,11 +231,10 @@ class Day:
     def _why(self, m: int, from_slot: int) -> Message:
         item = self.problem.appointments[m]
         a, b = self._titles[item.a], self._titles[item.b]
+        when = self._label(from_slot)
         if not self._board.allowed[m].any():
-            return msg("从第 {slot} 时段起，{a}和{b}没有都能来的时段。", slot=from_slot, a=a, b=b)
-        return msg(
-            "从第 {slot} 时段起，{a}和{b}共同的空档都已排满，挪动别人也排不进。", slot=from_slot, a=a, b=b
-        )
+            return msg("从 {when} 起，{a}和{b}没有都能来的时段。", when=when, a=a, b=b)
+        return msg("从 {when} 起，{a}和{b}共同的空档都已排满，挪动别人也排不进。", when=when, a=a, b=b)
 
 
 def repair(
@@ -228,10 +243,11 @@ def repair(
     *,
     from_slot: int,
     closed: Collection[Closure] = (),
+    label: Label = by_number,
 ) -> Repair:
     """Mend a timetable once. ``problem`` is the meeting after the disruption; see :class:`Day`.
 
     Raises:
         Invalid: the meeting makes no sense.
     """
-    return Day(problem, placed).repair(from_slot=from_slot, closed=closed)
+    return Day(problem, placed, label=label).repair(from_slot=from_slot, closed=closed)

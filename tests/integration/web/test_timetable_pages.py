@@ -147,3 +147,15 @@ async def test_plan_that_would_take_known_talks_away_is_kept_only_once_that_is_c
     assert await Worker().work_once() is True
     assert await fetch_value(f"{talks} AND seller = $1", seller) == 0
     assert "重新排桌会取消" not in (await laid.browser.get(f"{laid.page}/timetable")).text
+
+
+async def test_move_that_is_refused_keeps_what_was_chosen(laid: Scene) -> None:
+    talk, slot, _, _ = await first_talk()
+    page = f"{laid.page}/timetable/{talk}/move"
+    for table, status in (("99", 422), ("abc", 422)):
+        refused = await laid.browser.post(page, {"slot": "4", "table": table})
+        assert refused.status_code == status
+        assert '<option value="4" selected>' in refused.text
+        assert f'name="table" inputmode="numeric" value="{table}"' in refused.text
+        assert refused.text.count('id="move-fault"') == 1
+    assert slot != 4

@@ -86,3 +86,38 @@ def test_nothing_happens_to_anybody_where_nothing_is_lost(day: Snapshot) -> None
     spare = Snapshot(1, SLOTS, TABLES + 1, None, (), day.parties, tuple(t for t in day.talks if t.slot))
     steps, _ = compute(spare, Change("table_broken", table=TABLES + 1), 3, 2)
     assert steps == ()
+
+
+def small(**changes: object) -> Snapshot:
+    """Two days of two slots, one table; the seller's talks lie in the second and the fourth."""
+    given: dict[str, object] = {
+        "meeting": 1,
+        "slots": 4,
+        "tables": 1,
+        "half_day_after": None,
+        "blocked": (),
+        "parties": (Party(1, "东于村", "", "seller", "expected"), Party(11, "中兴", "", "buyer", "expected")),
+        "talks": (DayTalk(1, 1, 11, 2, 1, "scheduled"), DayTalk(2, 1, 11, 4, 1, "held", rests=True)),
+        "labels": ("09:00-09:20", "09:20-09:40", "10:00-10:20", "10:20-10:40"),
+        "of_day": 2,
+    }
+    return Snapshot(**{**given, **changes})  # type: ignore[arg-type]
+
+
+def test_talk_of_somebody_who_does_not_come_is_off_for_that_reason() -> None:
+    # also where a talk of theirs in a later slot has been recorded already
+    steps, _ = compute(small(), Change("absent", 11), 1, 1)
+    assert [(each.id, str(each.reason)) for each in steps] == [(1, "“中兴”不来了。")]
+
+
+def test_broken_table_is_out_of_use_for_the_day_alone() -> None:
+    change = Change("table_broken", table=1)
+    assert effects_of(change, small(), since=1).closed == ((1, 1), (2, 1))
+    assert effects_of(change, small(), since=3).closed == ((3, 1), (4, 1))
+
+
+def test_refused_swap_tells_the_hours_on_the_clock() -> None:
+    busy = small(talks=(DayTalk(1, 1, 11, 2, 1, "scheduled"), DayTalk(2, 1, 11, 4, 1, "scheduled")))
+    _, clashes = compute(busy, Change("swap", appointment=1, slot=4), 1, 1)
+    assert clashes
+    assert all("时段" not in str(each) and "10:20-10:40" in str(each) for each in clashes)

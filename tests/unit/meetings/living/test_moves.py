@@ -35,24 +35,24 @@ def test_a_move_to_a_free_place_is_fine() -> None:
 @pytest.mark.parametrize(
     ("move", "said"),
     [
-        ({"appointment": "m1", "slot": 3}, "供货方“东于村”在第 3 时段已有“联营”与“东于村”的洽谈。"),
-        ({"appointment": "m1", "slot": 4}, "采购商“中兴”在第 4 时段没有空。"),
+        ({"appointment": "m1", "slot": 3}, "供货方“东于村”在 第 3 时段 已有“联营”与“东于村”的洽谈。"),
+        ({"appointment": "m1", "slot": 4}, "采购商“中兴”在 第 4 时段 没有空。"),
         ({"appointment": "m1", "slot": 9}, "没有第 9 时段，全场共 4 个时段。"),
         ({"appointment": "m2", "slot": 2, "table": 1}, "供货方“老边头”固定在 2 号桌。"),
         ({"appointment": "m3", "slot": 2}, "“联营”与“东于村”的洽谈须在下午。"),
         ({"appointment": "m3", "slot": 1}, "“联营”与“东于村”的洽谈须排在“中兴”与“东于村”的洽谈之后。"),
-        ({"appointment": "m2", "slot": 3}, "采购商“联营”在第 3 时段已有“联营”与“东于村”的洽谈。"),
+        ({"appointment": "m2", "slot": 3}, "采购商“联营”在 第 3 时段 已有“联营”与“东于村”的洽谈。"),
         (
             {"appointment": "m1", "slot": 2, "from_slot": 3},
             "“中兴”与“东于村”的洽谈已经谈过或正在谈，不能再动。",
         ),
-        ({"appointment": "m3", "slot": 2, "from_slot": 3}, "第 2 时段已经过去，只能排到第 3 时段或以后。"),
+        ({"appointment": "m3", "slot": 2, "from_slot": 3}, "第 2 时段 已经过去，只能排到 第 3 时段 或以后。"),
         (
             {"appointment": "m1", "slot": 2, "table": 2, "closed": [Closure(2, 2)]},
-            "第 2 时段的 2 号桌不能用。",
+            "第 2 时段 的 2 号桌不能用。",
         ),
-        ({"appointment": "m1", "slot": 2, "closed": [Closure(2)]}, "第 2 时段没有空桌了。"),
-        ({"appointment": "m1", "slot": 1, "table": 2}, "第 1 时段的 2 号桌已有“联营”与“老边头”的洽谈。"),
+        ({"appointment": "m1", "slot": 2, "closed": [Closure(2)]}, "第 2 时段 没有空桌了。"),
+        ({"appointment": "m1", "slot": 1, "table": 2}, "第 1 时段 的 2 号桌已有“联营”与“老边头”的洽谈。"),
     ],
 )
 def test_a_move_that_clashes_says_with_what(move: dict[str, object], said: str) -> None:

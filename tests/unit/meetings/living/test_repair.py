@@ -155,7 +155,7 @@ def test_who_does_not_come_is_called_off_with_the_reason() -> None:
     mended = Day(meeting, placed).repair(from_slot=2, away={"s1": {1, 2, 3}})
     assert mended.placed == {"b1-s1": Place(1, 1)}
     assert [each.id for each in mended.called_off] == ["b2-s1"]
-    assert mended.called_off[0].reason.text == "从第 {slot} 时段起，{a}和{b}没有都能来的时段。"
+    assert mended.called_off[0].reason.text == "从 {when} 起，{a}和{b}没有都能来的时段。"
 
 
 def test_a_broken_table_moves_one_pair_to_another_table() -> None:

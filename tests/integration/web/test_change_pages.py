@@ -1,0 +1,55 @@
+"""Changes on the day as pages tell them: what is lost, what it is about, and where nothing can be chosen."""
+
+import re
+
+import pytest
+
+from fixtures.factories import Factory
+from market.db.session import execute
+from tests.integration.web.conftest import SignedInAs
+from tests.integration.web.test_day_pages import Scene, morning
+
+__all__ = ["morning"]
+
+
+@pytest.fixture
+async def scene(morning: None, factory: Factory, browser_of: SignedInAs) -> Scene:
+    return await Scene(factory).opened(browser_of)
+
+
+async def confirm(scene: Scene, sent: dict[str, str]) -> str:
+    """Confirm what is previewed; return the page of changes."""
+    query = "&".join(f"{name}={value}" for name, value in sent.items())
+    page = (await scene.browser.get(f"{scene.page}/changes?{query}&go=1")).text
+    token = re.search(r'name="token" value="(\w+)"', page)
+    assert token
+    answer = await scene.browser.post(f"{scene.page}/changes", {**sent, "token": token[1]})
+    assert answer.status_code == 303
+    return (await scene.browser.get(f"{scene.page}/changes")).text
+
+
+async def test_broken_table_is_told_on_the_board(scene: Scene) -> None:
+    await confirm(scene, {"kind": "table_broken", "table": "2"})
+    board = (await scene.browser.get(f"{scene.page}/board")).text
+    assert board.count('<article class="board-table broken">') == 1
+
+
+async def test_history_names_the_slot_that_was_lost_and_the_talks_that_changed_places(scene: Scene) -> None:
+    history = await confirm(scene, {"kind": "slot_lost", "slot": "4"})
+    assert "一个时段取消</b> · 09:15-09:20" in history
+    one = scene.talks[0]
+    history = await confirm(scene, {"kind": "swap", "appointment": str(one), "slot": "3"})
+    assert "→ 09:10-09:15" in history
+    shown = (await scene.browser.get(f"{scene.page}/changes?kind=swap&appointment={one}&slot=4&go=1")).text
+    assert "09:15-09:20 没有空桌了。" in shown
+
+
+async def test_where_nothing_can_be_chosen_the_form_says_why(scene: Scene) -> None:
+    await execute("DELETE FROM appointment")
+    assert "现在没有正在谈" in (await scene.browser.get(f"{scene.page}/changes?kind=overrun")).text
+    assert "可以调换" in (await scene.browser.get(f"{scene.page}/changes?kind=swap")).text
+
+
+async def test_asking_whom_nobody_in_particular_could_meet_is_refused_at_its_field(scene: Scene) -> None:
+    page = await scene.browser.get(f"{scene.page}/changes?kind=walk_in&organisation=&ask=1")
+    assert (page.status_code, "请先选哪一家。" in page.text) == (422, True)
