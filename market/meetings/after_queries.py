@@ -226,13 +226,20 @@ class StuckRow(msgspec.Struct, frozen=True):
     change: Message | None
 
 
+#: A reason as it is told: what it asks of whoever chooses it is left out.
+_ZH = "regexp_replace(reason.zh, '（请说明）$', '')"
+_EN = r"regexp_replace(reason.en, ' \(please explain\)$', '')"
+#: The words beside a reason that asks for them; NULL where it does not, or there are none.
+_WORDS = "CASE WHEN reason.zh LIKE '%（请说明）' THEN nullif(btrim(appointment.note), '') END"
+
+
 async def stuck_of(*, meeting_id: int) -> list[StuckRow]:
     """Return what the meeting's sellers still have and nobody has promised to take, the largest first."""
     rows = await fetch(
-        """SELECT listing.id AS listing, listing.title, listing.title_en, owner.name AS seller_name,
+        f"""SELECT listing.id AS listing, listing.title, listing.title_en, owner.name AS seller_name,
                   owner.name_en AS seller_name_en, lot.quantity,
                   lot.remaining - coalesce(promised.grams, 0) AS left,
-                  coalesce(said.zh, '{}') AS reasons_zh, coalesce(said.en, '{}') AS reasons_en,
+                  coalesce(said.zh, '{{}}') AS reasons_zh, coalesce(said.en, '{{}}') AS reasons_en,
                   (SELECT diagnosis.change FROM diagnosis
                    WHERE diagnosis.listing = listing.id AND diagnosis.rank = 1
                    ORDER BY diagnosis.run DESC LIMIT 1) AS change
@@ -241,8 +248,8 @@ async def stuck_of(*, meeting_id: int) -> list[StuckRow]:
            LEFT JOIN (SELECT listing, sum(quantity)::bigint AS grams FROM match
                       WHERE state IN ('proposed', 'one_side_agreed', 'agreed') GROUP BY listing) promised
              ON promised.listing = listing.id
-           LEFT JOIN (SELECT topic.listing, array_agg(DISTINCT reason.zh) AS zh,
-                             array_agg(DISTINCT reason.en) AS en
+           LEFT JOIN (SELECT topic.listing, array_agg(DISTINCT coalesce({_WORDS}, {_ZH})) AS zh,
+                             array_agg(DISTINCT coalesce({_WORDS}, {_EN})) AS en
                       FROM topic JOIN appointment ON appointment.id = topic.appointment
                       JOIN reason ON reason.code = appointment.reason
                       WHERE appointment.meeting = $1 AND appointment.state = 'held'
@@ -250,7 +257,7 @@ async def stuck_of(*, meeting_id: int) -> list[StuckRow]:
                       GROUP BY topic.listing) said ON said.listing = listing.id
            WHERE invitation.meeting = $1 AND invitation.side = 'seller' AND invitation.state <> 'revoked'
              AND listing.state = 'published' AND lot.remaining > coalesce(promised.grams, 0)
-           ORDER BY 7 DESC, listing.id""",
+           ORDER BY 7 DESC, listing.id""",  # noqa: S608  our own text
         meeting_id,
     )
     return [
@@ -292,7 +299,7 @@ async def lessons_of(*, town_id: int, meeting_id: int | None = None) -> Lessons:
     mine = "meeting.town = $1 AND ($2::bigint IS NULL OR meeting.id = $2)"
     reasons = await fetch_into(
         Lesson,
-        f"""SELECT reason.code, reason.zh, reason.en, count(*) AS number
+        f"""SELECT reason.code, {_ZH} AS zh, {_EN} AS en, count(*) AS number
            FROM appointment JOIN meeting ON meeting.id = appointment.meeting
            JOIN reason ON reason.code = appointment.reason
            WHERE {mine} AND appointment.state = 'held' AND appointment.outcome = 'none'

@@ -11,6 +11,7 @@ from market.errors import Conflict, Invalid, NotFound
 from market.followup.queries import entries_of
 from market.followup.rules import Filters
 from market.i18n import translate
+from market.meetings.after_queries import lessons_of, stuck_of
 from market.meetings.commands import Outcome, TopicResult
 from market.meetings.concluding import conclude_topic
 from market.meetings.correcting import correct_outcome, settle_outcome
@@ -133,6 +134,18 @@ async def test_other_reason_asks_for_words(day: Day) -> None:
         await record(day, day.buyers[0], Outcome("none", reason="other", note="  "))
     assert set(refused.value.fields) == {"note"}
     await record(day, day.buyers[0], Outcome("none", reason="other", note="老板不同意"))
+
+
+async def test_reason_is_told_in_its_words_and_without_its_prompt(day: Day) -> None:
+    await execute(
+        "UPDATE reason SET zh = '其他原因（请说明）', en = 'Other (please explain)' WHERE code = 'other'"
+    )
+    await record(day, day.town, Outcome("none", reason="other", note="老板不同意"))
+    town, meeting = day.town.organisation_id, day.meeting_id
+    (lesson,) = (await lessons_of(town_id=town, meeting_id=meeting)).reasons
+    assert (lesson.zh, lesson.en) == ("其他原因", "Other")
+    told = {each.listing: each.reasons_zh for each in await stuck_of(meeting_id=meeting)}
+    assert told[day.listings[0]] == ["老板不同意"]
 
 
 # setting right

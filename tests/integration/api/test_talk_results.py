@@ -1,0 +1,83 @@
+"""Results of talks through the API: asked back, set right, settled."""
+
+import pytest
+
+from fixtures.factories import Factory
+from market.db.session import execute, fetch_value
+from tests.integration.meetings.day import Day
+
+from .conftest import Caller, People
+
+NOTHING = {"outcome": "none", "reason": "price"}
+
+
+class Table:
+    """The first talk of a meeting that is on, and those at it."""
+
+    def __init__(self, number: int, topic: int, office: Caller, seller: Caller, buyer: Caller) -> None:
+        self.path, self.topic = f"/appointments/{number}", topic
+        self.office, self.seller, self.buyer = office, seller, buyer
+
+    def intent(self, quantity: int = 500_000, price: int = 700, **further: object) -> dict[str, object]:
+        said = {"topic_id": self.topic, "quantity": quantity, "price": price}
+        return {"outcome": "intent", "topics": [said], **further}
+
+
+@pytest.fixture
+async def table(factory: Factory, people: People) -> Table:
+    day = await Day(factory).begun()
+    topic = await fetch_value("SELECT id FROM topic WHERE appointment = $1", day.talks[0])
+    callers = [await people.caller(each) for each in (day.town, day.sellers[0], day.buyers[0])]
+    return Table(day.talks[0], topic, *callers)
+
+
+async def test_odd_figures_are_asked_back_until_they_are_sure(table: Table) -> None:
+    odd = table.intent(49_999_999_500, 7300)
+    asked = await table.seller.post(f"{table.path}/outcome", odd)
+    assert (asked.status_code, set(asked.json()["fields"])) == (
+        422,
+        {f"price_{table.topic}", f"quantity_{table.topic}"},
+    )
+    assert (await table.seller.post(f"{table.path}/outcome", {**odd, "sure": True})).status_code == 200
+
+
+async def test_other_reason_asks_for_words(table: Table) -> None:
+    await execute(
+        "INSERT INTO reason (code, zh, en, position) VALUES ('other', '其他', 'Other', 99)"
+        " ON CONFLICT (code) DO NOTHING"
+    )
+    bare = {"outcome": "none", "reason": "other"}
+    refused = await table.office.post(f"{table.path}/outcome", bare)
+    assert (refused.status_code, list(refused.json()["fields"])) == (422, ["note"])
+    assert (
+        await table.office.post(f"{table.path}/outcome", {**bare, "note": "老板不同意"})
+    ).status_code == 200
+
+
+async def test_result_is_set_right_once_and_the_one_before_is_kept(table: Table) -> None:
+    await table.seller.post(f"{table.path}/outcome", NOTHING)
+    right = table.intent(why="点错了")
+    bare = await table.seller.post(f"{table.path}/correction", table.intent())
+    assert bare.status_code in (400, 422)
+    for _ in range(2):
+        done = await table.seller.post(f"{table.path}/correction", right, key="right")
+        assert (done.status_code, done.json()) == (200, {"deal_ids": []})
+    rows = (await table.buyer.get(f"{table.path}/statements")).json()
+    assert [(each["outcome"], each["counts"], each["replaced_at"] is None) for each in rows] == [
+        ("none", False, False),
+        ("intent", True, True),
+    ]
+    stale = {**table.intent(400_000), "why": "再改", "seen": rows[0]["id"]}
+    assert (await table.seller.post(f"{table.path}/correction", stale)).status_code == 409
+
+
+async def test_town_settles_records_that_differ(table: Table) -> None:
+    await table.seller.post(f"{table.path}/outcome", table.intent())
+    await table.buyer.post(f"{table.path}/outcome", NOTHING)
+    mine, theirs = (await table.office.get(f"{table.path}/statements")).json()
+    assert (mine["counts"], theirs["counts"]) == (True, False)
+    chosen = {"statement": theirs["id"]}
+    assert (await table.buyer.post(f"{table.path}/settlement", chosen)).status_code == 403
+    assert (await table.office.post(f"{table.path}/settlement", chosen)).status_code == 200
+    assert (await table.seller.get(table.path)).json()["outcome"] == "none"
+    assert (await table.office.post(f"{table.path}/settlement", {"statement": 10**9})).status_code == 409
