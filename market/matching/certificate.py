@@ -6,7 +6,7 @@ from market.matching.optimum.candidates import Ints
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
-    """Money in yuan. ``gap`` is (bound - worth) / bound; ``exact``: the worth reaches the bound.
+    """Money in yuan. ``gap`` is (bound - worth) / bound; ``exact``: the worth reaches the bound, to the gram.
 
     The first bound follows from the gains alone and holds for every allocation whatever. The second holds
     for those that keep smallest orders and most lots; where these bind it is nearer.

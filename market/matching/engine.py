@@ -74,6 +74,8 @@ LOT_STATES = ("unsold", "partly_sold", "sold_out")
 DEMAND_STATES = ("unfilled", "partly_filled", "filled")
 
 
+#: The least gap that is told where there is one.
+_LEAST_GAP = 1e-15
 #: Markets with fewer possible pairs than this are not worth a second process.
 ALONE = 20_000_000
 #: The same under smallest orders or most lots, which are more work: with no more demands than this.
@@ -207,14 +209,15 @@ def assemble(run: Outcome, clock: Callable[[], float] = time.monotonic) -> Resul
     bound = weighted(run.u, arrays.q) + weighted(run.v, arrays.d)
     total = math.fsum(pair.worth_yuan for pair in pairs)
     upper, within = bound / run.scale / 1000, run.bound / run.scale / 1000
-    gap = relative_gap(total, upper)
+    exact = run.whole_worth == bound or _supported(run)
     certificate = Certificate(
         worth_yuan=total,
         upper_bound_yuan=max(upper, total),
-        gap=gap,
+        # Never 0 unless it is exact, however little limits cost in a large market.
+        gap=0.0 if exact else max(_LEAST_GAP, (upper - total) / upper),
         bound_with_limits_yuan=max(within, total),
         gap_with_limits=relative_gap(total, within),
-        exact=run.whole_worth == bound or gap == 0,
+        exact=exact,
         blocking_pairs=0,
         pairs_admissible=int(run.lot_pairs.sum()),
         finished=run.finished,
@@ -237,6 +240,22 @@ def assemble(run: Outcome, clock: Callable[[], float] = time.monotonic) -> Resul
         demand_diagnosis=dict(sorted(run.demand_diagnosis.items())),
         certificate=certificate,
     )
+
+
+def _supported(run: Outcome) -> bool:
+    """Tell whether the gains divide the worth of every match, and are 0 where something is left.
+
+    To two steps: where smallest orders or most lots chose among allocations of one worth, steps that were
+    rounded up may differ.
+    """
+    arrays, step = run.market, 2 / run.scale + 1e-12
+    if (run.u[run.sold < arrays.q] > 2).any() or (run.v[run.served < arrays.d] > 2).any():
+        return False
+    for i, j, _ in run.flows:
+        worth = arrays.ceiling[j] - arrays.ask[i] - arrays.km(i, j) * arrays.rate + arrays.priority[i]
+        if ((run.u[i] + run.v[j]) / run.scale > worth + step).any():
+            return False
+    return True
 
 
 def _sides(

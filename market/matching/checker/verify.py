@@ -306,10 +306,9 @@ def _check_claim(
     if not claimed - blur <= within <= bound + blur:
         report.wrong(name, "-", "bound_with_limits_yuan", f"{claimed:.6f} .. {bound:.6f}", within)
     for gap_name, of in (("gap", bound), ("gap_with_limits", within)):
-        gap = max(0.0, (of - claimed) / of) if of > 1e-6 else 0.0
-        if abs(claim[gap_name] - gap) > 1e-12 and not (
-            claim[gap_name] == 0 and (gap < 1e-9 or of - claimed <= 1e-9)
-        ):
+        gap = max(0.0, (of - claimed) / of) if of > 0 else 0.0
+        is_nothing = gap < 1e-9 or of - claimed <= 1e-9 or of <= 1e-6
+        if abs(claim[gap_name] - gap) > 1e-12 and not (claim[gap_name] == 0 and is_nothing):
             report.wrong(name, "-", gap_name, f"{gap:.3g}", claim[gap_name])
     # The engine reckons in whole steps of a yuan per kg, each rounded up.
     reached = bound - claimed <= blur + 2 * step * kg

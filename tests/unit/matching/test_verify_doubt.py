@@ -16,6 +16,7 @@ from market.matching.checker.input import read_side
 from market.matching.checker.pairs import Book
 from market.matching.checker.verify import verify
 from market.matching.rules import Demand, Lot, Parameters, road_km, why_not
+from market.units import Gram
 from tests.unit.matching.markets import demand, lot, write_market
 
 
@@ -193,3 +194,19 @@ def test_run_that_ended_without_limits_has_to_be_the_optimum(tmp_path: Path) -> 
         (out / "certificate.json").write_text(json.dumps(claim | {"finished": finished}))
         counts.append(verify(supply, wanted, str(out)).count)
     assert counts == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("large", "small"), [("100000000", "1"), ("0.001", "0.001")], ids=["in much money", "in next to none"]
+)
+def test_little_that_a_smallest_order_costs_is_told(tmp_path: Path, large: str, small: str) -> None:
+    """A cost below a thousandth of a millionth of the whole is a gap all the same: no exact proof."""
+    lots = [
+        lot("L1", kg=large, ask="1" if small == "1" else "3"),
+        lot("L2", product="rice", kg=small, ask="2.99999"),
+    ]
+    demands = [demand("D1", kg=large), demand("D2", product="rice", kg="10", min_order=Gram(5000))]
+    supply, wanted, out = solved(tmp_path, lots, demands)
+    assert verify(supply, wanted, str(out)).faults == []
+    claim = json.loads((out / "certificate.json").read_text())
+    assert (claim["exact"], claim["gap"] > 0, claim["gap_with_limits"]) == (False, True, 0.0)
