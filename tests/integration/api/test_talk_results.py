@@ -3,7 +3,7 @@
 import pytest
 
 from fixtures.factories import Factory
-from market.db.session import execute, fetch_value
+from market.db.session import fetch_value
 from tests.integration.meetings.day import Day
 
 from .conftest import Caller, People
@@ -42,10 +42,6 @@ async def test_odd_figures_are_asked_back_until_they_are_sure(table: Table) -> N
 
 
 async def test_other_reason_asks_for_words(table: Table) -> None:
-    await execute(
-        "INSERT INTO reason (code, zh, en, position) VALUES ('other', '其他', 'Other', 99)"
-        " ON CONFLICT (code) DO NOTHING"
-    )
     bare = {"outcome": "none", "reason": "other"}
     refused = await table.office.post(f"{table.path}/outcome", bare)
     assert (refused.status_code, list(refused.json()["fields"])) == (422, ["note"])

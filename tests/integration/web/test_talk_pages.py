@@ -77,11 +77,7 @@ async def test_usual_figures_are_not_asked_about(scene: Scene) -> None:
 
 
 async def test_other_reason_asks_for_words_and_prints_them(scene: Scene) -> None:
-    await execute(
-        """INSERT INTO reason (code, zh, en, position)
-           VALUES ('other', '其他原因（请说明）', 'Other (please explain)', 99)
-           ON CONFLICT (code) DO NOTHING"""
-    )
+    await execute("UPDATE reason SET zh = '其他原因（请说明）' WHERE code = 'other'")
     bare = await scene.record(scene.office, scene.page, outcome="none", reason="other")
     assert list(faults(bare)) == ["note"]
     told = await scene.record(scene.office, scene.page, outcome="none", reason="other", note="老板出差")
