@@ -25,7 +25,7 @@ _KEYS = {"plan": "timetable", "move/start": "desk", "move/close": "records", "de
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """One step. ``state``: done, now, open (goes on beside the others) or later."""
+    """One step. ``state``: done, now, open (goes on beside the others), later, or off (the meeting is)."""
 
     key: str
     label: Message
@@ -213,6 +213,11 @@ def stages_of(
     """Return the eight steps in order. ``day`` writes a date for the reader."""
     step = next_step(meeting, standing, today=today)
     named = {each.key: each for each in _stages(meeting, standing, day)}
+    if meeting.state == "cancelled":
+        return [
+            each if each.state == "done" else msgspec.structs.replace(each, state="off", missing=None)
+            for each in named.values()
+        ]
     key = _key_of(step.href) if step else ""
     if key in named and named[key].state != "done":
         named[key] = msgspec.structs.replace(named[key], state="now")

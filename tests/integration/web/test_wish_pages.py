@@ -55,6 +55,18 @@ async def test_wish_that_cannot_be_is_told_on_its_card(scene: Scene, seller: Bro
     assert (await seller.get(f"{here}/{buyer}")).headers["location"] == here
 
 
+async def test_card_drawn_anew_brings_what_else_a_wish_changes(scene: Scene, seller: Browser) -> None:
+    here = f"/meetings/{scene.number}/wishes"
+    buyer = scene.buyers[0].organisation_id
+    seller.client.headers["hx-request"] = "true"
+    answer = await seller.post(f"{here}/{buyer}", {"level": "want"}, form=here)
+    for count in ("fit", "open", "all"):
+        assert answer.text.count(f'id="wish-many-{count}" hx-swap-oob="true"') == 1
+    # what was wrong with another card is over, and the control that was pressed can be found again
+    assert 'hx-swap-oob="innerHTML:.wish-fault"' in answer.text
+    assert f'aria-pressed="true" id="w-{buyer}-want"' in answer.text
+
+
 async def test_slots_in_which_one_cannot_come_are_kept(scene: Scene, seller: Browser) -> None:
     here = f"/meetings/{scene.number}/wishes"
     await seller.post(f"{here}/absent", {"slots": ["2", "4"]})

@@ -122,6 +122,9 @@ def test_steps_are_done_now_open_or_later() -> None:
     done, later = ["done"], ["later"]
     assert states(meeting(), open_ones) == [*done, "open", "open", *done, "now", *later * 3]
     assert states(meeting(published_at=NOW), SETTLED) == [*done * 5, *later * 3]
+    off = stages_of(meeting(state="cancelled"), open_ones, today=TODAY, day=str)
+    assert {each.state for each in off} == {"done", "off"}
+    assert [each.missing for each in off if each.state == "off"] == [None] * 6
     on = meeting(state="in_progress", published_at=NOW)
     assert states(on, standing(arrived=3, held=2)) == [*done * 5, "open", "now", "later"]
     assert states(meeting(state="closed"), standing(held=8)) == [*done * 7, "now"]
