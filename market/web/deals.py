@@ -8,6 +8,7 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market.accounts.rules import Viewer
+from market.dashboard.received import received_under
 from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import cancel as cancel_deal
 from market.deals.operations import sign as sign_deal
@@ -76,7 +77,7 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
         mass=Gram(sum(deal.standing for deal in deals)),
         money=Fen(sum(deal.worth for deal in deals)),
         delivered=Gram(sum(deal.delivered for deal in deals)),
-        paid=Fen(sum(deal.paid for deal in deals)),
+        received=await received_under([deal.id for deal in deals]),
         side_of=lambda deal: side_of(deal, viewer),
         needs_me=lambda deal: needs_signature(deal, viewer),
         total_of=total_of,

@@ -9,6 +9,7 @@ from litestar import Response, get
 from litestar.types import ControllerRouterHandler
 
 from market import clock
+from market.dashboard.received import received_under
 from market.deals.queries import DealRow, deals_of
 from market.deals.rules import ACTIVE, BOUND, CONTRACT, PARTLY_SIGNED, PENDING, SOURCES
 from market.exchange.ledger import ledger_csv
@@ -45,7 +46,6 @@ class Sums(msgspec.Struct, frozen=True):
     ended_grams: int
     delivered: int
     delivered_grams: int
-    paid: int
 
 
 def sums_of(deals: list[DealRow]) -> Sums:
@@ -60,7 +60,6 @@ def sums_of(deals: list[DealRow]) -> Sums:
         ended_grams=sum(each.ended for each in signed),
         delivered=sum(each.invoiced for each in deals),
         delivered_grams=sum(each.delivered for each in deals),
-        paid=sum(each.paid for each in deals),
     )
 
 
@@ -117,6 +116,7 @@ async def ledger(request: WebRequest, viewer: SignedIn) -> Response[str]:
         count=len(found),
         has_any=bool(deals),
         sums=sums_of(found),
+        received=await received_under([each.id for each in found]),
         page=page,
         pages=pages,
         query=query,

@@ -11,7 +11,8 @@ import pytest
 from fixtures.factories import PASSWORD, STORY, Factory, Member
 from market.accounts.rules import Actor
 from market.dashboard import queries as dashboard
-from market.db.session import fetch_value
+from market.dashboard.received import Received, received_under
+from market.db.session import execute, fetch_value
 from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import sign
 from market.deals.paying import pay
@@ -81,26 +82,39 @@ async def _deliver(deal_id: int, seller: Member, buyer: Member, *, grams: Gram) 
 async def test_figures_of_overview_and_ledger_are_sums_of_the_deals(
     factory: Factory, official: Member, browser: Browser
 ) -> None:
-    await traded(factory, official)
+    deals = await traded(factory, official)
     town = official.organisation_id
     sums = sums_of(await deals_of(organisation_id=town))
     funnel, money = await dashboard.funnel(town_id=town), await dashboard.money(town_id=town)
     assert (sums.signed_grams, sums.delivered_grams) == (funnel.signed, funnel.delivered)
-    assert (sums.intended, sums.signed, sums.delivered, sums.paid) == (
-        money.intended,
-        money.signed,
-        money.delivered,
-        money.paid,
-    )
-    assert min(sums.intended, sums.signed, sums.delivered, sums.paid) > 0
+    assert (sums.intended, sums.signed, sums.delivered) == (money.intended, money.signed, money.delivered)
+    assert money.received == await received_under(deals)
+    assert min(sums.intended, sums.signed, sums.delivered, money.goods_paid) > 0
     listed = (await browser.get("/town/deals.csv")).content.decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(listed)))
     assert len(rows) == 2
     worth = sum(round(float(row["金额（元）"]) * 100) for row in rows)
     assert worth == sums.intended + sums.signed
-    assert sum(round(float(row["已回款（元）"]) * 100) for row in rows) == sums.paid
+    assert sum(round(float(row["已回款（元）"]) * 100) for row in rows) == money.received.total
     page = (await browser.get("/town")).text
     assert re.search(r"已交货</a></p><p class=\"stat-figure\">0\.4<span> 吨", page)
+
+
+async def test_money_for_goods_and_deposits_are_counted_apart_and_never_beyond_what_is_due(
+    factory: Factory, official: Member, browser: Browser
+) -> None:
+    deal_id = (await traded(factory, official))[0]
+    # half of what is due for goods is paid, and a deposit that is worth more than all of it
+    await execute("UPDATE payment SET amount = 200000, paid = 100000, state = 'part_paid'")
+    await execute(
+        """INSERT INTO payment (deal, amount, paid, kind, state, due_on)
+           VALUES ($1, 900000, 900000, 'deposit', 'paid', '2026-11-20')""",
+        deal_id,
+    )
+    assert await received_under([deal_id]) == Received(goods=100_000, goods_due=200_000, beforehand=900_000)
+    for path in ("/town", "/town/deals", "/deals"):
+        page = (await browser.get(path)).text
+        assert "货款 1,000 元，占应付货款 50%；定金和预付 9,000 元" in page, path
 
 
 async def test_overview_of_an_empty_town_offers_the_first_step(browser: Browser) -> None:
