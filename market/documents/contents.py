@@ -25,12 +25,19 @@ from market.meetings.queries import AppointmentRow, TopicRow
 
 #: Lines on the sign-in sheet for those who come unasked.
 _SPARE_LINES = 8
+#: When people eat, in minutes after midnight.
+_NOON = (11 * 60, 13 * 60 + 30)
 
 
 def drafts_of(fair: Fair, kinds: Iterable[str] | None = None) -> list[Draft]:
     """Return the meeting's papers as they would be printed now; of some kinds where given."""
     wanted = [code for code in KINDS if kinds is None or code in set(kinds)]
     return [draft for code in wanted for draft in _WRITERS[code](fair)]
+
+
+def _pause(begins: int, ends: int) -> str:
+    """Return what a pause is called: it is for lunch where it lies around noon."""
+    return "午休" if begins < _NOON[1] and ends > _NOON[0] else "休息"
 
 
 def _programme(fair: Fair) -> Iterator[Draft]:
@@ -46,7 +53,8 @@ def _programme(fair: Fair) -> Iterator[Draft]:
             if meeting.half_day_after is not None and place == meeting.half_day_after + 1:
                 begins = meeting.slot_start(slot - 1) + meeting.slot_minutes
                 if begins < meeting.slot_start(slot):
-                    rows.append([f"{clock(begins)}–{clock(meeting.slot_start(slot))}", "午休"])
+                    ends = meeting.slot_start(slot)
+                    rows.append([f"{clock(begins)}–{clock(ends)}", _pause(begins, ends)])
             if slot in meeting.blocked_slots:
                 rows.append([slot_times(meeting, slot), "会场活动，不安排洽谈"])
             elif slot in talks:

@@ -89,11 +89,17 @@ def end_of_day(meeting: MeetingRow) -> int:
     return meeting.slot_start(meeting.slots) + meeting.slot_minutes
 
 
+def span(meeting: MeetingRow) -> str:
+    """``2026年12月5日``, or ``2026年12月5日至12月6日`` of a meeting of several days."""
+    first, last = meeting.held_on, days_of(meeting)[-1]
+    if first == last:
+        return day(first)
+    return f"{day(first)}至{short_day(last) if first.year == last.year else day(last)}"
+
+
 def when(meeting: MeetingRow) -> str:
     """``2026年12月5日（星期六）09:00–15:40``; of several days the first and the last."""
     hours = f"{clock(meeting.starts_at)}–{clock(end_of_day(meeting))}"
     if meeting.days == 1:
-        return f"{day(meeting.held_on)}（{weekday(meeting.held_on)}）{hours}"
-    last = days_of(meeting)[-1]
-    end = short_day(last) if last.year == meeting.held_on.year else day(last)
-    return f"{day(meeting.held_on)}至{end}，每天 {hours}"
+        return f"{span(meeting)}（{weekday(meeting.held_on)}）{hours}"
+    return f"{span(meeting)}，每天 {hours}"

@@ -11,6 +11,7 @@ from market.documents.figures import (
     money,
     per_jin,
     per_kg,
+    span,
     tonnes,
     when,
 )
@@ -60,7 +61,7 @@ def invitations(fair: Fair) -> Iterator[Draft]:
                 "addressee": guest.name,
                 "paragraphs": [
                     f"为使产地农产品与采购单位直接见面，减少中间环节，{meeting.town_name}定于"
-                    f"{day(meeting.held_on)}在{meeting.venue}举办“{meeting.title}”，诚邀贵单位派员参加。",
+                    f"{span(meeting)}在{meeting.venue}举办“{meeting.title}”，诚邀贵单位派员参加。",
                     _REQUESTS[guest.side],
                 ],
                 "facts": facts,
@@ -101,7 +102,7 @@ def press(fair: Fair) -> Iterator[Draft]:
         meeting.title,
         {
             **titled(fair),
-            "lead": f"{day(meeting.held_on)}，{meeting.town_name}在{meeting.venue}{tense}“{meeting.title}”，"
+            "lead": f"{span(meeting)}，{meeting.town_name}在{meeting.venue}{tense}“{meeting.title}”，"
             f"邀请 {len(sides['buyer'])} 家采购单位与 {len(sides['seller'])} 家供货单位一对一洽谈，"
             f"现场展示 {len(fair.lots)} 批货源，共 {tonnes(total)}。",
             "figures": figures,

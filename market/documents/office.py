@@ -78,9 +78,12 @@ def _invitation(paper: Paper, each: Numbered, origin: str) -> None:
     for words in content["paragraphs"]:
         word.paragraph(paper, words, indent=True, line=_PITCH)
     for name, words in content["facts"]:
+        first, *others = words.split("\n")
         place = word.paragraph(paper, indent=True, line=_PITCH)
         word.write(place, f"{name}：", family=word.HEAD)
-        word.write(place, words)
+        word.write(place, first)
+        for line in others:
+            word.paragraph(paper, line, indent=True, line=_PITCH)
     _qr(word.paragraph(paper, before=14), origin, content["link"], width=30)
     word.paragraph(paper, "（印章）", size=11, align=word.RIGHT)
     word.paragraph(paper, content["signed"], align=word.RIGHT, line=_PITCH)

@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
+from market.clock import CHINA
 from market.documents import word
-from market.documents.figures import both_masses, day, per_jin, plain, tonnes
+from market.documents.figures import both_masses, day, per_jin, plain, span, tonnes
 from market.documents.typesetting import pdf
 from market.i18n import translate
 from market.meetings.report import FATES, Count, contract_fen, spoken_fen
@@ -55,7 +56,7 @@ def summary_of(report: Report) -> str:
     """Return the whole in one paragraph."""
     figures, came = report.figures, report.came
     return (
-        f"{day(report.meeting.held_on)}，{report.meeting.town_name}在{report.meeting.venue}举办{report.meeting.title}。"
+        f"{span(report.meeting)}，{report.meeting.town_name}在{report.meeting.venue}举办{report.meeting.title}。"
         f"到会买方 {came['buyer']} 家、卖方 {came['seller']} 家、媒体和来宾 {came['guest']} 家；"
         f"排定一对一洽谈 {figures.talks} 场，实际洽谈 {figures.held} 场。"
         f"截至 {day(report.at)}，达成意向 {figures.intents.number} 笔、{exact(figures.intents.fen)}；"
@@ -90,10 +91,9 @@ def _facts(report: Report) -> Section:
         for code, label in OUTCOMES.items()
         if figures.outcomes.get(code)
     ]
-    last = meeting.slot_day(meeting.all_slots)
     rows = [
         ("主办", meeting.town_name),
-        ("时间", day(meeting.held_on) + (f"至{day(last)}" if last != meeting.held_on else "")),
+        ("时间", span(meeting)),
         ("地点", meeting.venue),
         ("安排", f"{meeting.all_slots} 个时段，每个 {meeting.slot_minutes} 分钟，{meeting.tables} 张洽谈桌"),
         ("依据", f"第 {meeting.run} 号撮合的建议" if meeting.run else "没有依据撮合结果"),
@@ -284,7 +284,7 @@ def _samples(report: Report) -> Section:
 def _answers(report: Report) -> Section:
     if not report.follow_ups:
         return Section("回访", ("结束会议后，谈过的每一场在 30、90、180 天各回访一次；现在还没有开始。",))
-    rows = []
+    rows, today = [], report.at.astimezone(CHINA).date()
     for days in FOLLOW_UP_DAYS:
         of_round = [row for row in report.follow_ups if row.days == days]
         levels = Counter(row.level for row in of_round)
@@ -294,7 +294,8 @@ def _answers(report: Report) -> Section:
                 f"{days} 天" + (f"（{day(due)}）" if due else ""),
                 str(len(of_round)),
                 *(str(levels[level]) for level in FOLLOW_UP_LEVELS),
-                str(levels[None]),
+                # who is not asked yet owes no answer
+                str(levels[None]) if due is None or due <= today else "未到期",
             )
         )
     head = ("会后", "应答", *(translate(label, "zh") for label in FOLLOW_UP_LEVELS.values()), "没有回答")

@@ -186,7 +186,7 @@ async def answers_of(*, meeting_id: int) -> dict[str, dict[str, int]]:
 
 
 async def reminded_since(*, meeting_id: int, since: datetime, invitation_ids: Collection[int] | None) -> int:
-    """Return how many of those that have not answered (or of these invitations) were reminded after ``since``."""
+    """Return how many that have not answered, of all or of these, were reminded after ``since``."""
     counted: int = await fetch_value(
         """SELECT count(*) FROM invitation WHERE meeting = $1 AND state = 'needs_action' AND reminded_at > $2
              AND ($3::bigint[] IS NULL OR id = ANY($3))""",

@@ -10,6 +10,7 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
+from market.catalogue.queries import all_produce
 from market.errors import Invalid, NotFound
 from market.i18n import Language, Message, msg
 from market.meetings.queries import MeetingRow
@@ -82,21 +83,61 @@ async def _draw(
         form=form or (standing(route) if route else None),
         adding=adding or stop_form(others, language).blank(key=new_key()),
         placing=placing or PLACE.blank(key=new_key()),
-        changeable=meeting.state in CHANGEABLE,
+        changeable=may_change(meeting, route),
+        clash=in_the_way(meeting, route),
         worth={each.organisation: each.worth for each in villages},
         stuck=[each for each in others if each.grams],
         news=len(await news_of(route, title=meeting.title)) if route and is_planned else 0,
         MEETING=MEETING,
-        **drawing(route, language),
+        **await drawing(route, language),
     )
 
 
-def drawing(route: FieldRouteRow | None, language: Language) -> dict[str, Any]:
+def in_the_way(meeting: MeetingRow, route: FieldRouteRow | None) -> Message | None:
+    """Return what of the meeting the tour runs into; None where nobody has to be at two places."""
+    last = meeting.slot_day(meeting.all_slots)
+    if route is None or not meeting.held_on <= route.on <= last:
+        return None
+    begins, ends = meeting.starts_at, meeting.slot_start(meeting.slots) + meeting.slot_minutes
+    back = route.result.plan.ends if route.result.plan else route.back_by
+    if route.leaves_at >= ends or back <= begins:
+        return None
+    return msg(
+        "走访和会议撞在一起：当天 {begins}–{ends} 在开会，车 {leaves} 出发、{back} 回来。请改日期或出发时间，"
+        "不改的话，有洽谈的人去不了。",
+        begins=clock_text(begins),
+        ends=clock_text(ends),
+        leaves=clock_text(route.leaves_at),
+        back=clock_text(back),
+    )
+
+
+def may_change(meeting: MeetingRow, route: FieldRouteRow | None) -> bool:
+    """Tell whether the tour can still be planned: after a meeting only one that has not been made yet."""
+    if meeting.state == "closed":
+        return route is not None and route.on >= clock.today()
+    return meeting.state in CHANGEABLE
+
+
+async def shown_in(route: FieldRouteRow, language: Language) -> dict[int, str]:
+    """Return stop -> what there is to see; kinds of the catalogue in the reader's language."""
+    english = {each.zh: each.en for each in await all_produce()} if language == "en" else {}
+    told = {}
+    for stop in route.stops:
+        parts = stop.shows.split("、")
+        # words that somebody wrote are left as they are, and in one piece
+        is_list = english and all(part in english for part in parts)
+        told[stop.id] = ", ".join(english[part] for part in parts) if is_list else stop.shows
+    return told
+
+
+async def drawing(route: FieldRouteRow | None, language: Language) -> dict[str, Any]:
     """Return what ``route/tour.html`` is drawn with."""
     names = {stop.id: name_of(stop, language) for stop in route.stops} if route else {}
     return {
         "statuses": STATUSES,
         "stop_names": names,
+        "shown": await shown_in(route, language) if route else {},
         "at_clock": clock_text,
         "tour_map": route_map(route, language) if route and route.visited else None,
     }
@@ -257,7 +298,7 @@ async def seen(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
         "route/seen.html",
         route=route,
         mine={stop.id for stop in route.stops if stop.organisation == viewer.organisation_id},
-        **drawing(route, language),
+        **await drawing(route, language),
     )
 
 

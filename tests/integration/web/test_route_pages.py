@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.factories import STORY, Factory, Member
 from market import clock
-from market.db.session import execute, fetch_value
+from market.db.session import execute, fetch, fetch_value
 from market.meetings.commands import NewMeeting
 from market.meetings.planning import open_meeting
 from market.meetings.tour_queries import FieldRouteRow, route_of
@@ -190,3 +190,41 @@ async def test_other_towns_find_nothing(scene: Scene, factory: Factory, browser_
         await scene.browser.get("/town/meetings/99999999999999999999/route"),
     ]
     assert [answer.status_code for answer in answers] == [404] * 6
+
+
+async def test_tour_that_runs_into_the_meeting_is_warned_of(scene: Scene) -> None:
+    await scene.browser.post(f"{scene.page}/propose")
+    words = "走访和会议撞在一起"
+    assert words not in (await scene.browser.get(scene.page)).text
+    await execute('UPDATE field_route SET "on" = $1', clock.today() + timedelta(days=7))
+    await execute("UPDATE field_route SET leaves_at = 480")
+    page = (await scene.browser.get(scene.page)).text
+    assert (words in page, "09:00–13:20" in page) == (True, True)
+    # on the second day of two it runs into the meeting as well, in the evening it does not
+    await execute("UPDATE meeting SET held_on = held_on - 1, days = 2")
+    assert words in (await scene.browser.get(scene.page)).text
+    await execute("UPDATE field_route SET leaves_at = 1000")
+    assert words not in (await scene.browser.get(scene.page)).text
+
+
+async def test_tour_of_a_meeting_that_is_over_can_change_until_it_was_made(scene: Scene) -> None:
+    await scene.browser.post(f"{scene.page}/propose")
+    form = f'action="{scene.page}"'
+    await execute("UPDATE meeting SET state = 'closed'")
+    assert form in (await scene.browser.get(scene.page)).text
+    await execute('UPDATE field_route SET "on" = $1', clock.today() - timedelta(days=1))
+    page = (await scene.browser.get(scene.page)).text
+    assert (form in page, "加一站" in page) == (False, False)
+
+
+async def test_produce_on_the_tour_is_named_in_the_readers_language(scene: Scene) -> None:
+    await scene.browser.post(f"{scene.page}/propose")
+    first, second = [stop for stop in (await scene.route()).stops if stop.shows][:2]
+    await execute("UPDATE route_stop SET shows = '油坊和花生' WHERE id = $1", second.id)
+    kinds = await fetch("SELECT zh, en FROM produce WHERE zh = ANY($1::text[])", first.shows.split("、"))
+    page = (await scene.browser.get(f"{scene.page}?lang=en")).text
+    tour = page[page.index('class="plain bus-stops"') :]
+    tour = tour[: tour.index("</ol>")]
+    assert ", ".join(row["en"] for row in kinds) in tour
+    assert ("油坊和花生" in tour, first.shows in tour) == (True, False)
+    assert first.shows in (await scene.browser.get(f"{scene.page}?lang=zh")).text

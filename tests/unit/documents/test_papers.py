@@ -2,6 +2,7 @@
 
 import io
 import re
+from datetime import date
 
 import msgspec
 import pytest
@@ -265,3 +266,26 @@ def test_poster_of_a_batch_shows_its_photo() -> None:
     sky = drawn.convert("RGB").getpixel((540, 100))
     assert isinstance(sky, tuple)
     assert sky[2] > sky[0]
+
+
+@pytest.mark.parametrize(
+    ("starts_at", "half", "words"),
+    [(450, 5, ["09:10–10:10", "休息"]), (540, 8, ["11:40–12:40", "午休"]), (840, 4, ["15:20–16:20", "休息"])],
+)
+def test_pause_is_for_lunch_around_noon_alone(starts_at: int, half: int, words: list[str]) -> None:
+    fair = paper_fair(slots=10)
+    fair = msgspec.structs.replace(
+        fair, meeting=meeting_row(slots=10, starts_at=starts_at, half_day_after=half)
+    )
+    [draft] = drafts_of(fair, ("programme",))
+    assert [row for row in draft.content["days"][0]["rows"] if row[1] in ("休息", "午休")] == [words]
+
+
+def test_letters_of_a_meeting_of_several_days_name_its_last_one() -> None:
+    fair = paper_fair()
+    fair = msgspec.structs.replace(fair, meeting=meeting_row(days=2, held_on=date(2026, 11, 30)))
+    letter = drafts_of(fair, ("invitation",))[0].content
+    assert "定于2026年11月30日至12月1日在" in letter["paragraphs"][0]
+    assert ["时间", "2026年11月30日至12月1日，每天 09:00–15:20"] in letter["facts"]
+    [press] = drafts_of(fair, ("press",))
+    assert press.content["lead"].startswith("2026年11月30日至12月1日，")

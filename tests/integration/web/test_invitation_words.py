@@ -1,0 +1,81 @@
+"""What an invitation and its pages say: days, reminders, whose fault it is, where it comes from."""
+
+import re
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from fixtures.factories import Factory
+from market.db.session import execute
+from tests.integration.meetings.invited import Gathering, gathering
+from tests.integration.web.conftest import Browser, SignedInAs, faults
+
+
+@pytest.fixture
+async def day(factory: Factory) -> Gathering:
+    return await gathering(factory)
+
+
+@pytest.fixture
+async def office(day: Gathering, browser_of: SignedInAs) -> Browser:
+    return await browser_of(day.town)
+
+
+async def answer(browser: Browser, token: str, **data: str) -> Any:
+    path = f"/i/{token}"
+    return await browser.post(path, data, form=path)
+
+
+async def test_second_press_of_remind_is_told_what_the_first_one_did(day: Gathering, office: Browser) -> None:
+    key = {"key": str(uuid4())}
+    for _ in range(2):
+        await office.post(f"{day.page}/remind", key)
+        assert "已提醒 2 家" in (await office.get(day.page)).text
+    await office.post(f"{day.page}/remind", {"key": str(uuid4())})
+    assert "2 家在一小时内刚提醒过" in (await office.get(day.page)).text
+    own = f"{day.page}/{day.buyer.id}"
+    await office.post(f"{own}/remind", {"key": str(uuid4())})
+    assert "1 家在一小时内刚提醒过" in (await office.get(own)).text
+    await execute("UPDATE invitation SET state = 'accepted'")
+    await office.post(f"{day.page}/remind", {"key": str(uuid4())})
+    assert "没有要提醒的：都回复了" in (await office.get(day.page)).text
+
+
+async def test_meeting_of_several_days_is_told_with_its_last_one(
+    day: Gathering, guest: Browser, office: Browser
+) -> None:
+    await execute("UPDATE meeting SET held_on = '2031-11-30', days = 2, is_public = true")
+    span = "2031年11月30日至12月1日"
+    town = f"/town/meetings/{day.meeting_id}"
+    for browser, path in (
+        (guest, f"/i/{await day.buyer.token()}"),
+        (guest, f"/m/{day.meeting_id}"),
+        (office, day.page),
+        (office, f"{day.page}/{day.buyer.id}"),
+        (office, f"{town}/papers"),
+        (office, f"{town}/desk"),
+        (office, "/town/meetings"),
+    ):
+        assert (path, span in (await browser.get(path)).text) == (path, True)
+    assert f"时间：{span} 09:00–11:20" in (await office.get(f"{day.page}/{day.buyer.id}")).text
+
+
+async def test_faults_of_persons_say_whose_they_are(day: Gathering, guest: Browser) -> None:
+    sent = {"answer": "accepted", "name_2": "李秋实", "phone_2": "13800000001"}
+    sent |= {"name_4": "王二", "title_4": "长" * 60, "name_5": "孙三", "phone_5": "13800000001"}
+    page = await answer(guest, await day.buyer.token(), **sent)
+    summary = re.sub(r"<[^>]+>", "", page.text[page.text.index('role="alert"') :])[:400]
+    assert "第 4 人的职务" in summary
+    sent["title_4"] = "经理"
+    page = await answer(guest, await day.buyer.token(), **sent)
+    # the lines that were left empty count too, as they are numbered on the page
+    assert list(faults(page)) == ["phone_5"]
+    assert "和第 2 人的手机号一样" in faults(page)["phone_5"]
+    assert "第 5 人的手机号" in re.sub(r"<[^>]+>", "", page.text)
+
+
+async def test_media_are_not_said_to_come_from_the_matches(day: Gathering, office: Browser) -> None:
+    await execute("UPDATE invitation SET side = 'guest', source = 'planned' WHERE id = $1", day.seller.id)
+    page = (await office.get(f"{day.page}/{day.seller.id}")).text
+    assert ("一并邀请的媒体" in page, "按撮合结果" in page) == (True, False)
