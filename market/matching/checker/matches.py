@@ -189,7 +189,7 @@ def check_matches(report: Report, book: Book, matches: Matches, u: Floats) -> fl
     due = np.stack([km, book.freight * km / 1000, surplus, m.price - ask, most], axis=1)
     told = np.array([0.05, *[HALF] * (REASON_FIGURES - 1)]) + PRICE_BLUR + blur[:, None]
     report.wrong_at(
-        ~(np.abs(m.reason - due) <= told).all(axis=1),
+        ~(np.isnan(m.reason) | (np.abs(m.reason - due) <= told)).all(axis=1),
         name,
         row,
         "reason",
