@@ -1,13 +1,14 @@
 """What the tests of states want besides: things that another village leads, or the other side proposed."""
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
 from market import clock
 from market.accounts.recovery import _code_hash
 from market.bids.operations import NewBid
-from market.db.session import execute, fetch_row, fetch_value
+from market.db.session import execute, fetch, fetch_row, fetch_value
 from market.i18n import msg
 from market.units import FenPerKg, Gram
 from tests.integration.authorisation.scene import SELLER, Scene, put
@@ -66,6 +67,7 @@ async def add(scene: Scene) -> None:
         buyer.organisation,
     )
     await execute("DELETE FROM statement WHERE appointment = $1", things["appointment_id"])
+    await _recorded(things, buyer.organisation)
     things["goods"] = await fetch_value(
         """SELECT listing.id FROM listing JOIN lot ON lot.id = lot
            WHERE listing.owner = $1 AND listing.state = 'published' AND available_from <= $3 AND way <> 'open'
@@ -111,6 +113,37 @@ async def add(scene: Scene) -> None:
         "UPDATE approval SET deed = 'place_bid', request = $2 WHERE id = $1",
         things["approval_id"],
         msgspec.json.encode(request).decode(),
+    )
+
+
+async def _recorded(things: dict[str, Any], buyer: int) -> None:
+    """Two talks of the seller without a contract: of one it has recorded alone, of the other two differ."""
+    talks = await fetch(
+        """SELECT id, buyer FROM appointment WHERE meeting = $1 AND seller = $2 AND buyer <> $3 AND id <> $4
+           ORDER BY id LIMIT 2""",
+        things["meeting_id"],
+        SELLER,
+        buyer,
+        things["running"],
+    )
+    things["recorded"], things["differing"] = [row["id"] for row in talks]
+    for row in talks:
+        await execute("UPDATE topic SET deal = NULL WHERE appointment = $1", row["id"])
+        await execute("DELETE FROM statement WHERE appointment = $1", row["id"])
+        await put(
+            "statement",
+            appointment=row["id"],
+            organisation=SELLER,
+            outcome="none",
+            reason="quality",
+            topics="[]",
+        )
+    things["theirs"] = await put(
+        "statement",
+        appointment=talks[1]["id"],
+        organisation=talks[1]["buyer"],
+        outcome="sample",
+        topics="[]",
     )
 
 
