@@ -139,7 +139,7 @@ async def load_reference() -> catalogue.Loaded:
         ],
         grades=[GradeEntry(each.level, each.zh, each.en) for each in reference.grades()],
         reasons=[
-            ReasonEntry(each.code, each.zh, each.en, position)
+            ReasonEntry(each.code, each.zh, each.en, position, each.uses)
             for position, each in enumerate(reference.reasons())
         ],
         recipe_yields=[

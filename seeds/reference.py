@@ -165,11 +165,12 @@ class Grade(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why something was refused."""
+    """Why something was refused; ``uses``: the steps that offer it, none: all of them."""
 
     code: str
     zh: str
     en: str
+    uses: tuple[str, ...] = ()
 
 
 class RecipeYield(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,9 +10,10 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts.rules import Actor, Viewer
 from market.api.handling import acting, deed, do_once, read
-from market.api.inputs import Code, Fens, Grams, IdempotencyKey, PathId, SignedIn
+from market.api.inputs import Code, Fens, Grams, IdempotencyKey, Note, PathId, SignedIn
 from market.api.outputs import Moved
-from market.catalogue.queries import reasons
+from market.catalogue.queries import check_reason
+from market.catalogue.rules import GOODS_REFUSED
 from market.db.replay import once
 from market.deals import operations
 from market.deals.fulfilment import move_delivery, schedule_delivery
@@ -27,7 +28,7 @@ from market.deals.queries import (
     payments_of,
 )
 from market.deals.rules import CANCELLED, PAID
-from market.errors import Invalid, NotFound
+from market.errors import NotFound
 from market.i18n import msg
 from market.units import Fen, Gram
 
@@ -50,7 +51,8 @@ class DeliveryToSchedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 
 class DeliveryStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`accepted` grams go with `accept_part`, a `reason` of `/codes` with it and with `reject`; else `{}`.
+    """`accepted` grams go with `accept_part`, a `reason` of `/codes` and a `note` with it and with `reject`;
+    else `{}`. The reason is one that is used for `goods`.
 
     `loss`: grams lost on the way within the agreed rate, with `accept` and `accept_part`.
     """
@@ -58,6 +60,14 @@ class DeliveryStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accepted: Grams | None = None
     reason: Code | None = None
     loss: Grams | None = None
+    note: Note = ""
+
+
+class Cancelling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why: a reason of `/codes` that is used for `cancel`, and a word to it. The other side sees both."""
+
+    reason: Code
+    note: Note = ""
 
 
 class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,16 +123,26 @@ async def sign(viewer: SignedIn, deal_id: PathId, key: IdempotencyKey = None) ->
     )
 
 
-@deed("/deals/{deal_id:int}/cancel")
-async def cancel(viewer: SignedIn, deal_id: PathId, key: IdempotencyKey = None) -> Moved:
+@deed("/deals/{deal_id:int}/cancel", body=Cancelling)
+async def cancel(
+    viewer: SignedIn, deal_id: PathId, data: JSONBody[Cancelling], key: IdempotencyKey = None
+) -> Moved:
     """Cancel a contract that does not bind yet; stock and demand are free again."""
     by = await actor_in(viewer, deal_id)
 
     async def do(at: datetime) -> str:
-        await operations.cancel(deal_id=deal_id, organisation_id=viewer.organisation_id, actor=by, at=at)
+        await operations.cancel(
+            deal_id=deal_id,
+            reason=data.reason,
+            note=data.note,
+            organisation_id=viewer.organisation_id,
+            actor=by,
+            at=at,
+        )
         return CANCELLED
 
-    return await do_once(viewer=viewer, key=key, name="deal_cancel", about={"deal": deal_id}, do=do)
+    about = {"deal": deal_id, "reason": data.reason, "note": data.note}
+    return await do_once(viewer=viewer, key=key, name="deal_cancel", about=about, do=do)
 
 
 @deed("/deals/{deal_id:int}/deliveries", body=DeliveryToSchedule, status=201)
@@ -168,14 +188,20 @@ async def move(
     if delivery_id not in {each.id for each in await deliveries_of(deal_id=deal_id)}:
         raise NotFound(msg("没有找到这次发货。"))
     reason = data.reason if step in _WITH_REASON else None
-    if reason is not None and reason not in {each.code for each in await reasons()}:
-        problem = msg("请选择原因，让对方知道为什么。")
-        raise Invalid(problem, {"reason": problem})
+    note = data.note if step in _WITH_REASON else ""
+    if reason is not None:
+        await check_reason(reason, GOODS_REFUSED)
     return await do_once(
         viewer=viewer,
         key=key,
         name=f"delivery_{step}",
-        about={"delivery": delivery_id, "accepted": data.accepted, "reason": reason, "loss": data.loss},
+        about={
+            "delivery": delivery_id,
+            "accepted": data.accepted,
+            "reason": reason,
+            "loss": data.loss,
+            "note": note,
+        },
         do=lambda at: move_delivery(
             delivery_id=delivery_id,
             move=step,
@@ -185,6 +211,7 @@ async def move(
             accepted=None if data.accepted is None else Gram(data.accepted),
             loss=None if data.loss is None else Gram(data.loss),
             reason=reason,
+            note=note,
         ),
     )
 

@@ -6,6 +6,7 @@ import msgspec
 
 from market.catalogue.names import Readings
 from market.catalogue.rules import (
+    REASON_USES,
     STEP,
     CategoryEntry,
     CoordinateEntry,
@@ -250,12 +251,18 @@ async def _load_grades(entries: Sequence[GradeEntry]) -> int:
 
 async def _load_reasons(entries: Sequence[ReasonEntry]) -> int:
     _each_once(msg("原因"), (each.code for each in entries))
+    for each in entries:
+        if not REASON_USES.issuperset(each.uses):
+            raise Invalid(msg("原因 {code} 用在哪一步写错了。", code=each.code))
     return await _upsert(
         "reason",
         "code",
-        "code, zh, en, position",
-        "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])",
+        "code, zh, en, position, uses",
+        """SELECT code, zh, en, position, string_to_array(uses, ' ')
+           FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[])
+             AS given (code, zh, en, position, uses)""",
         *_columns(entries, "code", "zh", "en", "position"),
+        [" ".join(each.uses) for each in entries],
     )
 
 

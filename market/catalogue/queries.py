@@ -99,9 +99,12 @@ class GradeView(msgspec.Struct, frozen=True):
 
 
 class ReasonView(msgspec.Struct, frozen=True):
+    """``uses``: the steps that offer it; none: all of them."""
+
     code: str
     zh: str
     en: str
+    uses: list[str] = []
 
 
 async def categories() -> list[CategoryView]:
@@ -380,15 +383,24 @@ async def grades() -> list[GradeView]:
     return await fetch_into(GradeView, "SELECT level, zh, en FROM grade ORDER BY level DESC")
 
 
-async def reasons() -> list[ReasonView]:
-    return await fetch_into(ReasonView, "SELECT code, zh, en FROM reason ORDER BY position, code")
+#: A reason that a step offers; no step: all of them.
+_FITS = "($1::text IS NULL OR uses = ARRAY[]::text[] OR $1 = ANY(uses))"
 
 
-async def check_reason(code: str | None) -> None:
+async def reasons(use: str | None = None) -> list[ReasonView]:
+    """Return the reasons that a step (of ``rules.REASON_USES``) offers, or all of them."""
+    return await fetch_into(
+        ReasonView,
+        f"SELECT code, zh, en, uses FROM reason WHERE {_FITS} ORDER BY position, code",  # noqa: S608  words of ours; values are parameters
+        use,
+    )
+
+
+async def check_reason(code: str | None, use: str | None = None) -> None:
     """
     Raises:
-        Invalid: with ``reason``, where there is no such reason.
+        Invalid: with ``reason``, where there is no such reason, or it does not fit the step ``use``.
     """
-    if not await fetch("SELECT FROM reason WHERE code = $1", code):
+    if not await fetch(f"SELECT FROM reason WHERE {_FITS} AND code = $2", use, code):
         problem = msg("请选择原因，让对方知道为什么。")
         raise Invalid(problem, {"reason": problem})

@@ -92,11 +92,20 @@ class GradeEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     en: str
 
 
+#: Steps at which somebody says why: a seller or a buyer declines, a contract is cancelled before it binds,
+#: goods have arrived and are not taken.
+SELLER_DECLINES, BUYER_DECLINES, CANCELS, GOODS_REFUSED = "seller", "buyer", "cancel", "goods"
+REASON_USES = frozenset({SELLER_DECLINES, BUYER_DECLINES, CANCELS, GOODS_REFUSED})
+
+
 class ReasonEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``uses``: steps that offer it, of :data:`REASON_USES`; none: all of them."""
+
     code: str
     zh: str
     en: str
     position: int
+    uses: tuple[str, ...] = ()
 
 
 _DIGITS = re.compile(r"[0-9]{2,12}")

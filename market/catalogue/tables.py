@@ -95,6 +95,8 @@ class Reason(Table, tablename="reason"):
     zh = text()
     en = text()
     position = whole()
+    #: Steps that offer it, codes of ``rules.REASON_USES``; none: all of them.
+    uses = texts()
 
 
 class RecipeYield(Table, tablename="recipe_yield"):

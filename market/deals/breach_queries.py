@@ -179,6 +179,7 @@ async def figures(*, case: BreachRow, deal: DealRow) -> tuple[Figures, list[Subs
             price=price_of(terms, FenPerKg(deal.price)),
             unperformed=residual(quantity=deal.quantity, settled=settled, under_way=under_way),
             deposit=deposit_left,
+            deposit_paid=prepaid.deposit,
             advance=max(0, prepaid.deposit + prepaid.advance - prepaid.used - deposit_left),
             substitutes=later,
         ),

@@ -74,7 +74,9 @@ class Substitute(msgspec.Struct, frozen=True):
 class Figures(msgspec.Struct, frozen=True):
     """Fen, all of them; ``covered`` is grams."""
 
-    #: 定金 that was paid, and what becomes of it if the breach stands: kept by the seller, or given back.
+    #: 定金 that was paid; what of it goods have not used up, and what becomes of that if the breach stands:
+    #: kept by the seller, or given back.
+    deposit_paid: int
     deposit: int
     deposit_back: int
     #: Advance payments that no goods stand against.
@@ -94,6 +96,7 @@ def figures_of(
     unperformed: Gram,
     deposit: int,
     advance: int,
+    deposit_paid: int,
     substitutes: Sequence[Substitute],
 ) -> Figures:
     """Return what the contract's terms would make of a breach by ``against`` (seller or buyer).
@@ -101,6 +104,7 @@ def figures_of(
     Args:
         unperformed: grams that were not delivered or not taken.
         deposit, advance: fen that were paid beforehand and are not used up by goods.
+        deposit_paid: fen of the deposit that were paid at all.
     """
     worth = amount(unperformed, price)
     share = terms.seller_penalty if against == "seller" else terms.buyer_penalty
@@ -112,6 +116,7 @@ def figures_of(
         shortfall += amount(Gram(taken), FenPerKg(max(worse, 0)))
         left -= taken
     return Figures(
+        deposit_paid=deposit_paid,
         deposit=deposit,
         deposit_back=2 * deposit if against == "seller" else 0,
         advance_back=advance,

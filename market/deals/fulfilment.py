@@ -1,20 +1,29 @@
 """After the signatures: deliveries in batches, and how the buyer inspects them."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+
+from asyncpg import Record
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.catalogue.queries import check_reason
-from market.db.session import execute, fetch, transaction
+from market.catalogue.rules import GOODS_REFUSED
+from market.clock import CHINA
+from market.db.session import execute, fetch, fetch_row, transaction
 from market.deals import rules
 from market.deals.clauses import Terms, most_natural_loss
 from market.deals.paying import complete, invoice
 from market.deals.releasing import release
-from market.deals.terms import terms_in_force
+from market.deals.terms import LONGEST_NOTE, terms_in_force
+from market.deals.wording import masses
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import msg
+from market.i18n import Message, msg
 from market.notices.operations import notify
-from market.units import Gram, kg
+from market.supply.gate import follow_deliveries
+from market.units import Gram
+
+#: Days after the contract's last day that a load may still be announced for: late is better than never.
+MOST_LATE_DAYS = 180
 
 
 async def schedule_delivery(
@@ -25,11 +34,13 @@ async def schedule_delivery(
     Raises:
         NotFound: no such deal of this seller.
         Conflict: the contract is not in force.
-        Invalid: more than is still to be delivered.
+        Invalid: more than is still to be delivered, or a day that is over or far off. Outside of the
+            contract's time it is allowed, and shown as what it is.
     """
     async with transaction():
         rows = await fetch(
-            "SELECT quantity, state, buyer, number FROM deal WHERE id = $1 AND seller = $2 FOR UPDATE",
+            """SELECT quantity, state, buyer, number, deliver_to FROM deal
+               WHERE id = $1 AND seller = $2 FOR UPDATE""",
             deal_id,
             organisation_id,
         )
@@ -46,8 +57,9 @@ async def schedule_delivery(
         )
         left = deal["quantity"] - int(planned[0]["grams"])
         if not 0 < quantity <= left:
-            problem = msg("还可安排 {left} 公斤，请填写不超过它的数量。", left=f"{kg(Gram(left)):,f}")
+            problem = msg("还可安排 {left}，请填写不超过它的数量。", left=masses(Gram(left)))
             raise Invalid(problem, {"quantity": problem})
+        _check_day(on, today=at.astimezone(CHINA).date(), last=deal["deliver_to"])
         rows = await fetch(
             """INSERT INTO delivery (deal, quantity, state, scheduled_on) VALUES ($1, $2, $3, $4)
                RETURNING id""",
@@ -62,20 +74,36 @@ async def schedule_delivery(
             action="schedule_delivery",
             actor=actor,
             at=at,
-            details={"delivery": delivery_id, "grams": quantity},
+            details={"delivery": delivery_id, "grams": quantity, "on": on.isoformat()},
         )
         await notify(
             organisation_id=deal["buyer"],
             kind="delivery_scheduled",
             message=msg(
-                "合同 {number} 安排发货 {mass} 公斤。",
+                "合同 {number} 计划 {day} 发货 {mass}。",
                 number=deal["number"],
-                mass=f"{kg(quantity):,f}",
+                day=on.isoformat(),
+                mass=masses(quantity),
             ),
             link=f"/deals/{deal_id}",
             at=at,
         )
     return delivery_id
+
+
+def _check_day(on: date, *, today: date, last: date) -> None:
+    """
+    Raises:
+        Invalid: the day is over, or so late that it is a slip.
+    """
+    latest = max(today, last) + timedelta(days=MOST_LATE_DAYS)
+    if on < today:
+        problem = msg("发货日期不能早于今天（{today}）。", today=today.isoformat())
+    elif on > latest:
+        problem = msg("太晚了：最晚 {latest}。要改交货时间，请双方先改条款。", latest=latest.isoformat())
+    else:
+        return
+    raise Invalid(problem, {"on": problem})
 
 
 async def move_delivery(
@@ -88,18 +116,24 @@ async def move_delivery(
     accepted: Gram | None = None,
     loss: Gram | None = None,
     reason: str | None = None,
+    note: str = "",
 ) -> str:
     """Take a delivery one step on; what the buyer accepts is invoiced at once. Return the new state.
 
-    ``accepted`` grams go with ``accept_part``, a coded ``reason`` with it and with ``reject``. ``loss`` grams
-    of natural loss, within the agreed rate, go with ``accept`` and ``accept_part``: not paid for, nobody's
-    fault, not delivered again. What comes back after the contract was terminated is on sale again.
+    ``accepted`` grams go with ``accept_part``, a coded ``reason`` and the buyer's words with it and with
+    ``reject``. ``loss`` grams of natural loss, within the agreed rate, go with ``accept`` and
+    ``accept_part``: not paid for, nobody's fault, not delivered again. The stock ledger follows: goods
+    leave when they are dispatched, and what is refused comes back; after the contract was terminated it is
+    on sale again.
 
     Raises:
         NotFound: no such delivery of this organisation.
         WrongState: the move is not open to this side now.
-        Invalid: the accepted quantity, the loss or the reason is missing or wrong.
+        Invalid: the accepted quantity, the loss or the reason is missing or wrong, or the words too long.
     """
+    if len(note) > LONGEST_NOTE:
+        problem = msg("太长了：最多 {most} 个字。", most=LONGEST_NOTE)
+        raise Invalid(problem, {"note": problem})
     async with transaction():
         # the contract first, as everybody locks: termination and payment take it before its parts
         rows = await fetch(
@@ -122,10 +156,13 @@ async def move_delivery(
         taken, lost = inspected(
             terms, move=move, quantity=Gram(row["quantity"]), accepted=accepted, loss=loss or Gram(0)
         )
-        if move in ("accept_part", "reject"):
-            await check_reason(reason)
+        is_refused = move in ("accept_part", "reject")
+        if is_refused:
+            await check_reason(reason, GOODS_REFUSED)
+        back = Gram(row["quantity"] - (taken or 0) - lost) if is_refused else Gram(0)
         await execute(
-            """UPDATE delivery SET state = $2, accepted = $3, loss = $4, reason = $5,
+            """UPDATE delivery SET state = $2, accepted = $3, loss = $4, reason = $5, note = $7,
+                 dispatched_at = CASE WHEN $2 = 'dispatched' THEN $6 ELSE dispatched_at END,
                  arrived_at = CASE WHEN $2 = 'arrived' THEN $6 ELSE arrived_at END WHERE id = $1""",
             delivery_id,
             state,
@@ -133,11 +170,14 @@ async def move_delivery(
             lost,
             reason,
             at,
+            note if is_refused else "",
         )
+        if is_refused or move == "dispatch":
+            await follow_deliveries(lot_id=deal["lot"], deal_id=deal["id"], back=back, actor=actor, at=at)
         if taken is not None:
             await invoice(deal=deal, terms=terms, delivery_id=delivery_id, arrived=row["arrived_at"] or at)
-        if deal["state"] == rules.TERMINATED and state in (rules.REJECTED, rules.PARTIALLY_ACCEPTED):
-            await release(deal=deal, grams=Gram(row["quantity"] - (taken or 0) - lost), at=at)
+        if deal["state"] == rules.TERMINATED and is_refused:
+            await release(deal=deal, grams=back, at=at)
         if state in (rules.CANCELLED, rules.REJECTED):
             # it was the last load that was waited for
             await complete(deal_id=deal["id"], at=at)
@@ -146,18 +186,46 @@ async def move_delivery(
             action=f"delivery_{move}",
             actor=actor,
             at=at,
-            details={"delivery": delivery_id, "accepted": taken, "loss": lost, "reason": reason},
+            details={
+                "delivery": delivery_id,
+                "accepted": taken,
+                "loss": lost,
+                "reason": reason,
+                **({"note": note} if is_refused and note else {}),
+            },
         )
         await notify(
             organisation_id=deal["buyer"] if side == "seller" else deal["seller"],
             kind="delivery_moved",
-            message=msg(
+            message=await _refused(deal, taken=taken, back=back, reason=reason, note=note)
+            if is_refused
+            else msg(
                 "合同 {number} 的发货：{state}。", number=deal["number"], state=rules.DELIVERY.label(state)
             ),
             link=f"/deals/{deal['id']}",
             at=at,
         )
     return state
+
+
+async def _refused(deal: Record, *, taken: Gram | None, back: Gram, reason: str | None, note: str) -> Message:
+    """Say to the seller what was not taken, why, and in the buyer's words."""
+    found = await fetch_row("SELECT zh FROM reason WHERE code = $1", reason)
+    why = f"{found['zh'] if found else ''}{f'；{note}' if note else ''}"
+    if taken is None:
+        return msg(
+            "合同 {number} 的发货被拒收 {back}。原因：{why}",
+            number=deal["number"],
+            back=masses(back),
+            why=why,
+        )
+    return msg(
+        "合同 {number} 的发货验收 {taken}，没有收的 {back}。原因：{why}",
+        number=deal["number"],
+        taken=masses(taken),
+        back=masses(back),
+        why=why,
+    )
 
 
 def inspected(
@@ -172,11 +240,13 @@ def inspected(
         return None, Gram(0)
     most = most_natural_loss(terms, quantity)
     if not 0 <= loss <= most:
-        problem = msg("约定的自然损耗最多 {most} 公斤，超过的请用部分验收并写明原因。", most=f"{kg(most):,f}")
+        problem = msg("约定的自然损耗最多 {most}，超过的请用部分验收并写明原因。", most=masses(most))
         raise Invalid(problem, {"loss": problem})
     if move == "accept":
         return Gram(quantity - loss), loss
     if accepted is None or not 0 < accepted < quantity - loss:
-        problem = msg("验收数量须大于零、小于发货数量；全部收下请点“全部验收”。")
+        problem = msg(
+            "验收数量要大于零、小于 {most}；全部收下请点“全部验收”。", most=masses(Gram(quantity - loss))
+        )
         raise Invalid(problem, {"accepted": problem})
     return accepted, loss

@@ -190,12 +190,12 @@ async def _write(made: Sequence[tuple[DealWish, Record]]) -> None:
     )
     words = []
     for (wish, row), number in zip(made, numbers, strict=True):
-        message = msg(
-            "“{title}”成交 {mass} 公斤，合同 {number} 待双方签字。",
-            title=row["title"],
-            mass=f"{kg(wish.deal.quantity):,f}",
-            number=number,
-        )
+        goods = {"title": row["title"], "mass": f"{kg(wish.deal.quantity):,f}", "number": number}
+        if wish.deal.source == "call_off":
+            # both have signed the agreement: the contract is in force in this transaction
+            message = msg("“{title}”按框架协议成交 {mass} 公斤，合同 {number} 已生效。", **goods)
+        else:
+            message = msg("“{title}”成交 {mass} 公斤，合同 {number} 待双方签字。", **goods)
         words += [
             Word(party, "deal_made", message, f"/deals/{row['deal']}", wish.at)
             for party in (row["owner"], wish.deal.buyer_id)

@@ -7,6 +7,8 @@ from asyncpg import Record
 
 from market.accounts.rules import SIGN, Actor
 from market.audit.operations import record
+from market.catalogue.queries import check_reason
+from market.catalogue.rules import CANCELS
 from market.db.session import execute, fetch, transaction
 from market.deals import rules
 from market.deals.clauses import price_of
@@ -14,8 +16,8 @@ from market.deals.making import NewDeal as NewDeal
 from market.deals.making import make_deal as make_deal
 from market.deals.paying import fall_due_at_signing
 from market.deals.releasing import give_back
-from market.deals.terms import fix_terms, terms_in_force
-from market.errors import Conflict, NotFound
+from market.deals.terms import LONGEST_NOTE, fix_terms, terms_in_force
+from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
 from market.organisations.approving import Binding, approvable, asks, bind
@@ -98,24 +100,48 @@ async def _sign_approved(wish: SignDeal, buyer_id: int, actor: Actor, at: dateti
     return f"/deals/{wish.deal_id}"
 
 
-async def cancel(*, deal_id: int, organisation_id: int, actor: Actor, at: datetime) -> None:
-    """Cancel a contract that is not yet binding; its stock and the demand are free again.
+async def cancel(
+    *, deal_id: int, reason: str | None, organisation_id: int, actor: Actor, at: datetime, note: str = ""
+) -> None:
+    """Cancel a contract that is not yet binding, with a coded reason, which the other side sees.
+
+    Its stock and the demand are free again.
 
     Raises:
         NotFound: no such deal of this organisation.
         WrongState: it is binding already, or gone.
+        Invalid: no such reason, or too many words to it.
     """
+    if len(note) > LONGEST_NOTE:
+        problem = msg("太长了：最多 {most} 个字。", most=LONGEST_NOTE)
+        raise Invalid(problem, {"note": problem})
     async with transaction():
         deal = await _locked(deal_id=deal_id, organisation_id=organisation_id)
         side = "seller" if deal["seller"] == organisation_id else "buyer"
         state = rules.CONTRACT.apply("cancel", state=deal["state"], by=side)
-        await execute("UPDATE deal SET state = $2 WHERE id = $1", deal_id, state)
+        await check_reason(reason, CANCELS)
+        await execute(
+            """UPDATE deal SET state = $2, dropped_at = $3, dropped_by = $4, dropped_for = $5, dropped_note = $6
+               WHERE id = $1""",
+            deal_id,
+            state,
+            at,
+            organisation_id,
+            reason,
+            note,
+        )
         await give_back(deal=deal, grams=Gram(deal["quantity"]), demand=deal["demand"], at=at)
-        await record(subject=f"deal:{deal_id}", action="cancel", actor=actor, at=at, details={"side": side})
+        await record(
+            subject=f"deal:{deal_id}",
+            action="cancel",
+            actor=actor,
+            at=at,
+            details={"side": side, "reason": reason, **({"note": note} if note else {})},
+        )
         await notify(
             organisation_id=deal["buyer"] if side == "seller" else deal["seller"],
             kind="deal_cancelled",
-            message=msg("合同 {number} 对方在签约前取消了，数量已退回。", number=deal["number"]),
+            message=msg("合同 {number} 对方在签约前取消了，原因已写明，数量已退回。", number=deal["number"]),
             link=f"/deals/{deal_id}",
             at=at,
         )

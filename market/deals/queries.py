@@ -51,6 +51,13 @@ class DealRow(msgspec.Struct, frozen=True):
     paid: int
     #: Grams that went back on sale when it was terminated.
     released: int = 0
+    terminated_at: datetime | None = None
+    #: When it was cancelled before it bound, by which side, why, and in whose words.
+    dropped_at: datetime | None = None
+    dropped_by: int | None = None
+    reason_zh: str | None = None
+    reason_en: str | None = None
+    dropped_note: str = ""
     #: Fen per kg that the terms in force settle at.
     price_now: int = 0
     #: Grams that stand: under the contract still, or taken; and what they come to (fen).
@@ -83,13 +90,16 @@ _DEAL = """SELECT deal.id, deal.number, deal.listing, listing.title, listing.tit
        deal.source, deal.source_id, deal.state, deal.deliver_from, deal.deliver_to,
        deal.seller_signed_at, seller_person.name AS seller_signer,
        deal.buyer_signed_at, buyer_person.name AS buyer_signer, deal.created_at,
-       standing.taken AS delivered, standing.paid, deal.released, standing.price AS price_now,
+       standing.taken AS delivered, standing.paid, deal.released, deal.terminated_at,
+       deal.dropped_at, deal.dropped_by, reason.zh AS reason_zh, reason.en AS reason_en,
+       deal.dropped_note, standing.price AS price_now,
        standing.grams AS standing, standing.fen AS worth, standing.ended_grams AS ended,
        standing.ended_fen AS ended_worth, standing.lost, standing.invoiced
 FROM deal JOIN deal_standing standing ON standing.deal = deal.id
 JOIN listing ON listing.id = deal.listing JOIN lot ON lot.id = listing.lot
 JOIN organisation seller ON seller.id = deal.seller
 JOIN organisation buyer ON buyer.id = deal.buyer
+LEFT JOIN reason ON reason.code = deal.dropped_for
 LEFT JOIN division ON division.code = lot.division
 LEFT JOIN demand ON demand.id = deal.demand
 LEFT JOIN site ON site.id = demand.site
@@ -107,7 +117,11 @@ class DeliveryRow(msgspec.Struct, frozen=True):
     state: str
     reason_zh: str | None
     reason_en: str | None
+    #: The buyer's words at inspection.
+    note: str
+    #: When it was meant to leave, and when it did.
     scheduled_on: date
+    dispatched_at: datetime | None
     arrived_at: datetime | None
 
 
@@ -157,7 +171,8 @@ async def deliveries_of(*, deal_id: int) -> list[DeliveryRow]:
     return await fetch_into(
         DeliveryRow,
         """SELECT delivery.id, delivery.quantity, delivery.accepted, delivery.loss, delivery.state,
-                  reason.zh AS reason_zh, reason.en AS reason_en, delivery.scheduled_on, delivery.arrived_at
+                  reason.zh AS reason_zh, reason.en AS reason_en, delivery.note, delivery.scheduled_on,
+                  delivery.dispatched_at, delivery.arrived_at
            FROM delivery LEFT JOIN reason ON reason.code = delivery.reason
            WHERE delivery.deal = $1 ORDER BY delivery.id""",
         deal_id,

@@ -72,7 +72,7 @@ PAYMENT = Lifecycle(
     Move("pay_part", {INVOICED, PART_PAID}, PART_PAID, by={"buyer"}),
     Move("pay", {INVOICED, PART_PAID}, PAID, by={"buyer"}),
     start=INVOICED,
-    labels={INVOICED: msg("已开票"), PART_PAID: msg("部分付款"), PAID: msg("已付款")},
+    labels={INVOICED: msg("待付"), PART_PAID: msg("部分付款"), PAID: msg("已付款")},
 )
 
 PROPOSED, AGREED, REFUSED, WITHDRAWN = "proposed", "agreed", "refused", "withdrawn"

@@ -35,6 +35,12 @@ class Deal(Table, tablename="deal"):
     #: Grams that went back on sale when it was terminated.
     released = whole(default=0)
     terminated_at = moment(null=True)
+    #: When it was cancelled before it bound, and whose side did; None where a talk's result was set right.
+    dropped_at = moment(null=True)
+    dropped_by = reference("Organisation", null=True, index=False)
+    #: Why, and a word to it.
+    dropped_for = reference("Reason", null=True, index=False)
+    dropped_note = text(default="")
     deal_quantity_positive = Check(quantity > 0, name="deal_quantity_positive")
     deal_price_positive = Check(price > 0, name="deal_price_positive")
 
@@ -76,7 +82,11 @@ class Delivery(Table, tablename="delivery"):
     credit = whole(default=0)
     state = text()
     reason = reference("Reason", null=True)
+    #: The buyer's words at inspection.
+    note = text(default="")
+    #: When it was meant to leave, and when it did.
     scheduled_on = day()
+    dispatched_at = moment(null=True)
     arrived_at = moment(null=True)
     delivery_quantity_positive = Check(quantity > 0, name="delivery_quantity_positive")
 

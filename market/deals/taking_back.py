@@ -34,7 +34,7 @@ async def take_back(*, deal_id: int, actor: Actor, at: datetime) -> str:
     if deal["state"] != rules.PENDING:
         raise signed(number)
     state = rules.CONTRACT.apply("cancel", state=deal["state"], by="seller")
-    await execute("UPDATE deal SET state = $2 WHERE id = $1", deal_id, state)
+    await execute("UPDATE deal SET state = $2, dropped_at = $3 WHERE id = $1", deal_id, state, at)
     await give_back(deal=deal, grams=Gram(deal["quantity"]), demand=deal["demand"], at=at)
     await record(
         subject=f"deal:{deal_id}",

@@ -148,18 +148,27 @@ def _price(terms: Terms) -> Iterator[Advice]:
 
 
 def _penalties(terms: Terms) -> Iterator[Advice]:
+    one_sided_penalty = msg("违约金只写了一方，另一方违约没有代价。")
+    one_sided_late = msg("逾期的违约责任只写了一方，另一方逾期没有代价。")
     pairs = (
-        ("penalty", "seller_penalty", terms.seller_penalty, "buyer_penalty", terms.buyer_penalty, PENALTIES),
-        ("late", "late_delivery", terms.late_delivery, "late_payment", terms.late_payment, PENALTIES),
+        (
+            "penalty",
+            one_sided_penalty,
+            "seller_penalty",
+            terms.seller_penalty,
+            "buyer_penalty",
+            terms.buyer_penalty,
+        ),
+        ("late", one_sided_late, "late_delivery", terms.late_delivery, "late_payment", terms.late_payment),
     )
-    for code, seller, on_seller, buyer, on_buyer, source in pairs:
+    for code, one_sided, seller, on_seller, buyer, on_buyer in pairs:
         lighter = buyer if on_buyer < on_seller else seller
         if bool(on_seller) != bool(on_buyer):
             yield Advice(
                 f"one_sided_{code}",
                 "unfair",
                 lighter,
-                msg("违约责任只写了一方，另一方违约没有代价。"),
+                one_sided,
                 FAIRNESS,
             )
         elif max(on_seller, on_buyer) > 2 * min(on_seller, on_buyer):
@@ -176,7 +185,7 @@ def _penalties(terms: Terms) -> Iterator[Advice]:
                 "check",
                 seller if on_seller >= on_buyer else buyer,
                 msg("违约金超过 30%：过分高于损失的，可以请求法院减少。"),
-                source,
+                PENALTIES,
             )
     if not terms.late_payment:
         yield Advice(

@@ -21,14 +21,15 @@ def plain(value: Decimal | int, *, places: int = 3, least: int = 0) -> str:
 
 
 def jin(mass: int) -> str:
-    return f"{plain(units.jin(Gram(mass)), places=2)} 斤"
+    return f"{plain(units.jin(Gram(mass)))} 斤"
 
 
 def tonnes(mass: int) -> str:
-    """``12.5 吨``, or ``75 公斤`` where it is less than a tenth of a tonne."""
-    if mass < units.GRAMS_PER_TONNE // 10:
+    """``12.5 吨``, exactly; ``75 公斤`` below 0.1 t, ``169.725 公斤`` below 1 t with odd grams."""
+    is_odd = mass < units.GRAMS_PER_TONNE and mass % units.GRAMS_PER_KG
+    if mass < units.GRAMS_PER_TONNE // 10 or is_odd:
         return f"{plain(units.kg(Gram(mass)))} 公斤"
-    return f"{plain(units.tonnes(Gram(mass)))} 吨"
+    return f"{plain(units.tonnes(Gram(mass)), places=6)} 吨"
 
 
 def both_masses(mass: int) -> str:
@@ -53,6 +54,41 @@ def money(amount: int) -> str:
     if yuan >= 100_000:
         return f"{plain(yuan / 10_000, places=1)} 万元"
     return f"{plain(yuan, places=2)} 元"
+
+
+_DIGITS, _PLACES, _GROUPS = "零壹贰叁肆伍陆柒捌玖", ("", "拾", "佰", "仟"), ("", "万", "亿", "万亿")
+
+
+def capitals(amount: int) -> str:
+    """Return fen in the capitals of accountants (大写): ``肆仟贰佰元整``, ``壹万零伍元零叁分``."""
+    whole, jiao, fen = amount // 100, amount // 10 % 10, amount % 10
+    words = f"{_whole_in_capitals(whole)}元" if whole else ""
+    if not jiao and not fen:
+        return f"{words or '零元'}整"
+    if jiao:
+        words += f"{_DIGITS[jiao]}角"
+    elif words:
+        words += "零"
+    return words + (f"{_DIGITS[fen]}分" if fen else "整")
+
+
+def _whole_in_capitals(number: int) -> str:
+    words, owes_zero = "", False
+    for group in range(len(_GROUPS) - 1, -1, -1):
+        part = number // 10_000**group % 10_000
+        if not part:
+            owes_zero = bool(words)
+            continue
+        for place in (3, 2, 1, 0):
+            digit = part // 10**place % 10
+            if digit:
+                words += ("零" if owes_zero and words else "") + _DIGITS[digit] + _PLACES[place]
+                owes_zero = False
+            else:
+                owes_zero = bool(words)
+        words += _GROUPS[group]
+        owes_zero = False
+    return words
 
 
 def day(value: date) -> str:

@@ -188,6 +188,21 @@ def _keep_whole(row: Any) -> None:
     row.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
 
 
+def keep_with_next(made: Table, *, rows: int) -> None:
+    """Keep the last ``rows`` of a table on one page, with each other and with what follows it."""
+    for row in list(made.rows)[-rows:]:
+        for cell in row.cells:
+            for place in cell.paragraphs:
+                place.paragraph_format.keep_with_next = True
+
+
+def page_head(paper: Paper, words: str) -> None:
+    """Write ``words`` in red at the head of every page."""
+    place = paper.sections[0].header.paragraphs[0]
+    place.alignment = CENTRE
+    write(place, words, family=HEAD, size=14, colour=RED)
+
+
 def ruled(place: Paragraph, colour: str) -> None:
     """Draw a line below a paragraph, as wide as the text; ``colour`` as ``C8102E``."""
     border = OxmlElement("w:pBdr")

@@ -189,7 +189,7 @@ async def makings_of(lot_id: int, owner: int) -> list[Making]:
 
 
 _DEALS = """
-SELECT deal.id, number, deal.quantity, price, gone.sent
+SELECT deal.id, number, deal.quantity - deal.released AS quantity, price, gone.sent
 FROM deal JOIN listing ON listing.id = deal.listing
 CROSS JOIN LATERAL (SELECT -coalesce(sum(moved), 0)::bigint AS sent FROM stock_entry
     WHERE lot = listing.lot AND deal = deal.id AND kind IN ('out', 'returned')) AS gone

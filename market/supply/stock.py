@@ -199,8 +199,8 @@ async def send_stock(
 ) -> None:
     """Write down that goods of a contract in force have left: what was reserved is now gone.
 
-    Only where goods stand changes, not what is for sale: that was the contract's doing. Deliveries write
-    nothing here, so that this is the one line by which goods leave.
+    Only where goods stand changes, not what is for sale: that was the contract's doing. A delivery that is
+    dispatched later writes only what has not been written here (``gate``).
 
     Raises:
         NotFound: no such lot or place of this owner, or no contract in force on this lot.

@@ -167,7 +167,7 @@ async def _draw(
         steps=[step for step in records if _concerns(step, thread)],
         deeds=DEEDS,
         tones=_TONES,
-        refusal=refusal or (await refusal_form(request)).blank(key=new_key()),
+        refusal=refusal or (await refusal_form(request, side)).blank(key=new_key()),
         counter=counter or blank_counter(bid, today=clock.today()),
         part=part or ACCEPT.blank(key=new_key(), quantity=Gram(bid.quantity)),
         BID=BID,
@@ -245,9 +245,9 @@ async def counter(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int]) 
 @post("/bids/{bid_id:int}/reject")
 async def reject(request: WebRequest, viewer: SignedIn, bid_id: FromPath[int]) -> Response[Any]:
     """Decline with a coded reason."""
-    filled = await (await refusal_form(request)).read(request)
     bid = await bid_of(bid_id=row_number(bid_id), organisation_id=viewer.organisation_id)
     side = side_of(bid, viewer)
+    filled = await (await refusal_form(request, side)).read(request)
     try:
         filled.check()
         at = clock.now()

@@ -79,10 +79,22 @@ async def _draw(
         ],
         can_change=side is not None and deal.state in CHANGEABLE,
         moves_of=lambda each: _moves(each, viewer, deal, side),
-        form=form or blank_form(terms, base=version, key=new_key()),
+        form=form or blank_form(_begin_with(versions, viewer) or terms, base=version, key=new_key()),
         is_open=form is not None,
         sections=SECTIONS,
         TERMS=TERMS,
+    )
+
+
+def _begin_with(versions: list[Version], viewer: Viewer) -> Terms | None:
+    """Return one's own proposal that is still open: a better one begins with it."""
+    return next(
+        (
+            each.terms
+            for each in versions
+            if each.state == PROPOSED and each.proposer == viewer.organisation_id
+        ),
+        None,
     )
 
 

@@ -8,10 +8,11 @@ from market.audit.looks import LOOK_REASONS
 from market.audit.queries import history
 from market.bids.joint.queries import together_with
 from market.catalogue.queries import grades, produce_by_code
+from market.catalogue.rules import CANCELS, GOODS_REFUSED
 from market.deals.breach_queries import cases_of
 from market.deals.clauses import price_of
 from market.deals.contacts import look_up_contacts
-from market.deals.queries import DealRow, deal_of, deliveries_of, payments_of
+from market.deals.queries import DealRow, DeliveryRow, deal_of, deliveries_of, payments_of
 from market.deals.rules import (
     ACTIVE,
     BOUND,
@@ -133,6 +134,7 @@ async def draw(
     *,
     schedule: Filled | None = None,
     refused: tuple[int, str, Filled] | None = None,
+    cancelling: Filled | None = None,
     look: str | None = None,
     look_form: Filled | None = None,
     status: int = 200,
@@ -156,7 +158,7 @@ async def draw(
     blank_part = (await part_form(request)).blank(key=new_key())
     blank_loss = ACCEPT_LOSS.blank(key=new_key())
     blank_pay = PAY_PART.blank(key=new_key())
-    blank_refusal = (await refusal_form(request)).blank(key=new_key())
+    blank_refusal = (await refusal_form(request, GOODS_REFUSED)).blank(key=new_key())
     grade = next((each for each in await grades() if each.level == deal.grade), None)
     version, terms = await terms_in_force(deal_id=deal.id)
     price = price_of(terms, FenPerKg(deal.price))
@@ -175,9 +177,11 @@ async def draw(
         source=SOURCES.get(deal.source),
         together=await together_with(deal_id=deal.id) if deal.source == "joint" else None,
         can_sign=needs_signature(deal, viewer),
+        cancelling=cancelling or (await refusal_form(request, CANCELS)).blank(key=new_key()),
         can_cancel=side is not None and "cancel" in CONTRACT.available(state=deal.state, by=side),
         deliveries=[(each, DELIVERY.available(state=each.state, by=side or "")) for each in deliveries],
         delivery_moves=DELIVERY_MOVES,
+        out_of_time=lambda delivery: _out_of_time(deal, delivery),
         payments=[
             (each, side == "buyer" and "pay" in PAYMENT.available(state=each.state, by="buyer"))
             for each in await payments_of(deal_id=deal.id)
@@ -219,6 +223,18 @@ async def draw(
     )
 
 
+def _out_of_time(deal: DealRow, delivery: DeliveryRow) -> Message | None:
+    """Return how a load that left, or is to leave, outside of the contract's time is marked."""
+    left_on = (
+        delivery.dispatched_at.astimezone(clock.CHINA).date()
+        if delivery.dispatched_at
+        else delivery.scheduled_on
+    )
+    if delivery.state == CANCELLED or deal.deliver_from <= left_on <= deal.deliver_to:
+        return None
+    return msg("比约定晚") if left_on > deal.deliver_to else msg("比约定早")
+
+
 def _form_for(refused: tuple[int, str, Filled] | None, delivery: int, move: str, blank: Filled) -> Filled:
     if refused and refused[:2] == (delivery, move):
         return refused[2]
@@ -240,4 +256,4 @@ PAYMENT_KINDS: dict[str, Message] = {
 
 async def part_form(request: WebRequest) -> Form:
     """Return the form of a partial acceptance: how much, and why not all."""
-    return await refusal_form(request, accepted=fields.quantity(msg("验收多少")))
+    return await refusal_form(request, GOODS_REFUSED, accepted=fields.quantity(msg("验收多少")))

@@ -8,6 +8,7 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market.accounts.rules import Viewer
+from market.catalogue.rules import CANCELS, GOODS_REFUSED
 from market.dashboard.received import received_under
 from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import cancel as cancel_deal
@@ -118,20 +119,28 @@ async def sign(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) ->
 
 @post("/deals/{deal_id:int}/cancel")
 async def cancel(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) -> Response[Any]:
-    """Cancel a contract that does not bind yet."""
-    filled = await BARE.read(request)
-    filled.check()
+    """Cancel a contract that does not bind yet, with a coded reason."""
+    filled = await (await refusal_form(request, CANCELS)).read(request)
     deal, side = await party(deal_id, viewer)
+    values = filled.values
     try:
+        filled.check()
         await do_filled(
             viewer,
             filled,
             "deal_cancel",
-            {"deal": deal_id},
+            {"deal": deal_id, "reason": values["reason"], "note": values["note"]},
             lambda at: cancel_deal(
-                deal_id=deal_id, organisation_id=viewer.organisation_id, actor=acting(viewer, side), at=at
+                deal_id=deal_id,
+                reason=values["reason"],
+                note=values["note"],
+                organisation_id=viewer.organisation_id,
+                actor=acting(viewer, side),
+                at=at,
             ),
         )
+    except Invalid as error:
+        return await draw(request, viewer, deal, cancelling=filled.refused(error), status=422)
     except WrongState:
         if deal.state != CANCELLED:
             raise
@@ -172,6 +181,7 @@ class _Step(msgspec.Struct, frozen=True):
     reason: str | None = None
     #: Natural loss.
     loss: Gram | None = None
+    note: str = ""
 
 
 async def _move(
@@ -191,6 +201,7 @@ async def _move(
                 "accepted": step.accepted,
                 "reason": step.reason,
                 "loss": step.loss,
+                "note": step.note,
             },
             lambda at: move_delivery(
                 delivery_id=delivery_id,
@@ -201,6 +212,7 @@ async def _move(
                 accepted=step.accepted,
                 loss=step.loss,
                 reason=step.reason,
+                note=step.note,
             ),
         )
     except Invalid as error:
@@ -235,7 +247,8 @@ async def accept_part(
 ) -> Response[Any]:
     """Take a part, with the reason for the rest."""
     filled = await (await part_form(request)).read(request)
-    step = _Step("accept_part", filled.values.get("accepted"), filled.values.get("reason"))
+    values = filled.values
+    step = _Step("accept_part", values.get("accepted"), values.get("reason"), note=values.get("note") or "")
     return await _checked(request, viewer, deal_id, delivery_id, filled, step)
 
 
@@ -254,8 +267,8 @@ async def reject(
     request: WebRequest, viewer: SignedIn, deal_id: FromPath[int], delivery_id: FromPath[int]
 ) -> Response[Any]:
     """Refuse a delivery with a coded reason."""
-    filled = await (await refusal_form(request)).read(request)
-    step = _Step("reject", None, filled.values.get("reason"))
+    filled = await (await refusal_form(request, GOODS_REFUSED)).read(request)
+    step = _Step("reject", reason=filled.values.get("reason"), note=filled.values.get("note") or "")
     return await _checked(request, viewer, deal_id, delivery_id, filled, step)
 
 

@@ -39,14 +39,14 @@ def grouped(typed: str) -> str:
 
 def jin(mass: Gram, language: Language) -> str:
     """``25,000 斤``"""
-    return translate(msg("{n} 斤", n=plain(units.jin(mass), places=2)), language)
+    return translate(msg("{n} 斤", n=plain(units.jin(mass))), language)
 
 
 def tonnes(mass: Gram, language: Language) -> str:
-    """``12.5 吨``, or ``75 公斤`` where it is less than a tenth of a tonne."""
-    if abs(mass) < _SMALL:
+    """``12.5 吨``, exactly; ``75 公斤`` below 0.1 t, ``169.725 公斤`` below 1 t with odd grams."""
+    if abs(mass) < _SMALL or (abs(mass) < units.GRAMS_PER_TONNE and mass % units.GRAMS_PER_KG):
         return translate(msg("{n} 公斤", n=plain(units.kg(mass))), language)
-    return translate(msg("{n} 吨", n=plain(units.tonnes(mass))), language)
+    return translate(msg("{n} 吨", n=plain(units.tonnes(mass), places=6)), language)
 
 
 def mass(value: Gram, language: Language) -> str:

@@ -30,7 +30,7 @@ async def end(request: WebRequest, viewer: SignedIn, frame_id: FromPath[int]) ->
     """Propose to end it early, with a coded reason."""
     frame = await frame_of(frame_id=row_number(frame_id), organisation_id=viewer.organisation_id)
     side = "seller" if frame.seller == viewer.organisation_id else "buyer"
-    filled = await (await refusal_form(request)).read(request)
+    filled = await (await refusal_form(request, side)).read(request)
     values = filled.values
     try:
         filled.check()

@@ -197,7 +197,7 @@ async def draw_frame(
             deliver_to=min(frame.ends_on, earliest + timedelta(days=3)),
             **({"price": FenPerKg(frame.price)} if frame.floor else {}),
         ),
-        refusal=refusal or (await refusal_form(request)).blank(key=new_key()),
+        refusal=refusal or (await refusal_form(request, side)).blank(key=new_key()),
         fault=fault,
         steps=[each for each in await history(subjects=[f"frame:{frame.id}"]) if each.action in DEEDS],
         deeds=DEEDS,
@@ -230,7 +230,7 @@ async def decline(request: WebRequest, viewer: SignedIn, frame_id: FromPath[int]
     frame = await frame_of(frame_id=row_number(frame_id), organisation_id=viewer.organisation_id)
     side = "seller" if frame.seller == viewer.organisation_id else "buyer"
     own = frame.proposer == viewer.organisation_id
-    filled = await (BARE if own else await refusal_form(request)).read(request)
+    filled = await (BARE if own else await refusal_form(request, side)).read(request)
     values = filled.values
     try:
         filled.check()
@@ -316,7 +316,7 @@ async def drop(
     """Refuse a batch as its seller, withdraw it as its buyer."""
     frame = await frame_of(frame_id=row_number(frame_id), organisation_id=viewer.organisation_id)
     side = "seller" if frame.seller == viewer.organisation_id else "buyer"
-    filled = await (BARE if side == "buyer" else await refusal_form(request)).read(request)
+    filled = await (BARE if side == "buyer" else await refusal_form(request, side)).read(request)
     values = filled.values
     try:
         filled.check()

@@ -20,6 +20,7 @@ from market.bids.joint.operations import NewJoint, NewShare, ask_to_join, invite
 from market.bids.joint.queries import Joint, ShareRow, goods_of_others, joint_of
 from market.bids.offer_queries import Goods, goods_of
 from market.bids.rules import ANSWERS
+from market.catalogue.rules import BUYER_DECLINES
 from market.demand.queries import DemandDetails, demand_page
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Language, Message, msg
@@ -206,7 +207,7 @@ async def _draw(
         adding=adding
         or form.blank(key=new_key(), **({"price": FenPerKg(joint.price)} if joint.price else {})),
         part=part or ACCEPT.blank(key=new_key(), quantity=Gram(joint.grams)),
-        refusal=refusal or (await refusal_form(request)).blank(key=new_key()),
+        refusal=refusal or (await refusal_form(request, BUYER_DECLINES)).blank(key=new_key()),
         steps=[step for step in records if step.action in DEEDS],
         deeds=DEEDS,
         tones=_TONES,
@@ -350,7 +351,7 @@ async def accept(request: WebRequest, viewer: SignedIn, joint_id: FromPath[int])
 @post("/joint/{joint_id:int}/reject", guards=[require("buyer")])
 async def reject(request: WebRequest, viewer: SignedIn, joint_id: FromPath[int]) -> Response[Any]:
     """Decline with a coded reason."""
-    filled = await (await refusal_form(request)).read(request)
+    filled = await (await refusal_form(request, BUYER_DECLINES)).read(request)
     await joint_of(joint_id=row_number(joint_id), organisation_id=viewer.organisation_id)
     try:
         filled.check()

@@ -76,7 +76,8 @@ def _total(match: MatchRow) -> int:
 async def one(request: WebRequest, viewer: SignedIn, match_id: FromPath[int]) -> Response[str]:
     """One suggestion with its reasons and its two answers."""
     match = await match_of(match_id=row_number(match_id), organisation_id=viewer.organisation_id)
-    return await _draw(request, viewer, match, (await refusal_form(request)).blank(key=new_key()))
+    refusal = await refusal_form(request, side_of(match, viewer))
+    return await _draw(request, viewer, match, refusal.blank(key=new_key()))
 
 
 async def _draw(
@@ -142,8 +143,8 @@ async def agree(request: WebRequest, viewer: SignedIn, match_id: FromPath[int]) 
 @post("/matches/{match_id:int}/decline")
 async def decline(request: WebRequest, viewer: SignedIn, match_id: FromPath[int]) -> Response[Any]:
     """Decline with a coded reason; the next run does not propose this pair again."""
-    filled = await (await refusal_form(request)).read(request)
     match, side = await _of_side(match_id, viewer)
+    filled = await (await refusal_form(request, side)).read(request)
     at = clock.now()
     try:
         filled.check()

@@ -23,6 +23,8 @@ from market.web.forms import Filled, Form
 from market.web.trade import KEY
 from market.web.typed import Wrong, decimal_from
 
+#: Chosen where there is no further payment.
+_NONE = "none"
 _ROWS = range(1, MOST_MILESTONES + 1)
 
 
@@ -67,7 +69,10 @@ def _milestones() -> dict[str, fields.Field]:
     for row in _ROWS:
         first = row == 1
         made[f"after{row}"] = fields.choice(
-            msg("第 {n} 笔：从何时算起", n=row), AFTER, optional=not first, default=None
+            msg("第 {n} 笔：从何时算起", n=row),
+            # what is left out is no payment, and no wish for any: the empty choice says so
+            AFTER if first else {**AFTER, _NONE: msg("没有这一笔")},
+            default=None if first else _NONE,
         )
         made[f"share{row}"] = rate(msg("第 {n} 笔：占货款百分之几", n=row), optional=not first)
         made[f"days{row}"] = fields.whole(
@@ -131,7 +136,7 @@ SECTIONS: tuple[tuple[Message, tuple[str, ...]], ...] = (
 def blank_form(terms: Terms, *, base: int, key: str) -> Filled:
     """Return the form with ``terms`` standing in it."""
     own = {name: getattr(terms, name) for name in Terms.__struct_fields__ if name != "milestones"}
-    rows: dict[str, Any] = {}
+    rows: dict[str, Any] = {f"after{row}": _NONE for row in _ROWS[1:]}
     for row, each in enumerate(terms.milestones, 1):
         rows |= {f"after{row}": each.after, f"share{row}": each.share, f"days{row}": each.days}
     return TERMS.blank(**own, **rows, base=Decimal(base), key=key)
@@ -148,7 +153,7 @@ def terms_from(filled: Filled) -> Terms:
     milestones = tuple(
         Milestone(values[f"after{row}"], values[f"share{row}"], values[f"days{row}"] or 0)
         for row in _ROWS
-        if values[f"after{row}"] and values[f"share{row}"]
+        if values[f"after{row}"] != _NONE and values[f"share{row}"]
     )
     own = {name: values[name] for name in Terms.__struct_fields__ if name != "milestones"}
     return Terms(**own, milestones=milestones)

@@ -117,11 +117,14 @@ def acting(viewer: Viewer, side: str, *, deed: str | None = None) -> Actor:
     return party_actor(viewer, side, deed=deed)
 
 
-async def refusal_form(request: WebRequest, **further: fields.Field) -> Form:
-    """Return the form of a refusal: a coded reason, which the other side sees, and a word to it."""
+async def refusal_form(request: WebRequest, use: str | None = None, **further: fields.Field) -> Form:
+    """Return the form of a refusal: a coded reason, which the other side sees, and a word to it.
+
+    ``use`` is the step at which it is asked for (``catalogue.rules.REASON_USES``): its reasons are offered.
+    """
     language = language_of(request)
     options: dict[str, Message | str] = {
-        reason.code: reason.en if language == "en" else reason.zh for reason in await reasons()
+        reason.code: reason.en if language == "en" else reason.zh for reason in await reasons(use)
     }
     return Form(
         **further,

@@ -4,10 +4,11 @@ from datetime import date, timedelta
 
 import msgspec
 
+from market.deals.wording import masses
 from market.errors import Invalid
 from market.i18n import Message, msg
 from market.transitions import Lifecycle, Move
-from market.units import MOST_FEN_PER_KG, MOST_GRAMS, FenPerKg, Gram, kg, yuan_per_kg
+from market.units import MOST_FEN_PER_KG, MOST_GRAMS, FenPerKg, Gram, yuan_per_kg
 
 PROPOSED, ACTIVE, ENDED = "proposed", "active", "ended"
 REFUSED, WITHDRAWN, EXPIRED = "refused", "withdrawn", "expired"
@@ -96,7 +97,7 @@ def check_agreed(agreed: Agreed, *, today: date) -> None:
     """Raises: Invalid, with every field that is wrong."""
     found: dict[str, Message] = {}
     if not 0 < agreed.total <= MOST_GRAMS:
-        found["total"] = msg("数量须大于零，且不超过 {most} 公斤。", most=f"{kg(MOST_GRAMS):,f}")
+        found["total"] = msg("数量须大于零，且不超过 {most}。", most=masses(MOST_GRAMS))
     if not 0 <= agreed.least <= agreed.total:
         found["least"] = msg("每批最少不能超过总量。")
     if agreed.most_per_week is not None and not max(1, agreed.least) <= agreed.most_per_week <= agreed.total:
@@ -148,11 +149,11 @@ def check_batch(batch: Batch, agreed: Agreed, *, left: Gram, left_in_week: Gram 
     """
     found: dict[str, Message] = {}
     if batch.quantity > left:
-        found["quantity"] = msg("框架里只剩 {left} 公斤没有要。", left=f"{kg(left):,f}")
+        found["quantity"] = msg("框架里只剩 {left} 没有要。", left=masses(left))
     elif batch.quantity <= 0 or (batch.quantity < agreed.least and batch.quantity != left):
-        found["quantity"] = msg("每批至少 {least} 公斤。", least=f"{kg(agreed.least):,f}")
+        found["quantity"] = msg("每批至少 {least}。", least=masses(agreed.least))
     elif left_in_week is not None and batch.quantity > left_in_week:
-        found["quantity"] = msg("这一周最多还能要 {left} 公斤。", left=f"{kg(left_in_week):,f}")
+        found["quantity"] = msg("这一周最多还能要 {left}。", left=masses(left_in_week))
     earliest = max(agreed.starts_on, today + timedelta(days=agreed.notice_days))
     if batch.deliver_from < earliest:
         found["deliver_from"] = msg(

@@ -175,7 +175,13 @@ async def test_a_case_closes_when_nothing_is_left_and_opens_again_when_goods_com
     case = await only_case(town)
     assert (case.state, case.reason, case.remaining) == ("closed", "sold_out", 0)
     deal_id = await fetch_value("SELECT max(id) FROM deal")
-    await cancel(deal_id=deal_id, organisation_id=buyer.organisation_id, actor=buyer.actor, at=at + days(3))
+    await cancel(
+        reason="other",
+        deal_id=deal_id,
+        organisation_id=buyer.organisation_id,
+        actor=buyer.actor,
+        at=at + days(3),
+    )
     await round_of_cases(at=at + days(4))
     assert (await only_case(town)).state == "closed"
     await round_of_cases(at=STORY + days(16 + rules.IDLE_DAYS))

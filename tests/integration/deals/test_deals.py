@@ -36,14 +36,22 @@ async def test_both_signatures_make_the_contract_binding(factory: Factory) -> No
     second = await sign(deal_id=deal_id, organisation_id=seller.organisation_id, actor=seller.actor, at=STORY)
     assert (first, second) == ("partly_signed", "active")
     with pytest.raises(WrongState):
-        await cancel(deal_id=deal_id, organisation_id=seller.organisation_id, actor=seller.actor, at=STORY)
+        await cancel(
+            reason="other",
+            deal_id=deal_id,
+            organisation_id=seller.organisation_id,
+            actor=seller.actor,
+            at=STORY,
+        )
 
 
 async def test_cancelling_gives_stock_and_demand_back(factory: Factory) -> None:
     seller, _, deal_id = await made(factory, kg=1_000, demand_kg=1_500)
     assert await fetch_value("SELECT open FROM demand") == 500_000
     assert await fetch_value("SELECT state FROM listing") == "sold_out"
-    await cancel(deal_id=deal_id, organisation_id=seller.organisation_id, actor=seller.actor, at=STORY)
+    await cancel(
+        reason="other", deal_id=deal_id, organisation_id=seller.organisation_id, actor=seller.actor, at=STORY
+    )
     assert await fetch_value("SELECT open FROM demand") == 1_500_000
     assert await fetch_value("SELECT remaining FROM lot") == 1_000_000
     assert await fetch_value("SELECT state FROM listing") == "published"

@@ -148,7 +148,9 @@ async def test_a_cancelled_contract_counts_nowhere_and_is_told_apart(after: Afte
     talk = after.talks[0]
     (struck,) = await after.record(talk, "signed", kg=3_000)
     buyer = after.side(talk, "buyer")
-    await cancel(deal_id=struck, organisation_id=buyer.organisation_id, actor=buyer.actor, at=STORY)
+    await cancel(
+        reason="other", deal_id=struck, organisation_id=buyer.organisation_id, actor=buyer.actor, at=STORY
+    )
     figures = (await after.report()).figures
     assert (figures.contracts, figures.unsigned) == (Count(), Count())
     assert figures.gone == Count(1, 3 * TONNE, 2_400_000)

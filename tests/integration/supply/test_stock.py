@@ -266,9 +266,17 @@ async def test_what_a_buyer_gives_back_stands_here_again_and_is_on_sale_by_its_c
     assert await sums() == (1_000_000, 500_000, 500_000, 500_000)
     await move("arrive", buyer)
     await move("reject", buyer, reason="quality")
-    assert await sums() == (1_000_000, 1_000_000, 500_000, 500_000)
-    await send(seller, lot, deal, 500, place, back=True)
+    # what is refused comes back with its delivery, to no named place: nobody writes it down a second time
     assert await sums() == (1_000_000, 1_000_000, 0, 1_000_000)
+    await stock.move_stock(
+        lot_id=lot,
+        grams=Gram(500_000),
+        from_id=None,
+        to_id=place,
+        owner_id=seller.organisation_id,
+        actor=seller.actor,
+        at=STORY,
+    )
     with pytest.raises(Invalid) as refused:
         await send(seller, lot, deal, 1, back=True)
     assert list(refused.value.fields) == ["quantity"]

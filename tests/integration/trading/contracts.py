@@ -110,7 +110,9 @@ class Contracts(Machine):
         row = pick(floor.seen["deal"], n, legal)
         floor.attempt(
             "cancel",
-            lambda: cancel(deal_id=row["id"], **floor.by(row["seller" if n % 2 else "buyer"])),
+            lambda: cancel(
+                reason="other", deal_id=row["id"], **floor.by(row["seller" if n % 2 else "buyer"])
+            ),
             legal=legal(row),
             records=[(f"deal:{row['id']}", "cancel")],
         )

@@ -116,7 +116,9 @@ async def cancelling(factory: Factory) -> tuple[Tries, Judge]:
         return (ends.count("done"), *row) == (1, 1_000 * KG, 1_000 * KG)
 
     sides = (scene.seller, scene.buyer) * 3
-    return [lambda by=by: deals.cancel(deal_id=scene.deal_id, **scene.by(by)) for by in sides], kept
+    return [
+        lambda by=by: deals.cancel(deal_id=scene.deal_id, reason="other", **scene.by(by)) for by in sides
+    ], kept
 
 
 async def announcing(factory: Factory) -> tuple[Tries, Judge]:

@@ -9,7 +9,10 @@ import pytest
 
 from fixtures.factories import PASSWORD, Factory, Member
 from market import clock
+from market.catalogue import operations as catalogue
+from market.catalogue.rules import ReasonEntry
 from market.db.session import execute, fetch, fetch_value
+from seeds import reference
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 
@@ -23,6 +26,9 @@ async def secretary(factory: Factory, seller: Member, browser_of: SignedInAs) ->
 @pytest.fixture
 async def purchaser(buyer: Member, browser_of: SignedInAs) -> Browser:
     return await browser_of(buyer)
+
+
+CANCEL = {"reason": "other", "note": "商场装修，改到明年"}
 
 
 async def state_of(deal_id: int) -> str:
@@ -123,7 +129,7 @@ async def test_cancelling_before_it_binds_gives_the_stock_back(
 ) -> None:
     deal_id = await trading.deal_between(seller, buyer)
     for _ in range(2):
-        assert (await purchaser.post(f"/deals/{deal_id}/cancel")).status_code == 303
+        assert (await purchaser.post(f"/deals/{deal_id}/cancel", CANCEL)).status_code == 303
     assert await state_of(deal_id) == "cancelled"
     assert await fetch_value("SELECT quantity = remaining FROM lot") is True
     assert (await secretary.post(f"/deals/{deal_id}/sign")).status_code == 409
@@ -133,7 +139,7 @@ async def test_binding_contract_cannot_be_cancelled(
     purchaser: Browser, secretary: Browser, seller: Member, buyer: Member
 ) -> None:
     deal_id = await trading.binding_deal(seller, buyer)
-    assert (await purchaser.post(f"/deals/{deal_id}/cancel")).status_code == 409
+    assert (await purchaser.post(f"/deals/{deal_id}/cancel", CANCEL)).status_code == 409
     assert await state_of(deal_id) == "active"
 
 
@@ -175,7 +181,7 @@ async def test_delivery_beyond_the_contract_is_refused_beside_its_field(
     assert sorted(faults(answer)) == ["on"]
     answer = await secretary.post(f"/deals/{deal_id}/deliveries", delivery("501"))
     assert answer.status_code == 422
-    assert faults(answer) == {"quantity": "还可安排 500 公斤，请填写不超过它的数量。"}
+    assert faults(answer) == {"quantity": "还可安排 1,000 斤（500 公斤），请填写不超过它的数量。"}
     assert 'value="501"' in answer.text
     assert await deliveries() == []
 
@@ -234,9 +240,101 @@ async def test_list_counts_each_contract_once(
 ) -> None:
     kept = await trading.deal_between(seller, buyer)
     gone = await trading.deal_between(seller, buyer)
-    await purchaser.post(f"/deals/{gone}/cancel")
+    await purchaser.post(f"/deals/{gone}/cancel", CANCEL)
     page = await secretary.get("/deals")
     assert f'href="/deals/{kept}"' in page.text
     assert ">750 元<" in page.text.replace("\n", "")
     assert "等您签字" in page.text
     assert f'href="/deals/{gone}"' not in (await secretary.get("/deals?state=unsigned")).text
+
+
+async def test_contract_is_cancelled_for_a_reason_and_the_other_side_reads_it(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    refused = await purchaser.post(f"/deals/{deal_id}/cancel", {"key": str(uuid4())})
+    assert sorted(faults(refused, prefix="f-cancel-")) == ["reason"]
+    assert await state_of(deal_id) == "pending"
+    await purchaser.post(f"/deals/{deal_id}/cancel", {"key": str(uuid4()), **CANCEL})
+    page = await secretary.get(f"/deals/{deal_id}")
+    assert "签约前已取消" in page.text
+    assert CANCEL["note"] in page.text
+    assert "签字前请核对" not in page.text
+    assert "签字前请核对" not in (await secretary.get(f"/deals/{deal_id}/terms")).text
+
+
+async def test_words_of_an_inspection_are_read_by_both_sides(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    for move, more, note in (
+        ("accept-part", {"accepted": "80", "accepted_unit": "kg"}, "两袋发霉"),
+        ("reject", {}, "整车受潮"),
+    ):
+        await secretary.post(f"/deals/{deal_id}/deliveries", delivery("100"))
+        await execute("UPDATE delivery SET state = 'arrived' WHERE state = 'scheduled'")
+        number = await fetch_value("SELECT max(id) FROM delivery")
+        path = f"/deals/{deal_id}/deliveries/{number}/{move}"
+        answer = await purchaser.post(path, {"reason": "quality", "note": note, **more})
+        assert answer.status_code == 303, faults(answer)
+        for browser in (secretary, purchaser):
+            assert note in (await browser.get(f"/deals/{deal_id}")).text
+        assert note in (await secretary.get("/notices")).text
+
+
+async def test_what_was_planned_and_what_was_stand_apart(
+    secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    late = await fetch_value("SELECT (deliver_to + 20)::text FROM deal")
+    answer = await secretary.post(f"/deals/{deal_id}/deliveries", delivery("100", on=late))
+    assert answer.status_code == 303, faults(answer)
+    page = await secretary.get(f"/deals/{deal_id}")
+    assert ("比约定晚" in page.text, "实际" in page.text) == (True, False)
+    await execute("UPDATE deal SET deliver_from = current_date - 1")
+    number = await fetch_value("SELECT id FROM delivery")
+    await secretary.post(f"/deals/{deal_id}/deliveries/{number}/dispatch")
+    page = await secretary.get(f"/deals/{deal_id}")
+    assert ("比约定晚" in page.text, "计划" in page.text, "实际" in page.text) == (False, True, True)
+    for day in ("2020-12-02", "2036-12-01"):
+        refused = await secretary.post(f"/deals/{deal_id}/deliveries", delivery("1", on=day))
+        assert sorted(faults(refused)) == ["on"]
+
+
+async def test_every_step_offers_its_own_reasons(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    await load_reasons()
+    deal_id = await trading.binding_deal(seller, buyer)
+    await secretary.post(f"/deals/{deal_id}/deliveries", delivery())
+    await execute("UPDATE delivery SET state = 'arrived'")
+    offered = (await purchaser.get(f"/deals/{deal_id}")).text
+    assert all(words in offered for words in ("水分超标", "霉变", "杂质超标", "到货短少", "破损", "变质"))
+    assert not any(words in offered for words in ("价格谈不拢", "账期谈不拢", "距离太远"))
+    number = await trading.bid_on(await shop.put_on_sale(seller), buyer)
+    offered = (await secretary.get(f"/bids/{number}")).text
+    assert all(words in offered for words in ("货不够", "已经卖给别人"))
+    assert not any(words in offered for words in ("样品未通过", "水分超标"))
+
+
+async def test_money_that_is_due_is_not_called_invoiced(
+    secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    await execute(
+        """INSERT INTO payment (deal, amount, paid, kind, state, due_on)
+           VALUES ($1, 75000, 0, 'goods', 'invoiced', current_date + 60)""",
+        deal_id,
+    )
+    text = (await secretary.get(f"/deals/{deal_id}")).text
+    assert ("待付" in text, "已开票" in text) == (True, False)
+
+
+async def load_reasons() -> None:
+    """Load the reasons as an installation has them."""
+    await catalogue.load_reference(
+        reasons=[
+            ReasonEntry(each.code, each.zh, each.en, position, each.uses)
+            for position, each in enumerate(reference.reasons())
+        ]
+    )

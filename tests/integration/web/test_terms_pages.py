@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
+import pypdfium2
 import pytest
 from docx import Document
 
@@ -150,3 +151,57 @@ async def test_files_of_others_are_not_found(
     for path in ("terms", "contract.pdf", "contract.docx"):
         assert (await other.get(f"/deals/{deal_id}/{path}")).status_code == 404
     assert (await other.post(f"/deals/{deal_id}/terms", await typed(deal_id))).status_code == 404
+
+
+async def test_first_terms_are_signed_when_the_contract_is(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    assert (
+        await secretary.post(f"/deals/{deal_id}/terms", await typed(deal_id, deposit="10"))
+    ).status_code == 303
+    page = await secretary.get(f"/deals/{deal_id}/terms")
+    assert ("成交时的条款" in page.text, "双方未签" in page.text, "双方已签" in page.text) == (
+        True,
+        True,
+        False,
+    )
+    await secretary.post(f"/deals/{deal_id}/sign")
+    assert "一方已签" in (await secretary.get(f"/deals/{deal_id}/terms")).text
+    await purchaser.post(f"/deals/{deal_id}/sign")
+    assert "双方已签" in (await secretary.get(f"/deals/{deal_id}/terms")).text
+
+
+async def test_form_begins_with_ones_own_open_proposal(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    await secretary.post(f"/deals/{deal_id}/terms", await typed(deal_id, other="自备麻袋"))
+    own, others = [(await each.get(f"/deals/{deal_id}/terms")).text for each in (secretary, purchaser)]
+    assert [
+        text.partition('name="other"')[2].partition("</textarea>")[0].endswith("自备麻袋")
+        for text in (own, others)
+    ] == [
+        True,
+        False,
+    ]
+    assert ("没有这一笔" in own, "不限" in own) == (True, False)
+
+
+async def test_contract_that_does_not_bind_says_so_on_every_page(
+    secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    await secretary.post(f"/deals/{deal_id}/cancel", {"reason": "other"})
+    paper = pypdfium2.PdfDocument((await secretary.get(f"/deals/{deal_id}/contract.pdf")).content)
+    texts = [page.get_textpage().get_text_range() for page in paper]
+    assert [("本合同已取消" in text) for text in texts] == [True] * len(texts)
+    word = Document(io.BytesIO((await secretary.get(f"/deals/{deal_id}/contract.docx")).content))
+    assert word.sections[0].header.paragraphs[0].text.startswith("本合同已取消（")
+    bound = await trading.binding_deal(seller, buyer)
+    paper = pypdfium2.PdfDocument((await secretary.get(f"/deals/{bound}/contract.pdf")).content)
+    texts = [page.get_textpage().get_text_range() for page in paper]
+    assert not any("本合同已" in text for text in texts)
+    # signatures stand beside the last clauses, not alone
+    assert "其他约定" in texts[-1]
+    assert "人民币柒佰伍拾元整" in "".join(texts)
