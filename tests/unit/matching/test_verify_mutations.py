@@ -179,9 +179,7 @@ def test_every_changed_figure_of_a_reason_is_refused(planted: Planted) -> None:
     wrong += [(0, text) for text in ("", " ")]
     assert [text for k, text in wrong if not planted.refused("matches.csv", put(k, "reason", text))] == []
     # whoever writes a result finds words of his own
-    assert not planted.refused(
-        "matches.csv", put(0, "reason", "nearest with the grade asked for")
-    )
+    assert not planted.refused("matches.csv", put(0, "reason", "nearest with the grade asked for"))
 
 
 def test_change_without_its_figure_is_refused(planted: Planted) -> None:
