@@ -1,5 +1,6 @@
 """At the door with the network gone: nothing is lost, nothing counts twice."""
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -117,6 +118,7 @@ async def test_people_are_checked_in_without_a_network_and_counted_once_when_it_
     await lose_the_network(phone, cable)
     await read(page, CODES["赵一"])
     await expect(page.locator("#door-said")).to_contain_text("赵一")
+    await expect(page.locator("#door-count")).to_have_text(re.compile(r"^1 / 3 "))
     await read(page, f"https://market.example/checkin/{CODES['钱二']}")
     await read(page, STRANGE)
     await expect(page.locator("#door-said")).to_contain_text("名单里没有这个码")
@@ -146,6 +148,54 @@ async def test_people_are_checked_in_without_a_network_and_counted_once_when_it_
     assert await scans(site) == {**dict.fromkeys(CODES.values(), 1), STRANGE: 1}
     assert await here(site) == set(CODES)
     await expect(page.locator("#door-strange")).to_contain_text(STRANGE)
+    await expect(page.locator("#door-count")).to_have_text(re.compile(r"^3 / 3 "))
+
+
+async def test_count_goes_with_every_press_also_of_a_list_that_was_searched(
+    phone: BrowserContext, site: Site, empty: int
+) -> None:
+    page = await at_the_door(phone, empty)
+    count, row = page.locator("#door-count"), page.locator(f"[data-code={CODES['赵一']}]")
+    for name, words in (("签到", r"^1 / 3 "), ("离场", r"^0 / 3 "), ("签到", r"^1 / 3 ")):
+        await row.get_by_role("button", name=name).click()
+        await expect(count).to_have_text(re.compile(words))
+    await expect(page.locator("#door-queue")).to_contain_text("都已上传")
+    await page.goto(f"/town/meetings/{empty}/checkin?q=钱二")
+    await expect(count).to_have_text(re.compile(r"^1 / 3 "))
+    await page.locator("#door-list").get_by_role("button", name="签到").click()
+    await expect(count).to_have_text(re.compile(r"^2 / 3 "))
+
+
+async def test_what_is_read_before_the_beginning_waits_in_the_phone(
+    phone: BrowserContext, site: Site, empty: int
+) -> None:
+    await site.rows("UPDATE meeting SET state = 'timetabled' WHERE id = $1", empty)
+    page = await at_the_door(phone, empty)
+    await expect(page.locator("#door-closed")).to_contain_text("会议还没有开始")
+    await read(page, CODES["赵一"])
+    await expect(page.locator("#door-said")).to_contain_text("开始后自动签到")
+    await expect(page.locator("#door-count")).to_have_text(re.compile(r"^0 / 3 "))
+    await expect(page.locator("#door-queue")).to_contain_text("1 条待上传")
+    assert await here(site) == set()
+    await site.rows("UPDATE meeting SET state = 'in_progress' WHERE id = $1", empty)
+    # it tries again by itself, every ten seconds
+    await expect(page.locator("#door-queue")).to_contain_text("都已上传", timeout=15_000)
+    await expect(page.locator("#door-closed")).to_be_hidden()
+    await expect(page.locator("#door-count")).to_have_text(re.compile(r"^1 / 3 "))
+    assert await here(site) == {"赵一"}
+
+
+async def test_nothing_is_read_before_the_day(phone: BrowserContext, site: Site, empty: int) -> None:
+    await site.rows("UPDATE meeting SET state = 'timetabled', held_on = held_on + 3 WHERE id = $1", empty)
+    try:
+        page = await at_the_door(phone, empty)
+        await read(page, CODES["赵一"])
+        await expect(page.locator("#door-said")).to_contain_text("会议当天开始以后才能签到")
+        await expect(page.locator("#door-queue")).to_contain_text("都已上传")
+    finally:
+        await site.rows(
+            "UPDATE meeting SET state = 'in_progress', held_on = held_on - 3 WHERE id = $1", empty
+        )
 
 
 async def test_answer_that_never_came_is_asked_for_again_and_counts_once(
