@@ -64,6 +64,7 @@ from tests.integration.deals.scene import Contracted, contract
 from tests.integration.meetings.day import Day
 from tests.integration.organisations.test_verification import PAPER
 from tests.integration.races import Judge, Race, Tries, connections, count, is_kept, total
+from tests.integration.supply.test_households import pay_in
 
 KG = 1_000
 DAYS = (TODAY, TODAY + timedelta(days=5))
@@ -299,13 +300,14 @@ async def wanting_less(factory: Factory) -> tuple[Tries, Judge]:
 
 
 async def settling(factory: Factory) -> tuple[Tries, Judge]:
-    """A contract's money is divided among households: six times 1,000 of 2,804 yuan, two fit."""
+    """The money that came in is divided among households: six times 1,000 of 2,804 yuan, two fit."""
     scene = await contracted(factory)
     lot = int(await fetch_value("SELECT id FROM lot"))
     how = {"lot_id": lot, "owner_id": scene.seller.organisation_id, "actor": scene.seller.actor, "at": STORY}
     await households.set_shares(
         shares=[households.Share("一户", 600 * KG), households.Share("二户", 400 * KG)], **how
     )
+    await pay_in(scene.deal_id, 280_400)
 
     async def kept(ends: list[str]) -> bool:
         return (ends.count("done"), await total("amount", "settlement")) == (2, 200_000)
