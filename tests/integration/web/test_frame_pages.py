@@ -50,6 +50,7 @@ async def test_an_agreement_is_proposed_signed_called_off_and_confirmed(
     page = f"/frames/{await fetch_value('SELECT id FROM frame')}"
     assert proposed.headers["location"] == page
     assert (await stranger.get(page)).status_code == 404
+    assert "框架协议待签" in (await village.get("/")).text
     seen = await village.get(page)
     assert "签字，协议生效" in seen.text
     assert "60" in seen.text
@@ -71,6 +72,7 @@ async def test_an_agreement_is_proposed_signed_called_off_and_confirmed(
     for _ in range(2):
         assert (await shopper.post(f"{page}/calls", batch)).headers["location"] == page
     calls = [row["id"] for row in await fetch("SELECT id FROM call_off ORDER BY id")]
+    assert "Batch to confirm" in (await village.get("/")).text
     answer = f"{page}/calls/{calls[0]}/confirm"
     assert f'action="{answer}"' in (await village.get(page)).text
     done = await village.post(answer, {"listing_id": str(listing_id), "key": str(uuid4())})
