@@ -24,6 +24,7 @@ from market.meetings.following import round_after_meetings
 from market.meetings.reminding import expire_invitations
 from market.notices.sending import forget_sent
 from market.organisations.approving import expire_approvals
+from market.organisations.dead_approvals import end_dead_approvals
 from market.organisations.expiring import end_verification as end_verification  # these jobs too
 from market.privacy import own_data as own_data  # whoever runs upkeep makes copies too
 from market.privacy.retention import keep_to_periods
@@ -54,7 +55,7 @@ async def round_of_upkeep(_: Run) -> None:
     await expire_calls(at=at)
     await round_of_frames(at=at)
     await lapse_cases(at=at)
-    moved = max(moved, await expire_approvals(at=at))
+    moved = max(moved, await expire_approvals(at=at), await end_dead_approvals(at=at))
     await fail_abandoned(at=at)
     await expire_invitations(at=at)
     await round_after_meetings(at=at)

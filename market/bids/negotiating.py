@@ -27,6 +27,7 @@ from market.errors import Conflict
 from market.i18n import Message, msg
 from market.notices.operations import notify
 from market.organisations.approving import approvable, asks, bind
+from market.organisations.dead_approvals import end_dead_approvals
 from market.supply.rules import NEGOTIABLE
 from market.units import FenPerKg, Gram, kg, yuan_per_kg
 
@@ -196,6 +197,7 @@ async def reject_bid(
         else:
             message = msg("对方谢绝了您对“{title}”的还价，原因已写明。", title=bid["title"])
         await _tell_other(bid, side=side, kind="bid_rejected", message=message, at=at)
+        await end_dead_approvals(at=at, subject=f"bid:{bid_id}")
         await free_to_bid([bid["listing"]], at=at)
 
 
@@ -214,6 +216,7 @@ async def withdraw_bid(*, bid_id: int, organisation_id: int, side: str, actor: A
         else:
             message = msg("“{title}”的还价，卖方撤回了。", title=bid["title"])
         await _tell_other(bid, side=side, kind="bid_withdrawn", message=message, at=at)
+        await end_dead_approvals(at=at, subject=f"bid:{bid_id}")
         await free_to_bid([bid["listing"]], at=at)
 
 

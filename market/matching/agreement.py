@@ -9,6 +9,7 @@ from asyncpg import Record
 from market.accounts.rules import ANSWER, SYSTEM, Actor
 from market.audit.operations import Entry, record, record_all
 from market.catalogue.queries import check_reason
+from market.clock import CHINA
 from market.db.replay import once
 from market.db.session import execute, fetch, transaction
 from market.deals.operations import NewDeal, make_deal
@@ -17,6 +18,7 @@ from market.i18n import msg
 from market.matching import lifecycle
 from market.notices.operations import notify
 from market.organisations.approving import Binding, approvable, asks, bind
+from market.organisations.dead_approvals import end_dead_approvals
 from market.units import HAO_PER_FEN, FenPerKg, Gram, amount, kg
 
 
@@ -51,6 +53,8 @@ async def agree(
         state = lifecycle.MATCH.apply(move, state=match["state"], by=side)
         if match["expires_at"] <= at:
             raise Conflict(msg("这条建议已过期，请等下一次撮合。"))
+        if match["deliver_to"] < at.astimezone(CHINA).date():
+            raise Conflict(msg("采购需求的交货期已经过了，这条建议不能再答复。"))
         if match[f"{side}_agreed_at"] is not None:
             raise Conflict(msg("您这一方已经同意，等对方答复即可。"))
         await bind(
@@ -168,6 +172,7 @@ async def decline(
             link=f"/matches/{match_id}",
             at=at,
         )
+        await end_dead_approvals(at=at, subject=f"match:{match_id}")
 
 
 _MATCH = """SELECT match.*, offered_price(match.price, listing.way, listing.ask) AS offered, listing.title,
@@ -250,11 +255,13 @@ async def expire_matches(*, at: datetime) -> int:
     """
     async with transaction():
         rows = await fetch(
-            """UPDATE match SET state = $1 WHERE state = ANY($2::text[]) AND expires_at <= $3
+            """UPDATE match SET state = $1 WHERE state = ANY($2::text[]) AND (expires_at <= $3
+                 OR (SELECT deliver_to FROM demand WHERE demand.id = match.demand) < $4)
                RETURNING id, run, seller_agreed_at IS NOT NULL OR buyer_agreed_at IS NOT NULL AS taken_up""",
             lifecycle.EXPIRED,
             sorted(lifecycle.MATCH.sources("expire")),
             at,
+            at.astimezone(CHINA).date(),
         )
         counts = Counter(row["run"] for row in rows if not row["taken_up"])
         await record_all(

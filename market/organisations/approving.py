@@ -137,7 +137,7 @@ def asks(operation: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
     return asked
 
 
-class _Stored(msgspec.Struct, frozen=True):
+class Stored(msgspec.Struct, frozen=True):
     """``side`` and ``delegation`` are the asker's."""
 
     about: Message
@@ -159,7 +159,7 @@ async def ask(need: NeedsApproval, *, at: datetime, key: str | None = None) -> i
     what, actor = need.binding, need.actor
 
     async def deed() -> _Asked:
-        stored = _Stored(
+        stored = Stored(
             what.about, msgspec.Raw(msgspec.json.encode(what.request)), actor.side, actor.delegation_id
         )
         until = at + timedelta(days=rules.APPROVAL_DAYS)
@@ -347,8 +347,8 @@ async def _check_manager(row: Record, actor: Actor) -> None:
         raise NotAllowed(msg("金额超过您的审批限额，请限额更高的采购经理来批。"))
 
 
-def _stored(row: Record) -> _Stored:
-    return msgspec.json.decode(row["request"], type=_Stored)
+def _stored(row: Record) -> Stored:
+    return msgspec.json.decode(row["request"], type=Stored)
 
 
 async def _decide(

@@ -111,7 +111,7 @@ APPROVAL = Lifecycle(
     "approval",
     Move("approve", {WAITING}, APPROVED, by={"manager"}),
     Move("refuse", {WAITING}, REFUSED, by={"manager"}),
-    Move("withdraw", {WAITING}, "withdrawn", by={"asker"}),
+    Move("withdraw", {WAITING}, "withdrawn", by={"asker", "system"}),
     Move("expire", {WAITING}, EXPIRED, by={"system"}),
     start=WAITING,
     labels={

@@ -21,9 +21,13 @@ from market.deals.frames.operations import NewFrame, propose_frame, sign_frame
 from market.deals.frames.rules import Agreed, Batch
 from market.deals.operations import sign
 from market.errors import Conflict, Invalid, MarketError, NotAllowed, NotFound
+from market.matching.agreement import agree, decline
+from market.matching.operations import run_now
+from market.matching.queries import matches_of
 from market.organisations import approving, delegating, members
 from market.organisations.approval_queries import approval_of, waiting_on
 from market.organisations.approving import Waiting
+from market.organisations.dead_approvals import end_dead_approvals
 from market.transitions import WrongState
 from market.units import Fen, FenPerKg, Gram
 from tests.integration.deals.scene import contract
@@ -305,6 +309,29 @@ async def test_what_is_gone_meanwhile_is_not_done_and_goes_on_waiting(
         await approving.approve(approval_id=approval, **by(buyer, manager))  # type: ignore[arg-type]
     row = await approval_of(approval_id=approval, organisation_id=buyer.organisation_id)
     assert (row.state, row.decided_at) == ("waiting", None)
+
+
+async def test_an_approval_ends_with_the_suggestion_that_was_declined(
+    factory: Factory, seller: Member, buyer: Member, manager: Actor
+) -> None:
+    town = await factory.member(role="official")
+    await execute(
+        "UPDATE organisation SET town = $1 WHERE id = $2", town.organisation_id, seller.organisation_id
+    )
+    await factory.listing(seller, kg=1_000)
+    await factory.demand(buyer, kg=500)
+    await run_now(town_id=town.organisation_id, actor=town.actor, at=STORY)
+    match = (await matches_of(organisation_id=buyer.organisation_id))[0]
+    own = {"match_id": match.id, "organisation_id": buyer.organisation_id, "actor": buyer.actor, "at": LATER}
+    approval = await asked(agree(**own))
+    assert await end_dead_approvals(at=LATER) == 0
+    await decline(**own, reason="price", note="")
+    found = await approval_of(approval_id=approval, organisation_id=buyer.organisation_id)
+    assert found.state == "withdrawn"
+    told = await fetch_value("SELECT count(*) FROM notice WHERE kind = 'approval_ended'")
+    assert told == 1
+    with pytest.raises(WrongState):
+        await approving.approve(approval_id=approval, **by(buyer, manager))
 
 
 async def test_a_sealed_bid_that_waits_is_nobody_elses_to_know(
