@@ -32,7 +32,12 @@ _LONGEST = 2000
 
 def own_path(scope: Scope) -> str:
     """Return the path that was asked for as a link to it is written: it never leads to another host."""
-    return "/" + quote(scope["path"].lstrip("/\\"), safe="/:@!$&'()*+,;=~", errors="replace")
+    return quoted(scope["path"])
+
+
+def quoted(path: str) -> str:
+    """Return ``path`` as a link to it is written, on this site whatever stands in it."""
+    return "/" + quote(path.lstrip("/\\"), safe="/:@!$&'()*+,;=~", errors="replace")
 
 
 def is_own(path: str) -> bool:

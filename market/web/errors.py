@@ -19,7 +19,9 @@ from market.errors import Busy, Conflict, Invalid, MarketError, NotAllowed, NotF
 from market.i18n import Message, msg, translate
 from market.organisations.approving import Waiting
 from market.web import cookies, csrf, guards, pages
+from market.web.addresses import quoted
 from market.web.csrf import Forged
+from market.web.form_pages import page_of
 from market.web.guards import SecondFactorNeeded, SignInNeeded
 from market.web.language import language_of
 
@@ -126,6 +128,9 @@ def tell(request: AnyRequest, error: Exception) -> Response[Any]:
         return pages.redirect(request, f"/approvals/{error.approval_id}", toast=error.message)
     if isinstance(error, SignInNeeded):
         return pages.redirect(request, guards.sign_in_path(request))
+    if trouble.status == 405 and request.method == "GET":
+        # an address that only takes posts, opened anew after one was answered
+        return pages.redirect(request, quoted(page_of(request.scope)))
     return _error_page(request, trouble, error)
 
 
@@ -167,6 +172,8 @@ def _error_page(request: AnyRequest, trouble: Trouble, error: Exception) -> Resp
         status=trouble.status,
         headers=headers,
         trouble=trouble,
+        # what was sent was about something: back to it, not to the first page
+        back="" if request.method == "GET" else quoted(page_of(request.scope)),
         stale=error if isinstance(error, Forged) else None,
         trace=trouble.trace if cookies.edge(request).development else "",
     )

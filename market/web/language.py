@@ -9,8 +9,9 @@ from urllib.parse import parse_qsl, urlencode
 
 from market.i18n import LANGUAGES, Language
 from market.web import cookies
-from market.web.addresses import own_path
+from market.web.addresses import own_path, quoted
 from market.web.cookies import Connection
+from market.web.form_pages import page_of
 
 _COOKIE = "lang"
 
@@ -40,7 +41,13 @@ def _known(name: object) -> Language | None:
 
 
 def switch_path(connection: Connection, language: Language) -> str:
-    """Return this same address in ``language``: every other part of the query is kept."""
+    """Return this same address in ``language``: every other part of the query is kept.
+
+    What a post was answered with may stand at no page's address: then it is the page of its form.
+    """
     query = connection.scope.get("query_string", b"").decode("latin-1")
     kept = [(name, value) for name, value in parse_qsl(query) if name != "lang"]
-    return f"{own_path(connection.scope)}?{urlencode([*kept, ('lang', language)])}"
+    path = own_path(connection.scope)
+    if connection.scope.get("method", "GET") not in ("GET", "HEAD"):
+        path = quoted(page_of(connection.scope))
+    return f"{path}?{urlencode([*kept, ('lang', language)])}"

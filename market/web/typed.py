@@ -46,7 +46,7 @@ def decimal_from(typed: str) -> Decimal:
     factor = _LARGE.get(flat[-1:], 1)
     digits = flat[:-1] if factor > 1 else flat
     if digits.startswith(("-", "−")) and _NUMBER.fullmatch(digits[1:]):
-        raise Wrong(msg("不能是负数，请填大于 0 的数。"))
+        raise Wrong(msg("不能是负数，请检查后重填。"))
     if not _NUMBER.fullmatch(digits) or not digits.isascii():
         raise Wrong(msg("“{typed}”不是数字，请只填数字，例如 25000 或 0.85。", typed=shown(typed)))
     if len(digits) > 16:

@@ -98,7 +98,7 @@ async def test_same_form_twice_posts_one_demand(browser: Browser, site: int) -> 
             "zh",
             {
                 "produce_text": "请填写这一项。",
-                "quantity": "不能是负数，请填大于 0 的数。",
+                "quantity": "不能是负数，请检查后重填。",
                 "ceiling": "“便宜”不是数字，请只填数字，例如 25000 或 0.85。",
                 "site_id": "没有这个选项，请从列出的里面选一个。",
                 "deliver_from": "“明天”看不出是哪一天，请写成 2026年12月1日 或 2026-12-01。",
@@ -111,7 +111,7 @@ async def test_same_form_twice_posts_one_demand(browser: Browser, site: int) -> 
             "en",
             {
                 "produce_text": "Please fill this in.",
-                "quantity": "It cannot be negative. Please give a number above 0.",
+                "quantity": "It cannot be negative. Please check the number.",
                 "ceiling": "“便宜” is not a number. Please give digits only, such as 25000 or 0.85.",
                 "site_id": "There is no such choice. Please choose one of those listed.",
                 "deliver_from": "“明天” is not a date. Please write it as 2026-12-01.",

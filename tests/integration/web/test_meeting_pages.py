@@ -54,7 +54,7 @@ async def test_form_opens_one_meeting_and_the_worker_plans_it(scene: Scene) -> N
         ({"slots": "0"}, "slots", "要在 1 到 60 之间。", None),
         ({"slots": "1e12"}, "slots", None, None),
         ({"tables": "NaN"}, "tables", "“NaN”不是数字，请只填数字，例如 25000 或 0.85。", None),
-        ({"tables": "-3"}, "tables", "不能是负数，请填大于 0 的数。", None),
+        ({"tables": "-3"}, "tables", "不能是负数，请检查后重填。", None),
         ({"held_on": "2026-02-30"}, "held_on", "日历上没有 2026-02-30 这一天。", None),
         ({"held_on": "2020-01-01"}, "held_on", None, None),
         ({"starts_at": "25:00"}, "starts_at", "“25:00”不是钟点，请写成 9:30。", None),

@@ -114,7 +114,7 @@ async def test_every_faulty_field_is_told_and_what_was_typed_stays(secretary: Br
     told = faults(answer)
     assert sorted(told) == ["ask", "available_to", "min_order", "produce", "quantity"]
     assert "大白菜" in told["produce"]
-    assert told["quantity"] == "不能是负数，请填大于 0 的数。"
+    assert told["quantity"] == "不能是负数，请检查后重填。"
     assert told["available_to"] == "供应截止日期早于开始日期，请对调或修改。"
     for typed in ("大白采", "-5", "NaN", "1000000000000", "自家种的"):
         assert typed in answer.text

@@ -200,7 +200,7 @@ async def test_bonus_is_granted_once_and_recorded(
     ("typed", "lang", "fault"),
     [
         ("abc", "zh", "“abc”不是数字，请只填数字，例如 25000 或 0.85。"),
-        ("-1", "zh", "不能是负数，请填大于 0 的数。"),
+        ("-1", "zh", "不能是负数，请检查后重填。"),
         ("8", "zh", "照顾加分须在零与要价之间。"),
         ("8", "en", "The hardship bonus must lie between zero and the asking price."),
         ("NaN", "en", None),

@@ -80,7 +80,7 @@ def test_number_that_is_none_is_refused(typed: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "unit", "text"),
     [
-        ("-5", "jin", "不能是负数，请填大于 0 的数。"),
+        ("-5", "jin", "不能是负数，请检查后重填。"),
         ("0", "jin", "数量要大于 0。"),
         ("1000000000000", "jin", "最多 {most}，请检查数字和单位。"),
         ("9" * 17, "jin", "数字太长了，请检查是不是多打了几位。"),
