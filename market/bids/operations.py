@@ -192,8 +192,8 @@ async def _check_demand(*, demand_id: int, listing_id: int, quantity: Gram, buye
         raise Invalid(problem, {"demand_id": problem})
     if rows[0]["open"] < quantity:
         problem = msg(
-            "所选的采购需求只差 {left} 公斤，请减少数量，或不算在需求上。",
-            left=f"{kg(Gram(rows[0]['open'])):,f}",
+            "所选的采购需求只差 {left}，请减少数量，或不算在需求上。",
+            left=rules.told_mass(Gram(rows[0]["open"])),
         )
         raise Invalid(problem, {"quantity": problem})
 

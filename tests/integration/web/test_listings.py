@@ -163,9 +163,9 @@ async def test_every_faulty_field_of_a_bid_is_told_and_keeps_what_was_typed(
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"quantity": "3001"}, {"quantity": "只剩 3,000 公斤，请减少数量。"}),
-        ({"quantity": "99"}, {"quantity": "起订量是 100 公斤，请增加数量。"}),
-        ({"quantity": "-3"}, {"quantity": "不能是负数，请填大于 0 的数。"}),
+        ({"quantity": "3001"}, {"quantity": "只剩 6,000 斤（3,000 公斤），请减少数量。"}),
+        ({"quantity": "99"}, {"quantity": "起订量是 200 斤（100 公斤），请增加数量。"}),
+        ({"quantity": "-3"}, {"quantity": "不能是负数，请检查后重填。"}),
         ({"quantity": "1000000000000"}, {"quantity": "最多 200,000,000 斤 / 100,000 吨，请检查数字和单位。"}),
         ({"quantity_unit": "lb"}, {"quantity": "请选单位：斤、公斤或吨。"}),
         ({"price": "1000000000000"}, {"price": "最多 10,000 元/公斤，请检查数字和单位。"}),

@@ -84,12 +84,12 @@ async def test_a_round_from_its_beginning_to_its_end(
     ):
         assert told in rules
     low = await buyers[0].post(f"{path}/bids", bid("1.99"))
-    assert (low.status_code, faults(low)) == (422, {"price": "至少要出 2.00 元/公斤。"})
+    assert (low.status_code, faults(low)) == (422, {"price": "至少要出 1.00 元/斤（2.00 元/公斤）。"})
     for buyer, price in zip(buyers, ("2.30", "2.40", "2.50"), strict=True):
         placed = await buyer.post(f"{path}/bids", bid(price))
         assert (placed.status_code, placed.headers["location"]) == (303, path)
     stepless = await buyers[0].post(f"{path}/bids", bid("2.55"))
-    assert faults(stepless) == {"price": "至少要出 2.60 元/公斤。"}
+    assert faults(stepless) == {"price": "至少要出 1.30 元/斤（2.60 元/公斤）。"}
 
     seen = (await guest.get(f"{path}/bidding", htmx=True)).text
     assert "<html" not in seen

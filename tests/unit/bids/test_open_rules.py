@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from fixtures.factories import STORY
 from market.bids.open_rules import Standing, check_open_bid, closing_after, entry_price, share_out
 from market.errors import Invalid
+from market.i18n import Message
 from market.supply.rules import EXTENSION, MOST_EXTENSION
 from market.units import FenPerKg, Gram
 
@@ -30,7 +31,8 @@ def refused_for(bid: Standing, *others: Standing, before: Standing | None = None
     with pytest.raises(Invalid) as refused:
         try_bid(bid, *others, before=before)
     ((field, message),) = refused.value.fields.items()
-    return field, str(message.values.get("price", ""))
+    price = message.values.get("price", "")
+    return field, str(price.values["kg"]) if isinstance(price, Message) else str(price)
 
 
 def test_best_price_first_then_the_earlier_and_the_last_gets_what_is_left() -> None:
