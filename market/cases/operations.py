@@ -29,7 +29,12 @@ async def open_case(*, listing_id: int, note: str, organisation_id: int, actor: 
     _check(rules.note_problems("other", note))
     async with transaction():
         rows = await fetch(
-            """SELECT listing.published_at FROM listing JOIN lot ON lot.id = listing.lot
+            """SELECT greatest(listing.published_at, (
+                   -- all was under contract once: unsold since a contract set goods free again
+                   SELECT min(at) FROM stock_entry WHERE stock_entry.lot = lot.id AND stock_entry.id > (
+                     SELECT max(id) FROM stock_entry
+                     WHERE stock_entry.lot = lot.id AND stock_entry.remaining = 0))) AS since
+               FROM listing JOIN lot ON lot.id = listing.lot
                JOIN organisation owner ON owner.id = listing.owner
                WHERE listing.id = $1 AND $2 IN (listing.owner, owner.town) AND lot.remaining > 0
                  AND listing.state NOT IN ('draft', 'pending')""",
@@ -38,7 +43,7 @@ async def open_case(*, listing_id: int, note: str, organisation_id: int, actor: 
         )
         if not rows:
             raise NotFound(msg("没有找到这批货，或它已经卖完。"))
-        since = (rows[0]["published_at"] or at).astimezone(CHINA).date()
+        since = (rows[0]["since"] or at).astimezone(CHINA).date()
         case_id, is_new = await begin(
             listing_id=listing_id, cause=rules.BY_HAND, stuck_since=since, actor=actor, at=at, note=note
         )

@@ -15,7 +15,8 @@ from market.notices.operations import notify
 #: A round is one transaction: what is more waits for the next.
 MOST_A_ROUND = 500
 
-#: The last day that something moved: put on sale, bid on, or sold.
+#: The last day that something moved: put on sale, bid on, or sold; goods that a contract has set free again
+#: are stuck since then.
 _STUCK = """WITH newest AS (
   SELECT town, max(id) AS run FROM run WHERE state = 'done' GROUP BY town),
 stuck AS (
@@ -23,6 +24,8 @@ stuck AS (
          greatest(listing.published_at,
                   (SELECT max(bid.created_at) FROM bid WHERE bid.listing = listing.id),
                   (SELECT max(deal.created_at) FROM deal WHERE deal.listing = listing.id)) AS moved_at,
+         (SELECT max(at) FROM stock_entry
+          WHERE stock_entry.lot = lot.id AND stock_entry.kind = 'released') AS freed_at,
          EXISTS (SELECT FROM diagnosis
                  WHERE diagnosis.run = newest.run AND diagnosis.listing = listing.id)
            AND NOT EXISTS (SELECT FROM match
@@ -32,7 +35,8 @@ stuck AS (
   LEFT JOIN stuck_case book ON book.listing = listing.id
   WHERE listing.state = 'published' AND lot.remaining > 0 AND owner.town IS NOT NULL
     AND (book.id IS NULL OR (book.state = 'closed' AND book.reason = $2)))
-SELECT listing, town, moved_at, unmatched FROM stuck WHERE moved_at <= $1 OR unmatched
+SELECT listing, town, greatest(moved_at, freed_at) AS since, unmatched FROM stuck
+WHERE moved_at <= $1 OR unmatched
 ORDER BY listing LIMIT $3"""
 
 
@@ -56,7 +60,7 @@ async def open_stuck(*, at: datetime) -> int:
             _, is_new = await begin(
                 listing_id=row["listing"],
                 cause=rules.UNMATCHED if row["unmatched"] else rules.IDLE,
-                stuck_since=row["moved_at"].astimezone(CHINA).date(),
+                stuck_since=row["since"].astimezone(CHINA).date(),
                 actor=SYSTEM,
                 at=at,
             )

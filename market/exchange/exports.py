@@ -82,6 +82,14 @@ BIDS = (
     Column(msg("原因"), "text", lambda row, lang: (row.reason_en if lang == "en" else row.reason_zh) or ""),
     Column(msg("合同"), "whole", _field("deal")),
 )
+
+
+def _goods_moved(row: Any) -> int | None:
+    """What came in with a new lot moved no other line: so the column adds up to what is there."""
+    moved: int | None = row.moved
+    return int(row.change) if moved is None and row.kind == "in" else moved
+
+
 STOCK = (
     Column(msg("时间"), "moment", _field("at")),
     Column(msg("批次"), "whole", _field("lot")),
@@ -89,7 +97,7 @@ STOCK = (
     Column(msg("变动"), "text", lambda row, _: STOCK_KINDS[row.kind], 14),
     Column(msg("可卖变动（公斤）"), "kg", _field("change")),
     Column(msg("可卖剩余（公斤）"), "kg", _field("remaining")),
-    Column(msg("实物变动（公斤）"), "kg", _field("moved")),
+    Column(msg("实物变动（公斤）"), "kg", lambda row, _: _goods_moved(row)),
     Column(msg("存放地方"), "text", _field("storage_name")),
     Column(msg("合同编号"), "text", _field("deal_number")),
     Column(msg("原因"), "text", lambda row, _: CORRECTIONS.get(row.reason, "")),

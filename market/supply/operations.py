@@ -50,6 +50,7 @@ async def _publish(*, listing: NewListing, owner_id: int, actor: Actor, at: date
     problems = rules.listing_problems(listing, has_place=lat is not None and lon is not None)
     if listing.available_to < at.astimezone(CHINA).date():
         problems["available_to"] = msg("供应截止日期已过，请改为今天或以后。")
+    problems |= rules.day_problems(listing, today=at.astimezone(CHINA).date())
     closes_on = listing.closes_at.astimezone(CHINA).date() if listing.closes_at else None
     problems |= rules.way_problems(
         listing, ask=listing.ask, available_to=listing.available_to, at=at, closes_on=closes_on

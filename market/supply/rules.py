@@ -73,6 +73,8 @@ USUAL_STEP = FenPerKg(2)
 NEAREST_LAT, FARTHEST_LAT = 18.0, 54.0
 NEAREST_LON, FARTHEST_LON = 73.0, 136.0
 LONGEST_TITLE = 60
+#: Goods that are offered now have been there since a year at most.
+LONGEST_BACK = timedelta(days=366)
 MOST_CREDENTIALS = 20
 
 
@@ -95,6 +97,16 @@ def listing_problems(listing: NewListing, *, has_place: bool) -> dict[str, Messa
         problems["division"] = msg("经纬度不在中国境内，请检查是否写反。")
     elif not has_place:
         problems["division"] = msg("请先填写货源所在地，系统要据此算运费。")
+    return problems
+
+
+def day_problems(listing: NewListing, *, today: date) -> dict[str, Message]:
+    """Return what is wrong with the days of goods that are there: slips of a year, mostly."""
+    problems: dict[str, Message] = {}
+    if listing.harvested_on is not None and listing.harvested_on > today:
+        problems["harvested_on"] = msg("采收日期还没有到，请检查年份；还没采收的货可以不填。")
+    if listing.available_from < today - LONGEST_BACK:
+        problems["available_from"] = msg("供货开始的日期早了一年以上，请检查年份；现在就能供的填今天。")
     return problems
 
 

@@ -12,6 +12,7 @@ from market.cases import rules
 from market.cases.operations import add_entry, climb, close, open_case, put_in_charge, reopen
 from market.cases.queries import CaseRow, agenda_of, case_of, cases_of, diaries_of, openable_by
 from market.cases.rounds import climb_overdue, close_sold, open_stuck, round_of_cases
+from market.clock import CHINA
 from market.db.session import execute, fetch_value
 from market.deals.operations import cancel
 from market.errors import Conflict, Invalid, NotFound
@@ -187,6 +188,8 @@ async def test_a_case_closes_when_nothing_is_left_and_opens_again_when_goods_com
     await round_of_cases(at=STORY + days(16 + rules.IDLE_DAYS))
     case = await only_case(town)
     assert (case.state, case.reason, case.remaining) == ("open", None, 400_000)
+    # counted from the day on which the contract set the goods free again
+    assert case.stuck_since == (at + days(3)).astimezone(CHINA).date()
     assert await kinds_of(case) == ["opened", "closed", "reopened"]
 
 
