@@ -85,12 +85,16 @@ def _step_svg(points: Sequence[Step], width: int, language: Language) -> tuple[i
 
 
 def _tick_days(points: Sequence[Step], height: int, x: Callable[[date], float], language: Language) -> str:
-    """Write as many days as have room beside one another, the first and the last among them."""
+    """Write as many days as have room beside one another, the first and the last among them.
+
+    Those two stand from their place inwards, so that the one beside them needs more room.
+    """
     shown: list[date] = []
     last = points[-1][0]
     for when, _ in points:
         if when == last or (
-            (not shown or x(when) - x(shown[-1]) >= 72) and (x(last) - x(when) >= 108 or not shown)
+            (not shown or x(when) - x(shown[-1]) >= (108 if len(shown) == 1 else 72))
+            and (x(last) - x(when) >= 108 or not shown)
         ):
             shown.append(when)
     shown = sorted(set(shown))

@@ -39,6 +39,13 @@ class ShareRow(msgspec.Struct, frozen=True):
     deal: int | None
     #: Grams of the contract that came of it.
     bought: int | None
+    #: ... and what has become of it.
+    deal_state: str | None = None
+
+    @property
+    def is_dropped(self) -> bool:
+        """It was accepted, and its contract was cancelled before it bound: the others stand nonetheless."""
+        return self.deal_state == "cancelled"
 
 
 class JointRow(msgspec.Struct, frozen=True):
@@ -140,7 +147,8 @@ async def joint_of(*, joint_id: int, organisation_id: int) -> Joint:
                 seller.name_en AS seller_name_en, joint_share.listing, listing.title, listing.title_en,
                 joint_share.quantity, joint_share.price, joint_share.state, lot.remaining, lot.grade, {GRADE},
                 {CREDENTIALS}, coalesce(division.path, '') AS place, lot.lat, lot.lon,
-                joint_share.confirmed_at, joint_share.deal, deal.quantity AS bought
+                joint_share.confirmed_at, joint_share.deal, deal.quantity AS bought,
+                deal.state AS deal_state
             FROM joint_share JOIN organisation AS seller ON seller.id = joint_share.seller
             JOIN listing ON listing.id = joint_share.listing JOIN lot ON lot.id = listing.lot
             LEFT JOIN division ON division.code = lot.division LEFT JOIN deal ON deal.id = joint_share.deal

@@ -89,3 +89,9 @@ async def test_two_villages_and_a_buyer_go_the_whole_way(
     assert [(deal["quantity"], deal["price"]) for deal in deals] == [(200_000, 150), (100_000, 140)]
     assert "联合交货 PH-" in (await other.get(f"/deals/{deals[1]['id']}")).text
     assert (await other.get(f"/deals/{deals[0]['id']}")).status_code == 404
+    # one contract is cancelled before it binds: the page does not go on telling the whole
+    await execute("UPDATE deal SET state = 'cancelled' WHERE id = $1", deals[1]["id"])
+    told = (await shopper.get(page)).text
+    assert "This joint offer is no longer whole" in told
+    assert "The other 1 contracts stand, 400 jin / 0.2 t together" in told
+    assert f'href="/deals/{deals[0]["id"]}"' in told
