@@ -91,7 +91,7 @@ async def sending(viewer: Viewer, lot: LotRow, language: Language) -> Task:
     form = await _gate_form(viewer, named, msg("从哪里"))
     return Task(
         msg("记出库"),
-        msg("合同的货装车离开时记在这里，地方就腾出来了。"),
+        msg("装车离开时可以先在这里记；在合同里点“已发货”，没记过的会自动记上，不会记两次。"),
         msg("记出库"),
         form,
         _gate_deed(stock.send_stock, viewer, lot, msg("已记出库。")),
@@ -112,7 +112,9 @@ async def returning(viewer: Viewer, lot: LotRow, language: Language) -> Task:
     form = await _gate_form(viewer, named, msg("放到哪里"))
     return Task(
         msg("记退货"),
-        msg("买方退回的货记在这里，可卖的数量不变：合同解除时已经放回可卖的，不会算两次。"),
+        msg(
+            "验收时拒收的已经自动记回。另外退回的记在这里，可卖的数量不变：合同解除时已经放回可卖的，不会算两次。"
+        ),
         msg("记退货"),
         form,
         _gate_deed(stock.take_back, viewer, lot, msg("已记退货。")),
