@@ -121,7 +121,8 @@ async def cancel(
         state = rules.CONTRACT.apply("cancel", state=deal["state"], by=side)
         await check_reason(reason, CANCELS)
         await execute(
-            """UPDATE deal SET state = $2, dropped_at = $3, dropped_by = $4, dropped_for = $5, dropped_note = $6
+            """UPDATE deal
+               SET state = $2, dropped_at = $3, dropped_by = $4, dropped_for = $5, dropped_note = $6
                WHERE id = $1""",
             deal_id,
             state,
