@@ -260,7 +260,7 @@ async def move(
             return show(
                 request,
                 "meetings/close.html",
-                status=409,
+                status=422,
                 meeting=meeting,
                 steps=steps,
                 open_talks=open_talks,

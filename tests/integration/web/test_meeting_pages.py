@@ -139,7 +139,7 @@ async def test_closing_asks_back_while_talks_have_no_result_or_days_are_to_come(
     asked = await scene.browser.post(f"{scene.page}/move/close")
     talks = await fetch_value("SELECT count(*) FROM appointment WHERE state = 'scheduled'")
     tomorrow = clock.today() + timedelta(days=1)
-    assert asked.status_code == 409
+    assert asked.status_code == 422
     assert f"{talks} 场洽谈还没有结果" in asked.text
     assert f"还有 {tomorrow.month}月{tomorrow.day}日" in asked.text
     assert await fetch_value("SELECT state FROM meeting") == "in_progress"
