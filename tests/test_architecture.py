@@ -38,6 +38,7 @@ PURE_FOLDERS = (
 #: Silences a solver that prints at will, and looks at what is kept on disk; no result depends on either.
 OUTSIDE = {"market.matching.limits.quiet", "market.kept_code"}
 PURE_KERNEL = {
+    "market.amounts",
     "market.units",
     "market.errors",
     "market.transitions",

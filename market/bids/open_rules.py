@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from market.bids.rules import told_mass, told_price
+from market.amounts import masses, prices
 from market.errors import Invalid
 from market.i18n import Message, msg
 from market.supply.rules import EXTENSION
@@ -60,7 +60,7 @@ def check_raise(bid: Standing, *, before: Standing, step: FenPerKg) -> None:
     if bid.price < before.price + step:
         raise _too_low(FenPerKg(before.price + step))
     if bid.quantity < before.quantity:
-        problem = msg("竞价只能往上加：数量不能少于上一次的 {mass}。", mass=told_mass(before.quantity))
+        problem = msg("竞价只能往上加：数量不能少于上一次的 {mass}。", mass=masses(before.quantity))
         raise Invalid(problem, {"quantity": problem})
     if bid.least > before.least:
         problem = msg("竞价只能往上加：最少要的数量不能比上一次多。")
@@ -114,5 +114,5 @@ def closing_after(*, at: datetime, closes_at: datetime, closes_latest: datetime)
 
 
 def _too_low(needed: FenPerKg) -> Invalid:
-    problem: Message = msg("至少要出 {price}。", price=told_price(needed))
+    problem: Message = msg("至少要出 {price}。", price=prices(needed))
     return Invalid(problem, {"price": problem})

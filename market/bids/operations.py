@@ -7,6 +7,7 @@ import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import ANSWER, Actor
+from market.amounts import masses
 from market.audit.operations import record
 from market.bids import rules
 from market.bids.accepting import Accepted as Accepted
@@ -193,7 +194,7 @@ async def _check_demand(*, demand_id: int, listing_id: int, quantity: Gram, buye
     if rows[0]["open"] < quantity:
         problem = msg(
             "所选的采购需求只差 {left}，请减少数量，或不算在需求上。",
-            left=rules.told_mass(Gram(rows[0]["open"])),
+            left=masses(Gram(rows[0]["open"])),
         )
         raise Invalid(problem, {"quantity": problem})
 

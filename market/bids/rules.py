@@ -3,10 +3,11 @@
 from datetime import date
 from typing import Protocol
 
+from market.amounts import masses, prices
 from market.errors import Conflict, Invalid
 from market.i18n import Message, msg
 from market.transitions import Lifecycle, Move, WrongState
-from market.units import FenPerKg, Gram, jin, kg, yuan_per_jin, yuan_per_kg
+from market.units import FenPerKg, Gram, yuan_per_kg
 
 
 class ChangedMeanwhile(Conflict):
@@ -126,17 +127,6 @@ def awaited(*, state: str, author: str) -> str:
     return author if state == NEEDS_RECONFIRM else other(author)
 
 
-def told_mass(mass: Gram) -> Message:
-    """Write a quantity in both units: who typed jin is answered in jin."""
-    return msg("{jin} 斤（{kg} 公斤）", jin=f"{jin(mass).normalize():,f}", kg=f"{kg(mass).normalize():,f}")
-
-
-def told_price(price: FenPerKg) -> Message:
-    """Write a price in both units."""
-    per_jin = f"{yuan_per_jin(price):.3f}".removesuffix("0")
-    return msg("{jin} 元/斤（{kg} 元/公斤）", jin=per_jin, kg=f"{yuan_per_kg(price):.2f}")
-
-
 def check_quantity(*, quantity: Gram, remaining: Gram, min_order: Gram) -> None:
     """Refuse a quantity that this listing cannot serve.
 
@@ -149,9 +139,9 @@ def check_quantity(*, quantity: Gram, remaining: Gram, min_order: Gram) -> None:
     if quantity <= 0:
         problem = msg("数量须大于零。")
     elif quantity > remaining:
-        problem = msg("只剩 {left}，请减少数量。", left=told_mass(remaining))
+        problem = msg("只剩 {left}，请减少数量。", left=masses(remaining))
     elif quantity < min_order and quantity != remaining:
-        problem = msg("起订量是 {least}，请增加数量。", least=told_mass(min_order))
+        problem = msg("起订量是 {least}，请增加数量。", least=masses(min_order))
     if problem:
         raise Invalid(problem, {"quantity": problem})
 
@@ -175,12 +165,12 @@ def check_part(part: Gram, *, quantity: Gram, least: Gram | None) -> None:
         return
     problem: Message | None = None
     if least is None or part <= 0:
-        problem = msg("对方只接受整批：{whole}；要少买请还价。", whole=told_mass(quantity))
+        problem = msg("对方只接受整批：{whole}；要少买请还价。", whole=masses(quantity))
     elif not least <= part <= quantity:
         problem = msg(
             "可以接受 {least} 到 {whole}，请修改数量。",
-            least=told_mass(least),
-            whole=told_mass(quantity),
+            least=masses(least),
+            whole=masses(quantity),
         )
     if problem:
         raise Invalid(problem, {"quantity": problem})
@@ -228,10 +218,10 @@ def check_wanted(
         Invalid: with the field ``quantity`` or ``deliver_from``.
     """
     if quantity > open_:
-        problem = msg("这条需求只差 {left}，请减少数量。", left=told_mass(open_))
+        problem = msg("这条需求只差 {left}，请减少数量。", left=masses(open_))
         raise Invalid(problem, {"quantity": problem})
     if quantity < min_order and quantity != open_:
-        problem = msg("买方要求每家至少供 {least}，请增加数量或几家拼货。", least=told_mass(min_order))
+        problem = msg("买方要求每家至少供 {least}，请增加数量或几家拼货。", least=masses(min_order))
         raise Invalid(problem, {"quantity": problem})
     if end < first or start > last:
         problem = msg(
@@ -282,7 +272,7 @@ def matters(before: Terms | None, after: Terms) -> bool:
 def check_fixed(price: FenPerKg, *, ask: FenPerKg) -> None:
     """Raises: Invalid, with the field ``price``: goods at a fixed price are sold at that price alone."""
     if price != ask:
-        problem = msg("这批货一口价 {price}，请按这个价出。", price=told_price(ask))
+        problem = msg("这批货一口价 {price}，请按这个价出。", price=prices(ask))
         raise Invalid(problem, {"price": problem})
 
 

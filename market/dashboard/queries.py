@@ -2,7 +2,7 @@ from datetime import date
 
 import msgspec
 
-from market.dashboard.received import Received
+from market.dashboard.received import SUMS, Received
 from market.db.session import fetch, fetch_into
 
 
@@ -24,21 +24,15 @@ class Funnel(msgspec.Struct, frozen=True):
 class Money(msgspec.Struct, frozen=True):
     """Fen. ``intended``: deals not signed by both yet. ``ended``: what terminations took out of it.
 
-    ``goods_paid`` is the part of ``goods_due`` that is paid; ``beforehand`` are deposits and advances. Goods
-    that those have covered are in ``delivered``, which is what all goods taken are worth, and in no other.
+    Goods that a deposit or an advance has covered are in ``delivered``, which is what all goods taken are
+    worth, and not among the goods of ``received``.
     """
 
     intended: int
     signed: int
     ended: int
     delivered: int
-    goods_paid: int
-    goods_due: int
-    beforehand: int
-
-    @property
-    def received(self) -> Received:
-        return Received(self.goods_paid, self.goods_due, self.beforehand)
+    received: Received
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -119,18 +113,13 @@ async def money(*, town_id: int) -> Money:
         Money,
         f"""WITH live AS (SELECT deal.id, deal.state, standing.fen, standing.ended_fen,
                                  standing.invoiced {_TOWN_DEAL}),
-        came AS (SELECT sum(paid) FILTER (WHERE kind = 'goods') AS goods_paid,
-                        sum(amount) FILTER (WHERE kind = 'goods') AS goods_due,
-                        sum(paid) FILTER (WHERE kind <> 'goods') AS beforehand
-                 FROM payment WHERE deal IN (SELECT id FROM live))
+        came AS (SELECT {SUMS} FROM payment WHERE deal IN (SELECT id FROM live))
         SELECT
           coalesce(sum(fen) FILTER (WHERE state IN ('pending', 'partly_signed')), 0)::bigint AS intended,
           coalesce(sum(fen) FILTER (WHERE state NOT IN ('pending', 'partly_signed')), 0)::bigint AS signed,
           coalesce(sum(ended_fen), 0)::bigint AS ended,
           coalesce(sum(invoiced), 0)::bigint AS delivered,
-          coalesce((SELECT goods_paid FROM came), 0)::bigint AS goods_paid,
-          coalesce((SELECT goods_due FROM came), 0)::bigint AS goods_due,
-          coalesce((SELECT beforehand FROM came), 0)::bigint AS beforehand
+          (SELECT to_jsonb(came) FROM came) AS received
         FROM live""",  # noqa: S608  words of ours; values are parameters
         town_id,
     )

@@ -6,6 +6,11 @@ import msgspec
 
 from market.db.session import fetch_into
 
+#: Sums over payments, as the columns of ``Received``.
+SUMS = """coalesce(sum(paid) FILTER (WHERE kind = 'goods'), 0)::bigint AS goods,
+          coalesce(sum(amount) FILTER (WHERE kind = 'goods'), 0)::bigint AS goods_due,
+          coalesce(sum(paid) FILTER (WHERE kind <> 'goods'), 0)::bigint AS beforehand"""
+
 
 class Received(msgspec.Struct, frozen=True):
     """Fen. ``goods`` is the part of ``goods_due`` that is paid: goods that a deposit or an advance has
@@ -25,10 +30,7 @@ async def received_under(deal_ids: Sequence[int]) -> Received:
     """Return what came in under some contracts together."""
     rows = await fetch_into(
         Received,
-        """SELECT coalesce(sum(paid) FILTER (WHERE kind = 'goods'), 0)::bigint AS goods,
-                  coalesce(sum(amount) FILTER (WHERE kind = 'goods'), 0)::bigint AS goods_due,
-                  coalesce(sum(paid) FILTER (WHERE kind <> 'goods'), 0)::bigint AS beforehand
-           FROM payment WHERE deal = ANY($1::bigint[])""",
+        f"SELECT {SUMS} FROM payment WHERE deal = ANY($1::bigint[])",  # noqa: S608  words of ours; values are parameters
         list(deal_ids),
     )
     return rows[0]

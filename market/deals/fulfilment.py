@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from asyncpg import Record
 
 from market.accounts.rules import Actor
+from market.amounts import masses
 from market.audit.operations import record
 from market.catalogue.queries import check_reason
 from market.catalogue.rules import GOODS_REFUSED
@@ -15,7 +16,6 @@ from market.deals.clauses import Terms, most_natural_loss
 from market.deals.paying import complete, invoice
 from market.deals.releasing import release
 from market.deals.terms import LONGEST_NOTE, terms_in_force
-from market.deals.wording import masses
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.notices.operations import notify

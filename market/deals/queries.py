@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -110,6 +111,7 @@ LEFT JOIN person buyer_person ON buyer_person.id = deal.buyer_signed_by
 
 class DeliveryRow(msgspec.Struct, frozen=True):
     id: int
+    deal: int
     quantity: int
     accepted: int | None
     #: Grams lost on the way within the agreed rate.
@@ -127,6 +129,7 @@ class DeliveryRow(msgspec.Struct, frozen=True):
 
 class PaymentRow(msgspec.Struct, frozen=True):
     id: int
+    deal: int
     #: Fen.
     amount: int
     #: Fen paid of it so far.
@@ -168,21 +171,31 @@ async def deals_of(*, organisation_id: int, limit: int = 500) -> list[DealRow]:
 
 
 async def deliveries_of(*, deal_id: int) -> list[DeliveryRow]:
+    return await deliveries_under([deal_id])
+
+
+async def deliveries_under(deal_ids: Sequence[int]) -> list[DeliveryRow]:
+    """Return the deliveries of several contracts, in the order in which they were announced."""
     return await fetch_into(
         DeliveryRow,
-        """SELECT delivery.id, delivery.quantity, delivery.accepted, delivery.loss, delivery.state,
-                  reason.zh AS reason_zh, reason.en AS reason_en, delivery.note, delivery.scheduled_on,
-                  delivery.dispatched_at, delivery.arrived_at
+        """SELECT delivery.id, delivery.deal, delivery.quantity, delivery.accepted, delivery.loss,
+                  delivery.state, reason.zh AS reason_zh, reason.en AS reason_en, delivery.note,
+                  delivery.scheduled_on, delivery.dispatched_at, delivery.arrived_at
            FROM delivery LEFT JOIN reason ON reason.code = delivery.reason
-           WHERE delivery.deal = $1 ORDER BY delivery.id""",
-        deal_id,
+           WHERE delivery.deal = ANY($1::bigint[]) ORDER BY delivery.id""",
+        list(deal_ids),
     )
 
 
 async def payments_of(*, deal_id: int) -> list[PaymentRow]:
+    return await payments_under([deal_id])
+
+
+async def payments_under(deal_ids: Sequence[int]) -> list[PaymentRow]:
+    """Return the payments of several contracts, by the day on which they are due."""
     return await fetch_into(
         PaymentRow,
-        """SELECT id, amount, paid, kind, state, due_on, paid_on FROM payment
-           WHERE deal = $1 ORDER BY due_on, id""",
-        deal_id,
+        """SELECT id, deal, amount, paid, kind, state, due_on, paid_on FROM payment
+           WHERE deal = ANY($1::bigint[]) ORDER BY due_on, id""",
+        list(deal_ids),
     )

@@ -1,5 +1,6 @@
 """The terms of a contract, version by version: read, proposed by one side, agreed by the other."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -80,8 +81,24 @@ async def terms_in_force(*, deal_id: int) -> tuple[int, Terms]:
     )
 
 
+async def agreed_terms(deal_ids: Sequence[int]) -> dict[int, Terms]:
+    """Return the terms in force of several contracts; whose are the usual ones is not in it."""
+    rows = await fetch_into(
+        _Agreed,
+        """SELECT DISTINCT ON (deal) deal, terms FROM contract_terms
+           WHERE deal = ANY($1::bigint[]) AND state = 'agreed' ORDER BY deal, version DESC""",
+        list(deal_ids),
+    )
+    return {row.deal: row.terms for row in rows}
+
+
 class _InForce(msgspec.Struct, frozen=True):
     version: int
+    terms: Terms
+
+
+class _Agreed(msgspec.Struct, frozen=True):
+    deal: int
     terms: Terms
 
 

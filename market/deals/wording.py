@@ -9,7 +9,7 @@ import msgspec
 
 from market.deals.clauses import AFTER, CLAUSES, DISPUTE, FREIGHT, PRICING, Terms, clause, price_of
 from market.i18n import Message, msg
-from market.units import FenPerKg, Gram, jin, kg, yuan_per_jin, yuan_per_kg
+from market.units import FenPerKg, yuan_per_jin, yuan_per_kg
 
 Words = Message | str
 
@@ -20,16 +20,6 @@ class Line(msgspec.Struct, frozen=True):
     fields: tuple[str, ...]
     label: Message
     words: tuple[Words, ...]
-
-
-def masses(mass: Gram) -> Message:
-    """Return a mass in both units, as whoever fills in 斤 or 公斤 needs it: ``1,000 斤（500 公斤）``."""
-    return msg("{jin} 斤（{kg} 公斤）", jin=_exact(jin(mass)), kg=_exact(kg(mass)))
-
-
-def _exact(number: Decimal) -> str:
-    text = f"{number:,f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def percent(share: int) -> str:

@@ -19,7 +19,15 @@ from market.meetings.attendance import board_of
 from market.meetings.commands import Outcome
 from market.meetings.effects import bound_by, take_effect, undo
 from market.meetings.figures import check_outcome
-from market.meetings.recording import Recorded, known_topics, locked, settle, side_of, state, tell_sides
+from market.meetings.recording import (
+    Recorded,
+    known_topics,
+    locked,
+    settle,
+    side_of,
+    tell_sides,
+    write_statement,
+)
 from market.meetings.statements import (
     SettlementRow,
     StatementRow,
@@ -117,7 +125,9 @@ async def correct_outcome(
             raise Invalid(problem, {"outcome": problem})
         if own is not None:
             await execute("UPDATE statement SET replaced_at = $2 WHERE id = $1", own.id, at)
-        made = await state(appointment_id, outcome, organisation_id, actor=actor, at=at, why=why.strip())
+        made = await write_statement(
+            appointment_id, outcome, organisation_id, actor=actor, at=at, why=why.strip()
+        )
         if len(statements) > (own is not None):
             await settle(appointment_id, made, actor=actor, at=at)
         undone = await undo(

@@ -59,14 +59,13 @@ async def take_effect(
             result.price,
             deal_id,
         )
-    if outcome.outcome == "sample":
-        for listing in _wanted(outcome, topics):
-            await request_sample(appointment_id=number, listing_id=listing, actor=actor, at=at)
+    for listing in _wanted(outcome, topics):
+        await request_sample(appointment_id=number, listing_id=listing, actor=actor, at=at)
     return tuple(made)
 
 
 def _wanted(outcome: Outcome, topics: Mapping[int, Record]) -> list[int]:
-    """Return the listings of which a sample is wanted; none named: all."""
+    """Return the listings of which this result wants a sample; none named: all."""
     if outcome.outcome != "sample":
         return []
     return list(dict.fromkeys(topics[each]["listing"] for each in outcome.samples or topics))

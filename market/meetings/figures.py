@@ -1,20 +1,18 @@
 """Whether a result says what it has to, and whether its figures can be meant."""
 
 from collections.abc import Mapping
-from decimal import ROUND_HALF_UP, Decimal
 
 from asyncpg import Record
 
+from market.amounts import odd_price, plain
 from market.errors import Invalid
 from market.i18n import Message, msg
 from market.meetings import rules
 from market.meetings.commands import Outcome, TopicResult
-from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, jin, tonnes, yuan_per_jin, yuan_per_kg
+from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, jin, tonnes
 
 #: Results that say what was talked of, how much and for how much.
 WITH_FIGURES = frozenset({"intent", "quote", "signed"})
-#: A price so many times off what is known is asked back: mostly 斤 for 公斤, or one nought too many.
-FAR_OFF = 5
 #: Coded reasons that say nothing without words beside them.
 ASKS_FOR_WORDS = frozenset({"other"})
 
@@ -77,43 +75,24 @@ def _odd(outcome: str, result: TopicResult, known: Record) -> dict[str, Message]
     return asked
 
 
-def odd_price(price: FenPerKg, *, low: FenPerKg, high: FenPerKg) -> Message | None:
-    """Return the question to ask back where ``price`` is far from what was asked or proposed."""
-    if low <= price * FAR_OFF and price < high * FAR_OFF:
-        return None
-    return msg(
-        "您写的是 {jin} 元/斤（{kg} 元/公斤），平常约 {usual} 元/斤，差得很远：是不是斤和公斤弄混了，"
-        "或多打、少打了一个 0？没写错的话，请勾选下面的确认再提交。",
-        jin=_plain(yuan_per_jin(price), places=2),
-        kg=_plain(yuan_per_kg(price), places=2),
-        usual=_plain(yuan_per_jin(high if price > high else low), places=2),
-    )
-
-
 def odd_quantity(quantity: Gram, *, left: Gram, wanted: Gram | None) -> Message | None:
     """Return the question to ask back where more is written than the seller has or the buyer wants."""
     if quantity > left and (wanted is None or left <= wanted):
         words = msg(
             "您写的是 {jin} 斤（{t} 吨），可这批货只剩 {most} 吨。是不是斤和公斤弄混了，或多打了一个 0？"
             "没写错的话，请勾选下面的确认再提交。",
-            jin=_plain(jin(quantity)),
-            t=_plain(tonnes(quantity)),
-            most=_plain(tonnes(left)),
+            jin=plain(jin(quantity)),
+            t=plain(tonnes(quantity)),
+            most=plain(tonnes(left)),
         )
     elif wanted is not None and quantity > wanted:
         words = msg(
             "您写的是 {jin} 斤（{t} 吨），可对方的需求只要 {most} 吨。是不是斤和公斤弄混了，或多打了一个 0？"
             "没写错的话，请勾选下面的确认再提交。",
-            jin=_plain(jin(quantity)),
-            t=_plain(tonnes(quantity)),
-            most=_plain(tonnes(wanted)),
+            jin=plain(jin(quantity)),
+            t=plain(tonnes(quantity)),
+            most=plain(tonnes(wanted)),
         )
     else:
         return None
     return words
-
-
-def _plain(value: Decimal, *, places: int = 3) -> str:
-    """Return a number with thousands separators and without needless noughts; prices keep two places."""
-    text = f"{value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,f}"
-    return text if places == 2 else text.rstrip("0").rstrip(".")

@@ -91,7 +91,7 @@ async def _record(
     if outcome.reason:
         await check_reason(outcome.reason)
     was_held = row["state"] == "held"
-    statement_id = await state(appointment_id, outcome, organisation_id, actor=actor, at=at)
+    statement_id = await write_statement(appointment_id, outcome, organisation_id, actor=actor, at=at)
     if not counts:
         await _compare(row, outcome, organisation_id, actor=actor, at=at)
         return Recorded(())
@@ -171,7 +171,7 @@ async def _counts(row: Record, side: str, topics: Iterable[Record]) -> bool:
     return True
 
 
-async def state(
+async def write_statement(
     appointment_id: int, outcome: Outcome, organisation_id: int, *, actor: Actor, at: datetime, why: str = ""
 ) -> int:
     """Keep what one party says came of the talk; return the statement's number."""

@@ -102,7 +102,8 @@ async def verdict_of(meeting: MeetingRow, standing: Standing) -> Verdict | None:
         return None
     places = await places_of(meeting.id)
     figures = figures_of(places, blocked=meeting.blocked_slots, crews=kept.get("crews", ()))
-    if _moved(kept, places, figures) == "slots":
+    moved = _moved(kept, places, figures)
+    if moved == "slots":
         return Verdict(
             "changed",
             msg("排好以后又改过，数字是按现在的日程重新数的；能不能更少，要重新排桌才知道。"),
@@ -114,7 +115,7 @@ async def verdict_of(meeting: MeetingRow, standing: Standing) -> Verdict | None:
         )
     # timetables of before levels were kept: optimal meant all of them
     proven = list(kept.get("proven", LEVELS if kept["status"] == "optimal" else ()))
-    if _moved(kept, places, figures) == "tables" and "table_changes" in proven:
+    if moved == "tables" and "table_changes" in proven:
         proven.remove("table_changes")
     bound = kept["lower_bound_breaks"]
     return Verdict(

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from market.accounts.rules import Viewer
+from market.amounts import odd_price
 from market.bids import rules
 from market.bids.queries import BidRow
 from market.demand.queries import OwnDemand, demands_of
@@ -13,8 +14,8 @@ from market.demand.rules import PUBLISHED
 from market.errors import Invalid
 from market.i18n import Message, msg
 from market.supply.queries import ListingDetails
-from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, yuan_per_jin, yuan_per_kg
-from market.web import fields, formats
+from market.units import MOST_FEN_PER_KG, FenPerKg, Gram
+from market.web import fields
 from market.web.forms import Filled, Form
 from market.web.trade import KEY
 
@@ -125,21 +126,3 @@ def bid_problems(values: Mapping[str, Any], listing: ListingDetails) -> dict[str
         if odd:
             found["price"] = odd
     return found
-
-
-#: How far a price may be off before the page asks back: a slip of a unit and a digit makes five or ten.
-_FAR = 5
-
-
-def odd_price(price: FenPerKg, *, low: FenPerKg, high: FenPerKg) -> Message | None:
-    """Return the question to ask back where ``price`` is far from what is usual, ``low`` to ``high``."""
-    if low < price * _FAR and price < high * _FAR:
-        return None
-    usual = high if price > high else low
-    return msg(
-        "您写的是 {jin} 元/斤（{kg} 元/公斤），平常约 {usual} 元/斤，差得很远：是不是斤和公斤弄混了，"
-        "或多打、少打了一个 0？没写错的话，请勾选下面的确认再提交。",
-        jin=formats.plain(yuan_per_jin(price), least=2),
-        kg=formats.plain(yuan_per_kg(price), least=2),
-        usual=formats.plain(yuan_per_jin(usual), least=2),
-    )

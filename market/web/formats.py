@@ -5,10 +5,11 @@ same names in templates know the reader's.
 """
 
 from datetime import date, datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Protocol
 
 from market import units
+from market.amounts import plain as plain
 from market.clock import CHINA
 from market.i18n import Language, msg, translate
 from market.units import Fen, FenPerKg, Gram
@@ -16,17 +17,6 @@ from market.units import Fen, FenPerKg, Gram
 #: Below this, tonnes would be a string of zeros: kilograms say it better.
 _SMALL = Gram(units.GRAMS_PER_TONNE // 10)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-def plain(value: Decimal | int, *, places: int = 3, least: int = 0) -> str:
-    """Return a number with thousands separators, at most ``places`` decimals, at least ``least``."""
-    rounded = Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
-    text = f"{rounded:,f}"
-    if "." not in text:
-        return text
-    whole, _, fraction = text.partition(".")
-    fraction = fraction.rstrip("0").ljust(least, "0")
-    return f"{whole}.{fraction}" if fraction else whole
 
 
 def grouped(typed: str) -> str:

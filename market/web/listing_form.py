@@ -10,6 +10,7 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts.rules import Viewer, actor
+from market.amounts import is_far
 from market.catalogue.queries import (
     CredentialKindView,
     GradeView,
@@ -40,8 +41,6 @@ from market.web.trade import KEY, new_key, show
 from market.web.typed import Wrong
 from market.web.way_form import EXTENSIONS, told_on_form, way_fields, way_from
 
-#: A price this many times beyond the usual band is asked back: mostly 斤 for 公斤, or one nought too many.
-ASK_BACK = 5
 #: How long goods without a known shelf life are offered at first.
 _DAYS_ON_SALE = 60
 _MOST_FOUND = 8
@@ -228,9 +227,7 @@ async def _produce_of(filled: Filled) -> ProduceView:
 
 def is_far_off(ask: FenPerKg, produce: ProduceView) -> bool:
     """Tell whether a price lies so far beyond what is usual that it may be a slip."""
-    too_low = produce.price_low is not None and ask * ASK_BACK <= produce.price_low
-    too_high = produce.price_high is not None and ask >= produce.price_high * ASK_BACK
-    return too_low or too_high
+    return is_far(ask, low=produce.price_low, high=produce.price_high)
 
 
 def is_leap(price: FenPerKg, before: FenPerKg) -> bool:
@@ -238,7 +235,7 @@ def is_leap(price: FenPerKg, before: FenPerKg) -> bool:
 
     The usual band of a kind is wide: a nought too many often stays within what :func:`is_far_off` lets pass.
     """
-    return price >= before * ASK_BACK or price * ASK_BACK <= before
+    return is_far(price, low=before, high=before)
 
 
 def ask_back_leap(price: FenPerKg, before: FenPerKg, language: Language) -> Message:

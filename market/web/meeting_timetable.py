@@ -9,10 +9,8 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.accounts import rules as accounts
-from market.errors import Conflict
 from market.i18n import Message, message_from, msg
-from market.meetings.planning import asks_back, request_plan
+from market.meetings.planning import asks_back
 from market.meetings.queries import (
     AppointmentRow,
     InvitationRow,
@@ -31,10 +29,9 @@ from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
 from market.web.meeting_grid import MOST_ACROSS, lines_of, slots_of_day, timetable
 from market.web.meeting_steps import steps_of
-from market.web.meetings import SHOWN_OUTCOMES, own_meeting
-from market.web.pages import redirect
+from market.web.meetings import SHOWN_OUTCOMES, own_meeting, planned_anew
 from market.web.town import OFFICIAL
-from market.web.trade import BARE, name_in, show
+from market.web.trade import name_in, show
 
 #: What the page shows: by slot, or by participant of one side.
 VIEWS = {"slots": msg("按时段"), "buyer": msg("按买方"), "seller": msg("按卖方")}
@@ -207,22 +204,7 @@ async def draw(
 @post("/town/meetings/{meeting_id:int}/plan/sure", guards=OFFICIAL)
 async def plan_sure(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[bytes]:
     """Make the timetable anew although talks that participants know of are lost."""
-    (await BARE.read(request)).check()
-    meeting = await own_meeting(meeting_id, viewer)
-    try:
-        await request_plan(
-            meeting_id=meeting.id,
-            town_id=viewer.organisation_id,
-            actor=accounts.actor(viewer, "official"),
-            at=clock.now(),
-            sure=True,
-        )
-    except Conflict:
-        if not (await own_meeting(meeting_id, viewer)).planning:
-            raise
-    return redirect(
-        request, f"/town/meetings/{meeting.id}/timetable", toast=msg("正在排桌，几秒后自动显示。")
-    )
+    return await planned_anew(request, viewer, meeting_id, sure=True)
 
 
 routes: list[ControllerRouterHandler] = [page, plan_sure]

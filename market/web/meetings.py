@@ -222,6 +222,13 @@ def facts_of(meeting: MeetingRow, language: Language, *, for_guests: bool = Fals
 @post("/town/meetings/{meeting_id:int}/plan", guards=OFFICIAL)
 async def plan(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[bytes]:
     """Make the timetable anew from today's matches and answers."""
+    return await planned_anew(request, viewer, meeting_id)
+
+
+async def planned_anew(
+    request: WebRequest, viewer: SignedIn, meeting_id: int, *, sure: bool = False
+) -> Response[bytes]:
+    """Ask for the timetable; pressing twice is harmless. ``sure``: although talks that are known are lost."""
     (await BARE.read(request)).check()
     meeting = await own_meeting(meeting_id, viewer)
     try:
@@ -230,6 +237,7 @@ async def plan(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
             town_id=viewer.organisation_id,
             actor=accounts.actor(viewer, "official"),
             at=clock.now(),
+            sure=sure,
         )
     except Conflict:
         if not (await own_meeting(meeting_id, viewer)).planning:

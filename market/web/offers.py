@@ -12,6 +12,7 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
+from market.amounts import odd_price
 from market.bids.joint.queries import joints_on
 from market.bids.joint.rules import JOINT
 from market.bids.offer_queries import Goods, goods_of, offers_on
@@ -27,7 +28,7 @@ from market.i18n import Language, msg
 from market.units import FenPerKg, Gram
 from market.web import fields, formats
 from market.web.addresses import row_number
-from market.web.bidding import LONGEST_NOTE, odd_price
+from market.web.bidding import LONGEST_NOTE
 from market.web.changed_meanwhile import base_field, merged
 from market.web.demands import own_demand
 from market.web.forms import Filled, Form

@@ -25,13 +25,10 @@ from market.web.talk_form import (
     correction_form,
     kept_after,
     record_from,
-    result_again,
-    sent_again,
     talk_form,
     told_of,
-    usual_result,
 )
-from market.web.talk_told import reason_words, told_of_talk, was_quicker
+from market.web.talk_told import forms_of, reason_words, told_of_talk, was_quicker
 from market.web.town_talk import CLOCK
 from market.web.trade import BARE, acting, show
 
@@ -75,20 +72,13 @@ async def _draw(
     late: Filled | None = None,
     status: int = 200,
 ) -> Response[str]:
-    """``late``: a result that came after that of a colleague; what was typed stands in the correction."""
     language = language_of(request)
     side = "seller" if viewer.organisation_id == talk.seller else "buyer"
     told = await told_of_talk(meeting, talk, side=side, organisation_id=viewer.organisation_id)
     own = told.of(viewer.organisation_id)
-    if form is None:
-        form = usual_result(await talk_form(talk, language), talk)
-    if correction is None:
-        empty = await correction_form(talk, language)
-        correction = (
-            sent_again(empty, late, seen=told.seen)
-            if late
-            else result_again(empty, talk, own, seen=told.seen)
-        )
+    drawn = await forms_of(
+        talk, language, said=own, seen=told.seen, form=form, correction=correction, late=late
+    )
     page = f"/meetings/{meeting.id}/talks/{talk.id}"
     return show(
         request,
@@ -96,9 +86,9 @@ async def _draw(
         status=status,
         meeting=meeting,
         talk=talk,
-        form=form,
-        correction=correction,
-        corrects=late is not None or bool(correction.errors),
+        form=drawn.form,
+        correction=drawn.correction,
+        corrects=drawn.corrects,
         quicker=was_quicker(told, language, with_person=False) if late else None,
         told=told,
         own=own,

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from market import clock
 from market.accounts.queries import sites_of
 from market.accounts.rules import Viewer
+from market.amounts import odd_price
 from market.catalogue.queries import (
     ProduceView,
     credential_kinds,
@@ -22,7 +23,6 @@ from market.errors import Invalid, NotFound
 from market.i18n import Language, msg, translate
 from market.units import FenPerKg, Gram
 from market.web import fields, formats
-from market.web.bidding import odd_price
 from market.web.fields import Field
 from market.web.forms import Filled, Form, fault_message
 

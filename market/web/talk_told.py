@@ -18,6 +18,8 @@ from market.meetings.statements import (
     statements_of,
 )
 from market.web import formats
+from market.web.forms import Filled
+from market.web.talk_form import correction_form, result_again, sent_again, talk_form, usual_result
 from market.web.trade import name_in
 
 #: What a reason asks of whoever chooses it: it is not told to whoever reads it.
@@ -67,6 +69,39 @@ async def told_of_talk(meeting: MeetingRow, talk: AppointmentRow, *, side: str, 
         differ=disagree(statements),
         bar=bar,
     )
+
+
+class Forms(msgspec.Struct, frozen=True):
+    """The forms on a talk's page. ``corrects``: the correction stands open."""
+
+    form: Filled
+    correction: Filled
+    corrects: bool
+
+
+async def forms_of(
+    talk: AppointmentRow,
+    language: Language,
+    *,
+    said: StatementRow | None,
+    seen: int,
+    form: Filled | None,
+    correction: Filled | None,
+    late: Filled | None,
+) -> Forms:
+    """Return the forms as they are drawn: those that came back with faults, else with what is known.
+
+    ``said`` is what the reader would set right. ``late``: a result that came after another; what was typed
+    stands in the correction.
+    """
+    if form is None:
+        form = usual_result(await talk_form(talk, language), talk)
+    if correction is None:
+        empty = await correction_form(talk, language)
+        correction = (
+            sent_again(empty, late, seen=seen) if late else result_again(empty, talk, said, seen=seen)
+        )
+    return Forms(form, correction, late is not None or bool(correction.errors))
 
 
 def reason_words(language: Language, row: AppointmentRow | StatementRow) -> str:

@@ -1,5 +1,6 @@
 """What waits for a seller or a buyer: one list, each thing with its day, what is late on top."""
 
+from collections import defaultdict
 from datetime import date, datetime
 
 import msgspec
@@ -10,12 +11,12 @@ from market.bids.queries import BidRow
 from market.bids.rules import NEEDS_RECONFIRM, SUBMITTED
 from market.clock import CHINA
 from market.deals.breach_queries import cases_of
-from market.deals.clauses import least_performed
+from market.deals.clauses import Terms, least_performed, usual_terms
 from market.deals.frames.queries import calls_of, frames_of
 from market.deals.frames.rules import BUYER_ENDS, PROPOSED, REQUESTED, SELLER_ENDS
-from market.deals.queries import DealRow, DeliveryRow, deliveries_of, payments_of
+from market.deals.queries import DealRow, DeliveryRow, PaymentRow, deliveries_under, payments_under
 from market.deals.rules import ACTIVE, BOUND, BREACH, FILED
-from market.deals.terms import terms_in_force
+from market.deals.terms import agreed_terms
 from market.i18n import Message, msg, translate
 from market.matching.queries import MatchRow
 from market.organisations.approval_queries import approvals_of
@@ -176,26 +177,35 @@ def _sells(match: MatchRow, viewer: Viewer) -> bool:
 async def _fulfilment(request: WebRequest, viewer: Viewer, deals: list[DealRow]) -> list[Todo]:
     """Deliveries to plan, to send, to take in or to check, and payments that are nearly due or late."""
     language, today = language_of(request), clock.today()
+    looked_at = [deal for deal in deals if _is_open(deal)][:_MOST_OPEN]
+    numbers = [deal.id for deal in looked_at]
+    deliveries: defaultdict[int, list[DeliveryRow]] = defaultdict(list)
+    payments: defaultdict[int, list[PaymentRow]] = defaultdict(list)
+    for delivery in await deliveries_under(numbers):
+        deliveries[delivery.deal].append(delivery)
+    for payment in await payments_under(numbers):
+        payments[payment.deal].append(payment)
+    agreed = await agreed_terms(numbers)
     todo = []
-    for deal in [deal for deal in deals if _is_open(deal)][:_MOST_OPEN]:
+    for deal in looked_at:
         is_seller = deal.seller == viewer.organisation_id
         title = name_in(language, deal, "title")
         number = msg("合同 {number}", number=deal.number)
-        deliveries = await deliveries_of(deal_id=deal.id)
-        for delivery in deliveries:
-            step = _delivery_step(delivery.state, is_seller=is_seller)
+        loads = deliveries[deal.id]
+        for load in loads:
+            step = _delivery_step(load.state, is_seller=is_seller)
             if step:
-                due = delivery.scheduled_on
+                due = load.scheduled_on
                 link = f"/deals/{deal.id}#deliveries"
                 todo.append(Todo(step[0], title, number, link, step[1], due, _tone(due)))
-        if is_seller and deal.state == ACTIVE and await _lacks_delivery(deal, deliveries):
+        if is_seller and deal.state == ACTIVE and _lacks_delivery(deal, loads, agreed.get(deal.id)):
             due, link = deal.deliver_to, f"/deals/{deal.id}#deliveries"
-            refused = any(each.state == "rejected" for each in deliveries)
+            refused = any(each.state == "rejected" for each in loads)
             label = msg("被拒收，待补发") if refused else msg("待安排发货")
             todo.append(Todo(label, title, number, link, msg("去安排"), due, _tone(due)))
-        for payment in [] if is_seller else await payments_of(deal_id=deal.id):
-            if payment.state != "paid" and (payment.due_on - today).days <= _PAY_SOON_DAYS:
-                due = payment.due_on
+        for bill in [] if is_seller else payments[deal.id]:
+            if bill.state != "paid" and (bill.due_on - today).days <= _PAY_SOON_DAYS:
+                due = bill.due_on
                 link = f"/deals/{deal.id}#payments"
                 label = msg("货款逾期") if due < today else msg("待付款")
                 todo.append(Todo(label, title, number, link, msg("去付款"), due, _tone(due)))
@@ -209,13 +219,12 @@ def _is_open(deal: DealRow) -> bool:
     return deal.state in BOUND and (deal.paid < deal.invoiced or deal.standing > deal.delivered + deal.lost)
 
 
-async def _lacks_delivery(deal: DealRow, deliveries: list[DeliveryRow]) -> bool:
+def _lacks_delivery(deal: DealRow, deliveries: list[DeliveryRow], agreed: Terms | None) -> bool:
     """Whether a contract in force still wants goods that no delivery is planned for."""
     planned = sum(each.quantity for each in deliveries if each.state in _UNDER_WAY)
-    if deal.standing <= deal.delivered + deal.lost + planned:
-        return False
-    _, terms = await terms_in_force(deal_id=deal.id)
-    return deal.delivered + deal.lost + planned < least_performed(terms, Gram(deal.quantity))
+    covered = deal.delivered + deal.lost + planned
+    terms = agreed or usual_terms(deliver_from=deal.deliver_from, deliver_to=deal.deliver_to)
+    return covered < deal.standing and covered < least_performed(terms, Gram(deal.quantity))
 
 
 async def _breaches(request: WebRequest, viewer: Viewer) -> list[Todo]:

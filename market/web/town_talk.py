@@ -28,13 +28,10 @@ from market.web.talk_form import (
     correction_form,
     kept_after,
     record_from,
-    result_again,
-    sent_again,
     talk_form,
     told_of,
-    usual_result,
 )
-from market.web.talk_told import reason_words, told_of_talk, was_quicker
+from market.web.talk_told import forms_of, reason_words, told_of_talk, was_quicker
 from market.web.town import OFFICIAL
 from market.web.trade import BARE, KEY, show
 
@@ -74,28 +71,21 @@ async def _draw(
     late: Filled | None = None,
     status: int = 200,
 ) -> Response[str]:
-    """``late``: a result that came after another; what was typed stands in the correction."""
     language = language_of(request)
     told = await told_of_talk(meeting, talk, side="official", organisation_id=viewer.organisation_id)
-    quicker = None
-    if form is None:
-        form = usual_result(await talk_form(talk, language), talk)
-    if correction is None:
-        empty = await correction_form(talk, language)
-        correction = result_again(empty, talk, told.counts, seen=told.seen)
-        if late is not None:
-            correction = sent_again(empty, late, seen=told.seen)
-            quicker = was_quicker(told, language, with_person=True)
+    drawn = await forms_of(
+        talk, language, said=told.counts, seen=told.seen, form=form, correction=correction, late=late
+    )
     return show(
         request,
         "meetings/talk.html",
         status=status,
         meeting=meeting,
         talk=talk,
-        form=form,
-        correction=correction,
-        corrects=late is not None or bool(correction.errors),
-        quicker=quicker,
+        form=drawn.form,
+        correction=drawn.correction,
+        corrects=drawn.corrects,
+        quicker=was_quicker(told, language, with_person=True) if late else None,
         told=told,
         titles={topic.id: topic for topic in talk.topics},
         times=(await times_of(meeting_id=meeting.id)).get(talk.id),

@@ -6,11 +6,12 @@ from asyncpg import Record
 
 from market.accounts.rules import ANSWER, Actor
 from market.accounts.standing import permit
+from market.amounts import masses
 from market.audit.operations import record
 from market.bids.joint import rules
 from market.bids.joint.operations import held
 from market.bids.operations import check_demand_terms, demand_held
-from market.bids.rules import ANSWER_DAYS, check_least, told_mass
+from market.bids.rules import ANSWER_DAYS, check_least
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
@@ -197,4 +198,4 @@ async def _check_stock(listing_id: int, seller_id: int, *, quantity: Gram) -> No
     if in_round(way=rows[0]["way"], opened=rows[0]["opened_at"] is not None):
         raise Conflict(msg("这批货正在密封报价或公开竞价，这一轮结束前不能另外报给别人。"))
     if rows[0]["remaining"] < quantity:
-        raise Conflict(msg("这批货只剩 {left}，不够这份份额。", left=told_mass(Gram(rows[0]["remaining"]))))
+        raise Conflict(msg("这批货只剩 {left}，不够这份份额。", left=masses(Gram(rows[0]["remaining"]))))

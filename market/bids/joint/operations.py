@@ -11,11 +11,12 @@ from asyncpg import Record
 
 from market.accounts.rules import ANSWER, Actor
 from market.accounts.standing import permit
+from market.amounts import masses, prices
 from market.audit.operations import record
 from market.bids.joint import rules
 from market.bids.offering import goods_held
 from market.bids.operations import demand_held
-from market.bids.rules import ANSWER_DAYS, check_least, check_price, check_window, told_mass, told_price
+from market.bids.rules import ANSWER_DAYS, check_least, check_price, check_window
 from market.clock import CHINA
 from market.db.replay import once
 from market.db.session import fetch, fetch_value
@@ -236,7 +237,7 @@ async def _add(
     if joint["state"] == rules.SUBMITTED:
         raise Conflict(msg("已经交给买方了；要加人，请先撤回，重新拼一份。"))
     if joint["price"] is not None and share.price != joint["price"]:
-        problem = msg("这次拼货统一价 {price}。", price=told_price(FenPerKg(joint["price"])))
+        problem = msg("这次拼货统一价 {price}。", price=prices(FenPerKg(joint["price"])))
         raise Invalid(problem, {"price": problem})
     goods = await goods_held(listing_id=share.listing_id, seller_id=seller_id)
     demand = await demand_held(joint["demand"])
@@ -298,6 +299,6 @@ def _check_goods(goods: Record, demand: Record, *, quantity: Gram, price: FenPer
         raise Invalid(problem, {"listing_id": problem})
     left = min(goods["remaining"], demand["open"])
     if not 0 < quantity <= left:
-        problem = msg("份额要大于零，不超过 {left}。", left=told_mass(Gram(left)))
+        problem = msg("份额要大于零，不超过 {left}。", left=masses(Gram(left)))
         raise Invalid(problem, {"quantity": problem})
     check_price(price, most=MOST_FEN_PER_KG)

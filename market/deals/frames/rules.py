@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import msgspec
 
-from market.deals.wording import masses
+from market.amounts import masses
 from market.errors import Invalid
 from market.i18n import Message, msg
 from market.transitions import Lifecycle, Move

@@ -1,9 +1,6 @@
 """What an accept costs: so many statements for a commit, however many accepts are in it."""
 
 from datetime import timedelta
-from typing import Any
-
-import asyncpg
 
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.bids.accepting import Accepted, AcceptWish, serve
@@ -11,6 +8,7 @@ from market.bids.operations import NewBid, place_bid
 from market.db.replay import Keyed
 from market.db.session import Engine
 from market.units import FenPerKg, Gram
+from tests.statements import heard
 
 #: The transaction's begin and end; bids and kept replies; the goods and the ledger; contracts, their records
 #: and notices; the bids' new state, the lock of their chains, the ends of them, their records; replies kept.
@@ -31,23 +29,12 @@ async def wishes(factory: Factory, seller: Member, many: int) -> list[AcceptWish
 async def test_a_commit_of_accepts_has_a_fixed_number_of_statements(factory: Factory, db: Engine) -> None:
     seller = await factory.member(role="secretary")
     commits = [await wishes(factory, seller, many) for many in (1, 1, 8)]
-    said: list[str] = []
-
-    async def listen(connection: Any) -> None:
-        connection.add_query_logger(lambda record: said.append(record.query))
-
-    usual, counts = db.pool, []
-    async with asyncpg.create_pool(**db.config, min_size=1, max_size=1, init=listen) as pool:
-        db.pool = pool
-        try:
-            for commit in commits:
-                said.clear()
-                replies = await serve(commit, True)
-                assert all(isinstance(reply, Accepted) for reply in replies)
-                # what the pool says to a connection that comes back to it is not the commit's
-                ours = [each for each in said if "pg_advisory_unlock_all" not in each]
-                counts.append(len(ours))
-        finally:
-            db.pool = usual
+    counts = []
+    async with heard(db) as said:
+        for commit in commits:
+            said.clear()
+            replies = await serve(commit, True)
+            assert all(isinstance(reply, Accepted) for reply in replies)
+            counts.append(len(said))
     # at first the connection asks for types that it does not know yet
-    assert counts[1:] == [STATEMENTS, STATEMENTS], "\n".join(ours)
+    assert counts[1:] == [STATEMENTS, STATEMENTS], "\n".join(said)

@@ -1,30 +1,14 @@
 """What an invitation and its pages say: days, reminders, whose fault it is, where it comes from."""
 
 import re
-from typing import Any
 from uuid import uuid4
 
-import pytest
-
-from fixtures.factories import Factory
 from market.db.session import execute
-from tests.integration.meetings.invited import Gathering, gathering
-from tests.integration.web.conftest import Browser, SignedInAs, faults
-
-
-@pytest.fixture
-async def day(factory: Factory) -> Gathering:
-    return await gathering(factory)
-
-
-@pytest.fixture
-async def office(day: Gathering, browser_of: SignedInAs) -> Browser:
-    return await browser_of(day.town)
-
-
-async def answer(browser: Browser, token: str, **data: str) -> Any:
-    path = f"/i/{token}"
-    return await browser.post(path, data, form=path)
+from tests.integration.meetings.invited import Gathering
+from tests.integration.web.conftest import Browser, faults
+from tests.integration.web.test_invitation_pages import answer
+from tests.integration.web.test_invitation_pages import day as day
+from tests.integration.web.test_invitation_pages import office as office
 
 
 async def test_second_press_of_remind_is_told_what_the_first_one_did(day: Gathering, office: Browser) -> None:

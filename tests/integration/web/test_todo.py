@@ -4,9 +4,10 @@ from datetime import timedelta
 
 from fixtures.factories import Factory, Member
 from market import clock
-from market.db.session import execute, fetch_value
+from market.db.session import Engine, execute, fetch_value
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import SignedInAs
+from tests.statements import heard
 
 
 async def _breach(deal_id: int, claimant: Member, respondent: Member, **more: object) -> int:
@@ -53,3 +54,22 @@ async def test_work_with_a_deadline_is_listed_and_what_is_late_comes_first(
     await execute("UPDATE deal SET deliver_to = $2 WHERE id = $1", deal_id, clock.today() - timedelta(days=1))
     page = (await village.get("/")).text
     assert page.index("待安排发货") < page.index("违约待答复")
+
+
+async def test_more_contracts_ask_the_database_no_more_often(
+    factory: Factory, db: Engine, seller: Member, buyer: Member, browser_of: SignedInAs
+) -> None:
+    await shop.stock_catalogue()
+    village, shopper = await browser_of(seller), await browser_of(buyer)
+    counts: dict[str, list[int]] = {"village": [], "shopper": []}
+    for _ in range(3):
+        await trading.binding_deal(seller, buyer)
+        async with heard(db) as said:
+            for name, browser in (("village", village), ("shopper", shopper)):
+                # at first the connection asks for types that it does not know yet
+                await browser.get("/")
+                said.clear()
+                assert (await browser.get("/")).status_code == 200
+                counts[name].append(len(said))
+    assert [len(set(each)) for each in counts.values()] == [1, 1], counts
+    assert min(min(each) for each in counts.values()) > 5

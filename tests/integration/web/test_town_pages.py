@@ -89,7 +89,7 @@ async def test_figures_of_overview_and_ledger_are_sums_of_the_deals(
     assert (sums.signed_grams, sums.delivered_grams) == (funnel.signed, funnel.delivered)
     assert (sums.intended, sums.signed, sums.delivered) == (money.intended, money.signed, money.delivered)
     assert money.received == await received_under(deals)
-    assert min(sums.intended, sums.signed, sums.delivered, money.goods_paid) > 0
+    assert min(sums.intended, sums.signed, sums.delivered, money.received.goods) > 0
     listed = (await browser.get("/town/deals.csv")).content.decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(listed)))
     assert len(rows) == 2
