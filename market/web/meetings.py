@@ -170,7 +170,6 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
         fragment="meetings/planning.html",
         meeting=meeting,
         standing=standing,
-        invited=standing.parties + standing.guests + standing.declined,
         steps=steps,
         outcomes=tally(each.outcome for each in talks),
         names=SHOWN_OUTCOMES,
