@@ -10,6 +10,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -33,6 +34,7 @@ BODY_PAUSE = 20.0
 _NAME = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?")
 _MOST_HOPS = 20
+_MOST_PEERS = 4_096
 
 
 def edge_from(chosen: Settings, *, secret: str) -> Edge:
@@ -79,6 +81,8 @@ class Door:
         self._app = app
         self._edge = edge
         self._tell = tell
+        # reading an address takes longer than routing, and the same few peers come again and again
+        self._is_proxy = lru_cache(maxsize=_MOST_PEERS)(self._is_named_proxy)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
@@ -118,7 +122,7 @@ class Door:
             return False
         return True
 
-    def _is_proxy(self, address: str) -> bool:
+    def _is_named_proxy(self, address: str) -> bool:
         try:
             peer = ipaddress.ip_address(address)
         except ValueError:
