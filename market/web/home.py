@@ -11,7 +11,7 @@ from market.accounts.rules import Viewer
 from market.bids.queries import bids_of
 from market.bids.rules import SUBMITTED
 from market.deals.queries import DealRow, deals_of
-from market.demand.queries import OwnDemand, demands_of
+from market.demand.queries import demands_of
 from market.demand.rules import DEMAND
 from market.matching.queries import matches_of
 from market.meetings.queries import AppointmentRow, MeetingRow, appointments_of, meeting_of
@@ -25,6 +25,9 @@ from market.web.selling import changes_of
 from market.web.todo import todo_of
 from market.web.told import obstacle
 from market.web.trade import show
+
+#: The first page shows so many of a buyer's demands; the rest stands on their own page.
+_MOST_DEMANDS = 8
 
 
 @get("/")
@@ -73,13 +76,15 @@ async def _buyer(request: WebRequest, viewer: Viewer) -> Response[str]:
     bids = await bids_of(organisation_id=viewer.organisation_id)
     matches = await matches_of(organisation_id=viewer.organisation_id, only_open=True)
     deals = await deals_of(organisation_id=viewer.organisation_id)
-    demands = await demands_of(viewer.organisation_id)
+    published = [demand for demand in await demands_of(viewer.organisation_id) if demand.state == "published"]
     return show(
         request,
         "home/buyer.html",
         todo=await todo_of(request, viewer, bids=bids, matches=matches, deals=deals),
-        demands=[demand for demand in demands if demand.state == "published"][:8],
-        wanted=_wanted(demands),
+        # what is still wanted comes first
+        demands=sorted(published, key=lambda demand: demand.open == 0)[:_MOST_DEMANDS],
+        sought=sum(demand.open > 0 for demand in published),
+        wanted=Gram(sum(demand.open for demand in published)),
         open_bids=[
             bid
             for bid in bids
@@ -114,10 +119,6 @@ def _holding(deals: list[DealRow]) -> Gram:
 
 def _worth(deals: list[DealRow]) -> Fen:
     return Fen(sum(deal.worth for deal in deals))
-
-
-def _wanted(demands: list[OwnDemand]) -> Gram:
-    return Gram(sum(demand.open for demand in demands if demand.state == "published"))
 
 
 routes: list[ControllerRouterHandler] = [home]

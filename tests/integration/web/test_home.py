@@ -6,7 +6,7 @@ import pytest
 
 from fixtures.factories import PASSWORD, Factory, Member
 from market import clock
-from market.db.session import fetch_value
+from market.db.session import execute, fetch_value
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, NewBrowser, SignedInAs, faults
 
@@ -58,6 +58,17 @@ async def test_buyer_sees_demands_and_what_waits(
     page = await purchaser.get("/")
     assert f'href="/demands/{demand_id}"' in page.text
     assert f'<a href="/deals/{deal_id}">' in page.text
+
+
+async def test_what_a_buyer_still_wants_comes_before_what_is_filled(
+    factory: Factory, purchaser: Browser, secretary: Browser, buyer: Member
+) -> None:
+    wanted = await factory.demand(buyer, produce="cabbage", title="还差的白菜")
+    filled = await factory.demand(buyer, produce="cabbage", title="买够的白菜")
+    await execute("UPDATE demand SET open = 0 WHERE id = $1", filled)
+    page = (await purchaser.get("/")).text
+    assert "1 条需求在求购" in page
+    assert page.index(f"/demands/{wanted}") < page.index(f"/demands/{filled}") < page.index("已买齐")
 
 
 async def test_notice_leads_to_its_matter_and_is_read(
