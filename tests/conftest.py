@@ -9,17 +9,18 @@ from typing import Any
 
 import asyncpg
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from market.db import embedded
 from market.db.embedded import Server
 from market.db.session import Engine, started_pool
 from tests import databases
 
-# A build is judged by the same drawn examples every time; elsewhere they are drawn anew.
-settings.register_profile("build", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("build")
+# A build is judged by the same drawn examples every time; elsewhere they are drawn anew. How long an example
+# takes says how busy the machine is, and nothing about the product.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("build", settings.get_profile("here"), derandomize=True)
+settings.load_profile("build" if os.environ.get("CI") else "here")
 
 
 _HOME = "cluster_home"
