@@ -41,6 +41,7 @@ bench: setup-test ## measure; every benchmark prints a table and writes JSON to 
 
 soak: setup-test ## the slow tests: long runs and random schedules
 	@$(VENV)/bin/pytest -m soak
+	@EXAMPLES=400 $(VENV)/bin/pytest -n auto tests/unit/meetings
 
 # Stamps: each is as new as the last setup that succeeded.
 $(VENV)/.run: requirements/run.txt .ci/setup

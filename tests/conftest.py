@@ -52,7 +52,7 @@ _LONGEST = (
     "integration/api/test_conformance.py",
     "integration/authorisation/",
     "integration/db/test_serve.py",
-    "unit/meetings/test_invariance.py",
+    "unit/meetings/",
     "integration/",
 )
 

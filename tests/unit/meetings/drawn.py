@@ -1,13 +1,15 @@
 """Tiny meetings with every mark that the format knows, drawn for exhaustive search."""
 
+import os
 from itertools import combinations
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from market.meetings.timetable.problem import Appointment, Half, MeetingProblem, Participant, Side
 
-TINY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+#: So many meetings are drawn for each test; ``make soak`` draws far more.
+TINY = settings(max_examples=int(os.environ.get("EXAMPLES", "24")))
 
 _HALVES: list[Half] = ["any", "any", "any", "morning", "afternoon"]
 _SIDES: list[Side] = ["buyer", "seller", "guest"]

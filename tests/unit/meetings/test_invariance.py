@@ -11,7 +11,6 @@ from tests.unit.meetings.drawn import TINY, meetings
 from tests.unit.meetings.test_optimum import score
 
 _MIRRORED: dict[Half, Half] = {"any": "any", "morning": "afternoon", "afternoon": "morning"}
-_SETTINGS = settings(TINY, max_examples=30)
 
 
 def lay(problem: MeetingProblem, *, seed: int = 0) -> Timetable:
@@ -71,7 +70,7 @@ def reversed_time(problem: MeetingProblem) -> MeetingProblem:
     )
 
 
-@_SETTINGS
+@TINY
 @given(meetings(), st.permutations(range(5)))
 def test_other_names_and_order_keep_the_optimum(problem: MeetingProblem, order: list[int]) -> None:
     other = relabelled(problem, order)
@@ -80,7 +79,7 @@ def test_other_names_and_order_keep_the_optimum(problem: MeetingProblem, order: 
     assert len(one.clash) == len(two.clash)
 
 
-@_SETTINGS
+@TINY
 @given(meetings())
 def test_reversed_time_keeps_the_optimum(problem: MeetingProblem) -> None:
     other = reversed_time(problem)
@@ -96,7 +95,7 @@ def test_reversed_time_keeps_the_optimum(problem: MeetingProblem) -> None:
     assert len(one.clash) == len(two.clash)
 
 
-@_SETTINGS
+@TINY
 @given(meetings(), st.sampled_from(["table", "slot", "presence", "fairness"]))
 def test_more_room_never_worsens_it(problem: MeetingProblem, room: str) -> None:
     roomier = {
@@ -116,7 +115,7 @@ def test_more_room_never_worsens_it(problem: MeetingProblem, room: str) -> None:
     assert (one.status, two.status) != ("optimal", "infeasible")
 
 
-@settings(_SETTINGS, max_examples=2)
+@settings(TINY, max_examples=2)
 @given(st.integers(0, 10**6))
 def test_bounds_hold_for_the_reversed_and_for_the_roomier_day(seed: int) -> None:
     """On a day of fifteen parties, where not all need be proven: no bound is above any plan's breaks."""

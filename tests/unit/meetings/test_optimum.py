@@ -1,7 +1,7 @@
 """The scheduler against exhaustive search: every level of the objective, and the reason where none fits."""
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from market.meetings.timetable.constraints import broken, constraints
@@ -17,7 +17,7 @@ def score(problem: MeetingProblem, timetable: Timetable, *, penalty: int = 0) ->
     return lost, timetable.breaks + moved, timetable.idle_slots, timetable.table_changes
 
 
-@settings(TINY, max_examples=60)
+@TINY
 @given(meetings())
 def test_every_level_is_what_exhaustive_search_finds(problem: MeetingProblem) -> None:
     timetable = schedule(problem, time_limit=20)

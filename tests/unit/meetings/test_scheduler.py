@@ -3,7 +3,7 @@ from itertools import combinations
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.fairs import fair
@@ -14,8 +14,7 @@ from market.meetings.timetable.problem import Appointment, MeetingProblem, Parti
 from market.meetings.timetable.prove import Model
 from market.meetings.timetable.scheduler import schedule
 from tests.unit.meetings import brute
-
-TINY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+from tests.unit.meetings.drawn import TINY
 
 
 @st.composite
@@ -74,7 +73,7 @@ def test_timetable_equals_exhaustive_search(problem: MeetingProblem) -> None:
         assert broken(problem, constraints(problem), slots) == []
 
 
-@settings(TINY, max_examples=30)
+@TINY
 @given(meetings(optional=False))
 def test_clash_is_a_smallest_set(problem: MeetingProblem) -> None:
     rules = constraints(problem)
@@ -98,7 +97,7 @@ def test_clash_is_a_smallest_set(problem: MeetingProblem) -> None:
         assert possible([j for j in indices if j != i])
 
 
-@settings(TINY, max_examples=30)
+@TINY
 @given(meetings(), st.permutations(range(4)))
 def test_optimum_does_not_depend_on_names_or_order(problem: MeetingProblem, order: list[int]) -> None:
     new = {f"p{i}": f"q{order[i]}" for i in range(4)}

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from market.meetings.checker.claimed import Claim, Reason
@@ -59,7 +59,7 @@ def refuted(verdict: Verdict) -> bool:
     return verdict.wrong != []
 
 
-@settings(TINY, max_examples=50)
+@TINY
 @given(meetings(most_talks=4), st.data())
 def test_optimal_is_confirmed_of_the_best_plan_alone(problem: MeetingProblem, data: st.DataObject) -> None:
     expected = brute.best(problem)
@@ -74,7 +74,7 @@ def test_optimal_is_confirmed_of_the_best_plan_alone(problem: MeetingProblem, da
     assert refuted(check_claims(meeting, claim(meeting, slots, tables, "optimal"))) is not is_best
 
 
-@settings(TINY, max_examples=50)
+@TINY
 @given(meetings(most_talks=4), st.data())
 def test_bound_is_confirmed_up_to_the_fewest_breaks(problem: MeetingProblem, data: st.DataObject) -> None:
     assume(brute.best(problem) is not None)
@@ -89,7 +89,7 @@ def test_bound_is_confirmed_up_to_the_fewest_breaks(problem: MeetingProblem, dat
     assert refuted(verdict) is (bound > fewest)
 
 
-@settings(TINY, max_examples=50)
+@TINY
 @given(meetings(most_talks=4, optional=False), st.integers(0, 2), st.integers(0, 2))
 def test_clauses_have_a_plan_where_there_is_one(problem: MeetingProblem, breaks: int, idle: int) -> None:
     """The same question as clauses, which full days are asked about."""
@@ -104,7 +104,7 @@ def test_clauses_have_a_plan_where_there_is_one(problem: MeetingProblem, breaks:
         assert (found.breaks <= breaks, found.idle <= idle) == (True, True)
 
 
-@settings(TINY, max_examples=50)
+@TINY
 @given(meetings(most_talks=4), st.integers(1, 3), st.data())
 def test_fewest_moves_are_confirmed_of_the_best_replan_alone(
     problem: MeetingProblem, penalty: int, data: st.DataObject
