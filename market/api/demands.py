@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Request
+from litestar import Request, Response
 from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta
@@ -12,13 +12,14 @@ from msgspec import Meta
 from market import clock
 from market.accounts.rules import actor
 from market.api.filters import filtered, filters_of
-from market.api.handling import deed, do_once, read
+from market.api.handling import deed, do_once, marked_as, read, seen_in, unless_changed
 from market.api.inputs import (
     Anybody,
     Code,
     Grams,
     GramsOrNone,
     IdempotencyKey,
+    IfMatch,
     PathId,
     Price,
     Prose,
@@ -40,6 +41,7 @@ from market.demand.queries import (
     open_demands,
 )
 from market.demand.rules import PUBLISHED
+from market.meanwhile import marks_of
 from market.paging import Page
 from market.units import FenPerKg, Gram
 
@@ -128,9 +130,29 @@ class DemandToRevise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requires: Annotated[tuple[Code, ...], Meta(max_length=20)] = ()
 
 
-@deed("/demands/{demand_id:int}/terms", body=DemandToRevise)
+@read("/demands/{demand_id:int}/terms", guests=True, marked=True)
+async def wants_now(guest: Anybody, demand_id: PathId) -> Response[DemandToRevise]:
+    """What it wants, as it may be changed, with its ETag."""
+    demand = await demand_page(demand_id, guest.organisation_id if guest else None)
+    now = DemandWants(
+        quantity=Gram(demand.quantity),
+        ceiling=FenPerKg(demand.ceiling),
+        deliver_from=demand.deliver_from,
+        deliver_to=demand.deliver_to,
+        min_grade=demand.min_grade,
+        min_order=Gram(demand.min_order),
+        requires=tuple(each.code for each in demand.requires),
+    )
+    return marked_as(DemandToRevise(**msgspec.structs.asdict(now)), marks_of(now))
+
+
+@deed("/demands/{demand_id:int}/terms", body=DemandToRevise, matched=True)
 async def revise(
-    viewer: SignedIn, demand_id: PathId, data: JSONBody[DemandToRevise], key: IdempotencyKey = None
+    viewer: SignedIn,
+    demand_id: PathId,
+    data: JSONBody[DemandToRevise],
+    key: IdempotencyKey = None,
+    if_match: IfMatch = None,
 ) -> Moved:
     """Change an open demand. Where it asks more or pays less, open offers on it must be confirmed anew."""
     by = actor(viewer, "buyer")
@@ -146,11 +168,20 @@ async def revise(
 
     async def do(at: datetime) -> str:
         own = viewer.organisation_id
-        await revise_wants(demand_id=demand_id, wants=wants, buyer_id=own, actor=by, at=at)
+        await revise_wants(
+            demand_id=demand_id,
+            wants=wants,
+            buyer_id=own,
+            actor=by,
+            at=at,
+            seen=seen_in(if_match),
+            exact=True,
+        )
         return PUBLISHED
 
     about = {"demand": demand_id, "wants": msgspec.to_builtins(data)}
-    return await do_once(viewer=viewer, key=key, name="demand_revise", about=about, do=do)
+    with unless_changed(if_match):
+        return await do_once(viewer=viewer, key=key, name="demand_revise", about=about, do=do)
 
 
 @deed("/demands/{demand_id:int}/{move:str}")
@@ -170,4 +201,4 @@ async def change(
     )
 
 
-routes: list[ControllerRouterHandler] = [wanted, mine, one, publish, revise, change]
+routes: list[ControllerRouterHandler] = [wanted, mine, one, publish, wants_now, revise, change]

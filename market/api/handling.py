@@ -1,13 +1,15 @@
 """What every address of the API shares: its decorators, documented errors, and deeds that count once."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.connection import ASGIConnection
+from litestar.datastructures import ResponseHeader
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
@@ -20,8 +22,10 @@ from market.api.outputs import AwaitsApproval, Moved, Problem
 from market.db.replay import once
 from market.errors import Invalid
 from market.i18n import Message, msg
+from market.meanwhile import ChangedMeanwhile, NotAsRead
 from market.organisations.approving import or_ask
 
+S = TypeVar("S", bound=msgspec.Struct)
 Decorator = Callable[[Callable[..., Any]], HTTPRouteHandler]
 
 _JSON = frozenset({"application/json", "text/json"})
@@ -36,6 +40,7 @@ def _told(*statuses: int) -> dict[int, ResponseSpec]:
         403: "This account may not do this, or a request with the cookie lacks its token.",
         404: "There is no such thing, or it is not yours.",
         409: "The state has moved on since you looked.",
+        412: "Somebody else has changed it since you read it: see `changed`.",
         413: "The body is too large.",
         415: "The body is said to be something else than JSON.",
         422: "Something is wrong with the input: see `fields`.",
@@ -63,13 +68,23 @@ _KEPT = {
 }
 
 
-def read(path: str, *, guests: bool = False, operation: type[Operation] = Operation) -> Decorator:
-    """A GET. ``guests``: nobody needs to be signed in."""
+_ETAG = ResponseHeader(
+    name="ETag",
+    documentation_only=True,
+    description="What stands there now, for `If-Match` of the POST to this address.",
+)
+
+
+def read(
+    path: str, *, guests: bool = False, operation: type[Operation] = Operation, marked: bool = False
+) -> Decorator:
+    """A GET. ``guests``: nobody needs to be signed in. ``marked``: it answers with :func:`marked_as`."""
     statuses = (400, 404, 422, 503) if guests else (400, 401, 403, 404, 422, 503)
     return get(
         path,
         operation_class=operation,
         response_description="What was asked for.",
+        response_headers=[_ETAG] if marked else None,
         responses=_told(*statuses),
         security=None if guests else _SIGNED_IN,
     )
@@ -82,12 +97,15 @@ def deed(
     status: int = 200,
     guests: bool = False,
     limited: bool = False,
+    matched: bool = False,
 ) -> Decorator:
     """A POST; its handler takes the body as ``data``. ``guests``: nobody needs to be signed in.
 
-    ``limited``: it may be tried so often only.
+    ``limited``: it may be tried so often only. ``matched``: it takes ``If-Match``, see
+    :func:`unless_changed`.
     """
-    statuses = (400, 401, 403, 404, 409, 413, 415, 422, 503) + ((429,) if guests or limited else ())
+    statuses = (400, 401, 403, 404, 409, 413, 415, 422, 503, *((412,) if matched else ()))
+    statuses = (*statuses, *((429,) if guests or limited else ()))
     return post(
         path,
         status_code=status,
@@ -97,6 +115,30 @@ def deed(
         responses=_told(*statuses) | ({} if guests or status == 202 else _KEPT),
         security=None if guests else _SIGNED_IN,
     )
+
+
+def marked_as(value: S, marks: str) -> Response[S]:
+    """Return ``value`` with the marks of ``market.meanwhile`` as its ETag."""
+    return Response(value, headers={"etag": f'"{marks}"'})
+
+
+def seen_in(if_match: str | None) -> str | None:
+    """Return the marks of an ``If-Match``; None, where it is meant whatever stands there."""
+    return None if if_match in (None, "*") else if_match.removeprefix("W/").strip('"')
+
+
+@contextmanager
+def unless_changed(if_match: str | None) -> Iterator[None]:
+    """What is done in here was to be done to what was read, where ``if_match`` says what that was.
+
+    Raises: NotAsRead, for ChangedMeanwhile.
+    """
+    try:
+        yield
+    except ChangedMeanwhile as changed:
+        if seen_in(if_match) is None:
+            raise
+        raise NotAsRead(changed) from None
 
 
 def with_query(parameters: Mapping[str, Schema]) -> type[Operation]:

@@ -60,6 +60,19 @@ IdempotencyKey = Annotated[
     ),
 ]
 
+#: What was read of a thing that is to be changed; without it, it is meant whatever stands there.
+IfMatch = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Match",
+        max_length=240,
+        pattern=r'^(\*|(W/)?"[A-Za-z0-9_-]*")$',
+        description="The `ETag` of what you read. If somebody else has changed it since, nothing is saved: "
+        "412, with the value that you sent and the one that stands now for each field that is at stake, and "
+        "the new `ETag`. Left out or `*`: it is saved whatever stands there.",
+    ),
+]
+
 S = TypeVar("S", bound=msgspec.Struct)
 _AGAIN = msg("这个值不合要求，请按接口说明填写。")
 _HIDES = msg("里面有看不见的控制字符，请删去后重新输入。")

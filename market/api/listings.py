@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Request
+from litestar import Request, Response
 from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta
@@ -12,13 +12,14 @@ from msgspec import Meta
 from market import clock
 from market.accounts.rules import LIST, actor
 from market.api.filters import filtered, filters_of
-from market.api.handling import deed, do_once, read
+from market.api.handling import deed, do_once, marked_as, read, seen_in, unless_changed
 from market.api.inputs import (
     Anybody,
     Code,
     Grams,
     GramsOrNone,
     IdempotencyKey,
+    IfMatch,
     PathId,
     Price,
     Prose,
@@ -29,6 +30,7 @@ from market.api.inputs import (
 from market.api.outputs import Moved, told
 from market.bids.standing import revise_terms
 from market.matching.findings import diagnosis_of
+from market.meanwhile import marks_of
 from market.paging import Page
 from market.supply.commands import NewListing, NewTerms, NewWay
 from market.supply.filters import BrowseFilters
@@ -176,9 +178,27 @@ async def publish(
     )
 
 
-@deed("/listings/{listing_id:int}/terms", body=Terms)
+@read("/listings/{listing_id:int}/terms", guests=True, marked=True)
+async def terms_now(guest: Anybody, listing_id: PathId) -> Response[Terms]:
+    """The terms as they may be changed, with their ETag."""
+    listing = await listing_page(listing_id, guest.organisation_id if guest else None)
+    now = NewTerms(
+        ask=FenPerKg(listing.ask),
+        min_order=Gram(listing.min_order),
+        available_from=listing.available_from,
+        available_to=listing.available_to,
+        credentials=tuple(kind.code for kind in listing.credentials),
+    )
+    return marked_as(Terms(**msgspec.structs.asdict(now)), marks_of(now))
+
+
+@deed("/listings/{listing_id:int}/terms", body=Terms, matched=True)
 async def revise(
-    viewer: SignedIn, listing_id: PathId, data: JSONBody[Terms], key: IdempotencyKey = None
+    viewer: SignedIn,
+    listing_id: PathId,
+    data: JSONBody[Terms],
+    key: IdempotencyKey = None,
+    if_match: IfMatch = None,
 ) -> Moved:
     """Change the terms; open bids must then be confirmed by their buyers."""
     by = actor(viewer, "seller")
@@ -192,12 +212,19 @@ async def revise(
 
     async def do(at: Any) -> str:
         await revise_terms(
-            listing_id=listing_id, terms=terms, owner_id=viewer.organisation_id, actor=by, at=at
+            listing_id=listing_id,
+            terms=terms,
+            owner_id=viewer.organisation_id,
+            actor=by,
+            at=at,
+            seen=seen_in(if_match),
+            exact=True,
         )
         return (await listing_page(listing_id, viewer.organisation_id)).state
 
     about = {"listing": listing_id, "terms": msgspec.to_builtins(data)}
-    return await do_once(viewer=viewer, key=key, name="revise_listing", about=about, do=do)
+    with unless_changed(if_match):
+        return await do_once(viewer=viewer, key=key, name="revise_listing", about=about, do=do)
 
 
 @deed("/listings/{listing_id:int}/way", body=WayToSell)
@@ -238,4 +265,14 @@ async def change(
     )
 
 
-routes: list[ControllerRouterHandler] = [hall, mine, one, diagnosis, publish, revise, sell_so, change]
+routes: list[ControllerRouterHandler] = [
+    hall,
+    mine,
+    one,
+    diagnosis,
+    publish,
+    terms_now,
+    revise,
+    sell_so,
+    change,
+]

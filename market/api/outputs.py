@@ -20,6 +20,8 @@ class Problem(msgspec.Struct, frozen=True):
     request_id: str
     #: Field -> what is wrong with it and how to mend it.
     fields: dict[str, str] = {}
+    #: Field -> what was `sent` and what stands `now`, where others have changed it since you read it.
+    changed: dict[str, dict[str, Any]] = {}
 
 
 class Moved(msgspec.Struct, frozen=True):

@@ -1,39 +1,34 @@
-"""Stock: storage places, lots and their ledger, processing, and money divided among households."""
+"""Stock: storage places, lots and their ledger, and processing."""
 
 from collections.abc import Awaitable, Callable
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
+from litestar import Response
 from litestar.params import JSONBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
 from market import clock
 from market.accounts.rules import Viewer, require
-from market.api.handling import acting, deed, read
-from market.api.inputs import Code, Grams, IdempotencyKey, Line, PathId, RowId, SignedIn, Title
+from market.api.handling import acting, deed, marked_as, read, seen_in, unless_changed
+from market.api.inputs import Code, Grams, IdempotencyKey, IfMatch, Line, PathId, RowId, SignedIn, Title
 from market.catalogue.recipes import Recipe, recipes_for
 from market.db.replay import once
+from market.errors import NotFound
+from market.i18n import msg
+from market.meanwhile import marks_of
 from market.supply import stock
 from market.supply.households import (
-    MOST_FEN,
-    Pool,
-    SettlementLine,
     SettlementRow,
-    Share,
-    cancel_settlement,
-    pool_of,
-    set_shares,
-    settle,
-    settlement_page,
     settlements_of,
 )
 from market.supply.ledger import LedgerLine, ledger_of_lot
 from market.supply.lots import HoldingRow, LotRow, StorageView, holdings_of, lot_page, lots_of, storages_of
 from market.supply.stock import NewStorage
 from market.supply.transforming import NewTransformation, Output, Transformed, transform
-from market.units import Fen, Gram
+from market.units import Gram
 
 Reply = TypeVar("Reply", bound=msgspec.Struct)
 Name = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -105,26 +100,6 @@ class Processing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     storage_id: RowId | None = None
 
 
-class ShareToGive(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    household: Name
-    grams: Grams
-
-
-class Shares(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who gave what, in place of the list before; it adds up to what the lot took in."""
-
-    shares: Annotated[tuple[ShareToGive, ...], Meta(min_length=1, max_length=2_000)]
-
-
-class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Money that came in for a lot, in fen."""
-
-    amount: Annotated[int, Meta(ge=1, le=MOST_FEN, description="Fen")]
-    received_on: date
-    deal_id: RowId | None = None
-    note: Line = ""
-
-
 class Opened(msgspec.Struct, frozen=True):
     storage_id: int
 
@@ -135,20 +110,11 @@ class Rest(msgspec.Struct, frozen=True):
     remaining: int
 
 
-class Settled(msgspec.Struct, frozen=True):
-    settlement_id: int
-
-
 class LotDetails(msgspec.Struct, frozen=True):
     lot: LotRow
     holdings: list[HoldingRow]
     recipes: list[Recipe]
     settlements: list[SettlementRow]
-
-
-class SettlementDetails(msgspec.Struct, frozen=True):
-    settlement: SettlementRow
-    lines: list[SettlementLine]
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -157,7 +123,7 @@ class _Asked(msgspec.Struct, frozen=True):
     body: msgspec.Raw
 
 
-async def _once(
+async def once_for(
     viewer: Viewer,
     key: str | None,
     subject: int,
@@ -165,6 +131,7 @@ async def _once(
     kind: type[Reply],
     do: Callable[[datetime], Awaitable[Reply]],
 ) -> Reply:
+    """Do what the ``body`` asks of a thing (``subject``) once, and return its reply."""
     at = clock.now()
     asked = _Asked(type(body).__name__, subject, msgspec.Raw(msgspec.json.encode(body)))
     return await once(
@@ -172,7 +139,7 @@ async def _once(
     )
 
 
-async def _on_lot(
+async def on_lot(
     viewer: Viewer,
     key: str | None,
     lot_id: int,
@@ -185,7 +152,7 @@ async def _on_lot(
         await do(at)
         return Rest((await lot_page(lot_id, viewer.organisation_id)).remaining)
 
-    return await _once(viewer, key, lot_id, body, Rest, done)
+    return await once_for(viewer, key, lot_id, body, Rest, done)
 
 
 @read("/storages")
@@ -210,7 +177,52 @@ async def open_storage(viewer: SignedIn, data: JSONBody[StorageToOpen], key: Ide
             )
         )
 
-    return await _once(viewer, key, 0, data, Opened, do)
+    return await once_for(viewer, key, 0, data, Opened, do)
+
+
+@read("/storages/{storage_id:int}", marked=True)
+async def storage(viewer: SignedIn, storage_id: PathId) -> Response[StorageView]:
+    """One of your storage places, with its ETag."""
+    require(viewer, "seller")
+    return _marked(await _place(viewer, storage_id))
+
+
+def _marked(place: StorageView) -> Response[StorageView]:
+    return marked_as(place, marks_of(NewStorage(place.name, place.kind, Gram(place.capacity))))
+
+
+async def _place(viewer: Viewer, storage_id: int) -> StorageView:
+    for each in await storages_of(viewer.organisation_id):
+        if each.id == storage_id:
+            return each
+    raise NotFound(msg("没有找到这个存放地方。"))
+
+
+@deed("/storages/{storage_id:int}", body=StorageToOpen, matched=True)
+async def change_storage(
+    viewer: SignedIn,
+    storage_id: PathId,
+    data: JSONBody[StorageToOpen],
+    key: IdempotencyKey = None,
+    if_match: IfMatch = None,
+) -> StorageView:
+    """Rename a storage place, or change its kind or capacity."""
+    require(viewer, "seller")
+
+    async def do(at: datetime) -> StorageView:
+        await stock.change_storage(
+            storage_id=storage_id,
+            storage=NewStorage(data.name, data.kind, Gram(data.capacity)),
+            owner_id=viewer.organisation_id,
+            actor=acting(viewer, "seller"),
+            at=at,
+            seen=seen_in(if_match),
+            exact=True,
+        )
+        return await _place(viewer, storage_id)
+
+    with unless_changed(if_match):
+        return await once_for(viewer, key, storage_id, data, StorageView, do)
 
 
 @read("/lots")
@@ -261,7 +273,7 @@ async def correct(
             at=at,
         )
 
-    return await _on_lot(viewer, key, lot_id, data, do)
+    return await on_lot(viewer, key, lot_id, data, do)
 
 
 @deed("/lots/{lot_id:int}/moves", body=Moving)
@@ -280,7 +292,7 @@ async def move(viewer: SignedIn, lot_id: PathId, data: JSONBody[Moving], key: Id
             at=at,
         )
 
-    return await _on_lot(viewer, key, lot_id, data, do)
+    return await on_lot(viewer, key, lot_id, data, do)
 
 
 @deed("/lots/{lot_id:int}/dispatches", body=Sending)
@@ -300,7 +312,7 @@ async def send(viewer: SignedIn, lot_id: PathId, data: JSONBody[Sending], key: I
             at=at,
         )
 
-    return await _on_lot(viewer, key, lot_id, data, do)
+    return await on_lot(viewer, key, lot_id, data, do)
 
 
 @deed("/lots/{lot_id:int}/transformations", body=Processing, status=201)
@@ -323,80 +335,11 @@ async def process(
     )
 
 
-@deed("/lots/{lot_id:int}/shares", body=Shares)
-async def share(viewer: SignedIn, lot_id: PathId, data: JSONBody[Shares], key: IdempotencyKey = None) -> Rest:
-    """Write down what each household gave of a pooled lot; only your organisation ever reads the names."""
-    require(viewer, "seller")
-
-    async def do(at: datetime) -> None:
-        await set_shares(
-            lot_id=lot_id,
-            shares=[Share(each.household, each.grams) for each in data.shares],
-            owner_id=viewer.organisation_id,
-            actor=acting(viewer, "seller"),
-            at=at,
-        )
-
-    return await _on_lot(viewer, key, lot_id, data, do)
-
-
-@read("/lots/{lot_id:int}/shares")
-async def shares(viewer: SignedIn, lot_id: PathId) -> Pool:
-    """What each household gave of this lot, or of the nearest one that it was made of."""
-    require(viewer, "seller")
-    await lot_page(lot_id, viewer.organisation_id)
-    return await pool_of(lot_id, viewer.organisation_id) or Pool(lot_id, [])
-
-
-@deed("/lots/{lot_id:int}/settlements", body=Receipt, status=201)
-async def receive(
-    viewer: SignedIn, lot_id: PathId, data: JSONBody[Receipt], key: IdempotencyKey = None
-) -> Settled:
-    """Divide money that came in among the households, to the fen."""
-    require(viewer, "seller")
-
-    async def do(at: datetime) -> Settled:
-        return Settled(
-            await settle(
-                lot_id=lot_id,
-                money=Fen(data.amount),
-                received_on=data.received_on,
-                deal_id=data.deal_id,
-                note=data.note,
-                owner_id=viewer.organisation_id,
-                actor=acting(viewer, "seller"),
-                at=at,
-            )
-        )
-
-    return await _once(viewer, key, lot_id, data, Settled, do)
-
-
-@read("/settlements/{settlement_id:int}")
-async def settlement(viewer: SignedIn, settlement_id: PathId) -> SettlementDetails:
-    """One settlement of yours: what each household gets, in fen."""
-    require(viewer, "seller")
-    found, lines = await settlement_page(settlement_id, viewer.organisation_id)
-    return SettlementDetails(found, lines)
-
-
-@deed("/settlements/{settlement_id:int}/cancel")
-async def cancel(viewer: SignedIn, settlement_id: PathId) -> SettlementDetails:
-    """Cancel a settlement that was a mistake; it stays to be seen."""
-    require(viewer, "seller")
-    await cancel_settlement(
-        settlement_id=settlement_id,
-        owner_id=viewer.organisation_id,
-        actor=acting(viewer, "seller"),
-        at=clock.now(),
-    )
-    found, lines = await settlement_page(settlement_id, viewer.organisation_id)
-    return SettlementDetails(found, lines)
-
-
 routes: list[ControllerRouterHandler] = [
     storages,
     open_storage,
+    storage,
+    change_storage,
     lots,
     one,
     ledger,
@@ -404,9 +347,4 @@ routes: list[ControllerRouterHandler] = [
     move,
     send,
     process,
-    share,
-    shares,
-    receive,
-    settlement,
-    cancel,
 ]

@@ -4,20 +4,10 @@ from datetime import date
 from typing import Protocol
 
 from market.amounts import masses, prices
-from market.errors import Conflict, Invalid
+from market.errors import Invalid
 from market.i18n import Message, msg
 from market.transitions import Lifecycle, Move, WrongState
 from market.units import FenPerKg, Gram, yuan_per_kg
-
-
-class ChangedMeanwhile(Conflict):
-    """Terms were changed by somebody else while this change was being made."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            msg("您填写的时候，条件在别处改过了，这次没有保存。改了什么标在下面，看过再保存一次。")
-        )
-
 
 SUBMITTED, ACCEPTED, REJECTED = "submitted", "accepted", "rejected"
 WITHDRAWN, EXPIRED, NEEDS_RECONFIRM = "withdrawn", "expired", "needs_reconfirm"

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import SYSTEM, Actor
@@ -18,8 +17,9 @@ from market.bids.joint.closing import (
 )
 from market.db.session import fetch, transaction
 from market.demand.commands import DemandWants
-from market.demand.operations import move_demand, revise_demand
+from market.demand.operations import move_demand, revise_demand, wants_held
 from market.i18n import Message, msg
+from market.meanwhile import settled
 from market.notices.operations import Word, notify_all
 from market.supply.commands import NewTerms
 from market.supply.operations import revise_listing
@@ -32,15 +32,17 @@ async def revise_terms(
     owner_id: int,
     actor: Actor,
     at: datetime,
-    base: NewTerms | None = None,
-) -> None:
+    seen: str | None = None,
+    exact: bool = False,
+) -> frozenset[str]:
     """Change a listing's terms; where they matter, the author of every open turn is asked again.
 
-    ``base`` are the terms that the change was made from, where that is known.
+    ``seen`` are the marks of the terms that the change was made from, where that is known, and ``exact`` as
+    ``market.meanwhile.settled`` has it. Return which terms others have changed since, that are kept so.
 
     Raises:
         NotFound, Conflict, Invalid: as ``supply.operations.revise_listing``.
-        ChangedMeanwhile: the terms are no longer ``base``.
+        ChangedMeanwhile: a term that is changed here was changed meanwhile.
     """
     async with transaction():
         # the turns before the listing, as whoever answers one takes them
@@ -55,14 +57,15 @@ async def revise_terms(
             "SELECT id FROM lot WHERE id = (SELECT lot FROM listing WHERE id = $1) FOR NO KEY UPDATE",
             listing_id,
         )
-        before = await _terms(listing_id)
+        before, theirs = await _terms(listing_id, owner_id), frozenset[str]()
+        if before is not None:
+            kept = settled(terms, now=before, seen=seen, exact=exact)
+            terms, theirs = kept.value, kept.theirs
         await revise_listing(listing_id=listing_id, terms=terms, owner_id=owner_id, actor=actor, at=at)
-        # only now is it known to be the owner who asks; all is taken back
-        if base is not None and before is not None and _sorted(before) != _sorted(base):
-            raise rules.ChangedMeanwhile
         if rules.matters(before, terms):
             await unsettle(listing_id=listing_id, at=at)
             await unsettle_joints_of_listing(listing_id=listing_id, at=at)
+    return theirs
 
 
 async def unsettle(*, listing_id: int, at: datetime) -> int:
@@ -117,15 +120,16 @@ async def revise_wants(
     buyer_id: int,
     actor: Actor,
     at: datetime,
-    base: DemandWants | None = None,
-) -> None:
+    seen: str | None = None,
+    exact: bool = False,
+) -> frozenset[str]:
     """Change what a demand wants; where it matters, the author of every open offer on it is asked again.
 
-    ``base`` is what it wanted when the change was made, where that is known.
+    ``seen``, ``exact`` and what is returned: as :func:`revise_terms` has them.
 
     Raises:
         NotFound, Conflict, Invalid: as ``demand.operations.revise_demand``.
-        ChangedMeanwhile: it no longer wants ``base``.
+        ChangedMeanwhile: what is changed here was changed meanwhile.
     """
     async with transaction():
         # the turns before the demand, as whoever answers one takes them
@@ -137,14 +141,12 @@ async def revise_wants(
             rules.SUBMITTED,
         )
         await hold_joints_of_demand(demand_id)
-        before = await revise_demand(demand_id=demand_id, wants=wants, buyer_id=buyer_id, actor=actor, at=at)
-        if base is not None and (
-            msgspec.structs.replace(before, requires=tuple(sorted(before.requires)))
-            != msgspec.structs.replace(base, requires=tuple(sorted(base.requires)))
-        ):
-            raise rules.ChangedMeanwhile
+        before = await wants_held(demand_id=demand_id, buyer_id=buyer_id)
+        kept = settled(wants, now=before, seen=seen, exact=exact)
+        wants = kept.value
+        await revise_demand(demand_id=demand_id, wants=wants, buyer_id=buyer_id, actor=actor, at=at)
         if not rules.wants_matter(before, wants):
-            return
+            return kept.theirs
         await unsettle_joints_of_demand(demand_id=demand_id, at=at)
         unsettled = await fetch(
             """UPDATE bid SET state = $2, awaiting = bid.author FROM listing
@@ -162,6 +164,7 @@ async def revise_wants(
                 for bid in unsettled
             ]
         )
+    return kept.theirs
 
 
 def _wants_changed(bid: Record) -> Message:
@@ -255,16 +258,14 @@ async def expire_bids(*, at: datetime) -> int:
     return len(lapsed)
 
 
-def _sorted(terms: NewTerms) -> NewTerms:
-    return msgspec.structs.replace(terms, credentials=tuple(sorted(terms.credentials)))
-
-
-async def _terms(listing_id: int) -> NewTerms | None:
-    """Return the terms as they stand, held until the transaction ends; None where there is no listing."""
+async def _terms(listing_id: int, owner_id: int) -> NewTerms | None:
+    """Return the terms as they stand, held until the transaction ends; None: no listing of theirs."""
     rows = await fetch(
         """SELECT listing.ask, listing.min_order, listing.available_from, listing.available_to,
                   lot.credentials
-           FROM listing JOIN lot ON lot.id = listing.lot WHERE listing.id = $1 FOR UPDATE OF listing""",
+           FROM listing JOIN lot ON lot.id = listing.lot
+           WHERE listing.id = $1 AND listing.owner = $2 FOR UPDATE OF listing""",
         listing_id,
+        owner_id,
     )
     return NewTerms(**{**rows[0], "credentials": tuple(rows[0]["credentials"])}) if rows else None

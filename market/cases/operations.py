@@ -11,6 +11,7 @@ from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
+from market.meanwhile import settled
 
 
 def _check(problems: dict[str, Message]) -> None:
@@ -81,10 +82,15 @@ async def put_in_charge(
     town_id: int,
     actor: Actor,
     at: datetime,
+    seen: str | None = None,
 ) -> None:
     """Say who has to solve a case and until when; ``decided``: the joint meeting of its level has said so.
 
+    ``seen`` are the marks of the charge as it was read, where that is known: it is a decision as a whole, so
+    that every change of others is asked back.
+
     Raises:
+        ChangedMeanwhile: others have put somebody else in charge, or set another day, since.
         NotFound: no such case of this town; or of this county, while the case is at its level.
         Conflict: it is closed.
         Invalid: the owner is neither the seller nor the town; or the day, the name, the note.
@@ -103,6 +109,8 @@ async def put_in_charge(
         if owner_id not in (case["seller"], case["town"]):
             problem = msg("责任单位请选卖方或镇里。")
             raise Invalid(problem, {"owner": problem})
+        now = rules.Charge(case["owner"], case["in_charge"], case["due_on"])
+        settled(rules.Charge(owner_id, in_charge.strip(), due_on), now=now, seen=seen, exact=True)
         await execute(
             "UPDATE stuck_case SET owner = $2, in_charge = $3, due_on = $4 WHERE id = $1",
             case_id,

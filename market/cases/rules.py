@@ -3,8 +3,19 @@
 from collections.abc import Mapping
 from datetime import date, timedelta
 
+import msgspec
+
 from market.i18n import Message, msg
 from market.transitions import Lifecycle, Move
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """Who has to solve a case, and until when. ``owner`` is an organisation, ``in_charge`` a person of it."""
+
+    owner: int
+    in_charge: str
+    due_on: date
+
 
 OPEN, CLOSED = "open", "closed"
 

@@ -13,6 +13,7 @@ from market.deals import rules
 from market.deals.clauses import Terms, check, price_of, usual_terms
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
+from market.meanwhile import marks_of, settled
 from market.notices.operations import notify
 from market.organisations.approving import Binding, approvable, asks, bind
 from market.units import FenPerKg, Gram, amount
@@ -67,6 +68,10 @@ async def terms_in_force(*, deal_id: int) -> tuple[int, Terms]:
     )
     if found:
         return found.version, found.terms
+    return 0, await _usual(deal_id)
+
+
+async def _usual(deal_id: int) -> Terms:
     rows = await fetch_into(
         _Dates,
         """SELECT deal.deliver_from, deal.deliver_to, coalesce(site.name, '') AS place FROM deal
@@ -76,9 +81,20 @@ async def terms_in_force(*, deal_id: int) -> tuple[int, Terms]:
     )
     if not rows:
         raise NotFound(msg("没有找到这份合同。"))
-    return 0, usual_terms(
-        deliver_from=rows[0].deliver_from, deliver_to=rows[0].deliver_to, place=rows[0].place
+    return usual_terms(deliver_from=rows[0].deliver_from, deliver_to=rows[0].deliver_to, place=rows[0].place)
+
+
+async def _terms_then(*, deal_id: int, version: int) -> Terms | None:
+    """Return the terms of a version; None where there is no such one."""
+    if version == 0:
+        return await _usual(deal_id)
+    found = await fetch_one_into(
+        _InForce,
+        "SELECT version, terms FROM contract_terms WHERE deal = $1 AND version = $2",
+        deal_id,
+        version,
     )
+    return found.terms if found else None
 
 
 async def agreed_terms(deal_ids: Sequence[int]) -> dict[int, Terms]:
@@ -146,7 +162,8 @@ async def propose_terms(
 
     Raises:
         NotFound: no such contract of this organisation.
-        Conflict: the contract is over, or other terms are in force than ``base``, or these are in force.
+        Conflict: the contract is over, or these terms are in force.
+        ChangedMeanwhile: other terms are in force than ``base``, and clauses of them are wanted otherwise.
         Invalid: terms that cannot be carried out, or a note that is too long.
     """
     check(terms)
@@ -158,7 +175,9 @@ async def propose_terms(
         side = _side(deal, organisation_id)
         now, in_force = await terms_in_force(deal_id=deal_id)
         if now != base:
-            raise Conflict(msg("条款刚刚变了，请刷新后对照新条款再提。"))
+            # nobody signs terms that they have not seen whole: what others changed is asked back too
+            read = await _terms_then(deal_id=deal_id, version=base)
+            settled(terms, now=in_force, seen=marks_of(read) if read else "", exact=True)
         if terms == in_force:
             raise Conflict(msg("和现在的条款一样，没有要改的。"))
         wish = ProposeTerms(deal_id, base, terms, note)

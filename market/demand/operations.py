@@ -14,7 +14,7 @@ from market.demand import rules
 from market.demand.commands import DemandWants, NewDemand
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
-from market.units import FenPerKg, Gram, kg
+from market.units import Gram, kg
 
 
 class Posted(msgspec.Struct, frozen=True):
@@ -96,10 +96,26 @@ async def _publish(*, demand: NewDemand, buyer_id: int, actor: Actor, at: dateti
     return demand_id
 
 
+async def wants_held(*, demand_id: int, buyer_id: int) -> DemandWants:
+    """Return what a demand wants, held until the transaction ends.
+
+    Raises: NotFound: no such demand of this buyer.
+    """
+    rows = await fetch(
+        """SELECT quantity, ceiling, deliver_from, deliver_to, min_grade, min_order, requires
+           FROM demand WHERE id = $1 AND buyer = $2 FOR UPDATE""",
+        demand_id,
+        buyer_id,
+    )
+    if not rows:
+        raise NotFound(msg("没有找到这条采购需求。"))
+    return DemandWants(**{**rows[0], "requires": tuple(rows[0]["requires"])})
+
+
 async def revise_demand(
     *, demand_id: int, wants: DemandWants, buyer_id: int, actor: Actor, at: datetime
-) -> DemandWants:
-    """Change what an open demand wants; return what it wanted before.
+) -> None:
+    """Change what an open demand wants.
 
     Open offers are not touched here: ``bids.standing.revise_wants`` is the call that also asks their
     authors again.
@@ -151,15 +167,6 @@ async def revise_demand(
             at=at,
             details={"grams": wants.quantity, "fen_per_kg": wants.ceiling},
         )
-    return DemandWants(
-        quantity=Gram(old["quantity"]),
-        ceiling=FenPerKg(old["ceiling"]),
-        deliver_from=old["deliver_from"],
-        deliver_to=old["deliver_to"],
-        min_grade=old["min_grade"],
-        min_order=Gram(old["min_order"]),
-        requires=tuple(old["requires"]),
-    )
 
 
 async def move_demand(*, demand_id: int, move: str, buyer_id: int, actor: Actor, at: datetime) -> str:

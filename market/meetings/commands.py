@@ -1,8 +1,7 @@
 """What can be asked of this room."""
 
-import hashlib
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container
 from datetime import date, timedelta
 
 import msgspec
@@ -199,7 +198,6 @@ COLUMNS = (
     "wishes_by",
     "is_public",
 )
-_MARK = 6
 
 
 def columns_of(meeting: NewMeeting) -> tuple[object, ...]:
@@ -209,28 +207,6 @@ def columns_of(meeting: NewMeeting) -> tuple[object, ...]:
 
 def _plain(value: object) -> object:
     return sorted(set(value)) if isinstance(value, (tuple, list)) else value
-
-
-def marks_of(values: Mapping[str, object]) -> str:
-    """Return a short mark of each column, in one word: two of them tell which columns differ."""
-    plain = (str(_plain(values[name])) for name in COLUMNS)
-    return "".join(hashlib.sha256(each.encode()).hexdigest()[:_MARK] for each in plain)
-
-
-def differing(one: str, other: str) -> set[str]:
-    """Return the columns in which two words of :func:`marks_of` differ.
-
-    Raises:
-        ValueError: that is no such word.
-    """
-    if len(one) != len(other) or len(one) != _MARK * len(COLUMNS):
-        raise ValueError(one)
-    places = range(0, len(one), _MARK)
-    return {
-        name
-        for name, at in zip(COLUMNS, places, strict=True)
-        if one[at : at + _MARK] != other[at : at + _MARK]
-    }
 
 
 #: How far ahead a meeting is usually called.

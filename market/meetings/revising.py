@@ -1,18 +1,16 @@
 """Changing what was announced of a meeting, and telling whoever it concerns."""
 
-from collections.abc import Collection
 from datetime import datetime
-
-import msgspec
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import msg
+from market.meanwhile import settled
 from market.meetings import rules
-from market.meetings.commands import NewMeeting, columns_of, differing, marks_of, meeting_problems
+from market.meetings.commands import COLUMNS, NewMeeting, columns_of, meeting_problems
 from market.meetings.keeping import invite_media
 from market.meetings.reminding import schedule_reminders
 from market.notices.operations import notify
@@ -20,14 +18,6 @@ from market.notices.operations import notify
 #: Whoever is invited hears of a change in these.
 _TOLD = ("held_on", "starts_at", "venue")
 _DEADLINES = ("answer_by", "wishes_by")
-
-
-class ChangedMeanwhile(Conflict):
-    """Somebody has changed the meeting since it was looked at. ``names``: the columns that are other now."""
-
-    def __init__(self, message: Message, names: Collection[str]) -> None:
-        super().__init__(message)
-        self.names = frozenset(names)
 
 
 async def revise_meeting(
@@ -38,16 +28,18 @@ async def revise_meeting(
     actor: Actor,
     at: datetime,
     seen: str | None = None,
-) -> None:
+    exact: bool = False,
+) -> frozenset[str]:
     """Write the meeting anew; everybody invited is told of a new day, time or place.
 
-    ``seen`` is what :func:`marks_of` made of the meeting as whoever changes it saw it; None: they do not
-    mind what stands there. The timetable is not touched here: ``planning.request_plan`` makes it anew, and
-    takes a postponed meeting up again.
+    ``seen`` are the marks of ``COLUMNS`` as whoever changes it saw them, where that is known, and ``exact``
+    as ``market.meanwhile.settled`` has it. Return what others have changed since, that is kept. The
+    timetable is not touched here: ``planning.request_plan`` makes it anew, and takes a postponed meeting up
+    again.
 
     Raises:
         NotFound: no such meeting of this town.
-        ChangedMeanwhile: it is not as it was seen, and not as it is wanted either.
+        ChangedMeanwhile: what is changed here was changed meanwhile.
         Conflict: it has begun or was cancelled.
         Invalid: with every field that is wrong.
     """
@@ -60,11 +52,9 @@ async def revise_meeting(
         before = rows[0]
         if before["state"] not in rules.PLANNABLE:
             raise Conflict(msg("会议已开始或已取消，不能再改。"))
-        if seen is not None:
-            now = marks_of(dict(before))
-            wanted = marks_of(msgspec.structs.asdict(meeting))
-            if moved := differing(now, seen) & differing(now, wanted):
-                raise ChangedMeanwhile(msg("这场对接会刚被别人改过，请核对后再保存。"), moved)
+        now = NewMeeting(**{name: before[name] for name in COLUMNS})
+        kept = settled(meeting, now=now, seen=seen, names=COLUMNS, exact=exact)
+        meeting = kept.value
         problems = meeting_problems(
             meeting,
             today=at.astimezone(CHINA).date(),
@@ -92,6 +82,7 @@ async def revise_meeting(
         )
         if changed:
             await _tell(meeting_id, meeting, at=at)
+    return kept.theirs
 
 
 async def _tell(meeting_id: int, meeting: NewMeeting, *, at: datetime) -> None:

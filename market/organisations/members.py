@@ -12,9 +12,23 @@ from market.audit.operations import record
 from market.db.session import execute, fetch, fetch_into, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
+from market.meanwhile import settled
 from market.organisations import rules
 from market.organisations.delegating import AGENT_ROLES, revoke_all
 from market.units import Fen, yuan
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What somebody is in an organisation: ``role``, and up to how many fen as a purchasing manager."""
+
+    role: str
+    most: int | None = None
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """Up to how many fen a buyer commits the organisation alone; None: any amount."""
+
+    limit: int | None = None
 
 
 class MemberRow(msgspec.Struct, frozen=True):
@@ -46,14 +60,24 @@ async def members_of(*, organisation_id: int) -> list[MemberRow]:
 
 
 async def set_role(
-    *, person_id: int, role: str, most: Fen | None, organisation_id: int, actor: Actor, at: datetime
+    *,
+    person_id: int,
+    role: str,
+    most: Fen | None,
+    organisation_id: int,
+    actor: Actor,
+    at: datetime,
+    seen: str | None = None,
 ) -> None:
     """Give a member one role instead of those it has; ``most`` is a purchasing manager's own limit in fen.
 
     What went with the old role ends with it: acting for others, and invitations that are still open.
+    ``seen`` are the marks of the :class:`Part` as it was read, where that is known: rights are given as a
+    whole, so that every change of others is asked back.
 
     Raises:
         NotFound: no such member.
+        ChangedMeanwhile: others have given the member another role, or limit, since.
         Invalid: no role that there is in this organisation, or no limit, or one above the actor's own.
         Conflict: nobody would be left who looks after the organisation.
     """
@@ -63,6 +87,14 @@ async def set_role(
         row = await _locked(organisation_id)
         _check_role(row, role)
         await _check_member(organisation_id, person_id)
+        now = await fetch_into(
+            Part,
+            """SELECT min(role) AS role, max(most) AS most FROM membership
+               WHERE organisation = $1 AND person = $2""",
+            organisation_id,
+            person_id,
+        )
+        settled(Part(role, most if role == MANAGER else None), now=now[0], seen=seen, exact=True)
         is_keeper = role in KEEPING_ROLES
         if not is_keeper:
             await _check_not_last(organisation_id, person_id)
@@ -115,17 +147,24 @@ async def end_membership(*, person_id: int, organisation_id: int, actor: Actor, 
         await _record(organisation_id, "end_member", actor, at, person=person_id)
 
 
-async def set_buyer_limit(*, limit: Fen | None, organisation_id: int, actor: Actor, at: datetime) -> None:
+async def set_buyer_limit(
+    *, limit: Fen | None, organisation_id: int, actor: Actor, at: datetime, seen: str | None = None
+) -> None:
     """Say up to which sum, in fen, a buyer commits the organisation alone; None: any amount.
 
-    What waits for approval already goes on waiting.
+    What waits for approval already goes on waiting. ``seen`` are the marks of the :class:`Limit` as it was
+    read, where that is known.
 
-    Raises: Invalid: no limit, or one above the actor's own. Conflict: nobody is there to approve.
+    Raises:
+        Invalid: no limit, or one above the actor's own.
+        ChangedMeanwhile: others have set another limit since.
+        Conflict: nobody is there to approve.
     """
     if (problem := rules.limit_problem(limit)) is not None:
         raise Invalid(problem, {"limit": problem})
     async with transaction():
-        await _locked(organisation_id)
+        now = Limit((await _locked(organisation_id))["buyer_limit"])
+        settled(Limit(limit), now=now, seen=seen)
         if limit is not None and not await fetch(
             "SELECT FROM membership WHERE organisation = $1 AND role = $2", organisation_id, MANAGER
         ):
@@ -138,7 +177,9 @@ async def set_buyer_limit(*, limit: Fen | None, organisation_id: int, actor: Act
 async def _locked(organisation_id: int) -> Record:
     """Hold the organisation, so that of two who go at the same time one sees the other gone."""
     rows = await fetch(
-        "SELECT kind, granted, withheld FROM organisation WHERE id = $1 FOR NO KEY UPDATE", organisation_id
+        """SELECT kind, granted, withheld, buyer_limit FROM organisation
+           WHERE id = $1 FOR NO KEY UPDATE""",
+        organisation_id,
     )
     if not rows:
         raise NotFound(msg("没有找到这个单位。"))

@@ -11,6 +11,7 @@ from market.clock import CHINA
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid
 from market.i18n import msg
+from market.meanwhile import settled
 from market.notices.operations import notify
 from market.organisations import rules
 from market.organisations.expiring import schedule_end
@@ -265,6 +266,13 @@ async def adopt(*, organisation_id: int, county_id: int, actor: Actor, at: datet
         )
 
 
+class Capable(msgspec.Struct, frozen=True):
+    """What the county has granted an organisation, and withheld from it, by hand."""
+
+    granted: tuple[str, ...]
+    withheld: tuple[str, ...]
+
+
 async def set_capabilities(
     *,
     organisation_id: int,
@@ -273,10 +281,15 @@ async def set_capabilities(
     county_id: int,
     actor: Actor,
     at: datetime,
+    seen: str | None = None,
 ) -> None:
     """Grant an organisation what its kind does not bring, or withhold what it does.
 
+    ``seen`` are the marks of :class:`Capable` as it was read, where that is known: rights are given as a
+    whole, so that every change of others is asked back.
+
     Raises:
+        ChangedMeanwhile: others have granted or withheld something since.
         NotFound: the county does not look after it.
         Invalid: no such capability, or one that is granted and withheld.
     """
@@ -284,7 +297,9 @@ async def set_capabilities(
         problem = msg("同一项资格不能既授予又收回。")
         raise Invalid(problem, {"withheld": problem})
     async with transaction():
-        await of_county(organisation_id, county_id)
+        row = await of_county(organisation_id, county_id)
+        now = Capable(tuple(row["granted"]), tuple(row["withheld"]))
+        settled(Capable(granted, withheld), now=now, seen=seen, exact=True)
         await execute(
             "UPDATE organisation SET granted = $2, withheld = $3 WHERE id = $1",
             organisation_id,

@@ -14,6 +14,7 @@ from market.audit.operations import record
 from market.db.session import execute, fetch_into, fetch_one_into, fetch_row, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
+from market.meanwhile import settled
 from market.supply.money_in import money_under
 from market.supply.sharing import divided
 from market.supply.stock import own_lot
@@ -30,6 +31,12 @@ class Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     household: str
     grams: int
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """Who gave what of a lot, as one thing that is replaced as a whole."""
+
+    shares: tuple[Share, ...]
 
 
 class Pool(msgspec.Struct, frozen=True):
@@ -93,12 +100,15 @@ async def set_shares(
     actor: Actor,
     at: datetime,
     reason: str = "",
+    seen: str | None = None,
 ) -> None:
     """Write down who gave what of a lot, in place of what stood there.
 
     Settlements that were made keep the list that they were made by, and a list that is replaced is kept.
+    ``seen`` are the marks of what is :class:`Listed` as it was read, where that is known.
 
     Raises:
+        ChangedMeanwhile: another list stands there by now.
         NotFound: no such lot of this owner.
         Invalid: a name or weight is wrong, or they do not add up to what was taken in, to the gram; money
             was divided by the list that stands and no ``reason`` is given for another.
@@ -127,6 +137,7 @@ async def set_shares(
         after = [Share(each.household.strip(), each.grams) for each in shares]
         if before == after:
             return
+        settled(Listed(tuple(after)), now=Listed(tuple(before)), seen=seen, exact=True)
         if before and not reason and await is_divided(lot_id):
             problem = msg("已经按现在这份名单分过钱，要改请写明原因；原来的名单会留着。")
             raise Invalid(problem, {"reason": problem})

@@ -11,6 +11,7 @@ from market.db.jobs import enqueue
 from market.db.session import execute, fetch, fetch_row, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
+from market.meanwhile import settled
 from market.supply import rules, stock_rules
 from market.units import Gram
 
@@ -56,17 +57,31 @@ async def open_storage(*, storage: NewStorage, owner_id: int, actor: Actor, at: 
 
 
 async def change_storage(
-    *, storage_id: int, storage: NewStorage, owner_id: int, actor: Actor, at: datetime
-) -> None:
+    *,
+    storage_id: int,
+    storage: NewStorage,
+    owner_id: int,
+    actor: Actor,
+    at: datetime,
+    seen: str | None = None,
+    exact: bool = False,
+) -> frozenset[str]:
     """Rename a place or change its capacity.
+
+    ``seen`` are the marks of the place as it was read, where that is known, and ``exact`` as
+    ``market.meanwhile.settled`` has it. Return what others have changed since, that is kept.
 
     Raises:
         NotFound: no such place of this owner.
+        ChangedMeanwhile: what is changed here was changed meanwhile.
         Invalid: with every field that is wrong; more stands there than it would take.
     """
     _check(storage)
     async with transaction():
         await _held(storage_id, owner_id)
+        row = await fetch_row("SELECT name, kind, capacity FROM storage WHERE id = $1", storage_id)
+        kept = settled(storage, now=NewStorage(**dict(row or {})), seen=seen, exact=exact)
+        storage = kept.value
         try:
             await execute(
                 "UPDATE storage SET name = $2, kind = $3, capacity = $4 WHERE id = $1",
@@ -87,6 +102,7 @@ async def change_storage(
             at=at,
             details={"kind": storage.kind, "grams": storage.capacity},
         )
+    return kept.theirs
 
 
 async def set_storage_open(

@@ -15,9 +15,11 @@ from market.cases.operations import add_entry, climb, close, put_in_charge, reop
 from market.cases.queries import CaseRow, case_of, diaries_of
 from market.errors import Invalid, NotFound
 from market.i18n import Message, msg
+from market.meanwhile import ChangedMeanwhile, marks_of
 from market.web import fields
 from market.web.addresses import row_number
 from market.web.cases import KEEPERS, first_advice, side_of, why_of
+from market.web.changed_meanwhile import SEEN, merged
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest
 from market.web.language import language_of
@@ -74,7 +76,19 @@ def _charge_form(request: WebRequest, case: CaseRow) -> Form:
         decided=fields.tick(msg("这是本级联席会议定的")),
         note=_note(msg("议定的办法"), optional=True, hint=msg("联席会议定的必填。")),
         key=KEY,
+        seen=SEEN,
     )
+
+
+def _charge(case: CaseRow) -> dict[str, Any]:
+    """Return what stands in that form, as the case is."""
+    now = rules.Charge(case.owner, case.in_charge, case.due_on)
+    return {
+        "owner": str(now.owner),
+        "in_charge": now.in_charge,
+        "due_on": now.due_on,
+        "seen": marks_of(now),
+    }
 
 
 def _forms(request: WebRequest, case: CaseRow, side: str, *, county: bool = False) -> dict[str, Form]:
@@ -115,7 +129,7 @@ async def _draw(
     for name, form in _forms(request, case, side_of(viewer), county=viewer.is_county).items():
         values: dict[str, Any] = {"key": new_key()}
         if name == "charge":
-            values |= {"owner": str(case.owner), "in_charge": case.in_charge, "due_on": case.due_on}
+            values |= _charge(case)
         drawn[name] = (faulty or {}).get(name) or form.blank(**values)
     return show(
         request,
@@ -158,6 +172,7 @@ def _deed(
         in_charge=values["in_charge"],
         due_on=values["due_on"],
         decided=values["decided"],
+        seen=values["seen"],
     )
 
 
@@ -188,6 +203,11 @@ async def do(
         )
     except Invalid as refused:
         return await _draw(request, viewer, case, faulty={deed: filled.refused(refused)}, status=422)
+    except ChangedMeanwhile as changed:
+        case = await case_of(case_id=case.id, organisation_id=viewer.organisation_id)
+        fresh = filled.form.blank(key=new_key(), **_charge(case))
+        again = merged(filled, changed, fresh=fresh, language=language_of(request))
+        return await _draw(request, viewer, case, faulty={deed: again}, status=409)
     return redirect(request, f"/cases/{case.id}", toast=DONE[deed])
 
 

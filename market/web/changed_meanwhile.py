@@ -1,87 +1,118 @@
-"""A form over terms that somebody else has changed since it was drawn: what is told, and what stands in it.
+"""A form over a thing that somebody else has changed since it was drawn (``market.meanwhile``).
 
-The form carries the terms that it was drawn with (``base``). What its reader left alone takes the new value;
-what the reader changed stays, and the next save means it.
+The form carries the marks of what it was drawn with (``seen``). Where the same field was changed by both, it
+is drawn again: what its reader left alone takes what stands there now, what the reader changed stays as it
+was typed beside what the others made of it, and the next save means it.
 """
 
-from typing import Any, TypeVar
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import msgspec
 
 from market.i18n import Language, Message, msg
-from market.web import formats
+from market.meanwhile import ChangedMeanwhile, check_marks
+from market.web import fields, formats
 from market.web.fields import Field
 from market.web.forms import FileField, Filled
-from market.web.typed import Wrong
 
-S = TypeVar("S", bound=msgspec.Struct)
-
-#: Terms as JSON; a price, four numbers and at most twenty credentials stay far below.
-_LONGEST = 2_000
-
-
-def base_field(kind: type[S]) -> Field:
-    """The terms that the form was drawn with, kept in the page; gives a ``kind``, or None."""
-
-    def parse(typed: str, _: str) -> S:
-        try:
-            if len(typed) > _LONGEST:
-                raise ValueError
-            return msgspec.json.decode(typed, type=kind)
-        except ValueError:
-            raise Wrong(msg("页面里的隐藏内容被改动了，请刷新页面重新填写。")) from None
-
-    def write(terms: S) -> tuple[str, str]:
-        return msgspec.json.encode(terms).decode(), ""
-
-    return Field(kind="hidden", label=msg("隐藏内容"), parse=parse, write=write, optional=True)
+#: The field of every such form: what was read, in marks.
+SEEN = fields.hidden(check_marks, optional=True)
 
 
 def merged(
     filled: Filled,
+    changed: ChangedMeanwhile,
     *,
     fresh: Filled,
-    mine: S,
-    base: S,
-    now: S,
     language: Language,
+    controls: Mapping[str, Collection[str]] | None = None,
 ) -> Filled:
-    """Return the form to be saved again, each term that was changed meanwhile named beside its field.
+    """Return the form to be saved again, each field that was changed meanwhile told beside it.
 
-    ``fresh`` is the form as it would be drawn with ``now``; its fields are called as the terms are.
+    ``fresh`` is the form as it would be drawn now. Its fields are called as those of the thing are; where
+    a field of the thing has other ones, ``controls`` names them.
     """
+    again = with_theirs(filled, changed.theirs, fresh=fresh, language=language, controls=controls)
+    errors = dict(again.errors)
+    for name in _drawn(filled, changed.both, controls):
+        now = _now(fresh, name, language)
+        if again.typed.get(name) != fresh.typed.get(name):
+            errors[name] = msg("您填写的时候，别人把这一项改成了 {now}；再保存一次，就按您填的改。", now=now)
+    return msgspec.structs.replace(again, errors={"": changed.message, **errors})
+
+
+def with_theirs(
+    filled: Filled,
+    theirs: Collection[str],
+    *,
+    fresh: Filled,
+    language: Language,
+    controls: Mapping[str, Collection[str]] | None = None,
+) -> Filled:
+    """Return the form with what others alone have changed (``theirs``) standing in it, and told."""
     typed, errors = dict(filled.typed), dict(filled.errors)
-    for name in now.__struct_fields__:
-        was, new, own = (getattr(terms, name) for terms in (base, now, mine))
-        if was == new:
+    for name in _drawn(filled, theirs, controls):
+        if typed.get(name) == fresh.typed.get(name):
             continue
-        field = filled.form.fields[name]
-        words = {"was": _told(field, was, language), "now": _told(field, new, language)}
-        if own in (was, new):
-            for control in (name, f"{name}_unit"):
-                typed.pop(control, None)
-                if control in fresh.typed:
-                    typed[control] = fresh.typed[control]
-            errors[name] = msg("您填写的时候，这一项已由 {was} 改为 {now}；这里换成了新的。", **words)
-        else:
-            errors[name] = msg(
-                "您填写的时候，这一项已由 {was} 改为 {now}；再保存一次，就按您填的改。", **words
-            )
-    typed["base"] = fresh.typed["base"]
+        for control in (name, f"{name}_unit"):
+            typed.pop(control, None)
+            if control in fresh.typed:
+                typed[control] = fresh.typed[control]
+        told = msg(
+            "您填写的时候，别人把这一项改成了 {now}；这里换成了新的。", now=_now(fresh, name, language)
+        )
+        errors.setdefault(name, told)
+    for name, field in fresh.form.fields.items():
+        if field.kind == "hidden" and name != "key" and name in fresh.typed:
+            typed[name] = fresh.typed[name]
     return msgspec.structs.replace(filled, typed=typed, errors=errors)
 
 
-def _told(field: Field | FileField, value: Any, language: Language) -> Message | str:
-    """Write a term as its reader knows it from the field."""
+def saved_with(done: Message, filled: Filled, theirs: Collection[str]) -> Message:
+    """Return what is said of a form that was saved while others changed other fields of the thing."""
+    labels = [field.full_label for name, field in filled.form.fields.items() if name in theirs]
+    if not labels:
+        return done
+    return msg("{done}别人刚改的也都保留：{fields}。", done=done, fields=_listed(labels))
+
+
+def _listed(labels: list[Message]) -> Message:
+    told = labels[0]
+    for label in labels[1:]:
+        told = msg("{first}、{then}", first=told, then=label)
+    return told
+
+
+def _drawn(
+    filled: Filled, names: Collection[str], controls: Mapping[str, Collection[str]] | None
+) -> list[str]:
+    controls = controls or {}
+    wanted = {control for name in names for control in controls.get(name, (name,))}
+    return [name for name in filled.form.fields if name in wanted]
+
+
+def _now(fresh: Filled, name: str, language: Language) -> Message | str:
+    """Return what stands in a field now, as its reader knows it from the form."""
+    field = fresh.form.fields[name]
     if isinstance(field, FileField):
-        return str(value)
+        return ""
+    value: Any = fresh.form.parse(fresh.typed).values.get(name)
+    if field.several:
+        between = "、" if language == "zh" else ", "
+        return between.join(str(field.options.get(code, code)) for code in value or ()) or msg("无")
+    if field.kind == "tick":
+        return msg("是") if value else msg("否")
+    if value in (None, "", ()):
+        return msg("（空着）")
+    return _told(field, value, fresh.text(name), language)
+
+
+def _told(field: Field, value: Any, text: str, language: Language) -> Message | str:
     if field.kind == "price":
         return formats.price(value, language)
     if field.kind == "quantity":
-        return formats.mass(value, language) if value else msg("不限")
+        return formats.mass(value, language)
     if field.kind == "day":
         return formats.day(value, language)
-    if field.several:
-        between = "、" if language == "zh" else ", "
-        return between.join(str(field.options.get(code, code)) for code in value) or msg("无")
-    return field.options.get(str(value), msg("不限"))
+    return field.options.get(str(value), " ".join(text.split()))

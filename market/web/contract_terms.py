@@ -24,16 +24,19 @@ from market.deals.wording import Line, changed_fields, lines_of
 from market.documents.contract import contract_docx, contract_of, contract_pdf
 from market.errors import Invalid, NotFound
 from market.i18n import msg
+from market.meanwhile import ChangedMeanwhile
 from market.transitions import WrongState
 from market.units import FenPerKg
 from market.web import fields
 from market.web.addresses import row_number
+from market.web.changed_meanwhile import merged
 from market.web.deal_sheet import deal_and_side, party
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest
+from market.web.language import language_of
 from market.web.pages import redirect
 from market.web.papers import attached
-from market.web.terms_form import SECTIONS, blank_form, terms_from
+from market.web.terms_form import MILESTONES, SECTIONS, blank_form, terms_from
 from market.web.terms_form import TERMS as FORM
 from market.web.trade import KEY, acting, do_filled, new_key, show
 
@@ -155,6 +158,16 @@ async def propose(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int])
     except Invalid as refused:
         again = filled.refused(_beside_first_row(refused))
         return await _draw(request, viewer, deal, side, form=again, status=422)
+    except ChangedMeanwhile as changed:
+        version, now = await terms_in_force(deal_id=deal.id)
+        again = merged(
+            filled,
+            changed,
+            fresh=blank_form(now, base=version, key=new_key()),
+            language=language_of(request),
+            controls={"milestones": MILESTONES},
+        )
+        return await _draw(request, viewer, deal, side, form=again, status=409)
     return redirect(request, f"/deals/{deal.id}/terms", toast=msg("已提议并代表本方签字，等对方签字后生效。"))
 
 

@@ -13,6 +13,7 @@ from market.accounts.rules import CAPABILITIES, KINDS, SUSPENDED, Viewer
 from market.audit.queries import history
 from market.errors import Invalid, NotFound
 from market.i18n import Message, msg
+from market.meanwhile import ChangedMeanwhile, marks_of
 from market.organisations import rules, verification
 from market.organisations.queries import (
     OrganisationCard,
@@ -24,8 +25,10 @@ from market.organisations.queries import (
 )
 from market.web import fields
 from market.web.addresses import row_number
+from market.web.changed_meanwhile import SEEN, merged
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest, require
+from market.web.language import language_of
 from market.web.pages import redirect
 from market.web.scans import scan_response
 from market.web.trade import BARE, KEY, acting, do_filled, new_key, show
@@ -78,6 +81,7 @@ CAPABLE = Form(
     granted=fields.choices(msg("另外授予"), CAPABILITIES),
     withheld=fields.choices(msg("收回"), CAPABILITIES),
     key=KEY,
+    seen=SEEN,
 )
 _FORMS: dict[str, Form] = {
     "verify": VERIFY,
@@ -128,6 +132,12 @@ async def _card(organisation_id: int, viewer: Viewer) -> OrganisationCard:
     return await card_of_county(organisation_id=row_number(organisation_id), county_id=viewer.organisation_id)
 
 
+def _capable(card: OrganisationCard) -> Filled:
+    """Return the form of what it may do, as it stands."""
+    now = verification.Capable(tuple(card.granted), tuple(card.withheld))
+    return CAPABLE.blank(granted=now.granted, withheld=now.withheld, key=new_key(), seen=marks_of(now))
+
+
 async def _draw(
     request: WebRequest,
     viewer: Viewer,
@@ -139,7 +149,7 @@ async def _draw(
     decides = bool(viewer.sides & {"county", "verifier"})
     forms = {name: form.blank(key=new_key()) for name, form in _FORMS.items()}
     forms["verify"] = VERIFY.blank(checked=card.checked, until=clock.today() + _USUAL, key=new_key())
-    forms["capabilities"] = CAPABLE.blank(granted=card.granted, withheld=card.withheld, key=new_key())
+    forms["capabilities"] = _capable(card)
     if refused:
         forms[refused[0]] = refused[1]
     moves = rules.VERIFICATION.available(state=card.state, by="verifier") if decides else ()
@@ -187,6 +197,10 @@ async def decide(
     except Invalid as refused:
         again = filled.refused(refused)
         return await _draw(request, viewer, card, refused=(deed, again), status=422)
+    except ChangedMeanwhile as changed:
+        card = await _card(organisation_id, viewer)
+        again = merged(filled, changed, fresh=_capable(card), language=language_of(request))
+        return await _draw(request, viewer, card, refused=(deed, again), status=409)
     return redirect(request, f"/county/organisations/{card.id}", toast=_TOLD[deed])
 
 

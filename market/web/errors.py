@@ -17,6 +17,7 @@ from litestar.types import ExceptionHandlersMap
 from market.accounts.limits import TooManyTries
 from market.errors import Busy, Conflict, Invalid, MarketError, NotAllowed, NotFound
 from market.i18n import Message, msg, translate
+from market.meanwhile import ChangedMeanwhile, NotAsRead
 from market.organisations.approving import Waiting
 from market.web import cookies, csrf, guards, pages
 from market.web.addresses import quoted
@@ -35,6 +36,7 @@ _STATUS: tuple[tuple[type[MarketError], int], ...] = (
     (NotFound, 404),
     (NotAllowed, 403),
     (TooManyTries, 429),
+    (NotAsRead, 412),
     (Conflict, 409),
     (Invalid, 422),
     (Busy, 503),
@@ -47,6 +49,7 @@ _TITLES: dict[int, Message] = {
     405: msg("这个地址不能这样用"),
     408: msg("传得太慢了"),
     409: msg("情况已经变了"),
+    412: msg("读取以后改过了"),
     413: msg("文件太大了"),
     415: msg("内容的格式不对"),
     421: msg("本站不用这个域名"),
@@ -79,6 +82,8 @@ class Trouble(msgspec.Struct, frozen=True):
     fields: dict[str, Message] = {}
     headers: dict[str, str] = {}
     trace: str = ""
+    #: Field -> what was sent and what stands now, where others have changed it meanwhile.
+    changed: dict[str, dict[str, Any]] = {}
 
     @property
     def title(self) -> Message:
@@ -91,7 +96,10 @@ def trouble_from(error: Exception) -> Trouble:
         status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
         fields = error.fields if isinstance(error, Invalid) else {}
         headers = {"retry-after": str(error.retry_after)} if isinstance(error, Busy | TooManyTries) else {}
-        return Trouble(status, error.message, fields, headers)
+        changed = error.values() if isinstance(error, ChangedMeanwhile) else {}
+        if isinstance(error, NotAsRead):
+            headers["etag"] = f'"{error.marks}"'
+        return Trouble(status, error.message, fields, headers, changed=changed)
     if isinstance(error, ValidationException) and error.extra:
         return Trouble(400, _ADVICE[400], _fields_of(error.extra))
     if isinstance(error, HTTPException):
@@ -148,6 +156,8 @@ def problem(request: AnyRequest, trouble: Trouble) -> Response[bytes]:
     }
     if trouble.fields:
         body["fields"] = {name: translate(text, language) for name, text in trouble.fields.items()}
+    if trouble.changed:
+        body["changed"] = trouble.changed
     return Response(
         msgspec.json.encode(body),
         status_code=trouble.status,

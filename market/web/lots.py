@@ -12,6 +12,7 @@ from market.accounts.rules import Viewer, actor
 from market.catalogue.recipes import recipes_for
 from market.errors import Invalid, NotFound
 from market.i18n import Message, msg
+from market.meanwhile import ChangedMeanwhile, marks_of, settled
 from market.supply import stock
 from market.supply.households import settlements_of
 from market.supply.ledger import ledger_of_lot
@@ -30,8 +31,10 @@ from market.supply.stock_rules import CORRECTIONS, LONGEST_NAME, STORAGE_KINDS
 from market.units import Gram
 from market.web import fields, pages
 from market.web.addresses import row_number
+from market.web.changed_meanwhile import SEEN, merged, saved_with, with_theirs
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest, require
+from market.web.language import language_of
 from market.web.trade import BARE, KEY, do_once, new_key, show
 
 #: The value of a choice that names no place.
@@ -42,6 +45,7 @@ _STORAGE = Form(
     kind=fields.choice(msg("种类"), dict(STORAGE_KINDS), chips=True),
     capacity=fields.quantity(msg("容量"), unit="t", hint=msg("最多能放多少，例如一个罐 3 吨。")),
     key=KEY,
+    seen=SEEN,
 )
 
 
@@ -127,11 +131,11 @@ async def add_place(request: WebRequest, viewer: SignedIn) -> Response[Any]:
 async def place(request: WebRequest, viewer: SignedIn, storage_id: FromPath[int]) -> Response[str]:
     """One place: what stands in it, and its form."""
     storage = await _own(viewer, storage_id)
-    filled = _STORAGE.blank(
-        name=storage.name, kind=storage.kind, capacity=Gram(storage.capacity), key=new_key()
-    )
     return _draw(
-        request, filled, storage, holdings=await holdings_of(viewer.organisation_id, storage_id=storage_id)
+        request,
+        _standing(storage),
+        storage,
+        holdings=await holdings_of(viewer.organisation_id, storage_id=storage_id),
     )
 
 
@@ -139,21 +143,31 @@ async def place(request: WebRequest, viewer: SignedIn, storage_id: FromPath[int]
 async def change_place(request: WebRequest, viewer: SignedIn, storage_id: FromPath[int]) -> Response[Any]:
     """Rename it, or change its capacity."""
     storage = await _own(viewer, storage_id)
-    filled = await _STORAGE.read(request)
+    filled, language, theirs = await _STORAGE.read(request), language_of(request), frozenset[str]()
     try:
         filled.check()
+        wanted, seen = _read(filled), filled.values["seen"]
+        theirs = settled(wanted, now=_place(storage), seen=seen).theirs
         await stock.change_storage(
             storage_id=storage_id,
-            storage=_read(filled),
+            storage=wanted,
             owner_id=viewer.organisation_id,
             actor=actor(viewer, "seller"),
             at=clock.now(),
+            seen=seen,
         )
     except Invalid as error:
-        refused = filled if filled.errors else filled.refused(error)
+        form = filled if filled.errors else filled.refused(error)
+        if theirs:
+            form = with_theirs(form, theirs, fresh=_standing(storage), language=language)
         found = await holdings_of(viewer.organisation_id, storage_id=storage_id)
-        return _draw(request, refused, storage, holdings=found, status=422)
-    return pages.redirect(request, "/selling/stock", toast=msg("已保存。"))
+        return _draw(request, form, storage, holdings=found, status=422)
+    except ChangedMeanwhile as changed:
+        storage = await _own(viewer, storage_id)
+        form = merged(filled, changed, fresh=_standing(storage), language=language)
+        found = await holdings_of(viewer.organisation_id, storage_id=storage_id)
+        return _draw(request, form, storage, holdings=found, status=409)
+    return pages.redirect(request, "/selling/stock", toast=saved_with(msg("已保存。"), filled, theirs))
 
 
 @post("/selling/stock/places/{storage_id:int}/{move:str}", guards=[require("seller")])
@@ -172,6 +186,18 @@ async def open_or_close(
         at=clock.now(),
     )
     return pages.redirect(request, f"/selling/stock/places/{storage_id}", toast=msg("已保存。"))
+
+
+def _place(storage: StorageView) -> NewStorage:
+    return NewStorage(storage.name, storage.kind, Gram(storage.capacity))
+
+
+def _standing(storage: StorageView) -> Filled:
+    """Return the form with the place as it is standing in it."""
+    now = _place(storage)
+    return _STORAGE.blank(
+        name=now.name, kind=now.kind, capacity=now.capacity, key=new_key(), seen=marks_of(now)
+    )
 
 
 def _read(filled: Filled) -> NewStorage:

@@ -1,6 +1,5 @@
 """Changing a meeting that has not begun: a new day, more tables, another place."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,28 +10,23 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts import rules as accounts
 from market.errors import Conflict, Invalid
-from market.i18n import Message, msg
-from market.meetings.commands import NewMeeting, differing, marks_of
+from market.i18n import msg
+from market.meanwhile import ChangedMeanwhile, settled
+from market.meetings.commands import COLUMNS, NewMeeting
 from market.meetings.planning import request_plan
 from market.meetings.queries import MeetingRow, invitations_of
-from market.meetings.revising import ChangedMeanwhile, revise_meeting
+from market.meetings.revising import revise_meeting
 from market.meetings.rules import MEETING, PLANNABLE
+from market.web.changed_meanwhile import merged, saved_with, with_theirs
 from market.web.forms import Filled
 from market.web.guards import SignedIn, WebRequest
+from market.web.language import language_of
 from market.web.meeting_form import PARTS, filled_with, meeting_form, meeting_from, notes_on, open_parts
 from market.web.meeting_steps import steps_of
 from market.web.meetings import own_meeting
 from market.web.pages import redirect
 from market.web.town import OFFICIAL
 from market.web.trade import do_once, show
-
-
-class Moved(msgspec.Struct, frozen=True):
-    """What is other now than when the form was opened. ``kept``: it was changed in the form too."""
-
-    label: Message
-    now: str
-    kept: bool
 
 
 @get("/town/meetings/{meeting_id:int}/edit", guards=OFFICIAL)
@@ -53,9 +47,11 @@ async def change(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int
     meeting = await own_meeting(meeting_id, viewer)
     filled = await meeting_form(is_new=False).read(request)
     actor, at = accounts.actor(viewer, "official"), clock.now()
+    language, theirs = language_of(request), frozenset[str]()
     try:
         filled.check()
         wanted, key = meeting_from(filled)
+        theirs = settled(wanted, now=_standing(meeting), seen=filled.values["seen"], names=COLUMNS).theirs
 
         async def deed() -> int:
             town_id = viewer.organisation_id
@@ -79,44 +75,23 @@ async def change(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int
             at=at,
         )
     except Invalid as refused:
-        return await _form(request, meeting, filled.refused(refused), status=422)
-    except ChangedMeanwhile as refused:
+        form = filled.refused(refused)
+        if theirs:
+            form = with_theirs(form, theirs, fresh=filled_with(form.form, meeting), language=language)
+        return await _form(request, meeting, form, status=422)
+    except ChangedMeanwhile as changed:
         meeting = await own_meeting(meeting_id, viewer)
-        form, moved = merged(filled, wanted, meeting, refused.names)
-        return await _form(request, meeting, form, moved=moved, status=409)
+        form = merged(filled, changed, fresh=filled_with(filled.form, meeting), language=language)
+        return await _form(request, meeting, form, status=409)
     except Conflict as refused:
         # a timetable is being made just now, say: what was filled in is not lost by that
         return await _form(request, meeting, filled.refused(Invalid(refused.message)), status=409)
-    return redirect(request, f"/town/meetings/{meeting.id}", toast=msg("已保存，正在重新排桌。"))
+    done = saved_with(msg("已保存，正在重新排桌。"), filled, theirs)
+    return redirect(request, f"/town/meetings/{meeting.id}", toast=done)
 
 
-def merged(
-    filled: Filled, wanted: NewMeeting, meeting: MeetingRow, names: frozenset[str]
-) -> tuple[Filled, list[Moved]]:
-    """Return the form as it was filled in, with what others changed meanwhile, and what that is.
-
-    ``names`` are the columns that others changed. What was left alone in this form takes what stands there
-    now, so that saving does not bring the old back; what was changed here too stays as it was typed.
-    """
-    touched = differing(filled.values["seen"], marks_of(msgspec.structs.asdict(wanted)))
-    now = filled_with(filled.form, meeting)
-    typed = dict(filled.typed)
-    for name in {*(names - touched), "seen"}:
-        typed[name] = now.typed.get(name, [])
-    moved = [
-        Moved(field.label, _told(now, name), kept=name in touched)
-        for name, field in filled.form.fields.items()
-        if name in names
-    ]
-    return msgspec.structs.replace(filled, typed=typed), moved
-
-
-def _told(form: Filled, name: str) -> str:
-    """Return what stands in a field, in a line; a tick is told as such."""
-    text = " ".join(form.text(name).split())
-    if form.field(name).kind == "tick":
-        return "✓" if text else "–"
-    return text or "–"
+def _standing(meeting: MeetingRow) -> NewMeeting:
+    return NewMeeting(**{name: getattr(meeting, name) for name in COLUMNS})
 
 
 async def _form(
@@ -124,7 +99,6 @@ async def _form(
     meeting: MeetingRow,
     form: Filled,
     *,
-    moved: Sequence[Moved] = (),
     status: int = 200,
 ) -> Response[str]:
     return show(
@@ -133,7 +107,6 @@ async def _form(
         status=status,
         form=form,
         meeting=meeting,
-        moved=moved,
         steps=await steps_of(request, meeting),
         parts=PARTS,
         opened=open_parts(form),

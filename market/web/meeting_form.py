@@ -4,11 +4,11 @@ import re
 from datetime import time
 from typing import Any
 
-import msgspec
-
 from market import clock
 from market.i18n import Message, msg
+from market.meanwhile import marks_of
 from market.meetings.commands import (
+    COLUMNS,
     LONGEST_LINE,
     LONGEST_TEXT,
     LONGEST_TITLE,
@@ -18,11 +18,10 @@ from market.meetings.commands import (
     MOST_SLOTS,
     MOST_TABLES,
     NewMeeting,
-    differing,
-    marks_of,
 )
 from market.meetings.queries import MeetingRow
 from market.web import fields
+from market.web.changed_meanwhile import SEEN
 from market.web.fields import Field
 from market.web.forms import Filled, Form
 from market.web.trade import KEY, new_key
@@ -72,11 +71,6 @@ def slot_numbers(label: Message, *, most: int, hint: Message) -> Field:
         default=(),
         attributes={"maxlength": 200},
     )
-
-
-def _seen(typed: str) -> str:
-    differing(typed, typed)
-    return typed
 
 
 def meeting_form(*, is_new: bool = True) -> Form:
@@ -138,7 +132,7 @@ def meeting_form(*, is_new: bool = True) -> Form:
         venue_en=fields.text(msg("英文地点"), most=LONGEST_LINE, optional=True),
         programme_en=fields.text(msg("英文议程"), most=LONGEST_TEXT, lines=True, optional=True),
         key=KEY,
-        **({} if is_new else {"seen": fields.hidden(_seen, optional=True)}),
+        **({} if is_new else {"seen": SEEN}),
     )
 
 
@@ -149,7 +143,7 @@ def filled_with(form: Form, meeting: NewMeeting | MeetingRow, **further: object)
     }
     values["starts_at"] = time(meeting.starts_at // 60, meeting.starts_at % 60)
     if "seen" in form.fields:
-        values["seen"] = marks_of(msgspec.structs.asdict(meeting))
+        values["seen"] = marks_of(meeting, COLUMNS)
     return form.blank(**{**values, "key": new_key(), **further})
 
 

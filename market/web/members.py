@@ -10,14 +10,17 @@ from market.accounts.keeping import KeptOrganisation, organisation_kept_by
 from market.accounts.rules import ADMINISTRATOR, BUY, ROLES, Standing, Viewer, masked
 from market.errors import Invalid, NotAllowed
 from market.i18n import msg
+from market.meanwhile import ChangedMeanwhile, marks_of
 from market.organisations import members
-from market.organisations.members import MemberRow, members_of
+from market.organisations.members import Limit, MemberRow, Part, members_of
 from market.organisations.queries import own_card
 from market.units import Fen
 from market.web import fields
 from market.web.addresses import row_number
+from market.web.changed_meanwhile import SEEN, merged
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest
+from market.web.language import language_of
 from market.web.pages import redirect
 from market.web.trade import BARE, KEY, acting, do_filled, new_key, show
 
@@ -26,6 +29,7 @@ LIMIT = Form(
         msg("采购员单笔限额"), optional=True, hint=msg("超过的要采购经理审批；不填就是不限。")
     ),
     key=KEY,
+    seen=SEEN,
 )
 
 
@@ -41,7 +45,7 @@ def role_form(kept: KeptOrganisation, viewer: Viewer) -> Form:
         further["most"] = fields.money(
             msg("审批限额"), optional=True, hint=msg("只对采购经理有用；不填就是不限。")
         )
-    return Form(role=fields.choice(msg("角色"), kept.roles(viewer)), **further, key=KEY)
+    return Form(role=fields.choice(msg("角色"), kept.roles(viewer)), **further, key=KEY, seen=SEEN)
 
 
 def may_change(kept: KeptOrganisation, member: MemberRow, viewer: Viewer) -> bool:
@@ -65,9 +69,7 @@ async def _draw(
     status: int = 200,
 ) -> Response[str]:
     people = await members_of(organisation_id=kept.id)
-    most = (await own_card(organisation_id=kept.id)).buyer_limit
-    forms = {"limit": LIMIT.blank(limit=Fen(most) if most else None, key=new_key())}
-    forms |= {f"role-{each.person}": _role_blank(kept, each, viewer) for each in people}
+    forms = await _forms(kept, people, viewer)
     if refused:
         forms[refused[0]] = refused[1]
     return show(
@@ -84,8 +86,16 @@ async def _draw(
     )
 
 
+async def _forms(kept: KeptOrganisation, people: list[MemberRow], viewer: Viewer) -> dict[str, Filled]:
+    """Return the forms of the page with what stands now in them."""
+    most = (await own_card(organisation_id=kept.id)).buyer_limit
+    limit = LIMIT.blank(limit=None if most is None else Fen(most), key=new_key(), seen=marks_of(Limit(most)))
+    return {"limit": limit} | {f"role-{each.person}": _role_blank(kept, each, viewer) for each in people}
+
+
 def _role_blank(kept: KeptOrganisation, member: MemberRow, viewer: Viewer) -> Filled:
-    form, values = role_form(kept, viewer), {"role": member.roles[0], "key": new_key()}
+    seen = marks_of(Part(member.roles[0], member.most))
+    form, values = role_form(kept, viewer), {"role": member.roles[0], "key": new_key(), "seen": seen}
     if "most" in form.fields and member.most:
         return form.blank(**values, most=Fen(member.most))
     return form.blank(**values)
@@ -117,6 +127,10 @@ async def _change(
         )
     except Invalid as error:
         return await _draw(request, viewer, kept, refused=(which, filled.refused(error)), status=422)
+    except ChangedMeanwhile as changed:
+        fresh = (await _forms(kept, await members_of(organisation_id=kept.id), viewer))[which]
+        again = merged(filled, changed, fresh=fresh, language=language_of(request))
+        return await _draw(request, viewer, kept, refused=(which, again), status=409)
     return redirect(request, f"/people/organisations/{kept.id}/members", toast=msg("已保存。"))
 
 
@@ -131,7 +145,7 @@ async def set_role(
 
     async def deed(**given: Any) -> None:
         role, most = filled.values["role"], filled.values.get("most")
-        await members.set_role(person_id=number, role=role, most=most, **given)
+        await members.set_role(person_id=number, role=role, most=most, seen=filled.values["seen"], **given)
 
     return await _change(request, viewer, kept, filled, f"role-{number}", {"person": number}, deed)
 
@@ -160,7 +174,7 @@ async def set_limit(request: WebRequest, viewer: SignedIn, organisation_id: From
     filled = await LIMIT.read(request)
 
     async def deed(**given: Any) -> None:
-        await members.set_buyer_limit(limit=filled.values["limit"], **given)
+        await members.set_buyer_limit(limit=filled.values["limit"], seen=filled.values["seen"], **given)
 
     return await _change(request, viewer, kept, filled, "limit", {}, deed)
 

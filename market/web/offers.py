@@ -17,7 +17,7 @@ from market.bids.joint.queries import joints_on
 from market.bids.joint.rules import JOINT
 from market.bids.offer_queries import Goods, goods_of, offers_on
 from market.bids.offering import NewOffer, place_offer
-from market.bids.rules import BID, ChangedMeanwhile
+from market.bids.rules import BID
 from market.bids.standing import revise_wants
 from market.catalogue.queries import credential_kinds, grades, produce_by_code
 from market.demand.commands import DemandWants
@@ -25,11 +25,12 @@ from market.demand.queries import DemandDetails, demand_page
 from market.demand.rules import DEMAND, PUBLISHED
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Language, msg
+from market.meanwhile import ChangedMeanwhile, marks_of, settled
 from market.units import FenPerKg, Gram
 from market.web import fields, formats
 from market.web.addresses import row_number
 from market.web.bidding import LONGEST_NOTE
-from market.web.changed_meanwhile import base_field, merged
+from market.web.changed_meanwhile import SEEN, merged, saved_with, with_theirs
 from market.web.demands import own_demand
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest, require
@@ -184,7 +185,7 @@ async def wants_form(language: Language) -> Form:
         quantity=fields.quantity(msg("总共要多少")),
         ceiling=fields.price(msg("最高到店价"), hint=msg("含运费、送到门店的价；撮合时不会超过它。")),
         sure=fields.tick(msg("价格没有写错，就按这个价改")),
-        base=base_field(DemandWants),
+        seen=SEEN,
         deliver_from=fields.day(msg("最早到货")),
         deliver_to=fields.day(msg("最晚到货"), earliest=clock.today()),
         min_grade=fields.choice(
@@ -249,15 +250,13 @@ def _filled_with(form: Form, wants: DemandWants) -> Filled:
         min_grade=str(wants.min_grade) if wants.min_grade else None,
         min_order=wants.min_order or None,
         requires=wants.requires,
-        base=wants,
+        seen=marks_of(wants),
     )
 
 
-async def _check_price(filled: Filled, demand: DemandDetails, language: Language) -> None:
-    """Raises: Invalid, where the price looks like a slip and was not said to be meant."""
-    price, before = filled.values["ceiling"], FenPerKg(demand.ceiling)
-    if filled.values["sure"]:
-        return
+async def _check_price(price: FenPerKg, demand: DemandDetails, language: Language) -> None:
+    """Raises: Invalid, where the price looks like a slip."""
+    before = FenPerKg(demand.ceiling)
     odd = ask_back_leap(price, before, language) if is_leap(price, before) else None
     kind = await produce_by_code(demand.produce)
     if odd is None and price != before and kind.price_low and kind.price_high:
@@ -271,10 +270,9 @@ async def revise(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]
     """Change the demand; who has offered on it is asked again where it matters."""
     demand, form = await _to_edit(request, viewer, demand_id)
     filled = await form.read(request)
-    values = filled.values
+    values, language, theirs = filled.values, language_of(request), frozenset[str]()
     try:
         filled.check()
-        await _check_price(filled, demand, language_of(request))
         wants = DemandWants(
             quantity=values["quantity"],
             ceiling=values["ceiling"],
@@ -284,6 +282,10 @@ async def revise(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]
             min_order=values["min_order"] or Gram(0),
             requires=values["requires"],
         )
+        kept = settled(wants, now=_wants_now(demand), seen=values["seen"])
+        theirs = kept.theirs
+        if not values["sure"]:
+            await _check_price(kept.value.ceiling, demand, language)
         await do_filled(
             viewer,
             filled,
@@ -295,28 +297,23 @@ async def revise(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]
                 buyer_id=viewer.organisation_id,
                 actor=accounts.actor(viewer, "buyer", deed=accounts.LIST),
                 at=at,
-                base=values["base"],
+                seen=values["seen"],
             ),
         )
     except Invalid as error:
-        return await _draw_edit(request, demand, filled.refused(error), status=422)
-    except ChangedMeanwhile as error:
+        again = filled.refused(error)
+        if theirs:
+            again = with_theirs(
+                again, theirs, fresh=_filled_with(form, _wants_now(demand)), language=language
+            )
+        return await _draw_edit(request, demand, again, status=422)
+    except ChangedMeanwhile as changed:
         demand, _ = await _to_edit(request, viewer, demand_id)
-        now = _wants_now(demand)
-        again = merged(
-            filled.refused(Invalid(error.message)),
-            fresh=_filled_with(form, now),
-            mine=wants,
-            base=values["base"],
-            now=now,
-            language=language_of(request),
-        )
+        fresh = _filled_with(form, _wants_now(demand))
+        again = merged(filled, changed, fresh=fresh, language=language)
         return await _draw_edit(request, demand, again, status=409)
-    return redirect(
-        request,
-        f"/demands/{demand.demand_id}",
-        toast=msg("条件已改；会受影响的报价，已请卖方重新确认。"),
-    )
+    done = msg("条件已改；会受影响的报价，已请卖方重新确认。")
+    return redirect(request, f"/demands/{demand.demand_id}", toast=saved_with(done, filled, theirs))
 
 
 routes: list[ControllerRouterHandler] = [new, place, compare, edit, revise]

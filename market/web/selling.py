@@ -11,13 +11,14 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts.rules import Viewer, actor
 from market.bids.queries import bids_of
-from market.bids.rules import BID, OPEN_BID, ChangedMeanwhile
+from market.bids.rules import BID, OPEN_BID
 from market.bids.standing import revise_terms
 from market.cases.queries import case_of_listing
 from market.catalogue.queries import credential_kinds, produce_by_code
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Language, Message, message_from, msg
 from market.matching.findings import diagnosis_of
+from market.meanwhile import ChangedMeanwhile, marks_of, settled
 from market.organisations.approval_queries import waiting_on
 from market.organisations.delegating import entered_by
 from market.supply.commands import NewTerms
@@ -30,7 +31,7 @@ from market.transitions import WrongState
 from market.units import FenPerKg, Gram
 from market.web import fields, pages
 from market.web.addresses import row_number
-from market.web.changed_meanwhile import base_field, merged
+from market.web.changed_meanwhile import SEEN, merged, saved_with, with_theirs
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest, require
 from market.web.language import language_of
@@ -198,7 +199,7 @@ def terms_form(kinds: dict[str, Message | str]) -> Form:
         available_from=fields.day(msg("从哪天起能供货")),
         available_to=fields.day(msg("供到哪天")),
         credentials=fields.choices(msg("资质"), kinds, hint=msg("有证明材料的才选。")),
-        base=base_field(NewTerms),
+        seen=SEEN,
         key=KEY,
     )
 
@@ -221,7 +222,7 @@ def _filled_with(form: Form, terms: NewTerms) -> Filled:
         available_from=terms.available_from,
         available_to=terms.available_to,
         credentials=terms.credentials,
-        base=terms,
+        seen=marks_of(terms),
         key=new_key(),
     )
 
@@ -237,7 +238,7 @@ async def edit_terms(request: WebRequest, viewer: SignedIn, listing_id: FromPath
     listing = await to_change(listing_id, viewer)
     terms = await _terms(request)
     form = _filled_with(terms, terms_now(listing))
-    kept = ("key", "confirm", "base")
+    kept = ("key", "confirm", "seen")
     given = {name: texts for name, texts in terms.query(request).typed.items() if name not in kept}
     form = msgspec.structs.replace(form, typed={**form.typed, **given})
     return await _draw_terms(request, viewer, listing, form)
@@ -249,13 +250,6 @@ async def save_terms(request: WebRequest, viewer: SignedIn, listing_id: FromPath
     listing, language = await own_listing(listing_id, viewer), language_of(request)
     filled = await (await _terms(request)).read(request)
     errors: dict[str, Message] = {}
-    produce = await produce_by_code(listing.produce)
-    ask = filled.values.get("ask")
-    if ask and not filled.values.get("confirm"):
-        if is_far_off(ask, produce):
-            errors["confirm"] = ask_back(ask, produce, language)
-        elif is_leap(ask, FenPerKg(listing.ask)):
-            errors["confirm"] = ask_back_leap(ask, FenPerKg(listing.ask), language)
     window_of(filled, errors)
     if filled.errors or errors:
         filled = msgspec.structs.replace(filled, errors={**filled.errors, **errors})
@@ -267,30 +261,41 @@ async def save_terms(request: WebRequest, viewer: SignedIn, listing_id: FromPath
         available_to=filled.values["available_to"],
         credentials=filled.values["credentials"],
     )
-    base = filled.values["base"]
+    seen, theirs = filled.values["seen"], frozenset[str]()
     try:
-        await revise(viewer, listing_id, terms, filled.values["key"], base=base)
+        kept = settled(terms, now=terms_now(listing), seen=seen)
+        theirs = kept.theirs
+        if not filled.values["confirm"]:
+            # a price that others have set is not this reader's to answer for
+            await _ask_back(kept.value.ask, listing, language)
+        await revise(viewer, listing_id, terms, filled.values["key"], seen=seen)
     except Invalid as error:
-        return await _draw_terms(request, viewer, listing, filled.refused(error), status=422)
-    except ChangedMeanwhile as error:
+        form, fresh = filled.refused(error), _filled_with(filled.form, terms_now(listing))
+        if theirs:
+            form = with_theirs(form, theirs, fresh=fresh, language=language)
+        return await _draw_terms(request, viewer, listing, form, status=422)
+    except ChangedMeanwhile as changed:
         listing = await own_listing(listing_id, viewer)
-        now = terms_now(listing)
-        again = merged(
-            filled.refused(Invalid(error.message)),
-            fresh=_filled_with(filled.form, now),
-            mine=terms,
-            base=base,
-            now=now,
-            language=language,
-        )
-        return await _draw_terms(request, viewer, listing, again, status=409)
-    return pages.redirect(
-        request, f"/selling/{listing_id}", toast=msg("条件已改；有出价的买方已收到通知，请他们重新确认。")
-    )
+        fresh = _filled_with(filled.form, terms_now(listing))
+        form = merged(filled, changed, fresh=fresh, language=language)
+        return await _draw_terms(request, viewer, listing, form, status=409)
+    done = msg("条件已改；有出价的买方已收到通知，请他们重新确认。")
+    return pages.redirect(request, f"/selling/{listing_id}", toast=saved_with(done, filled, theirs))
+
+
+async def _ask_back(ask: FenPerKg, listing: ListingDetails, language: Language) -> None:
+    """Raises: Invalid, with the field ``confirm``, where the price looks like a slip."""
+    produce, problem = await produce_by_code(listing.produce), None
+    if is_far_off(ask, produce):
+        problem = ask_back(ask, produce, language)
+    elif is_leap(ask, FenPerKg(listing.ask)):
+        problem = ask_back_leap(ask, FenPerKg(listing.ask), language)
+    if problem is not None:
+        raise Invalid(problem, {"confirm": problem})
 
 
 async def revise(
-    viewer: Viewer, listing_id: int, terms: NewTerms, key: str | None, *, base: NewTerms | None = None
+    viewer: Viewer, listing_id: int, terms: NewTerms, key: str | None, *, seen: str | None = None
 ) -> None:
     """Change the terms, once for a ``key``. Raises: as ``bids.standing.revise_terms``."""
     at = clock.now()
@@ -305,7 +310,7 @@ async def revise(
             owner_id=viewer.organisation_id,
             actor=actor(viewer, "seller"),
             at=at,
-            base=base,
+            seen=seen,
         ),
         at=at,
     )

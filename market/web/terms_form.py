@@ -142,6 +142,10 @@ def blank_form(terms: Terms, *, base: int, key: str) -> Filled:
     return TERMS.blank(**own, **rows, base=Decimal(base), key=key)
 
 
+#: What the milestones are called in the form.
+MILESTONES = tuple(f"{name}{row}" for row in _ROWS for name in ("after", "share", "days"))
+
+
 def terms_from(filled: Filled) -> Terms:
     """Return the terms that were typed; they are not checked yet.
 

@@ -19,6 +19,7 @@ from market.i18n import Message, msg
 from market.matching.diagnosis.changes import Ask, Change, Credentials, Dropped, Grade
 from market.matching.explain import try_demand, try_listing
 from market.matching.findings import DemandFinding, DiagnosisRow, demand_findings_of, diagnosis_of
+from market.meanwhile import marks_of
 from market.supply.queries import ListingDetails, listing_page
 from market.supply.rules import LISTING, PUBLISHED, SUSPENDED
 from market.units import FenPerKg
@@ -343,9 +344,9 @@ async def apply_price(request: WebRequest, viewer: SignedIn, listing_id: FromPat
     filled.check()
     listing = await own_listing(listing_id, viewer)
     if listing.ask != filled.values["price"]:
-        base = terms_now(listing)
-        terms = msgspec.structs.replace(base, ask=FenPerKg(filled.values["price"]))
-        await revise(viewer, listing_id, terms, filled.values["key"], base=base)
+        now = terms_now(listing)
+        terms = msgspec.structs.replace(now, ask=FenPerKg(filled.values["price"]))
+        await revise(viewer, listing_id, terms, filled.values["key"], seen=marks_of(now))
     return redirect(request, f"/selling/{listing_id}/why", toast=msg("新价格已生效，下一次撮合就按它算。"))
 
 

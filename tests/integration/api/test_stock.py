@@ -1,6 +1,7 @@
 """Places, corrections, processing, and money among households, through the API."""
 
 from fixtures.factories import Factory
+from market.db.session import fetch_value
 from tests.integration.supply.test_transforming import processes
 
 from .conftest import People
@@ -51,3 +52,26 @@ async def test_a_pooled_lot_is_stored_pressed_and_settled(people: People, factor
     assert cancelled["settlement"]["is_cancelled"]
     assert cancelled["lines"] == told["lines"]
     assert (await seller.post("/settlements/1/cancel", {})).status_code == 409
+
+
+async def test_a_list_by_which_money_was_divided_is_replaced_with_a_reason(
+    people: People, factory: Factory
+) -> None:
+    member = await factory.member(role="secretary")
+    await factory.listing(member, kg=1_000)
+    seller = await people.caller(member)
+    path = "/lots/1/shares"
+
+    def shares(first: int) -> list[dict[str, object]]:
+        return [{"household": "甲", "grams": first}, {"household": "乙", "grams": 1_000_000 - first}]
+
+    await seller.post(path, {"shares": shares(600_000)})
+    tag = (await seller.get(path)).headers["etag"]
+    await seller.post("/lots/1/settlements", {"amount": 101, "received_on": "2026-11-20"})
+    other = {"shares": shares(500_000)}
+    assert set((await seller.post(path, other)).json()["fields"]) == {"reason"}
+    assert (await seller.post(path, {**other, "reason": "甲多记了"})).status_code == 200
+    assert await fetch_value("SELECT reason FROM replaced_shares") == "甲多记了"
+    third = {"shares": shares(400_000), "reason": "再改"}
+    stale = await seller.call("POST", path, third, headers={"if-match": tag})
+    assert (stale.status_code, stale.json()["changed"]["shares"]["now"]) == (412, other["shares"])

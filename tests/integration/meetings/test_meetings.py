@@ -8,7 +8,8 @@ from market.db.session import execute, fetch_value
 from market.deals.queries import deal_of
 from market.errors import Conflict, Invalid, NotFound
 from market.matching.operations import run_now
-from market.meetings.commands import NewMeeting, Outcome, TopicResult, marks_of
+from market.meanwhile import ChangedMeanwhile, marks_of
+from market.meetings.commands import COLUMNS, NewMeeting, Outcome, TopicResult
 from market.meetings.operations import mark_attendance, move_meeting, record_outcome, respond
 from market.meetings.planning import open_meeting, plan_now
 from market.meetings.queries import (
@@ -21,7 +22,7 @@ from market.meetings.queries import (
     meeting_of,
     meetings_of,
 )
-from market.meetings.revising import ChangedMeanwhile, revise_meeting
+from market.meetings.revising import revise_meeting
 from market.notices.queries import inbox
 from market.transitions import WrongState
 
@@ -331,22 +332,22 @@ async def test_a_meeting_starts_once_it_is_published_and_its_day_has_come(scene:
     assert await scene.move("start", at=day + timedelta(days=1)) == "in_progress"
 
 
-async def test_a_change_of_what_is_no_longer_so_is_refused_and_told(scene: Scene) -> None:
+async def test_two_changes_of_one_meeting_are_both_kept_or_asked_back(scene: Scene) -> None:
     revise = {
         "meeting_id": scene.meeting_id,
         "town_id": scene.town.organisation_id,
         "actor": scene.town.actor,
         "at": STORY,
     }
-    seen = marks_of(msgspec.structs.asdict(meeting()))
+    seen = marks_of(meeting(), COLUMNS)
     await revise_meeting(meeting=meeting(venue="新会堂", tables=4), seen=seen, **revise)
-    with pytest.raises(ChangedMeanwhile) as refused:
-        await revise_meeting(meeting=meeting(contact="老周", tables=4), seen=seen, **revise)
     # what both want alike is no matter of dispute
-    assert refused.value.names == {"venue"}
-    assert await fetch_value("SELECT venue FROM meeting") == "新会堂"
-    now = marks_of(msgspec.structs.asdict(meeting(venue="新会堂", tables=4)))
-    await revise_meeting(meeting=meeting(venue="新会堂", tables=4, contact="老周"), seen=now, **revise)
+    kept = await revise_meeting(meeting=meeting(contact="老周", tables=4), seen=seen, **revise)
+    assert kept == {"venue"}
+    assert await fetch_value("SELECT (venue, contact, tables) FROM meeting") == ("新会堂", "老周", 4)
+    with pytest.raises(ChangedMeanwhile) as refused:
+        await revise_meeting(meeting=meeting(contact="老吴"), seen=seen, **revise)
+    assert (refused.value.both, refused.value.theirs) == ({"contact"}, {"venue", "tables"})
     assert await fetch_value("SELECT contact FROM meeting") == "老周"
 
 

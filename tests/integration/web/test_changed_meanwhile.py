@@ -1,5 +1,6 @@
 """Two pages on the same terms: the later one puts nothing back, and a slip of a nought is asked back."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -49,14 +50,26 @@ async def test_an_older_page_does_not_put_a_price_back(
     first, second = await drawn(browser, terms), await drawn(browser, terms)
     last = (clock.today() + timedelta(days=50)).isoformat()
     assert (await browser.post(terms, {**first, **jin("1.10")})).status_code == 303
-    stale = await browser.post(terms, {**second, "available_to": last})
-    assert (stale.status_code, set(faults(stale))) == (409, {"ask"})
-    assert "由 0.80 元/斤 · 1.60 元/公斤 改为 1.10 元/斤 · 2.20 元/公斤；这里换成了新的" in stale.text
-    assert await fetch_value("SELECT ask FROM listing") == 220
-    again = _sent(stale, terms)
-    assert (again["ask"], again["available_to"]) == (["1.10"], [last])
-    assert (await browser.post(terms, again)).status_code == 303
+    later = await browser.post(terms, {**second, "available_to": last})
+    assert later.status_code == 303
     assert await ask_and_last_day() == (220, last)
+    assert "别人刚改的也都保留：要价。" in (await browser.get(later.headers["location"])).text
+
+
+async def test_what_others_changed_stands_in_a_form_that_is_refused_for_something_else(
+    terms: str, seller: Member, browser_of: SignedInAs
+) -> None:
+    browser = await browser_of(seller)
+    first, second = await drawn(browser, terms), await drawn(browser, terms)
+    sooner, latest = (clock.today() + timedelta(days=days) for days in (2, 30))
+    assert (await browser.post(terms, {**first, "available_from": latest.isoformat()})).status_code == 303
+    # to this reader the goods were on sale from today on: only both changes together leave no day
+    refused = await browser.post(terms, {**second, "available_to": sooner.isoformat()})
+    assert refused.status_code == 422
+    assert set(faults(refused)) == {"available_from", "available_to"}
+    again = _sent(refused, terms)
+    assert (again["available_from"], again["available_to"]) == ([latest.isoformat()], [sooner.isoformat()])
+    assert (await browser.post(terms, {**again, "available_to": latest.isoformat()})).status_code == 303
 
 
 async def test_the_same_term_changed_twice_is_told_and_then_meant(
@@ -66,7 +79,9 @@ async def test_the_same_term_changed_twice_is_told_and_then_meant(
     first, second = await drawn(browser, terms), await drawn(browser, terms)
     await browser.post(terms, {**first, **jin("1.10")})
     stale = await browser.post(terms, {**second, **jin("0.90")})
-    assert (stale.status_code, "再保存一次，就按您填的改" in faults(stale)["ask"]) == (409, True)
+    told = "别人把这一项改成了 1.10 元/斤 · 2.20 元/公斤；再保存一次，就按您填的改"
+    assert (stale.status_code, told in faults(stale)["ask"]) == (409, True)
+    assert await fetch_value("SELECT ask FROM listing") == 220
     again = _sent(stale, terms)
     assert again["ask"] == ["0.90"]
     await browser.post(terms, again)
@@ -83,10 +98,27 @@ async def test_an_older_page_does_not_put_a_demand_back(
     browser = await browser_of(buyer)
     first, second = await drawn(browser, edit), await drawn(browser, edit)
     await browser.post(edit, {**first, "ceiling": "1.20", "ceiling_unit": "jin"})
-    stale = await browser.post(edit, {**second, "quantity": "3000", "quantity_unit": "kg"})
-    assert (stale.status_code, set(faults(stale))) == (409, {"ceiling"})
-    await browser.post(edit, _sent(stale, edit))
+    later = await browser.post(edit, {**second, "quantity": "3000", "quantity_unit": "kg"})
+    assert later.status_code == 303
     assert await fetch_value("SELECT (ceiling, quantity) FROM demand") == (240, 3_000_000)
+
+
+async def test_two_saves_at_the_same_moment_both_stand_or_one_is_asked_back(
+    terms: str, seller: Member, browser_of: SignedInAs
+) -> None:
+    browser = await browser_of(seller)
+    last = (clock.today() + timedelta(days=50)).isoformat()
+    one, two = await drawn(browser, terms), await drawn(browser, terms)
+    saved = await asyncio.gather(
+        browser.post(terms, {**one, **jin("1.10")}), browser.post(terms, {**two, "available_to": last})
+    )
+    assert [each.status_code for each in saved] == [303, 303]
+    assert await ask_and_last_day() == (220, last)
+    one, two = await drawn(browser, terms), await drawn(browser, terms)
+    asked = await asyncio.gather(
+        browser.post(terms, {**one, **jin("1.20")}), browser.post(terms, {**two, **jin("1.30")})
+    )
+    assert sorted(each.status_code for each in asked) == [303, 409]
 
 
 async def test_a_nought_too_many_is_asked_back_though_the_kind_may_cost_so_much(

@@ -411,8 +411,9 @@ async def test_form_that_has_gone_stale_brings_nothing_old_back(scene: Scene) ->
     assert await fetch_value(told) == before
     # it says what is other now, keeps what was typed, and takes over what was not touched
     words = re.sub(r"<[^>]+>", "", stale.text)
-    assert "地点：现在是 新会堂 已填进下面的表" in words
-    assert "会议名称：现在是 改名的会 您也改了" in words
+    assert "别人把这一项改成了 新会堂；这里换成了新的" in words
+    assert "别人把这一项改成了 改名的会；再保存一次，就按您填的改" in words
+    assert set(faults(stale)) == {"venue", "title", "is_public"}
     again = filled_in(stale.text, f"{scene.page}/edit")
     again.pop("_csrf")
     assert (again["venue"], again["contact"], again["title"]) == (["新会堂"], ["老周"], ["我改的名"])

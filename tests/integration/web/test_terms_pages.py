@@ -13,6 +13,7 @@ from fixtures.factories import Factory, Member
 from market.db.session import fetch_value
 from market.deals.terms import terms_in_force
 from market.web.terms_form import blank_form
+from tests.forms import filled_in
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 
@@ -186,6 +187,26 @@ async def test_form_begins_with_ones_own_open_proposal(
         False,
     ]
     assert ("没有这一笔" in own, "不限" in own) == (True, False)
+
+
+async def test_a_proposal_over_terms_that_changed_meanwhile_is_asked_back_whole(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    path, older = f"/deals/{deal_id}/terms", await typed(deal_id)
+    await secretary.post(path, await typed(deal_id, deposit="10", other="自备麻袋", days1="30"))
+    await purchaser.post(f"{path}/2/agree")
+    stale = await secretary.post(path, {**older, "deposit": "15", "packing": "纸箱"})
+    assert stale.status_code == 409
+    assert set(faults(stale)) == {"deposit", "other", "days1"}
+    again = filled_in(stale.text, path)
+    again.pop("_csrf")
+    names = ("deposit", "packing", "other", "days1", "base")
+    assert [again[name][0].strip() for name in names] == ["15", "纸箱", "自备麻袋", "30", "2"]
+    # nobody has signed yet what they have not seen whole
+    assert await fetch_value("SELECT count(*) FROM contract_terms WHERE state = 'proposed'") == 0
+    assert (await secretary.post(path, again)).status_code == 303
+    assert await fetch_value("SELECT terms ->> 'other' FROM contract_terms WHERE version = 3") == "自备麻袋"
 
 
 async def test_contract_that_does_not_bind_says_so_on_every_page(

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from market.meetings.commands import NewMeeting, differing, marks_of, meeting_problems
+from market.meetings.commands import NewMeeting, meeting_problems
 from market.meetings.rules import door_closed, not_startable
 
 TODAY = date(2026, 11, 30)
@@ -44,20 +44,6 @@ def test_last_day_that_stood_before_may_have_passed_but_not_lie_after_the_meetin
     assert meeting_problems(asked, today=TODAY, unchanged={"answer_by"}) == {}
     late = NewMeeting(title="对接会", held_on=DAY, venue="村部", answer_by=date(2026, 12, 21))
     assert set(meeting_problems(late, today=TODAY, unchanged={"answer_by"})) == {"answer_by"}
-
-
-def test_marks_tell_which_columns_differ() -> None:
-    def marks(**changes: object) -> str:
-        given: dict[str, object] = dict.fromkeys(NewMeeting.__struct_fields__)
-        return marks_of({**given, "blocked_slots": (), **changes})
-
-    assert differing(marks(), marks()) == set()
-    assert differing(marks(), marks(venue="新会堂", blocked_slots=(3,))) == {"venue", "blocked_slots"}
-    # the order in which slots were written says nothing
-    assert differing(marks(blocked_slots=(7, 3)), marks(blocked_slots=[3, 7])) == set()
-    for wrong in ("", "abc", marks() + "a"):
-        with pytest.raises(ValueError, match=wrong):
-            differing(wrong, wrong)
 
 
 @pytest.mark.parametrize(
