@@ -40,6 +40,7 @@ from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, SignInNeeded, WebRequest
 from market.web.meeting_invitations import qr_code
 from market.web.pages import redirect
+from market.web.shown_once import keep, take
 from market.web.trade import BARE, show
 
 JOIN_PATH = "/join/"
@@ -109,7 +110,7 @@ async def _draw(
 
 
 @post("/people/organisations/{organisation_id:int}", guards=KEEPERS)
-async def add(request: WebRequest, viewer: SignedIn, organisation_id: FromPath[int]) -> Response[str]:
+async def add(request: WebRequest, viewer: SignedIn, organisation_id: FromPath[int]) -> Response[Any]:
     """Invite somebody. Sent once more it makes a new link, and the one before opens nothing."""
     organisation = await organisation_kept_by(viewer, organisation_id=row_number(organisation_id))
     filled = await _form(organisation, viewer).read(request)
@@ -122,25 +123,35 @@ async def add(request: WebRequest, viewer: SignedIn, organisation_id: FromPath[i
         )
     except Invalid as refused:
         return await _draw(request, organisation, filled.refused(refused), status=422)
-    return await _give(request, viewer, given)
+    return _give(request, given)
 
 
 @post("/people/invitations/{invitation_id:int}/renew", guards=KEEPERS)
-async def renew(request: WebRequest, viewer: SignedIn, invitation_id: FromPath[int]) -> Response[str]:
+async def renew(request: WebRequest, viewer: SignedIn, invitation_id: FromPath[int]) -> Response[Any]:
     """Give out a new link for an open invitation."""
     (await BARE.read(request)).check()
     given = await renew_invitation(viewer=viewer, invitation_id=row_number(invitation_id), at=clock.now())
-    return await _give(request, viewer, given)
+    return _give(request, given)
 
 
-async def _give(request: WebRequest, viewer: Viewer, given: Given) -> Response[str]:
-    """Show the link, this once: it is stored nowhere, and therefore does not survive a redirect."""
-    link = site_address(request) + JOIN_PATH + given.token
-    row = await invitation_kept_by(viewer, invitation_id=given.id)
+def _give(request: WebRequest, given: Given) -> Response[bytes]:
+    """Lead to the page that shows the link, this once: it is stored nowhere."""
+    keep(request, f"invitation-{given.id}", given.token)
+    return redirect(request, f"/people/invitations/{given.id}/link")
+
+
+@get("/people/invitations/{invitation_id:int}/link", guards=KEEPERS)
+async def link_given(request: WebRequest, viewer: SignedIn, invitation_id: FromPath[int]) -> Response[Any]:
+    """Show the link of an invitation that was made just now."""
+    row = await invitation_kept_by(viewer, invitation_id=row_number(invitation_id))
+    token = take(request, f"invitation-{row.id}", str)
+    if token is None:
+        gone = msg("链接只显示一次，已经显示过了；弄丢了，就在这里换新链接。")
+        return redirect(request, "/people", toast=gone)
+    link = site_address(request) + JOIN_PATH + token
     return show(
         request,
         "people/given.html",
-        status=201,
         row=row,
         link=link,
         code=qr_code(link),
@@ -157,4 +168,4 @@ async def revoke(request: WebRequest, viewer: SignedIn, invitation_id: FromPath[
     return redirect(request, "/people", toast=msg("邀请已撤回，链接和二维码都打不开了。"))
 
 
-routes: list[ControllerRouterHandler] = [index, one, add, renew, revoke]
+routes: list[ControllerRouterHandler] = [index, one, add, renew, link_given, revoke]

@@ -12,6 +12,7 @@ from market.accounts.inviting import LinkGone
 from market.accounts.limits import TooManyTries
 from market.accounts.recovery import (
     LINK_LASTS,
+    PATIENCE,
     PROOFS,
     RecoveryRow,
     Reset,
@@ -34,6 +35,7 @@ from market.web.joining import address_of
 from market.web.meeting_invitations import qr_code
 from market.web.pages import redirect
 from market.web.people import KEEPERS
+from market.web.shown_once import keep, look, take
 from market.web.trade import BARE, show
 
 RESET_PATH = "/reset/"
@@ -53,7 +55,7 @@ async def ask(request: WebRequest) -> Response[str]:
 
 
 @post("/recover")
-async def asked(request: WebRequest) -> Response[str]:
+async def asked(request: WebRequest) -> Response[Any]:
     """Show the code for the official; known and unknown numbers are answered alike."""
     filled = await _ASK.read(request)
     try:
@@ -62,6 +64,17 @@ async def asked(request: WebRequest) -> Response[str]:
     except (Invalid, TooManyTries) as error:
         refused, status = told(error)
         return show(request, "people/recover.html", status=status, form=filled.refused(refused))
+    # to be read out in the town, perhaps hours later: it opens nothing by itself
+    keep(request, "recovery", code, lasts=PATIENCE)
+    return redirect(request, "/recover/code")
+
+
+@get("/recover/code")
+async def told_code(request: WebRequest) -> Response[Any]:
+    """Show the code for the official, as long as it is good for anything."""
+    code = look(request, "recovery", str)
+    if code is None:
+        return redirect(request, "/recover", toast=msg("这台手机上没有还有效的对码，请再要一个。"))
     return show(request, "people/recover_code.html", code=code)
 
 
@@ -77,8 +90,8 @@ def _draw(request: WebRequest, row: RecoveryRow, form: Filled, *, status: int = 
 
 
 @post("/people/recoveries/{person_id:int}", guards=KEEPERS)
-async def grant(request: WebRequest, viewer: SignedIn, person_id: FromPath[int]) -> Response[str]:
-    """Give the person a one-time link; it is shown this once."""
+async def grant(request: WebRequest, viewer: SignedIn, person_id: FromPath[int]) -> Response[Any]:
+    """Give the person a one-time link."""
     row = await recovery_kept_by(viewer, person_id=row_number(person_id), at=clock.now())
     filled = await _GRANT.read(request)
     try:
@@ -94,11 +107,22 @@ async def grant(request: WebRequest, viewer: SignedIn, person_id: FromPath[int])
     except (Invalid, TooManyTries) as error:
         refused, status = told(error)
         return _draw(request, row, filled.refused(refused), status=status)
+    keep(request, f"recovery-{row.person}", token)
+    return redirect(request, f"/people/recoveries/{row.person}/link")
+
+
+@get("/people/recoveries/{person_id:int}/link", guards=KEEPERS)
+async def link_given(request: WebRequest, viewer: SignedIn, person_id: FromPath[int]) -> Response[Any]:
+    """Show the one-time link that was given just now, this once."""
+    row = await recovery_kept_by(viewer, person_id=row_number(person_id), at=clock.now())
+    token = take(request, f"recovery-{row.person}", str)
+    if token is None:
+        gone = msg("链接只显示一次，已经显示过了；没有扫到，就再对一次码，换新链接。")
+        return redirect(request, f"/people/recoveries/{row.person}", toast=gone)
     link = site_address(request) + RESET_PATH + token
     return show(
         request,
         "people/recovery_link.html",
-        status=201,
         row=row,
         link=link,
         code=qr_code(link),
@@ -156,4 +180,14 @@ async def chosen(request: WebRequest, token: FromPath[str]) -> Response[Any]:
     return redirect(request, "/sign-in", toast=msg("新密码已设好，请用它登录。"))
 
 
-routes: list[ControllerRouterHandler] = [ask, asked, one, grant, refuse, choose, chosen]
+routes: list[ControllerRouterHandler] = [
+    ask,
+    asked,
+    told_code,
+    one,
+    grant,
+    link_given,
+    refuse,
+    choose,
+    chosen,
+]

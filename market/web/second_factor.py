@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 
@@ -27,6 +28,7 @@ from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest
 from market.web.meeting_invitations import qr_code
 from market.web.pages import redirect
+from market.web.shown_once import keep, take
 from market.web.signin import keep_session
 from market.web.trade import show
 
@@ -101,7 +103,23 @@ async def confirm(request: WebRequest, viewer: SignedIn) -> Response[Any]:
         refused, status = told(error)
         return await _secret(request, viewer, filled.refused(refused), status=status)
     keep_session(request, token)
-    return show(request, "account/backup_codes.html", codes=codes, is_new=True)
+    keep(request, "codes", _Codes(codes, is_new=True), session=token)
+    return redirect(request, _PAGE + "/codes")
+
+
+class _Codes(msgspec.Struct, frozen=True):
+    codes: list[str]
+    is_new: bool
+
+
+@get(_PAGE + "/codes")
+async def show_codes(request: WebRequest) -> Response[Any]:
+    """Show the backup codes that were made just now, this once."""
+    made = take(request, "codes", _Codes)
+    if made is None:
+        gone = msg("备用码只显示一次，已经显示过了；没有记下来，就换一组新的。")
+        return redirect(request, _PAGE, toast=gone)
+    return show(request, "account/backup_codes.html", codes=made.codes, is_new=made.is_new)
 
 
 @post(_PAGE + "/codes")
@@ -115,7 +133,8 @@ async def codes_anew(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     except (Invalid, TooManyTries) as error:
         refused, status = told(error)
         return await _draw(request, viewer, filled.refused(refused), status=status, asked="codes")
-    return show(request, "account/backup_codes.html", codes=codes, is_new=False)
+    keep(request, "codes", _Codes(codes, is_new=False))
+    return redirect(request, _PAGE + "/codes")
 
 
 @post(_PAGE + "/drop")
@@ -132,4 +151,4 @@ async def drop(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     return redirect(request, _PAGE, toast=msg("第二重验证已关掉。"))
 
 
-routes: list[ControllerRouterHandler] = [page, begin, ask, confirm, codes_anew, drop]
+routes: list[ControllerRouterHandler] = [page, begin, ask, confirm, show_codes, codes_anew, drop]

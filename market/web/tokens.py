@@ -14,6 +14,7 @@ from market.accounts.tokens import (
     LONGEST_NAME,
     READ,
     SCOPES,
+    Made,
     NewToken,
     make_token,
     revoke_token,
@@ -27,6 +28,7 @@ from market.web.addresses import row_number
 from market.web.forms import Filled, Form
 from market.web.guards import SignedIn, WebRequest
 from market.web.pages import redirect
+from market.web.shown_once import keep, take
 from market.web.trade import BARE, show
 
 _PAGE = "/account/tokens"
@@ -79,13 +81,25 @@ async def make(request: WebRequest, viewer: SignedIn) -> Response[Any]:
         return await _draw(request, viewer, filled.refused(refused), status=status)
     except Conflict as error:
         return await _draw(request, viewer, filled.refused(Invalid(error.message)), status=409)
+    keep(request, "token", made)
+    return redirect(request, _PAGE + "/made")
+
+
+@get(_PAGE + "/made")
+async def shown(request: WebRequest, viewer: SignedIn) -> Response[Any]:
+    """Show the token that was made just now."""
+    made = take(request, "token", Made)
+    own = await tokens_of(person_id=viewer.person_id)
+    row = next((each for each in own if made and each.id == made.id), None)
+    if made is None or row is None:
+        gone = msg("令牌只显示一次，已经显示过了；没有记下来，就撤销它再做一个。")
+        return redirect(request, _PAGE, toast=gone)
     return show(
         request,
         "account/token_made.html",
-        status=201,
         made=made,
-        name=values["name"],
-        scopes=[SCOPES[scope] for scope in values["scopes"]],
+        name=row.name,
+        scopes=[SCOPES[scope] for scope in row.scopes],
     )
 
 
@@ -97,4 +111,4 @@ async def revoke(request: WebRequest, viewer: SignedIn, token_id: FromPath[int])
     return redirect(request, _PAGE, toast=msg("令牌已撤销，马上就不能用了。"))
 
 
-routes: list[ControllerRouterHandler] = [index, make, revoke]
+routes: list[ControllerRouterHandler] = [index, make, shown, revoke]

@@ -38,6 +38,12 @@ class Browser:
         page = await self.client.get(form or "/listings")
         return await self.client.post(path, data={"_csrf": token_in(page), **(data or {})})
 
+    async def shown(self, path: str, data: dict[str, Any] | None = None) -> httpx.Response:
+        """Post ``data`` and return the page that the post leads to; the post itself shows nothing."""
+        answer = await self.post(path, data)
+        assert (answer.status_code, answer.content) == (303, b""), answer.text
+        return await self.client.get(answer.headers["location"])
+
     async def upload(
         self, path: str, data: dict[str, Any], files: dict[str, tuple[str, bytes]]
     ) -> httpx.Response:

@@ -37,7 +37,7 @@ async def turn_on(browser: Browser, minutes: list[int]) -> tuple[pyotp.TOTP, lis
     app = pyotp.TOTP(shown[1].replace(" ", ""))
     wrong = await browser.post("/account/second-factor/confirm", {"code": "000000"})
     assert (wrong.status_code, set(faults(wrong))) == (422, {"code"})
-    right = await browser.post("/account/second-factor/confirm", {"code": app.at(clock.now())})
+    right = await browser.shown("/account/second-factor/confirm", {"code": app.at(clock.now())})
     codes = re.findall(r'class="once-code">(\d-[a-z2-7]{5}-[a-z2-7]{5})<', right.text)
     assert (right.status_code, len(set(codes)), [code[0] for code in codes]) == (200, 10, list("0123456789"))
     minutes.append(1)
@@ -86,7 +86,7 @@ async def test_second_factor_is_asked_for_and_each_code_is_taken_once(
     ).status_code == 303
     assert (await enter(new_browser(), buyer, codes[3])).status_code == 422
     assert "备用码还剩 9 个" in (await own.get("/account/second-factor")).text
-    renewed = await own.post("/account/second-factor/codes", {"password": PASSWORD})
+    renewed = await own.shown("/account/second-factor/codes", {"password": PASSWORD})
     fresh = re.findall(r'class="once-code">([^<]+)<', renewed.text)
     assert (await enter(new_browser(), buyer, codes[4])).status_code == 422
     assert (await enter(new_browser(), buyer, fresh[4])).status_code == 303
@@ -147,7 +147,7 @@ async def test_role_that_must_have_a_second_factor_is_led_to_it(
     assert secret
     code = pyotp.TOTP(secret[1].replace(" ", "")).at(clock.now())
     data = {"_csrf": token[1], "code": code}
-    assert (await own.client.post("/account/second-factor/confirm", data=data)).status_code == 200
+    assert (await own.client.post("/account/second-factor/confirm", data=data)).status_code == 303
     assert (await own.get("/demands")).status_code == 200
     assert (await own.post("/account/second-factor/drop", {"password": PASSWORD})).status_code == 403
 
