@@ -16,7 +16,7 @@ from market.api.handling import acting, deed, marked_as, read, seen_in, unless_c
 from market.api.inputs import Code, Grams, IdempotencyKey, IfMatch, Line, PathId, RowId, SignedIn, Title
 from market.catalogue.recipes import Recipe, recipes_for
 from market.db.replay import once
-from market.errors import NotFound
+from market.errors import Invalid, NotFound
 from market.i18n import msg
 from market.meanwhile import marks_of
 from market.supply import stock
@@ -324,15 +324,20 @@ async def process(
     outputs = tuple(
         Output(each.produce, Gram(each.grams), each.variety, each.storage_id) for each in data.outputs
     )
-    return await transform(
-        transformation=NewTransformation(
-            lot_id, data.process, Gram(data.grams), Gram(data.loss), outputs, data.storage_id
-        ),
-        owner_id=viewer.organisation_id,
-        actor=acting(viewer, "seller"),
-        at=clock.now(),
-        key=key,
-    )
+    try:
+        return await transform(
+            transformation=NewTransformation(
+                lot_id, data.process, Gram(data.grams), Gram(data.loss), outputs, data.storage_id
+            ),
+            owner_id=viewer.organisation_id,
+            actor=acting(viewer, "seller"),
+            at=clock.now(),
+            key=key,
+        )
+    except Invalid as error:
+        given = error.fields.items()
+        named = {("outputs" if name.startswith("into_") else name): text for name, text in given}
+        raise Invalid(error.message, named) from None
 
 
 routes: list[ControllerRouterHandler] = [

@@ -12,10 +12,10 @@ from market.catalogue.rules import CANCELS
 from market.db.session import execute, fetch, transaction
 from market.deals import rules
 from market.deals.clauses import price_of
+from market.deals.dropping import drop
 from market.deals.making import NewDeal as NewDeal
 from market.deals.making import make_deal as make_deal
 from market.deals.paying import fall_due_at_signing
-from market.deals.releasing import give_back
 from market.deals.terms import LONGEST_NOTE, fix_terms, terms_in_force
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
@@ -118,26 +118,17 @@ async def cancel(
     async with transaction():
         deal = await _locked(deal_id=deal_id, organisation_id=organisation_id)
         side = "seller" if deal["seller"] == organisation_id else "buyer"
-        state = rules.CONTRACT.apply("cancel", state=deal["state"], by=side)
+        rules.CONTRACT.apply("cancel", state=deal["state"], by=side)
         await check_reason(reason, CANCELS)
-        await execute(
-            """UPDATE deal
-               SET state = $2, dropped_at = $3, dropped_by = $4, dropped_for = $5, dropped_note = $6
-               WHERE id = $1""",
-            deal_id,
-            state,
-            at,
-            organisation_id,
-            reason,
-            note,
-        )
-        await give_back(deal=deal, grams=Gram(deal["quantity"]), demand=deal["demand"], at=at)
-        await record(
-            subject=f"deal:{deal_id}",
-            action="cancel",
+        await drop(
+            deal,
+            side=side,
             actor=actor,
             at=at,
             details={"side": side, "reason": reason, **({"note": note} if note else {})},
+            by=organisation_id,
+            reason=reason,
+            note=note,
         )
         await notify(
             organisation_id=deal["buyer"] if side == "seller" else deal["seller"],

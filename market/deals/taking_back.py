@@ -3,13 +3,11 @@
 from datetime import datetime
 
 from market.accounts.rules import Actor
-from market.audit.operations import record
-from market.db.session import execute, fetch
+from market.db.session import fetch
 from market.deals import rules
-from market.deals.releasing import give_back
+from market.deals.dropping import drop
 from market.errors import Conflict
 from market.i18n import msg
-from market.units import Gram
 
 
 async def take_back(*, deal_id: int, actor: Actor, at: datetime) -> str:
@@ -33,16 +31,7 @@ async def take_back(*, deal_id: int, actor: Actor, at: datetime) -> str:
         return number
     if deal["state"] != rules.PENDING:
         raise signed(number)
-    state = rules.CONTRACT.apply("cancel", state=deal["state"], by="seller")
-    await execute("UPDATE deal SET state = $2, dropped_at = $3 WHERE id = $1", deal_id, state, at)
-    await give_back(deal=deal, grams=Gram(deal["quantity"]), demand=deal["demand"], at=at)
-    await record(
-        subject=f"deal:{deal_id}",
-        action="cancel",
-        actor=actor,
-        at=at,
-        details={"because": "correction"},
-    )
+    await drop(deal, side="seller", actor=actor, at=at, details={"because": "correction"})
     return number
 
 

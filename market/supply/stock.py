@@ -9,10 +9,11 @@ from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.db.jobs import enqueue
 from market.db.session import execute, fetch, fetch_row, fetch_value, transaction
-from market.errors import Conflict, Invalid, NotFound
+from market.errors import Conflict, Invalid, MarketError, NotFound
 from market.i18n import msg
 from market.meanwhile import settled
 from market.supply import rules, stock_rules
+from market.supply.stock_rules import Place
 from market.units import Gram
 
 
@@ -153,6 +154,8 @@ async def correct_stock(
         await _done(
             "SELECT correct_stock($1, $2, $3, $4, $5, $6, $7)",
             *(lot_id, grams, storage_id, reason, note, actor.person_id, at),
+            out_of=storage_id,
+            into=storage_id,
         )
         rest = await follow_stock(lot_id)
         await record(
@@ -193,6 +196,8 @@ async def move_stock(
         await _done(
             "SELECT move_stock($1, $2, $3, $4, $5, $6)",
             *(lot_id, grams, from_id, to_id, actor.person_id, at),
+            out_of=from_id,
+            into=to_id,
         )
         await record(
             subject=f"lot:{lot_id}",
@@ -234,6 +239,7 @@ async def send_stock(
         await _done(
             "SELECT send_stock($1, $2, $3, $4, $5, $6)",
             *(lot_id, grams, storage_id, deal_id, actor.person_id, at),
+            out_of=storage_id,
         )
         await _record_gate(lot_id, "send", grams, deal_id, actor=actor, at=at)
 
@@ -262,6 +268,7 @@ async def take_back(
         await _done(
             "SELECT take_back_stock($1, $2, $3, $4, $5, $6)",
             *(lot_id, grams, storage_id, deal_id, actor.person_id, at),
+            into=storage_id,
         )
         await _record_gate(lot_id, "take_back", grams, deal_id, actor=actor, at=at)
 
@@ -350,7 +357,36 @@ async def _held(storage_id: int, owner_id: int) -> int:
     return int(held)
 
 
-async def _done(sql: str, *values: object) -> None:
+async def refused(
+    told: str,
+    *,
+    lot_id: int,
+    out_of: int | None = None,
+    into: int | None = None,
+    field: str = "storage",
+) -> MarketError:
+    """Return the error for what a stock function told, naming the place that is in the way.
+
+    ``out_of``, ``into``: where goods were to be taken from, and brought to; ``field``: what the latter was
+    chosen in.
+    """
+    if told == "elsewhere":
+        there = Gram(await fetch_value("SELECT stock_in_place($1, $2)", lot_id, out_of))
+        name = await fetch_value("SELECT name FROM storage WHERE id = $1", out_of)
+        return stock_rules.too_little(Place(name, there))
+    if told == "full" and into is not None:
+        row = await fetch_row(
+            """SELECT name, capacity - held AS room, closed_at IS NULL AS is_open
+               FROM storage WHERE id = $1""",
+            into,
+        )
+        if row:
+            return stock_rules.too_full(Place(row["name"], Gram(row["room"]), row["is_open"]), field=field)
+    return stock_rules.refusal(told)
+
+
+async def _done(sql: str, *values: object, out_of: int | None = None, into: int | None = None) -> None:
+    """Call a stock function for the lot that is its first value."""
     told = await fetch_value(sql, *values)
     if told != "":
-        raise stock_rules.refusal(told)
+        raise await refused(told, lot_id=int(str(values[0])), out_of=out_of, into=into)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from market.amounts import masses
 from market.errors import Conflict, Invalid, MarketError
 from market.i18n import Message, msg
 from market.units import MOST_GRAMS, Gram, kg
@@ -69,12 +70,50 @@ def correction_problems(*, grams: int, reason: str, note: str) -> dict[str, Mess
     return problems
 
 
+class Place(msgspec.Struct, frozen=True):
+    """A place that is in the way of something. ``name`` None: no place that is named.
+
+    ``grams``: how much of the lot stands there, or how much more it takes.
+    """
+
+    name: str | None
+    grams: Gram
+    is_open: bool = True
+
+
+def too_little(place: Place) -> Invalid:
+    """Return the error where less stands in a place than is to be taken from it."""
+    if place.name is None:
+        problem = msg(
+            "没有指明存放地方的只有 {there}，请减少数量，或选货实际在的地方。", there=masses(place.grams)
+        )
+    else:
+        problem = msg(
+            "“{place}”里这批货只有 {there}，请减少数量，或改从别处出。",
+            place=place.name,
+            there=masses(place.grams),
+        )
+    return Invalid(problem, {"quantity": problem})
+
+
+def too_full(place: Place, *, field: str = "storage") -> Invalid:
+    """Return the error where a place does not take so much; ``field`` is what it was chosen in."""
+    name = place.name or ""
+    if not place.is_open:
+        problem = msg("“{place}”已停用，请换一个地方，或先恢复使用。", place=name)
+    elif place.grams <= 0:
+        problem = msg("“{place}”已经满了，请换一个地方。", place=name)
+    else:
+        problem = msg(
+            "“{place}”放不下了：还能放 {room}，请分开放或换一个地方。", place=name, room=masses(place.grams)
+        )
+    return Invalid(problem, {field: problem})
+
+
 def refusal(told: str) -> MarketError:
-    """Return the error for what a stock function told to be in the way."""
+    """Return the error for what a stock function told to be in the way, where it is no place."""
     fields = {
         "short": ("quantity", msg("没有被合同占用的数量不够了，请减少数量。")),
-        "elsewhere": ("quantity", msg("这个地方没有这么多，请看存放情况，或改从别处出。")),
-        "full": ("storage", msg("放不下了：超过这个地方的容量，请分开放或换一个地方。")),
         "sent": ("quantity", msg("超过这份合同还没有发出的数量。")),
         "unsent": ("quantity", msg("超过这份合同已经发出的数量。")),
     }

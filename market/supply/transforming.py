@@ -9,13 +9,13 @@ from market.audit.operations import record
 from market.catalogue.recipes import recipes_for
 from market.clock import CHINA
 from market.db.replay import once
-from market.db.session import execute, fetch_value, transaction
+from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Invalid, NotFound
 from market.i18n import msg
 from market.supply import rules, stock_rules
 from market.supply.commands import NewTerms
 from market.supply.operations import index_listing, unknown_credentials
-from market.supply.stock import follow_stock, own_lot, own_storages
+from market.supply.stock import follow_stock, own_lot, own_storages, refused
 from market.supply.stock_rules import Yield
 from market.units import FenPerKg, Gram
 
@@ -57,7 +57,8 @@ async def transform(
 
     Raises:
         NotFound: no such lot, place or process of this owner.
-        Invalid: the mass does not balance, a yield is out of its bounds, or there is not so much.
+        Invalid: the mass does not balance, a yield is out of its bounds, there is not so much, or the place
+            of an output takes no more (``into_0`` for the first).
     """
 
     async def deed() -> Transformed:
@@ -116,7 +117,19 @@ async def _transform(made: NewTransformation, *, owner_id: int, actor: Actor, at
         [each.storage_id for each in made.outputs],
     )
     if told != "":
-        raise stock_rules.refusal(told)
+        # the outputs before the one that found no room are written by now, and all is taken back
+        written = {
+            row["lot"]
+            for row in await fetch("SELECT DISTINCT lot FROM stock_entry WHERE lot = ANY($1::bigint[])", lots)
+        }
+        full = next((at for at, lot_id in enumerate(lots) if lot_id not in written), 0)
+        raise await refused(
+            told,
+            lot_id=made.lot_id,
+            out_of=made.storage_id,
+            into=made.outputs[full].storage_id,
+            field=f"into_{full}",
+        )
     await follow_stock(made.lot_id)
     await record(
         subject=f"lot:{made.lot_id}",

@@ -83,7 +83,8 @@ async def making(viewer: Viewer, lot: LotRow, language: Language, process: str) 
                 at=clock.now(),
             )
         except Invalid as error:
-            raise Invalid(error.message, _on_the_form(error, recipe)) from None
+            typed = [at for at, _ in enumerate(_gives(recipe)) if filled.values[f"made_{at}"]]
+            raise Invalid(error.message, _on_the_form(error, recipe, typed)) from None
         return f"/selling/lots/{lot.id}", msg("已记加工，产出的新批次列在下面。")
 
     return Task(
@@ -96,8 +97,12 @@ async def making(viewer: Viewer, lot: LotRow, language: Language, process: str) 
     )
 
 
-def _on_the_form(error: Invalid, recipe: Recipe) -> dict[str, Message]:
-    """Return the faults of a transformation under the names of the form's fields."""
+def _on_the_form(error: Invalid, recipe: Recipe, typed: list[int]) -> dict[str, Message]:
+    """Return the faults of a transformation under the names of the form's fields.
+
+    ``typed``: the lines of the form that its outputs stand in.
+    """
     lines = [gives for gives, _ in _gives(recipe)]
     named = {f"out_{gives}": f"made_{lines.index(gives)}" for gives in lines} | {"outputs": "made_0"}
+    named |= {f"into_{at}": f"into_{line}" for at, line in enumerate(typed)}
     return {named.get(field, field): message for field, message in error.fields.items()}

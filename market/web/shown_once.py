@@ -38,7 +38,7 @@ def keep(
     session: str | None = None,
     lasts: timedelta = _LASTS,
 ) -> None:
-    """Keep a secret for the page ``place``, until it is shown there. ``session``: one that begins only now."""
+    """Keep a secret for the page ``place`` until it is shown there. ``session``: one that begins only now."""
     kept = _Kept(msgspec.Raw(msgspec.json.encode(secret)), clock.now() + lasts)
     sealed = seal(msgspec.json.encode(kept), about=_about(request, place, session))
     value = base64.urlsafe_b64encode(sealed).decode()

@@ -101,11 +101,21 @@ async def test_goods_stand_in_places_up_to_their_capacity(factory: Factory, sell
     await put(seller, lot, 3_000, first)
     with pytest.raises(Invalid) as refused:
         await put(seller, lot, 1, first)
-    assert list(refused.value.fields) == ["storage"]
+    assert str(refused.value.fields["storage"]) == "“1 号罐”已经满了，请换一个地方。"
     await put(seller, lot, 1_200, second, source=first)
     with pytest.raises(Invalid) as refused:
         await put(seller, lot, 2_001, second)
-    assert list(refused.value.fields) == ["quantity"]
+    assert "没有指明存放地方的只有 4,000 斤（2,000 公斤）" in str(refused.value.fields["quantity"])
+    with pytest.raises(Invalid) as refused:
+        await put(seller, lot, 1_801, second, source=first)
+    assert "“1 号罐”里这批货只有 3,600 斤（1,800 公斤）" in str(refused.value.fields["quantity"])
+    with pytest.raises(Invalid) as refused:
+        await put(seller, lot, 1_801, second)
+    assert "“2 号罐”放不下了：还能放 3,600 斤（1,800 公斤）" in str(refused.value.fields["storage"])
+    await execute("UPDATE storage SET closed_at = $1 WHERE id = $2", STORY, second)
+    with pytest.raises(Invalid) as refused:
+        await put(seller, lot, 1, second)
+    assert "“2 号罐”已停用" in str(refused.value.fields["storage"])
     page = await lot_page(lot, seller.organisation_id)
     assert (page.remaining, page.placed, page.unplaced) == (5_000_000, 3_000_000, 2_000_000)
     assert [(each.storage, each.grams) for each in await holdings_of(seller.organisation_id)] == [
@@ -292,7 +302,7 @@ async def test_what_came_back_may_leave_again_for_the_same_contract(factory: Fac
     await send(seller, lot, deal, 700)
     with pytest.raises(Invalid) as refused:
         await send(seller, lot, deal, 101, small, back=True)
-    assert list(refused.value.fields) == ["storage"]
+    assert "“小罐”放不下了" in str(refused.value.fields["storage"])
     with pytest.raises(NotFound):
         await send(await factory.member(role="secretary"), lot, deal, 1, back=True)
     await send(seller, lot, deal, 100, small, back=True)

@@ -149,7 +149,7 @@ async def test_yield_out_of_bounds_or_balance_is_refused_and_nothing_is_kept(
 
 async def test_new_lot_that_does_not_fit_its_tank_undoes_everything(factory: Factory, seller: Member) -> None:
     lot = await lot_of(await factory.listing(seller))
-    small = await tank(seller, "小罐", Gram(299_999))
+    large, small = await tank(seller, "大罐"), await tank(seller, "小罐", Gram(199_999))
     with pytest.raises(Invalid) as refused:
         await transform(
             transformation=NewTransformation(
@@ -157,13 +157,18 @@ async def test_new_lot_that_does_not_fit_its_tank_undoes_everything(factory: Fac
                 "press",
                 Gram(1_000_000),
                 Gram(700_000),
-                (Output("peanut-oil", Gram(300_000), "", small),),
+                (
+                    Output("peanut-oil", Gram(100_000), "", large),
+                    Output("peanut-oil", Gram(200_000), "", small),
+                ),
             ),
             owner_id=seller.organisation_id,
             actor=seller.actor,
             at=STORY,
         )
-    assert list(refused.value.fields) == ["storage"]
+    # of several places it is said which, beside the output that goes there
+    assert list(refused.value.fields) == ["into_1"]
+    assert "“小罐”放不下了：还能放" in str(refused.value.fields["into_1"])
     assert await fetch_value("SELECT remaining FROM lot WHERE id = $1", lot) == 1_000_000
     await check_sums()
 
