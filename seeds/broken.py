@@ -25,7 +25,9 @@ from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import sign
 from market.deals.paying import pay
 from market.deals.queries import deal_of, payments_of
+from market.deals.receipts import answer_receipt, receipts_under
 from market.deals.releasing import REMATCH
+from market.deals.rules import CLAIMED
 from market.deals.terms import answer_terms, propose_terms, terms_in_force
 from market.followup.quotes import add_quote
 from market.matching.agreement import agree
@@ -171,9 +173,9 @@ async def contract(tale: Told, sides: Sides, *, at: datetime) -> int:
     await answer_terms(deal_id=deal_id, version=made, move="agree", **_by(sides.buyer, at))
     for side in (sides.seller, sides.buyer):
         await sign(deal_id=deal_id, **_by(side, at))
-    await _pay_all(deal_id, sides.buyer, at=at + timedelta(days=2))
+    await _pay_all(deal_id, sides.seller, sides.buyer, at=at + timedelta(days=2))
     await _deliver(deal_id, tale.delivered, sides.seller, sides.buyer, at=at + timedelta(days=4))
-    await _pay_all(deal_id, sides.buyer, at=at + timedelta(days=8))
+    await _pay_all(deal_id, sides.seller, sides.buyer, at=at + timedelta(days=8))
     return deal_id
 
 
@@ -276,7 +278,7 @@ async def _take_up(tale: Told, seller: Actor, buyer: Actor, match: MatchRow, pla
         if place % 10 < tale.delivered_of_ten:
             await _deliver(made, Gram(match.quantity), seller, buyer, at=now)
         if place % 10 < tale.paid_of_ten:
-            await _pay_all(made, buyer, at=now)
+            await _pay_all(made, seller, buyer, at=now)
     return made
 
 
@@ -286,10 +288,13 @@ async def _deliver(deal_id: int, grams: Gram, seller: Actor, buyer: Actor, *, at
         await move_delivery(delivery_id=delivery_id, move=move, **_by(side, at))
 
 
-async def _pay_all(deal_id: int, buyer: Actor, *, at: datetime) -> None:
+async def _pay_all(deal_id: int, seller: Actor, buyer: Actor, *, at: datetime) -> None:
     for payment in await payments_of(deal_id=deal_id):
         if payment.paid < payment.amount:
             await pay(payment_id=payment.id, **_by(buyer, at))
+    claimed = [each for each in await receipts_under([deal_id]) if each.state == CLAIMED]
+    for receipt in claimed:
+        await answer_receipt(receipt_id=receipt.id, move="confirm", **_by(seller, at))
 
 
 def _day(at: datetime) -> date:

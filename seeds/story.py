@@ -12,6 +12,7 @@ from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import sign
 from market.deals.paying import pay
 from market.deals.queries import payments_of
+from market.deals.receipts import answer_receipt, receipts_under
 from market.matching.operations import run_now
 from market.meetings.attendance import mark_person
 from market.meetings.commands import NewMeeting, Outcome, TopicResult
@@ -256,6 +257,15 @@ async def _fulfil(
             organisation_id=appointment.buyer,
             actor=buyer,
             at=at + timedelta(days=DISPATCH_DAYS + deal_id % 20 + PAYMENT_DAYS),
+        )
+    # the bank's word comes a day later
+    for receipt in await receipts_under([deal_id]):
+        await answer_receipt(
+            receipt_id=receipt.id,
+            move="confirm",
+            organisation_id=appointment.seller,
+            actor=seller,
+            at=at + timedelta(days=DISPATCH_DAYS + deal_id % 20 + PAYMENT_DAYS + 1),
         )
 
 

@@ -10,7 +10,7 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts.rules import Actor, Viewer
 from market.api.handling import acting, deed, do_once, read
-from market.api.inputs import Code, Fens, Grams, IdempotencyKey, Note, PathId, SignedIn
+from market.api.inputs import Code, Fens, Grams, IdempotencyKey, Line, Note, PathId, SignedIn
 from market.api.outputs import Moved
 from market.catalogue.queries import check_reason
 from market.catalogue.rules import GOODS_REFUSED
@@ -27,11 +27,13 @@ from market.deals.queries import (
     deliveries_of,
     payments_of,
 )
+from market.deals.receipts import ReceiptRow, answer_receipt, receipts_under
 from market.deals.rules import CANCELLED, PAID
 from market.errors import NotFound
 from market.i18n import msg
 from market.units import Fen, Gram
 
+ReceiptMove = Literal["confirm", "dispute", "withdraw"]
 Step = Literal["dispatch", "arrive", "accept", "accept_part", "reject", "cancel"]
 #: The steps that say why.
 _WITH_REASON = frozenset({"accept_part", "reject"})
@@ -43,6 +45,8 @@ class Contract(msgspec.Struct, frozen=True):
     deal: DealRow
     deliveries: list[DeliveryRow]
     payments: list[PaymentRow]
+    #: Money as the buyer wrote it down, and what the seller says of it.
+    receipts: list[ReceiptRow]
 
 
 class DeliveryToSchedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,6 +72,12 @@ class Cancelling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     reason: Code
     note: Note = ""
+
+
+class ReceiptAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A word to the answer; money that is denied needs one."""
+
+    note: Line = ""
 
 
 class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,6 +106,7 @@ async def one(viewer: SignedIn, deal_id: PathId) -> Contract:
         await deal_of(deal_id=deal_id, organisation_id=viewer.organisation_id),
         await deliveries_of(deal_id=deal_id),
         await payments_of(deal_id=deal_id),
+        await receipts_under([deal_id]),
     )
 
 
@@ -216,9 +227,38 @@ async def move(
     )
 
 
+@deed("/deals/{deal_id:int}/receipts/{receipt_id:int}/{move:str}", body=ReceiptAnswer)
+async def answer_money(
+    viewer: SignedIn,
+    deal_id: PathId,
+    receipt_id: PathId,
+    move: FromPath[ReceiptMove],
+    data: JSONBody[ReceiptAnswer],
+    key: IdempotencyKey = None,
+) -> Moved:
+    """`confirm` that money came, `dispute` it with a `note` (seller), or `withdraw` a wrong claim (buyer)."""
+    by = await actor_in(viewer, deal_id)
+    if receipt_id not in {each.id for each in await receipts_under([deal_id])}:
+        raise NotFound(msg("没有找到这笔付款。"))
+    return await do_once(
+        viewer=viewer,
+        key=key,
+        name=f"receipt_{move}",
+        about={"receipt": receipt_id, "note": data.note},
+        do=lambda at: answer_receipt(
+            receipt_id=receipt_id,
+            move=move,
+            organisation_id=viewer.organisation_id,
+            actor=by,
+            at=at,
+            note=data.note,
+        ),
+    )
+
+
 @deed("/deals/{deal_id:int}/payments/{payment_id:int}/pay")
 async def pay_one(viewer: SignedIn, deal_id: PathId, payment_id: PathId, key: IdempotencyKey = None) -> Moved:
-    """Note that you have paid; the contract is complete when all is delivered and paid."""
+    """Note that you have paid: a claim until the seller confirms it. Only then is a contract complete."""
     by = await actor_in(viewer, deal_id)
     if payment_id not in {each.id for each in await payments_of(deal_id=deal_id)}:
         raise NotFound(msg("没有找到这笔货款。"))
@@ -257,4 +297,14 @@ async def pay_part(
     )
 
 
-routes: list[ControllerRouterHandler] = [index, one, sign, cancel, schedule, move, pay_one, pay_part]
+routes: list[ControllerRouterHandler] = [
+    index,
+    one,
+    sign,
+    cancel,
+    schedule,
+    move,
+    pay_one,
+    pay_part,
+    answer_money,
+]

@@ -1,12 +1,13 @@
 """Money under a contract: what falls due, paid whole or in parts, to the fen; and when all is done."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from asyncpg import Record
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.clock import CHINA
+from market.db.jobs import enqueue
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals import rules
 from market.deals.clauses import Due, Terms, due_at_arrival, due_at_signing, least_performed, price_of
@@ -71,7 +72,8 @@ async def end_prepayments(*, deal_id: int) -> Fen:
     Nobody pays beforehand under a terminated contract. The contract's row is locked.
     """
     rows = await fetch(
-        """SELECT id, amount, paid FROM payment WHERE deal = $1 AND kind <> 'goods'
+        """SELECT id, amount, paid, disputed, EXISTS (SELECT FROM receipt WHERE payment = payment.id) AS told
+           FROM payment WHERE deal = $1 AND kind <> 'goods'
            ORDER BY due_on, id FOR UPDATE""",
         deal_id,
     )
@@ -79,23 +81,25 @@ async def end_prepayments(*, deal_id: int) -> Fen:
     needed = max(0, used - sum(row["paid"] for row in rows))
     waived = 0
     for row in rows:
-        is_open = row["amount"] - row["paid"]
+        is_open = row["amount"] - row["paid"] - row["disputed"]
         stays = min(is_open, needed)
         needed -= stays
         waived += is_open - stays
         if stays == is_open:
             continue
-        if row["paid"] + stays == 0:
+        if row["paid"] + stays == 0 and not row["told"]:
             await execute("DELETE FROM payment WHERE id = $1", row["id"])
-        elif stays:
-            await execute("UPDATE payment SET amount = paid + $2 WHERE id = $1", row["id"], stays)
+        elif stays or row["disputed"]:
+            await execute("UPDATE payment SET amount = paid + disputed + $2 WHERE id = $1", row["id"], stays)
         else:
             await execute(
                 """UPDATE payment SET amount = paid, state = $2,
-                     paid_on = (SELECT max(receipt."on") FROM receipt WHERE receipt.payment = payment.id)
+                     paid_on = (SELECT max(receipt."on") FROM receipt
+                                WHERE receipt.payment = payment.id AND receipt.state = ANY($3))
                    WHERE id = $1""",
                 row["id"],
                 rules.PAID,
+                sorted(rules.COUNTED),
             )
     return Fen(waived)
 
@@ -119,7 +123,8 @@ async def pay(
 ) -> str:
     """Note that the buyer has paid ``money``, or all that was open; return the payment's new state.
 
-    The contract is complete when all is delivered and paid.
+    It is a claim until the seller confirms it (``receipts``): the contract is complete when all is delivered
+    and paid, and the seller has seen the money.
 
     Raises:
         NotFound: no such payment of this buyer.
@@ -136,10 +141,15 @@ async def pay(
         if not deals:
             raise NotFound(msg("没有找到这笔货款。"))
         deal = deals[0]
-        row = (await fetch("SELECT amount, paid, state FROM payment WHERE id = $1 FOR UPDATE", payment_id))[0]
-        is_open = row["amount"] - row["paid"]
+        row = (
+            await fetch(
+                "SELECT amount, paid, disputed, state FROM payment WHERE id = $1 FOR UPDATE",
+                payment_id,
+            )
+        )[0]
+        is_open = row["amount"] - row["paid"] - row["disputed"]
         now = is_open if money is None else money
-        is_whole = now == is_open
+        is_whole = now == row["amount"] - row["paid"]
         state = rules.PAYMENT.apply("pay" if is_whole else "pay_part", state=row["state"], by="buyer")
         if not 0 < now <= is_open:
             problem = msg("还差 {left} 元，请填写不超过它的金额。", left=f"{yuan(Fen(is_open)):,.2f}")
@@ -154,15 +164,14 @@ async def pay(
             is_whole,
             today,
         )
-        await execute(
-            """INSERT INTO receipt (payment, amount, "on", person, created_at)
-               VALUES ($1, $2, $3, $4, $5)""",
-            payment_id,
-            now,
-            today,
-            actor.person_id,
-            at,
+        receipt_id = await fetch_value(
+            """INSERT INTO receipt (payment, amount, "on", person, state, created_at)
+               VALUES ($1, $2, $3, $4, $5, $6) RETURNING id""",
+            *(payment_id, now, today, actor.person_id, rules.RECEIPT.start, at),
         )
+        # the payee is asked again after some days; nothing is taken for confirmed by that
+        due = at + timedelta(days=rules.REMIND_AFTER_DAYS)
+        await enqueue(rules.REMIND_RECEIPT, {"receipt_id": receipt_id}, run_at=due, key=str(receipt_id))
         await record(
             subject=f"deal:{deal['id']}",
             action="pay" if is_whole else "pay_part",
@@ -175,16 +184,18 @@ async def pay(
             organisation_id=deal["seller"],
             kind="paid",
             message=msg(
-                "合同 {number} 收到货款 {money} 元。", number=deal["number"], money=f"{yuan(Fen(now)):,.2f}"
+                "合同 {number} 买方记了一笔付款 {money} 元，请查账后确认。",
+                number=deal["number"],
+                money=f"{yuan(Fen(now)):,.2f}",
             ),
-            link=f"/deals/{deal['id']}",
+            link=f"/deals/{deal['id']}#payments",
             at=at,
         )
     return state
 
 
 async def complete(*, deal_id: int, at: datetime) -> bool:
-    """End a contract under which all is paid and, within the tolerance, delivered; tell whether it was.
+    """End a contract under which all is delivered, within the tolerance, paid and confirmed; tell if it was.
 
     A load that is announced or on its way is waited for. What is short within the tolerance is on sale
     again; the buyer's demand counts as filled. The contract's row is locked.
@@ -205,6 +216,8 @@ async def complete(*, deal_id: int, at: datetime) -> bool:
     done = await fetch_value(
         """UPDATE deal SET state = $2 WHERE id = $1 AND state = $3
              AND NOT EXISTS (SELECT FROM payment WHERE deal = $1 AND state <> 'paid')
+             AND NOT EXISTS (SELECT FROM receipt JOIN payment ON payment.id = receipt.payment
+                             WHERE payment.deal = $1 AND receipt.state IN ('claimed', 'disputed'))
              AND NOT EXISTS (SELECT FROM delivery WHERE deal = $1
                                AND state IN ('scheduled', 'dispatched', 'arrived'))
            RETURNING id""",

@@ -139,6 +139,8 @@ class PaymentRow(msgspec.Struct, frozen=True):
     state: str
     due_on: date
     paid_on: date | None
+    #: Fen that the buyer says were paid, and the seller that they did not come; no part of ``paid``.
+    disputed: int
 
 
 async def deal_of(*, deal_id: int, organisation_id: int) -> DealRow:
@@ -195,7 +197,7 @@ async def payments_under(deal_ids: Sequence[int]) -> list[PaymentRow]:
     """Return the payments of several contracts, by the day on which they are due."""
     return await fetch_into(
         PaymentRow,
-        """SELECT id, deal, amount, paid, kind, state, due_on, paid_on FROM payment
-           WHERE deal = ANY($1::bigint[]) ORDER BY due_on, id""",
+        """SELECT id, deal, amount, paid, kind, state, due_on, paid_on, disputed FROM payment
+           WHERE deal = ANY($1::bigint[]) AND amount > 0 ORDER BY due_on, id""",
         list(deal_ids),
     )

@@ -78,9 +78,9 @@ async def facts_of(*, organisation_id: int, today: date) -> Facts | None:
                     coalesce(sum(amount) FILTER (WHERE payment.paid_on <= due_on), 0) AS paid_on_time_fen,
                     count(*) FILTER (WHERE payment.paid_on > due_on) AS paid_late,
                     coalesce(sum(amount) FILTER (WHERE payment.paid_on > due_on), 0) AS paid_late_fen,
-                    count(*) FILTER (WHERE payment.paid_on IS NULL AND due_on < $2) AS overdue,
-                    coalesce(sum(amount - paid) FILTER (WHERE payment.paid_on IS NULL AND due_on < $2), 0)
-                      AS overdue_fen
+                    -- what is disputed is one side's word against the other's, and counts for neither
+                    count(*) FILTER (WHERE amount > paid + disputed AND due_on < $2) AS overdue,
+                    coalesce(sum(amount - paid - disputed) FILTER (WHERE due_on < $2), 0) AS overdue_fen
              FROM payment JOIN deal ON deal.id = payment.deal WHERE deal.buyer = organisation.id) money
            CROSS JOIN LATERAL (
              SELECT count(*) FILTER (WHERE state = 'confirmed') AS confirmed,

@@ -71,9 +71,44 @@ PAYMENT = Lifecycle(
     "payment",
     Move("pay_part", {INVOICED, PART_PAID}, PART_PAID, by={"buyer"}),
     Move("pay", {INVOICED, PART_PAID}, PAID, by={"buyer"}),
+    # what its receipts add up to once the payee has spoken
+    Move("open_again", {PART_PAID, PAID}, INVOICED, by={"system"}),
+    Move("leave_part", {INVOICED, PAID}, PART_PAID, by={"system"}),
+    Move("make_whole", {INVOICED, PART_PAID}, PAID, by={"system"}),
     start=INVOICED,
     labels={INVOICED: msg("待付"), PART_PAID: msg("部分付款"), PAID: msg("已付款")},
 )
+#: The move that follows from what a payment's receipts add up to, by the state that it leads to.
+FOLLOWS = {INVOICED: "open_again", PART_PAID: "leave_part", PAID: "make_whole"}
+
+CLAIMED, DISPUTED = "claimed", "disputed"
+#: Money as its payer has written it down: the payee confirms or denies it, and silence is no answer.
+RECEIPT = Lifecycle(
+    "receipt",
+    Move("confirm", {CLAIMED, DISPUTED}, "confirmed", by={"seller"}),
+    Move("dispute", {CLAIMED}, DISPUTED, by={"seller"}),
+    Move("withdraw", {CLAIMED, DISPUTED}, "withdrawn", by={"buyer"}),
+    start=CLAIMED,
+    labels={
+        CLAIMED: msg("待卖方确认"),
+        "confirmed": msg("卖方已收到"),
+        DISPUTED: msg("卖方说没收到"),
+        "withdrawn": msg("买方已撤回"),
+    },
+)
+#: Receipts that count as paid.
+COUNTED = frozenset({CLAIMED, "confirmed"})
+#: A payee who says nothing is asked after so many days.
+REMIND_AFTER_DAYS = 7
+REMIND_RECEIPT = "deals.remind_receipt"
+
+
+def paid_state(*, paid: int, amount: int) -> str:
+    """Return the state of a payment of ``amount`` of which ``paid`` is paid."""
+    if paid == amount:
+        return PAID
+    return PART_PAID if paid else INVOICED
+
 
 PROPOSED, AGREED, REFUSED, WITHDRAWN = "proposed", "agreed", "refused", "withdrawn"
 SUPERSEDED = "superseded"

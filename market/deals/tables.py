@@ -105,11 +105,12 @@ class Payment(Table, tablename="payment"):
     state = text()
     due_on = day()
     paid_on = day(null=True)
-    payment_amount_positive = Check(amount > 0, name="payment_amount_positive")
+    #: Fen of claims that the payee denies; no part of ``paid``.
+    disputed = whole(default=0)
 
 
 class Receipt(Table, tablename="receipt"):
-    """One payment of money, whole or in part. Append-only."""
+    """One payment of money, whole or in part, as its payer wrote it down. Only the answer moves on."""
 
     id = number()
     payment = reference(Payment)
@@ -118,6 +119,11 @@ class Receipt(Table, tablename="receipt"):
     on = day()
     person = reference("Person", null=True)
     created_at = moment()
+    state = text(default="claimed")
+    answered_by = reference("Person", null=True)
+    answered_at = moment(null=True)
+    #: Why it is denied.
+    note = text(default="")
     receipt_amount_positive = Check(amount > 0, name="receipt_amount_positive")
 
 

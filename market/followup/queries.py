@@ -63,7 +63,9 @@ _ENTRIES = """
     UNION ALL
     SELECT 'payment', receipt."on", contract.id, source, source_id, listing, seller, buyer, price_now, 0,
            receipt.amount
-    FROM contract JOIN payment ON payment.deal = contract.id JOIN receipt ON receipt.payment = payment.id),
+    FROM contract JOIN payment ON payment.deal = contract.id JOIN receipt ON receipt.payment = payment.id
+    -- what the payee says did not come, or the payer took back, has not come
+    WHERE receipt.state IN ('claimed', 'confirmed')),
   entry AS (
     SELECT line.kind, line."on", line.deal, deal.number, deal.state, line.source, line.source_id,
            meeting.id AS meeting, meeting.title AS meeting_title, meeting.title_en AS meeting_title_en,

@@ -13,6 +13,8 @@ from market.deals.breach_queries import cases_of
 from market.deals.clauses import price_of
 from market.deals.contacts import look_up_contacts
 from market.deals.queries import DealRow, DeliveryRow, deal_of, deliveries_of, payments_of
+from market.deals.receipts import LONGEST_NOTE as LONGEST_DENIAL
+from market.deals.receipts import receipts_under
 from market.deals.rules import (
     ACTIVE,
     BOUND,
@@ -23,6 +25,7 @@ from market.deals.rules import (
     PARTLY_SIGNED,
     PAYMENT,
     PENDING,
+    RECEIPT,
     SOURCES,
     TAKEN,
 )
@@ -55,6 +58,9 @@ DEEDS: dict[str, Message] = {
     "delivery_cancel": msg("取消发货"),
     "pay": msg("付款"),
     "pay_part": msg("付了一部分货款"),
+    "confirm_receipt": msg("卖方确认收到货款"),
+    "dispute_receipt": msg("卖方说货款没有收到"),
+    "withdraw_receipt": msg("买方撤回记错的付款"),
     "terminate": msg("通知解除合同，余量重新上架"),
     "propose_terms": msg("提议改条款"),
     "agree_terms": msg("新条款双方已签"),
@@ -64,7 +70,8 @@ DEEDS: dict[str, Message] = {
 _TONES = {
     "countersign": "good",
     "delivery_accept": "good",
-    "pay": "good",
+    "confirm_receipt": "good",
+    "dispute_receipt": "bad",
     "cancel": "bad",
     "terminate": "bad",
     "delivery_reject": "bad",
@@ -158,6 +165,7 @@ async def draw(
     blank_part = (await part_form(request)).blank(key=new_key())
     blank_loss = ACCEPT_LOSS.blank(key=new_key())
     blank_pay = PAY_PART.blank(key=new_key())
+    receipts = await receipts_under([deal.id])
     blank_refusal = (await refusal_form(request, GOODS_REFUSED)).blank(key=new_key())
     grade = next((each for each in await grades() if each.level == deal.grade), None)
     version, terms = await terms_in_force(deal_id=deal.id)
@@ -183,7 +191,7 @@ async def draw(
         delivery_moves=DELIVERY_MOVES,
         out_of_time=lambda delivery: _out_of_time(deal, delivery),
         payments=[
-            (each, side == "buyer" and "pay" in PAYMENT.available(state=each.state, by="buyer"))
+            (each, side == "buyer" and each.amount > each.paid + each.disputed)
             for each in await payments_of(deal_id=deal.id)
         ],
         can_schedule=side == "seller" and deal.state == ACTIVE and left > 0,
@@ -193,6 +201,13 @@ async def draw(
         refusal_of=lambda delivery: _form_for(refused, delivery, "reject", blank_refusal),
         loss_of=lambda delivery: _form_for(refused, delivery, "accept", blank_loss),
         pay_of=lambda payment: _form_for(refused, payment, "pay", blank_pay),
+        receipts_of=lambda payment: [
+            (each, RECEIPT.available(state=each.state, by=side or ""))
+            for each in receipts
+            if each.payment == payment
+        ],
+        denial_of=lambda receipt: _form_for(refused, receipt, "dispute", DENY.blank(key=new_key())),
+        RECEIPT=RECEIPT,
         may_lose=terms.natural_loss > 0,
         kinds=PAYMENT_KINDS,
         cases=await cases_of(organisation_id=viewer.organisation_id, deal_id=deal.id),
@@ -242,6 +257,13 @@ def _form_for(refused: tuple[int, str, Filled] | None, delivery: int, move: str,
 
 
 PAY_PART = Form(money=fields.money(msg("这次付多少")), key=KEY)
+#: The payee's word that money did not come.
+DENY = Form(
+    note=fields.text(
+        msg("没收到的说明"), most=LONGEST_DENIAL, hint=msg("例如 查到 11 月 30 日，对公账户没有这笔。")
+    ),
+    key=KEY,
+)
 ACCEPT_LOSS = Form(
     loss=fields.quantity(msg("途中失重多少"), unit="kg", hint=msg("约定损耗以内的失重；其余全部收下。")),
     key=KEY,

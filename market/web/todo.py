@@ -15,7 +15,8 @@ from market.deals.clauses import Terms, least_performed, usual_terms
 from market.deals.frames.queries import calls_of, frames_of
 from market.deals.frames.rules import BUYER_ENDS, PROPOSED, REQUESTED, SELLER_ENDS
 from market.deals.queries import DealRow, DeliveryRow, PaymentRow, deliveries_under, payments_under
-from market.deals.rules import ACTIVE, BOUND, BREACH, FILED
+from market.deals.receipts import receipts_under
+from market.deals.rules import ACTIVE, BOUND, BREACH, CLAIMED, FILED
 from market.deals.terms import agreed_terms
 from market.i18n import Message, msg, translate
 from market.matching.queries import MatchRow
@@ -185,6 +186,7 @@ async def _fulfilment(request: WebRequest, viewer: Viewer, deals: list[DealRow])
         deliveries[delivery.deal].append(delivery)
     for payment in await payments_under(numbers):
         payments[payment.deal].append(payment)
+    claims = {each.deal for each in await receipts_under(numbers) if each.state == CLAIMED}
     agreed = await agreed_terms(numbers)
     todo = []
     for deal in looked_at:
@@ -203,8 +205,11 @@ async def _fulfilment(request: WebRequest, viewer: Viewer, deals: list[DealRow])
             refused = any(each.state == "rejected" for each in loads)
             label = msg("被拒收，待补发") if refused else msg("待安排发货")
             todo.append(Todo(label, title, number, link, msg("去安排"), due, _tone(due)))
+        if is_seller and deal.id in claims:
+            link = f"/deals/{deal.id}#payments"
+            todo.append(Todo(msg("待确认到账"), title, number, link, msg("去确认")))
         for bill in [] if is_seller else payments[deal.id]:
-            if bill.state != "paid" and (bill.due_on - today).days <= _PAY_SOON_DAYS:
+            if bill.amount > bill.paid + bill.disputed and (bill.due_on - today).days <= _PAY_SOON_DAYS:
                 due = bill.due_on
                 link = f"/deals/{deal.id}#payments"
                 label = msg("货款逾期") if due < today else msg("待付款")

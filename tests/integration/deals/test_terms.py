@@ -13,6 +13,7 @@ from market.deals import terms as module
 from market.deals.clauses import Milestone, Terms
 from market.deals.terms import answer_terms, propose_terms, terms_in_force, versions_of
 from market.errors import Busy, Conflict, Invalid, NotFound
+from market.meanwhile import ChangedMeanwhile
 from market.transitions import WrongState
 from tests.integration.deals.scene import Contracted, contract
 from tests.integration.races import at_once
@@ -101,10 +102,15 @@ async def test_counter_proposal_takes_the_place_of_the_open_one(scene: Scene) ->
 
 
 async def test_proposal_from_old_terms_is_a_conflict(scene: Scene) -> None:
+    _, older = await scene.in_force()
     version = await scene.propose(scene.buyer)
     await scene.answer(scene.seller, version, "agree")
-    with pytest.raises(Conflict):
-        await scene.propose(scene.seller, base=1, natural_loss=100)
+    with pytest.raises(ChangedMeanwhile) as changed:
+        await scene.propose(scene.seller, base=1, deposit=older.deposit, natural_loss=100)
+    assert changed.value.values() == {"deposit": {"sent": older.deposit, "now": 1_000}}
+    # who wants what has been agreed meanwhile, and something else besides, has read it
+    assert await scene.propose(scene.seller, base=1, natural_loss=100) == 3
+    await scene.answer(scene.seller, 3, "withdraw")
     with pytest.raises(Conflict):
         await scene.propose(scene.seller, base=2, deposit=1_000)
 
