@@ -24,6 +24,11 @@ FORWARDS = (
     ALTER TABLE payment ADD CONSTRAINT payment_sums
     CHECK (amount >= 0 AND paid >= 0 AND disputed >= 0 AND paid + disputed <= amount)
     """,
+    "ALTER TABLE payment DROP CONSTRAINT payment_state_tells_paid",
+    """
+    ALTER TABLE payment ADD CONSTRAINT payment_state_tells_paid CHECK (
+      (state = 'paid') = (paid = amount) AND (state = 'invoiced') = (paid = 0 AND amount > 0))
+    """,
     # who paid what, and when, stands; what the payee says of it moves on
     "DROP TRIGGER receipt_append_only ON receipt",
     """
@@ -38,6 +43,11 @@ BACKWARDS = (
     """
     CREATE TRIGGER receipt_append_only BEFORE UPDATE OR DELETE ON receipt
     FOR EACH ROW EXECUTE FUNCTION refuse_rewrite()
+    """,
+    "ALTER TABLE payment DROP CONSTRAINT payment_state_tells_paid",
+    """
+    ALTER TABLE payment ADD CONSTRAINT payment_state_tells_paid CHECK (
+      (state = 'paid') = (paid = amount) AND (state = 'invoiced') = (paid = 0)) NOT VALID
     """,
     "ALTER TABLE payment DROP CONSTRAINT payment_sums",
     "ALTER TABLE payment ADD CONSTRAINT payment_amount_positive CHECK (amount > 0) NOT VALID",

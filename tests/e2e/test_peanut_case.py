@@ -346,6 +346,8 @@ async def test_both_sign_and_the_goods_go_from_the_village_to_the_shop(
     await buyer.press("记为已付")
     total = amount(Gram(deal["quantity"]), FenPerKg(deal["price"]))
     await expect(buyer.page.locator("#payments")).to_contain_text(f"已付 {formats.money(total, 'zh')}")
+    await seller.go(f"/deals/{deal['id']}")
+    await seller.press("确认收到")
     [state] = await site.rows("SELECT state FROM deal WHERE id = $1", deal["id"])
     assert state["state"] == "completed"
 

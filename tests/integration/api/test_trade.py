@@ -35,6 +35,13 @@ async def test_a_lot_is_listed_bid_for_signed_delivered_and_paid(
         "state": "partially_accepted"
     }
     assert (await buyer.post("/deals/1/payments/1/pay")).json() == {"state": "paid"}
+    answer = "/deals/1/receipts/1"
+    assert set((await seller.post(f"{answer}/dispute", {})).json()["fields"]) == {"note"}
+    denied = await seller.post(f"{answer}/dispute", {"note": "没有到账"})
+    assert denied.json() == {"state": "disputed"}
+    assert (await seller.get("/deals/1")).json()["payments"][0]["disputed"] == 207_000
+    assert (await buyer.post(f"{answer}/confirm", {})).status_code == 409
+    assert (await seller.post(f"{answer}/confirm", {})).json() == {"state": "confirmed"}
     contract = (await seller.get("/deals/1")).json()
     assert (contract["deal"]["delivered"], contract["deal"]["paid"]) == (300_000, 207_000)
     assert [payment["state"] for payment in contract["payments"]] == ["paid"]

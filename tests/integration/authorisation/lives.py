@@ -11,7 +11,7 @@ from market.bids.rules import BID, OPEN_BID, SEALED_BID
 from market.cases.rules import CASE
 from market.db.session import execute
 from market.deals.frames.rules import CALL, FRAME
-from market.deals.rules import BREACH, CONTRACT, DELIVERY, PAYMENT, TERMS
+from market.deals.rules import BREACH, CONTRACT, DELIVERY, PAYMENT, RECEIPT, TERMS
 from market.demand.rules import DEMAND
 from market.matching.lifecycle import MATCH, RUN
 from market.meetings.rules import APPOINTMENT, ATTENDANCE, INVITATION, MEETING, REGISTRATION, SAMPLE
@@ -184,6 +184,7 @@ LIVES = {
         "change_id",
         besides={"asked": "phone = '19900099998'", "*": "phone = ''"},
     ),
+    "receipt": Life(RECEIPT, "receipt", "receipt_id"),
     "recovery": Life(
         RECOVERY,
         "recovery",

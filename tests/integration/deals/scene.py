@@ -9,6 +9,7 @@ from fixtures.factories import STORY, TODAY, Member
 from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import NewDeal, make_deal, sign
 from market.deals.queries import deal_of
+from market.deals.receipts import answer_receipt, receipts_under
 from market.units import FenPerKg, Gram
 
 
@@ -51,6 +52,13 @@ class Contracted(msgspec.Struct, frozen=True):
     async def sign(self) -> None:
         for member in (self.seller, self.buyer):
             await sign(deal_id=self.deal_id, **self.by(member))
+
+    async def answer_money(self, move: str = "confirm", note: str = "") -> None:
+        """Answer every claim that is open, as the side whose answer it is."""
+        by = self.buyer if move == "withdraw" else self.seller
+        for each in await receipts_under([self.deal_id]):
+            if each.state in ("claimed", "disputed"):
+                await answer_receipt(receipt_id=each.id, move=move, note=note, **self.by(by))
 
     async def send(self, grams: int, *moves: str) -> int:
         """Announce a delivery and take it through ``moves``; return its number."""

@@ -7,6 +7,7 @@ from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import cancel, sign
 from market.deals.paying import pay
 from market.deals.queries import deal_of, deals_of, payments_of
+from market.deals.receipts import answer_receipt, receipts_under
 from market.errors import Conflict, Invalid, NotFound
 from market.transitions import WrongState
 from market.units import Gram
@@ -123,6 +124,14 @@ async def test_goods_delivered_and_paid_complete_the_contract(factory: Factory) 
     assert [payment.amount for payment in payments] == [105_150, 175_250]
     for payment in payments:
         await pay(payment_id=payment.id, organisation_id=buyer.organisation_id, actor=buyer.actor, at=STORY)
+    for receipt in await receipts_under([deal_id]):
+        await answer_receipt(
+            receipt_id=receipt.id,
+            move="confirm",
+            organisation_id=seller.organisation_id,
+            actor=seller.actor,
+            at=STORY,
+        )
     deal = await deal_of(deal_id=deal_id, organisation_id=seller.organisation_id)
     assert (deal.state, deal.delivered, deal.paid) == ("completed", 400_000, 280_400)
 

@@ -49,6 +49,7 @@ class Scene(Contracted, frozen=True):
         for each in await payments_of(deal_id=self.deal_id):
             if each.state != "paid":
                 await pay(payment_id=each.id, **self.by(self.buyer))
+        await self.answer_money()
 
 
 @pytest.fixture
@@ -132,6 +133,8 @@ async def test_payment_in_parts_is_part_paid_until_the_last_fen(scene: Scene) ->
         100_001,
         TOTAL - 100_001,
     ]
+    assert await scene.state() == "active"
+    await scene.answer_money()
     assert await scene.state() == "completed"
 
 

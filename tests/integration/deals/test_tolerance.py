@@ -43,6 +43,7 @@ async def pay_all(deal: Contracted) -> None:
     for payment in await payments_of(deal_id=deal.deal_id):
         if payment.state != "paid":
             await pay(payment_id=payment.id, **deal.by(deal.buyer))
+    await deal.answer_money()
 
 
 async def rest() -> tuple[int, str, int]:

@@ -23,6 +23,7 @@ from market.deals.clauses import Milestone, usual_terms
 from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import cancel, sign
 from market.deals.paying import pay
+from market.deals.receipts import answer_receipt
 from market.deals.terms import answer_terms, propose_terms
 from market.units import Fen, Gram
 from tests.integration.trading.floor import REMATCH
@@ -207,11 +208,11 @@ class Contracts(Machine):
         floor = self.floor
 
         def money_of(row: Record) -> int:
-            is_open = row["amount"] - row["paid"]
+            is_open = row["amount"] - row["paid"] - row["disputed"]
             return int({1: max(1, is_open // 3), 2: max(1, is_open // 3), 5: is_open + 1}.get(share, is_open))
 
         def legal(row: Record) -> bool:
-            return 0 < money_of(row) <= row["amount"] - row["paid"]
+            return 0 < money_of(row) <= row["amount"] - row["paid"] - row["disputed"]
 
         row = pick(floor.seen["payment"], n, legal)
         money = money_of(row)
@@ -221,6 +222,24 @@ class Contracts(Machine):
             lambda: pay(payment_id=row["id"], money=Fen(money), **floor.by(row["buyer"])),
             legal=legal(row),
             records=[(f"deal:{row['deal']}", "pay" if whole else "pay_part")],
+        )
+
+    @precondition(some("receipt", "claimed", "disputed"))
+    @rule(n=N, move=st.sampled_from(["confirm", "confirm", "dispute", "withdraw"]))
+    def answer_money(self, n: int, move: str) -> None:
+        """What was written down as paid came, did not come, or was a mistake."""
+        floor = self.floor
+
+        def legal(row: Record) -> bool:
+            return row["state"] in (("claimed",) if move == "dispute" else ("claimed", "disputed"))
+
+        row = pick(floor.seen["receipt"], n, legal)
+        by = row["buyer" if move == "withdraw" else "seller"]
+        floor.attempt(
+            f"{move} money",
+            lambda: answer_receipt(receipt_id=row["id"], move=move, note="查过账", **floor.by(by)),
+            legal=legal(row),
+            records=[(f"deal:{row['deal']}", f"{move}_receipt")],
         )
 
 

@@ -33,6 +33,9 @@ SEEN = {
                    JOIN deal ON deal.id = delivery.deal ORDER BY delivery.id""",
     "payment": """SELECT payment.*, deal.buyer, deal.seller FROM payment JOIN deal ON deal.id = payment.deal
                   ORDER BY payment.id""",
+    "receipt": """SELECT receipt.*, payment.deal, deal.buyer, deal.seller FROM receipt
+                  JOIN payment ON payment.id = receipt.payment JOIN deal ON deal.id = payment.deal
+                  ORDER BY receipt.id""",
     "breach": """SELECT breach.*, deal.state AS deal_state FROM breach JOIN deal ON deal.id = breach.deal
                  ORDER BY breach.id""",
     "match": """SELECT match.*, listing.state AS listing_state, lot.remaining, demand.open, demand.state
@@ -108,13 +111,18 @@ LAWS = {
              (seller_signed_at IS NOT NULL)::int + (buyer_signed_at IS NOT NULL)::int ELSE 2 END
            OR state = 'cancelled' AND seller_signed_at IS NOT NULL AND buyer_signed_at IS NOT NULL""",
     "a payment is paid by its receipts, and never beyond what is due": """
-        SELECT payment.id FROM payment WHERE paid > amount OR paid < 0
-           OR paid <> (SELECT coalesce(sum(receipt.amount), 0) FROM receipt WHERE payment = payment.id)
+        SELECT payment.id FROM payment WHERE paid + disputed > amount OR paid < 0 OR disputed < 0
+           OR paid <> (SELECT coalesce(sum(receipt.amount), 0) FROM receipt
+                       WHERE payment = payment.id AND state IN ('claimed', 'confirmed'))
+           OR disputed <> (SELECT coalesce(sum(receipt.amount), 0) FROM receipt
+                           WHERE payment = payment.id AND state = 'disputed')
            OR state <> CASE WHEN paid = amount THEN 'paid' WHEN paid > 0 THEN 'part_paid' ELSE 'invoiced' END
-           OR (paid_on IS NOT NULL) <> (state = 'paid')""",
+           OR amount > 0 AND (paid_on IS NOT NULL) <> (state = 'paid')""",
     "a completed contract is delivered and paid": """
         SELECT deal.id FROM deal WHERE state = 'completed'
           AND (EXISTS (SELECT FROM payment WHERE deal = deal.id AND state <> 'paid')
+               OR EXISTS (SELECT FROM receipt JOIN payment ON payment.id = receipt.payment
+                          WHERE payment.deal = deal.id AND receipt.state IN ('claimed', 'disputed'))
                OR quantity - released <> (SELECT coalesce(sum(accepted + loss), 0) FROM delivery
                                           WHERE deal = deal.id))""",
     "nothing is due under a contract that never came into force": """

@@ -159,6 +159,19 @@ async def test_delivery_runs_from_schedule_to_payment(
     payment = await fetch_value("SELECT id FROM payment")
     for _ in range(2):
         assert (await purchaser.post(f"/deals/{deal_id}/payments/{payment}/pay")).status_code == 303
+    assert "待卖方确认" in (await purchaser.get(f"/deals/{deal_id}")).text
+    assert "待确认到账" in (await secretary.get("/")).text
+    receipt = f"/deals/{deal_id}/receipts/{await fetch_value('SELECT id FROM receipt')}"
+    mute = await secretary.post(f"{receipt}/dispute", {"note": ""})
+    assert (mute.status_code, "没收到的说明" in mute.text) == (422, True)
+    for _ in range(2):
+        denied = await secretary.post(f"{receipt}/dispute", {"note": "查到今天没有这笔"})
+        assert denied.status_code == 303
+    assert "查到今天没有这笔" in (await purchaser.get(f"/deals/{deal_id}")).text
+    assert (await purchaser.post(f"{receipt}/confirm")).status_code == 409
+    assert await state_of(deal_id) == "active"
+    for _ in range(2):
+        assert (await secretary.post(f"{receipt}/confirm")).status_code == 303
     assert await state_of(deal_id) == "completed"
     assert "已付款" in (await secretary.get(f"/deals/{deal_id}")).text
 
