@@ -106,16 +106,6 @@ async def test_goods_stand_in_places_up_to_their_capacity(factory: Factory, sell
     with pytest.raises(Invalid) as refused:
         await put(seller, lot, 2_001, second)
     assert "没有指明存放地方的只有 4,000 斤（2,000 公斤）" in str(refused.value.fields["quantity"])
-    with pytest.raises(Invalid) as refused:
-        await put(seller, lot, 1_801, second, source=first)
-    assert "“1 号罐”里这批货只有 3,600 斤（1,800 公斤）" in str(refused.value.fields["quantity"])
-    with pytest.raises(Invalid) as refused:
-        await put(seller, lot, 1_801, second)
-    assert "“2 号罐”放不下了：还能放 3,600 斤（1,800 公斤）" in str(refused.value.fields["storage"])
-    await execute("UPDATE storage SET closed_at = $1 WHERE id = $2", STORY, second)
-    with pytest.raises(Invalid) as refused:
-        await put(seller, lot, 1, second)
-    assert "“2 号罐”已停用" in str(refused.value.fields["storage"])
     page = await lot_page(lot, seller.organisation_id)
     assert (page.remaining, page.placed, page.unplaced) == (5_000_000, 3_000_000, 2_000_000)
     assert [(each.storage, each.grams) for each in await holdings_of(seller.organisation_id)] == [
