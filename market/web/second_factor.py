@@ -113,7 +113,7 @@ class _Codes(msgspec.Struct, frozen=True):
 
 
 @get(_PAGE + "/codes")
-async def show_codes(request: WebRequest) -> Response[Any]:
+async def show_codes(request: WebRequest, viewer: SignedIn) -> Response[Any]:  # noqa: ARG001  signed in
     """Show the backup codes that were made just now, this once."""
     made = take(request, "codes", _Codes)
     if made is None:

@@ -353,10 +353,11 @@ async def build() -> Scene:
         "follow_up_id": await fetch_value("SELECT max(id) FROM follow_up WHERE appointment = $1", talk),
         "delivery_id": await fetch_value("SELECT max(id) FROM delivery WHERE deal = $1", deal),
         "payment_id": await fetch_value("SELECT max(id) FROM payment WHERE deal = $1", deal),
-        "receipt_id": await fetch_value(
-            """SELECT max(receipt.id) FROM receipt JOIN payment ON payment.id = receipt.payment
-               WHERE payment.deal = $1""",
-            deal,
+        "receipt_id": await put(
+            "receipt",
+            payment=await fetch_value("SELECT max(id) FROM payment WHERE deal = $1", deal),
+            amount=1,
+            state="claimed",
         ),
         "scan_id": await fetch_value("SELECT max(id) FROM scan"),
         "about": demand,
