@@ -31,6 +31,11 @@ FORWARDS = (
     """,
     # who paid what, and when, stands; what the payee says of it moves on
     "DROP TRIGGER receipt_append_only ON receipt",
+    # a contract that was completed while every receipt counted stays so: nobody is asked about it any more
+    """
+    UPDATE receipt SET state = 'confirmed' FROM payment, deal
+    WHERE payment.id = receipt.payment AND deal.id = payment.deal AND deal.state = 'completed'
+    """,
     """
     CREATE TRIGGER receipt_stands
     BEFORE DELETE OR UPDATE OF payment, amount, "on", person, created_at ON receipt
