@@ -52,6 +52,8 @@ async def sample_is_sent_received_and_answered_and_becomes_a_contract(cast: Cast
     for name in ("已到货", "全部验收", "记为已付"):
         await buyer.press(name)
     await expect(buyer.page.locator("#payments")).to_contain_text("已付 10,000 元")
+    await secretary.go(contract)
+    await secretary.press("确认收到")
 
 
 async def both_sides_are_asked_after_a_month_and_judge_the_talk(cast: Cast, site: Site) -> None:
