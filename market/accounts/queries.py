@@ -61,9 +61,14 @@ async def viewers_for(
                   session.seen_at, session.scopes, session.delegation, delegation.deeds,
                   EXISTS (SELECT FROM membership AS keeper WHERE keeper.organisation = organisation.id
                           AND keeper.role = ANY($5)) AS has_keeper,
+                  ARRAY(SELECT DISTINCT role FROM membership AS held
+                        JOIN person AS holder ON holder.id = held.person AND holder.active
+                        WHERE held.organisation = organisation.id) AS colleagues,
                   CASE WHEN session.token_hash = ANY($6) THEN
-                    (SELECT count(*) FROM notice
-                     WHERE notice.organisation = organisation.id AND read_at IS NULL) ELSE 0 END AS unread,
+                    (SELECT json_object_agg(kind, count) FROM (
+                       SELECT kind, count(*) FROM notice
+                       WHERE notice.organisation = organisation.id AND read_at IS NULL
+                       GROUP BY kind) AS new) END AS unread,
                   CASE WHEN session.token_hash = ANY($6) THEN
                     (SELECT version FROM consent_act WHERE consent_act.person = person.id
                      AND purpose = 'notice' ORDER BY consent_act.id DESC LIMIT 1) END AS notice_read,
@@ -118,7 +123,8 @@ def _viewer(row: Record) -> Viewer:
         delegation_id=row["delegation"],
         delegated=frozenset(row["deeds"] or ()),
         has_keeper=row["has_keeper"],
-        unread=row["unread"],
+        colleagues=frozenset(row["colleagues"]),
+        unread=msgspec.json.decode(row["unread"] or b"{}", type=dict[str, int]),
         notice_read=row["notice_read"] or "",
     )
 

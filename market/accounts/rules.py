@@ -196,9 +196,11 @@ class Viewer(msgspec.Struct, frozen=True):
     delegated: frozenset[str] = frozenset()
     #: Somebody in the organisation has one of ``KEEPING_ROLES``.
     has_keeper: bool = True
-    #: For pages alone: notices that nobody in the organisation has read yet, and which text of the privacy
-    #: notice the person has read last.
-    unread: int = 0
+    #: The roles that the organisation's active people have.
+    colleagues: frozenset[str] = frozenset()
+    #: For pages alone: notices that are new to the viewer's organisation, by kind, and which text of the
+    #: privacy notice the person has read last.
+    unread: dict[str, int] = {}
     notice_read: str = ""
 
     @property

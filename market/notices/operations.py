@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from market.accounts.rules import Viewer
 from market.db.jobs import enqueue
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.notices import rules
+from market.notices.readers import check_kind, hearing
 from market.settings import settings
 
 LONGEST_NAME = 30
@@ -24,7 +26,7 @@ class SendPayload(msgspec.Struct, frozen=True):
 
 
 class Word(msgspec.Struct, frozen=True):
-    """A notice to everybody in ``organisation_id``; see :func:`notify`."""
+    """A notice to ``organisation_id``; see :func:`notify`."""
 
     organisation_id: int
     kind: str
@@ -43,8 +45,9 @@ async def notify(
     at: datetime,
     due_at: datetime | None = None,
 ) -> None:
-    """Put a notice into the inbox of everybody in ``organisation_id``, and on its way to its channels.
+    """Put a notice into the inbox of ``organisation_id``, and on its way to its channels.
 
+    Who of it finds it there, :mod:`market.notices.readers` says of its ``kind``.
     ``due_at`` is until when somebody there has to act, if anybody has to.
     """
     await notify_all([Word(organisation_id, kind, message, link, at, due_at)])
@@ -54,6 +57,8 @@ async def notify_all(words: Sequence[Word]) -> None:
     """:func:`notify` for many, in one go."""
     if not words:
         return
+    for word in words:
+        check_kind(word.kind)
     rows = await fetch(
         """WITH told AS (
              INSERT INTO notice (organisation, kind, message, link, due_at, created_at)
@@ -76,15 +81,17 @@ async def notify_all(words: Sequence[Word]) -> None:
         await enqueue("notices.send", SendPayload(row["id"]))
 
 
-async def mark_read(*, organisation_id: int, notice_id: int | None, at: datetime) -> int:
-    """Mark one notice of the organisation, or all, as read; return how many were new."""
+async def mark_read(viewer: Viewer, *, notice_id: int | None, at: datetime) -> int:
+    """Mark one notice that reaches the viewer, or all, as read; return how many were new."""
     rows = await fetch(
         """UPDATE notice SET read_at = $3
            WHERE organisation = $1 AND read_at IS NULL AND ($2::bigint IS NULL OR id = $2)
+             AND kind <> ALL($4)
            RETURNING id""",
-        organisation_id,
+        viewer.organisation_id,
         notice_id,
         at,
+        hearing(viewer).shut,
     )
     return len(rows)
 

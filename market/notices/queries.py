@@ -1,10 +1,14 @@
 from datetime import datetime
 
 import msgspec
+from asyncpg import Record
 
+from market.accounts.rules import Viewer
 from market.db.session import fetch, fetch_one_into
-from market.i18n import Message
+from market.errors import NotFound
+from market.i18n import Message, msg
 from market.notices import rules
+from market.notices.readers import hearing
 from market.notices.signing import signing_key
 
 
@@ -19,25 +23,49 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 async def inbox(*, organisation_id: int, limit: int = 50) -> list[Notice]:
-    """Return the newest notices, unread before read."""
+    """Return an organisation's newest notices, whoever of it they reach; unread before read."""
+    return await _newest(organisation_id, limit, shut=[])
+
+
+async def inbox_of(viewer: Viewer, *, limit: int = 50) -> list[Notice]:
+    """Return the newest notices that reach the viewer, unread before read."""
+    return await _newest(viewer.organisation_id, limit, shut=hearing(viewer).shut)
+
+
+async def notice_of(viewer: Viewer, *, notice_id: int) -> Notice:
+    """Raises: NotFound: there is none, or none that reaches the viewer."""
+    found = await _newest(viewer.organisation_id, 1, shut=hearing(viewer).shut, notice_id=notice_id)
+    if not found:
+        raise NotFound(msg("没有找到这条通知。"))
+    return found[0]
+
+
+async def _newest(
+    organisation_id: int, limit: int, *, shut: list[str], notice_id: int | None = None
+) -> list[Notice]:
+    """``shut``: kinds that are left out; ``notice_id``: that one alone."""
     rows = await fetch(
         """SELECT id, kind, message, link, due_at, created_at, read_at FROM notice
-           WHERE organisation = $1 ORDER BY read_at IS NOT NULL, created_at DESC, id DESC LIMIT $2""",
+           WHERE organisation = $1 AND kind <> ALL($3) AND ($4::bigint IS NULL OR id = $4)
+           ORDER BY read_at IS NOT NULL, created_at DESC, id DESC LIMIT $2""",
         organisation_id,
         limit,
+        shut,
+        notice_id,
     )
-    return [
-        Notice(
-            id=row["id"],
-            kind=row["kind"],
-            message=msgspec.json.decode(row["message"], type=Message),
-            link=row["link"],
-            due_at=row["due_at"],
-            created_at=row["created_at"],
-            read_at=row["read_at"],
-        )
-        for row in rows
-    ]
+    return [_notice(row) for row in rows]
+
+
+def _notice(row: Record) -> Notice:
+    return Notice(
+        id=row["id"],
+        kind=row["kind"],
+        message=msgspec.json.decode(row["message"], type=Message),
+        link=row["link"],
+        due_at=row["due_at"],
+        created_at=row["created_at"],
+        read_at=row["read_at"],
+    )
 
 
 class ChannelRow(msgspec.Struct, frozen=True):

@@ -87,7 +87,7 @@ async def ask_for_phone(*, viewer: Viewer, phone: str, actor: Actor, at: datetim
         ):
             await notify(
                 organisation_id=row["keeper"],
-                kind="phone_change",
+                kind="phone_change_asked",
                 message=msg("有人申请换手机号，请打电话核实。"),
                 link="/phone-changes",
                 at=at,

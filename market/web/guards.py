@@ -19,6 +19,7 @@ from market.accounts.rules import Viewer, token_hash
 from market.accounts.second_factor import is_required
 from market.errors import MarketError, NotAllowed
 from market.i18n import Language, msg
+from market.notices.readers import hearing
 from market.privacy.rules import VERSION
 from market.web import cookies
 from market.web.addresses import is_own, own_path
@@ -77,7 +78,15 @@ class LoadViewer(AbstractAuthenticationMiddleware):
             scope = connection.scope
             check_agent(viewer, method=str(scope.get("method")), path=str(scope.get("path_template", "")))
             scope["state"]["to_be_told"] = is_page and viewer.notice_read != VERSION
-        return AuthenticationResult(user=viewer, auth=viewer.unread if viewer is not None and is_page else 0)
+        return AuthenticationResult(
+            user=viewer, auth=_unread(viewer) if viewer is not None and is_page else 0
+        )
+
+
+def _unread(viewer: Viewer) -> int:
+    """Return how many notices are new among those that reach the viewer."""
+    unheard = hearing(viewer).unheard
+    return sum(count for kind, count in viewer.unread.items() if kind not in unheard)
 
 
 def _is_part(connection: Connection) -> bool:

@@ -7,11 +7,13 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.errors import NotFound
+from market.accounts.rules import Viewer
 from market.i18n import msg
 from market.notices.operations import mark_read
-from market.notices.queries import inbox
+from market.notices.queries import inbox_of, notice_of
+from market.notices.readers import hearing
 from market.web import pages
+from market.web.addresses import row_number
 from market.web.guards import SignedIn, WebRequest, safe_path
 from market.web.trade import BARE, show
 
@@ -21,28 +23,35 @@ _MOST = 100
 @get("/notices")
 async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """The newest notices, unread before read."""
-    notices = await inbox(organisation_id=viewer.organisation_id, limit=_MOST)
+    notices = await inbox_of(viewer, limit=_MOST)
     return show(
-        request, "notices/index.html", notices=notices, unread=sum(each.read_at is None for each in notices)
+        request,
+        "notices/index.html",
+        notices=notices,
+        unread=sum(each.read_at is None for each in notices),
+        stands_in=hearing(viewer).stands_in,
     )
+
+
+def _people(viewer: Viewer) -> str:
+    """Return where whoever stands in for a role finds somebody for it."""
+    return f"/people/organisations/{viewer.organisation_id}/members" if viewer.keeps else "/organisation"
 
 
 @get("/notices/{notice_id:int}")
 async def follow(request: WebRequest, viewer: SignedIn, notice_id: FromPath[int]) -> Response[Any]:
     """Mark one notice as read and go where one can act on it."""
-    notices = await inbox(organisation_id=viewer.organisation_id, limit=10_000)
-    notice = next((each for each in notices if each.id == notice_id), None)
-    if notice is None:
-        raise NotFound(msg("没有找到这条通知。"))
-    await mark_read(organisation_id=viewer.organisation_id, notice_id=notice_id, at=clock.now())
-    return pages.redirect(request, safe_path(notice.link))
+    notice = await notice_of(viewer, notice_id=row_number(notice_id))
+    await mark_read(viewer, notice_id=notice.id, at=clock.now())
+    stands_in = notice.kind in hearing(viewer).stands_in
+    return pages.redirect(request, _people(viewer) if stands_in else safe_path(notice.link))
 
 
 @post("/notices/read")
 async def read_all(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     """Mark everything as read."""
     (await BARE.read(request)).check()
-    count = await mark_read(organisation_id=viewer.organisation_id, notice_id=None, at=clock.now())
+    count = await mark_read(viewer, notice_id=None, at=clock.now())
     return pages.redirect(request, "/notices", toast=msg("{n} 条通知已标为已读。", n=count))
 
 

@@ -10,7 +10,12 @@ from collections.abc import Iterator
 
 from litestar import Litestar
 
-from tests.integration.authorisation.scene import session_of
+from market.accounts.rules import token_hash
+from market.accounts.viewers import viewer_of
+from market.db.session import fetch
+from market.notices.readers import hearing
+from market.web.csrf import SESSION
+from tests.integration.authorisation.scene import Caller, session_of
 from tests.integration.authorisation.table import entries
 from tests.integration.authorisation.trial import IN, NOT_FOUND, Trial, digest, expected, rightful
 
@@ -70,3 +75,47 @@ async def test_who_may_read_is_shown_it(trial: Trial) -> None:
             trial.judge(entry, caller, IN, answer)
     assert not trial.faults, "\n".join(trial.faults)
     assert sum("absent" in entry.marks for entry in table) <= _ABSENT_AT_MOST
+
+
+async def _members(organisation: int) -> list[Caller]:
+    rows = await fetch(
+        """SELECT membership.person, array_agg(role) AS roles FROM membership
+           JOIN person ON person.id = membership.person AND person.active
+           WHERE organisation = $1 GROUP BY membership.person ORDER BY membership.person""",
+        organisation,
+    )
+    return [Caller("", row["person"], organisation, frozenset(row["roles"])) for row in rows]
+
+
+async def _followed(trial: Trial, address: str, key: str) -> str:
+    """Return what somebody is answered where the address leads in the end."""
+    for _ in range(4):
+        answer = await trial.client.get(address, headers={"cookie": f"{SESSION}={key}"})
+        address = answer.headers.get("location", "")
+        if not address or address.startswith("/sign-in"):
+            break
+    return address or str(answer.status_code)
+
+
+async def test_whom_a_notice_reaches_is_shown_what_it_leads_to(trial: Trial) -> None:
+    newest = await fetch(
+        """SELECT DISTINCT ON (notice.kind, organisation.kind) notice.id, notice.kind, notice.link,
+                  notice.organisation
+           FROM notice JOIN organisation ON organisation.id = notice.organisation
+           ORDER BY notice.kind, organisation.kind, notice.id DESC"""
+    )
+    assert len({row["kind"] for row in newest}) >= 15
+    faults, answers = [], {200: 0, 404: 0}
+    for row in newest:
+        for member in await _members(row["organisation"]):
+            key = await session_of(member)
+            viewer = await viewer_of(token_hash(key))
+            assert viewer is not None
+            wanted = 404 if row["kind"] in hearing(viewer).unheard else 200
+            answers[wanted] += 1
+            told = await _followed(trial, f"/notices/{row['id']}", key)
+            if told != str(wanted):
+                who = f"{sorted(member.roles)} of {row['organisation']}"
+                faults.append(f"{row['kind']}: {who} is answered {told} at {row['link']}")
+    assert not faults, "\n".join(faults)
+    assert all(answers.values())

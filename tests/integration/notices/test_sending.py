@@ -111,7 +111,7 @@ async def channel(member: Member, address: str, name: str = "采购部群") -> i
 async def tell(member: Member) -> None:
     await notify(
         organisation_id=member.organisation_id,
-        kind="test",
+        kind="channel_test",
         message=msg("请写会议地点。"),
         link="/meetings/1",
         at=STORY,

@@ -6,6 +6,7 @@ import pytest
 
 from fixtures.factories import PASSWORD, Factory, Member
 from market import clock
+from market.accounts.operations import NewPerson, register_person
 from market.db.session import execute, fetch_value
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, NewBrowser, SignedInAs, faults
@@ -91,6 +92,33 @@ async def test_all_notices_are_marked_as_read(secretary: Browser, seller: Member
     unread = "SELECT count(*) FROM notice WHERE organisation = $1 AND read_at IS NULL"
     assert await fetch_value(unread, seller.organisation_id) == 0
     assert await fetch_value(unread, buyer.organisation_id) == 1
+
+
+async def test_an_administrator_reads_and_marks_only_what_is_theirs(
+    browser_of: SignedInAs, secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    other = NewPerson(name="周管理", phone="19900018888")
+    roles, own = frozenset({"administrator"}), buyer.organisation_id
+    person_id = await register_person(person=other, organisation_id=own, roles=roles, at=clock.now())
+    administrator = await browser_of(Member(own, person_id, other.phone, "administrator"))
+    deal_id = await trading.deal_between(seller, buyer)
+    number = await fetch_value("SELECT id FROM notice WHERE organisation = $1", buyer.organisation_id)
+    page = await administrator.get("/notices")
+    assert "还没有通知" in page.text
+    assert "0 条未读" in page.text
+    await administrator.post("/notices/read")
+    assert (await administrator.get(f"/notices/{number}")).status_code == 404
+    assert await fetch_value("SELECT read_at FROM notice WHERE id = $1", number) is None
+    # once nobody is left who buys, whoever looks after the people reads it, and is led to them
+    await execute("UPDATE person SET active = false WHERE id = $1", buyer.person_id)
+    page = await administrator.get("/notices")
+    assert "待双方签字" in page.text
+    assert "贵单位现在没有管这件事的人" in page.text
+    answer = await administrator.get(f"/notices/{number}")
+    members = f"/people/organisations/{buyer.organisation_id}/members"
+    assert answer.headers["location"] == members
+    assert (await administrator.get(members)).status_code == 200
+    assert f"/deals/{deal_id}" not in page.text
 
 
 async def test_password_is_changed_and_other_devices_are_signed_out(

@@ -32,7 +32,7 @@ BUYER = Viewer(
     organisation_kind="retailer",
     roles=frozenset({"buyer"}),
     language="zh",
-    unread=3,
+    unread={"bid_placed": 2, "deal_made": 1},
     notice_read=VERSION,
 )
 ERRORS: dict[str, Exception] = {
