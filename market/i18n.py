@@ -5,12 +5,15 @@ the edges turn it into words. The Chinese source text is the key (gettext's way)
 translation shows Chinese and never an internal name. Catalogues are ``market/locale/<lang>/*.po``.
 """
 
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Literal, cast
 
 import msgspec
 from babel.messages.pofile import read_po
+
+from market.days import near
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
@@ -54,16 +57,37 @@ def catalogue(language: Language) -> dict[str, str]:
     return entries
 
 
-def translate(message: Message | str, language: Language) -> str:
-    """Return ``message`` in ``language``, with its places filled in."""
+#: Texts that are no words: a day and a moment, written as the reader writes them, when they are read.
+_DAY, _MOMENT = "{on_day}", "{at_moment}"
+
+
+def on_day(day: date) -> Message:
+    """Return a day as it stands in a message."""
+    return Message(_DAY, {"on_day": day.isoformat()})
+
+
+def at_moment(moment: datetime) -> Message:
+    """Return a moment as it stands in a message; it is told in China's time."""
+    return Message(_MOMENT, {"at_moment": moment.isoformat()})
+
+
+def translate(message: Message | str, language: Language, *, today: date | None = None) -> str:
+    """Return ``message`` in ``language``, with its places filled in.
+
+    ``today`` is the reader's: days of the same year are then told without it.
+    """
     if isinstance(message, str):
         message = Message(message)
+    if message.text == _DAY:
+        return near(date.fromisoformat(str(message.values["on_day"])), language, today=today)
+    if message.text == _MOMENT:
+        return near(datetime.fromisoformat(str(message.values["at_moment"])), language, today=today)
     text = catalogue(language).get(message.text, message.text)
     if not message.values:
         return text
     return text.format_map(
         {
-            name: translate(value, language) if isinstance(value, Message) else value
+            name: translate(value, language, today=today) if isinstance(value, Message) else value
             for name, value in message.values.items()
         }
     )

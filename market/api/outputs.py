@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from market import clock
 from market.i18n import Language, Message, translate
 
 V = TypeVar("V", bound=msgspec.Struct)
@@ -40,7 +41,7 @@ def told(kind: type[V], row: msgspec.Struct, language: Language, **further: Any)
     return kind(
         **further,
         **{
-            name: translate(value, language) if isinstance(value, Message) else value
+            name: translate(value, language, today=clock.today()) if isinstance(value, Message) else value
             for name, value in values.items()
         },
     )

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from market.amounts import masses, prices
 from market.errors import Invalid
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 from market.transitions import Lifecycle, Move, WrongState
 from market.units import FenPerKg, Gram, yuan_per_kg
 
@@ -216,8 +216,8 @@ def check_wanted(
     if end < first or start > last:
         problem = msg(
             "买方的到货时间是 {first} 至 {last}，交货期须与它有重叠。",
-            first=first.isoformat(),
-            last=last.isoformat(),
+            first=on_day(first),
+            last=on_day(last),
         )
         raise Invalid(problem, {"deliver_from": problem})
 
@@ -285,7 +285,7 @@ def check_window(*, start: date, end: date, first: date, last: date) -> None:
     if end < first or start > last:
         problem = msg(
             "货源供应期是 {first} 至 {last}，交货期须与它有重叠。",
-            first=first.isoformat(),
-            last=last.isoformat(),
+            first=on_day(first),
+            last=on_day(last),
         )
         raise Invalid(problem, {"deliver_from": problem})

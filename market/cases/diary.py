@@ -12,7 +12,7 @@ from market.cases import rules
 from market.clock import CHINA
 from market.db.session import execute, fetch
 from market.errors import NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 from market.notices.operations import notify
 
 LINK = "/cases/{id}"
@@ -138,7 +138,7 @@ async def begin(
             at,
         )
     values: dict[str, Any] = {"title": case["title"], "cause": rules.CAUSES[cause]}
-    due = str(rules.due_on(case["level"], since=today))
+    due = on_day(rules.due_on(case["level"], since=today))
     told = msg("“{title}”记入心病台账：{cause}，请在 {day} 前解决。", **values, day=due)
     await write(
         case_id=case["id"],

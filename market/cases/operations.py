@@ -10,7 +10,7 @@ from market.cases.diary import begin, locked, tell, write
 from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 from market.meanwhile import settled
 
 
@@ -126,11 +126,11 @@ async def put_in_charge(
             level=case["level"],
             actor=actor,
             at=at,
-            message=msg("由{who}负责，{day} 前解决。", who=who, day=str(due_on)),
+            message=msg("由{who}负责，{day} 前解决。", who=who, day=on_day(due_on)),
             note=note,
             details={"owner": owner_id, "due_on": str(due_on)},
         )
-        told = msg("“{title}”由{who}负责，{day} 前解决。", title=case["title"], who=who, day=str(due_on))
+        told = msg("“{title}”由{who}负责，{day} 前解决。", title=case["title"], who=who, day=on_day(due_on))
         await tell(case, kind="case_assigned", message=told, actor=actor, at=at, further=(owner_id,))
 
 
@@ -182,7 +182,7 @@ async def lift(*, case_id: int, actor: Actor, at: datetime, note: str = "") -> s
         level=level,
         actor=actor,
         at=at,
-        message=msg("列入{meeting}议程，{day} 前解决。", meeting=meeting, day=str(due)),
+        message=msg("列入{meeting}议程，{day} 前解决。", meeting=meeting, day=on_day(due)),
         note=note,
         details={"from": case["level"], "due_on": str(due)},
     )
@@ -191,7 +191,7 @@ async def lift(*, case_id: int, actor: Actor, at: datetime, note: str = "") -> s
         if actor.side == "system"
         else msg("“{title}”提前上报，已列入{meeting}议程，新期限 {day}。")
     )
-    message = Message(told.text, {"title": case["title"], "meeting": meeting, "day": str(due)})
+    message = Message(told.text, {"title": case["title"], "meeting": meeting, "day": on_day(due)})
     reached = (case["county"],) if case["county"] and level in rules.COUNTY_LEVELS else ()
     await tell(case, kind="case_climbed", message=message, actor=actor, at=at, further=reached)
     return level

@@ -11,7 +11,7 @@ from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals import breach_rules, rules
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 from market.notices.operations import notify
 from market.transitions import WrongState
 
@@ -155,7 +155,7 @@ async def file_case(*, breach_id: int, organisation_id: int, actor: Actor, at: d
             until,
         )
         await _keep(case, "file", actor, at)
-        words = msg("请在 {day} 前答复。", day=until.isoformat())
+        words = msg("请在 {day} 前答复。", day=on_day(until))
         await _tell(case, case["respondent"], words, at)
         await _tell(case, case["town"], words, at)
     return state

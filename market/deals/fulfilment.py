@@ -17,7 +17,7 @@ from market.deals.paying import complete, invoice
 from market.deals.releasing import release
 from market.deals.terms import LONGEST_NOTE, terms_in_force
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 from market.notices.operations import notify
 from market.supply.gate import follow_deliveries
 from market.units import Gram
@@ -82,7 +82,7 @@ async def schedule_delivery(
             message=msg(
                 "合同 {number} 计划 {day} 发货 {mass}。",
                 number=deal["number"],
-                day=on.isoformat(),
+                day=on_day(on),
                 mass=masses(quantity),
             ),
             link=f"/deals/{deal_id}",
@@ -98,9 +98,9 @@ def _check_day(on: date, *, today: date, last: date) -> None:
     """
     latest = max(today, last) + timedelta(days=MOST_LATE_DAYS)
     if on < today:
-        problem = msg("发货日期不能早于今天（{today}）。", today=today.isoformat())
+        problem = msg("发货日期不能早于今天（{today}）。", today=on_day(today))
     elif on > latest:
-        problem = msg("太晚了：最晚 {latest}。要改交货时间，请双方先改条款。", latest=latest.isoformat())
+        problem = msg("太晚了：最晚 {latest}。要改交货时间，请双方先改条款。", latest=on_day(latest))
     else:
         return
     raise Invalid(problem, {"on": problem})

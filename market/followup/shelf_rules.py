@@ -6,7 +6,7 @@ back again is a new spell. What nobody has looked at for long is still told as i
 
 from datetime import date, timedelta
 
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 from market.units import MOST_FEN_PER_KG
 
 PUT, SEEN, GONE = "put", "seen", "gone"
@@ -31,9 +31,9 @@ def sighting_problems(
     if on > today:
         problems["on"] = msg("日期不能在今天以后。")
     elif on < since:
-        problems["on"] = msg("日期不能早于上架那天（{day}）。", day=since.isoformat())
+        problems["on"] = msg("日期不能早于上架那天（{day}）。", day=on_day(since))
     elif kind == GONE and on < seen_on:
-        problems["on"] = msg("{day} 还有人看到在架上，下架不能早于那天。", day=seen_on.isoformat())
+        problems["on"] = msg("{day} 还有人看到在架上，下架不能早于那天。", day=on_day(seen_on))
     elif today - on > LONGEST_AGO:
         problems["on"] = msg("日期太早了，请核对。")
     if price is not None and not 0 < price <= MOST_FEN_PER_KG:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import msgspec
 
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 
 
 class NewMeeting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -152,11 +152,11 @@ def _deadline_problems(meeting: NewMeeting, *, today: date, unchanged: Container
             continue
         if last > meeting.held_on:
             problems[name] = msg(
-                "截止日期不能晚于会议当天（{day}），请改早，不设就留空。", day=meeting.held_on.isoformat()
+                "截止日期不能晚于会议当天（{day}），请改早，不设就留空。", day=on_day(meeting.held_on)
             )
         elif last < today and name not in unchanged:
             problems[name] = msg(
-                "这一天已经过了，请选今天（{day}）到会议当天之间的一天，不设就留空。", day=today.isoformat()
+                "这一天已经过了，请选今天（{day}）到会议当天之间的一天，不设就留空。", day=on_day(today)
             )
     if (
         meeting.answer_by is not None
@@ -232,7 +232,7 @@ def wishes_closed(*, wishes_by: date | None, published: bool, today: date) -> Me
     Without a last day it is the published timetable that ends it: a wish after it would change nothing.
     """
     if wishes_by is not None and today > wishes_by:
-        return msg("互选已于 {day} 截止，要改请联系镇里。", day=wishes_by.isoformat())
+        return msg("互选已于 {day} 截止，要改请联系镇里。", day=on_day(wishes_by))
     if wishes_by is None and published:
         return msg("日程已发布，互选已经截止，要改请联系镇里。")
     return None

@@ -7,7 +7,7 @@ from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 from market.matching.refusals import refuse_pairs, take_back_refusals
 from market.meetings import rules
 from market.meetings.samples import remind_of_samples
@@ -156,7 +156,7 @@ async def answer_follow_up(
             raise NotFound(msg("没有找到这次回访。"))
         row = rows[0]
         if row["due_on"] > at.astimezone(CHINA).date():
-            raise Conflict(msg("这次回访到 {day} 才开始，到时再答。", day=row["due_on"].isoformat()))
+            raise Conflict(msg("这次回访到 {day} 才开始，到时再答。", day=on_day(row["due_on"])))
         await execute(
             "UPDATE follow_up SET level = $2, note = $3, person = $4, answered_at = $5 WHERE id = $1",
             follow_up_id,

@@ -11,7 +11,7 @@ from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 from market.meetings import rules
 from market.meetings.persons import NewAttendee, attendee_problems, set_attendees
 from market.meetings.replying import KIND_OF_SIDE, LONGEST_ORGANISATION
@@ -176,7 +176,7 @@ async def _tell_invited(meeting: Record, organisation_id: int, *, at: datetime) 
         kind="meeting_invitation",
         message=msg(
             "邀请您参加 {day} 的“{title}”，请回复是否到场。",
-            day=meeting["held_on"].isoformat(),
+            day=on_day(meeting["held_on"]),
             title=meeting["title"],
         ),
         link=f"/meetings/{meeting['id']}",
@@ -278,7 +278,7 @@ async def remind(
                 kind="invitation_reminder",
                 message=msg(
                     "请回复是否参加 {day} 的“{title}”，主办方正等您的答复。",
-                    day=meeting["held_on"].isoformat(),
+                    day=on_day(meeting["held_on"]),
                     title=meeting["title"],
                 ),
                 link=f"/meetings/{meeting_id}",

@@ -7,7 +7,7 @@ from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.db.session import execute, fetch, fetch_row, fetch_value, transaction
 from market.errors import Conflict, NotFound
-from market.i18n import msg
+from market.i18n import msg, on_day
 from market.meetings import rules
 from market.meetings.unfit import refusal, unfit_talks
 from market.notices.operations import notify
@@ -133,7 +133,7 @@ async def tell_invited(
             kind="meeting_invitation",
             message=msg(
                 "邀请您参加 {day} 的“{title}”，请回复是否到场。",
-                day=meeting["held_on"].isoformat(),
+                day=on_day(meeting["held_on"]),
                 title=meeting["title"],
             ),
             link=f"/meetings/{meeting_id}",

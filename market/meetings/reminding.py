@@ -14,7 +14,7 @@ from market.accounts.rules import SYSTEM
 from market.audit.operations import Entry, record, record_all
 from market.db.jobs import Run, enqueue, job
 from market.db.session import fetch, fetch_value, transaction
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 from market.meetings import rules
 from market.meetings.queries import MeetingRow, meeting_of
 from market.notices.operations import notify
@@ -116,9 +116,7 @@ async def remind_of(reminder: RemindPayload, *, at: datetime) -> int:
 async def _words(meeting: MeetingRow, kind: str, organisation: int) -> Message:
     if kind != EVE:
         assert meeting.answer_by is not None
-        return msg(
-            "请在 {day} 前回复是否参加“{title}”。", day=meeting.answer_by.isoformat(), title=meeting.title
-        )
+        return msg("请在 {day} 前回复是否参加“{title}”。", day=on_day(meeting.answer_by), title=meeting.title)
     first: int | None = None
     if meeting.published_at is not None:
         first = await fetch_value(

@@ -7,7 +7,7 @@ from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import msg
+from market.i18n import msg, on_day
 from market.meanwhile import settled
 from market.meetings import rules
 from market.meetings.commands import COLUMNS, NewMeeting, columns_of, meeting_problems
@@ -97,7 +97,7 @@ async def _tell(meeting_id: int, meeting: NewMeeting, *, at: datetime) -> None:
             message=msg(
                 "“{title}”改为 {day} {hour} 在{venue}举行，请留意新的日程。",
                 title=meeting.title,
-                day=meeting.held_on.isoformat(),
+                day=on_day(meeting.held_on),
                 hour=f"{meeting.starts_at // 60:02d}:{meeting.starts_at % 60:02d}",
                 venue=meeting.venue,
             ),

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 from market.transitions import Lifecycle, Move
 
 _OFFICIAL = ("official",)
@@ -186,7 +186,7 @@ def not_startable(*, held_on: date, published: bool, today: date) -> Message | N
     either; what is set up then (papers, the board, lists) needs no meeting that is under way.
     """
     if today < held_on:
-        return msg("会议定在 {day}，到那天才能开始。日期改了的，请先改基本信息。", day=held_on.isoformat())
+        return msg("会议定在 {day}，到那天才能开始。日期改了的，请先改基本信息。", day=on_day(held_on))
     if not published:
         return msg("日程还没有发布，各方看不到自己的洽谈。请先发布日程，再开始会议。")
     return None

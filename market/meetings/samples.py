@@ -12,7 +12,7 @@ from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, transaction
 from market.errors import Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 from market.matching.refusals import refuse_pairs
 from market.meetings import rules
 from market.notices.operations import notify
@@ -63,7 +63,8 @@ async def request_sample(*, appointment_id: int, listing_id: int, actor: Actor, 
         if not rows:
             raise NotFound(msg("这场洽谈没有谈这批货，请刷新后重选。"))
         state = rules.SAMPLE.start
-        due = due_on(state, since=at.astimezone(CHINA).date())
+        today = at.astimezone(CHINA).date()
+        due = due_on(state, since=today) or today
         made = await fetch(
             """INSERT INTO sample (appointment, listing, state, due_on, created_at)
                VALUES ($1, $2, $3, $4, $5) ON CONFLICT (appointment, listing) DO UPDATE
@@ -91,7 +92,9 @@ async def request_sample(*, appointment_id: int, listing_id: int, actor: Actor, 
         await notify(
             organisation_id=rows[0]["seller"],
             kind="sample_requested",
-            message=msg("对方要“{title}”的样品，请在 {day} 前寄出。", title=rows[0]["title"], day=str(due)),
+            message=msg(
+                "对方要“{title}”的样品，请在 {day} 前寄出。", title=rows[0]["title"], day=on_day(due)
+            ),
             link=LINK.format(id=sample_id),
             at=at,
         )

@@ -8,7 +8,7 @@ from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.db.session import fetch, transaction
 from market.errors import Conflict
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 from market.meetings.route.problem import clock
 from market.meetings.tour_queries import FieldRouteRow, Kept, Told
 from market.meetings.touring import own_title, route_there, write_kept
@@ -81,7 +81,7 @@ async def news_of(route: FieldRouteRow, *, title: str) -> dict[int, Word]:
     general = msg(
         "“{title}”安排田间走访：{day} {leaves} 从{start}出发，走访 {n} 处，{back} 返回。",
         title=title,
-        day=route.on.isoformat(),
+        day=on_day(route.on),
         leaves=clock(route.leaves_at),
         start=route.start_name,
         n=len(route.visited),
@@ -98,7 +98,7 @@ async def news_of(route: FieldRouteRow, *, title: str) -> dict[int, Word]:
                 msg(
                     "“{title}”的走访车 {day} {begins} 到“{name}”，{leaves} 离开，请备好要看的货。",
                     title=title,
-                    day=route.on.isoformat(),
+                    day=on_day(route.on),
                     begins=clock(stop.begins_at),
                     name=stop.name,
                     leaves=clock(stop.leaves_at),

@@ -132,7 +132,7 @@ async def forget_sent(*, at: datetime) -> None:
 def wording(row: OutgoingRow) -> tuple[str, str]:
     """Return title and text in the language of the receiver, with a link where the site has an address."""
     language: Language = "en" if row.language == "en" else "zh"
-    words = translate(row.message, language)
+    words = translate(row.message, language, today=clock.today())
     stem = settings().public_url.rstrip("/")
     return words.splitlines()[0][:80], f"{words}\n{stem}{row.link}" if stem else words
 

@@ -9,7 +9,7 @@ from market.accounts.rules import SYSTEM, VERIFIED
 from market.audit.operations import record
 from market.clock import CHINA
 from market.db.jobs import Run, enqueue, job
-from market.i18n import msg
+from market.i18n import msg, on_day
 from market.organisations import rules
 from market.organisations.moving import locked, move_to, tell
 
@@ -50,7 +50,7 @@ async def remind(payload: UntilPayload, *, at: datetime) -> None:
         await tell(
             payload.organisation_id,
             "verification_ends",
-            msg("贵单位的核验 {day} 到期，请提前交新的材料。", day=payload.until.isoformat()),
+            msg("贵单位的核验 {day} 到期，请提前交新的材料。", day=on_day(payload.until)),
             at=at,
         )
 

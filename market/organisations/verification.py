@@ -10,7 +10,7 @@ from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid
-from market.i18n import msg
+from market.i18n import msg, on_day
 from market.meanwhile import settled
 from market.notices.operations import notify
 from market.organisations import rules
@@ -131,7 +131,7 @@ async def verify(
         await tell(
             organisation_id,
             "verified",
-            msg("县里已核验贵单位，有效期至 {day}。", day=until.isoformat()),
+            msg("县里已核验贵单位，有效期至 {day}。", day=on_day(until)),
             at=at,
         )
 

@@ -23,7 +23,7 @@ from market.deals.unfair import LEVELS, advice_on
 from market.deals.wording import Line, changed_fields, lines_of
 from market.documents.contract import contract_docx, contract_of, contract_pdf
 from market.errors import Invalid, NotFound
-from market.i18n import msg
+from market.i18n import msg, on_day
 from market.meanwhile import ChangedMeanwhile
 from market.transitions import WrongState
 from market.units import FenPerKg
@@ -129,7 +129,7 @@ def changes_between(before: Terms, after: Terms, deal: DealRow) -> list[tuple[Li
 
 
 def _dates(terms: Terms) -> Line:
-    words = msg("{first} 至 {last}", first=terms.deliver_from.isoformat(), last=terms.deliver_to.isoformat())
+    words = msg("{first} 至 {last}", first=on_day(terms.deliver_from), last=on_day(terms.deliver_to))
     return Line(("deliver_from", "deliver_to"), msg("交货时间"), (words,))
 
 

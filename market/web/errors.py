@@ -14,6 +14,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
+from market import clock
 from market.accounts.limits import TooManyTries
 from market.errors import Busy, Conflict, Invalid, MarketError, NotAllowed, NotFound
 from market.i18n import Message, msg, translate
@@ -144,18 +145,20 @@ def tell(request: AnyRequest, error: Exception) -> Response[Any]:
 
 def problem(request: AnyRequest, trouble: Trouble) -> Response[bytes]:
     """Return problem details (RFC 9457); ``fields`` is ours: field -> what is wrong with it."""
-    language = language_of(request)
+    language, today = language_of(request), clock.today()
     status = HTTPStatus(trouble.status)
     body: dict[str, object] = {
         "type": f"urn:tiantou:problem:{status.phrase.lower().replace(' ', '-')}",
         "title": translate(trouble.title, language),
         "status": trouble.status,
-        "detail": translate(trouble.message, language),
+        "detail": translate(trouble.message, language, today=today),
         "instance": request.scope["path"],
         "request_id": pages.request_id(request.scope),
     }
     if trouble.fields:
-        body["fields"] = {name: translate(text, language) for name, text in trouble.fields.items()}
+        body["fields"] = {
+            name: translate(text, language, today=today) for name, text in trouble.fields.items()
+        }
     if trouble.changed:
         body["changed"] = trouble.changed
     return Response(

@@ -14,7 +14,7 @@ import msgspec
 
 from market import units
 from market.cells import is_hiding
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 from market.units import Fen, FenPerKg, Gram
 from market.web import formats
 from market.web.typed import Wrong, decimal_from, flat_text, price_parts, shown, split_unit
@@ -194,12 +194,12 @@ def day(
         except ValueError:
             raise Wrong(msg("日历上没有 {typed} 这一天。", typed=shown(typed))) from None
         if earliest and value < earliest:
-            raise Wrong(msg("不能早于 {day}。", day=earliest.isoformat()))
+            raise Wrong(msg("不能早于 {day}。", day=on_day(earliest)))
         if not 2000 <= year <= 2100 or (latest and value > latest):
             raise Wrong(
-                msg("不能晚于 {day}。", day=(latest or date(2100, 12, 31)).isoformat())
+                msg("不能晚于 {day}。", day=on_day(latest or date(2100, 12, 31)))
                 if year >= 2000
-                else msg("不能早于 {day}。", day="2000-01-01")
+                else msg("不能早于 {day}。", day=on_day(date(2000, 1, 1)))
             )
         return value
 

@@ -4,19 +4,20 @@ Every quantity and every price shows two units. The functions take the language;
 same names in templates know the reader's.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Protocol
 
 from market import units
 from market.amounts import plain as plain
-from market.clock import CHINA
+from market.days import day as day
+from market.days import day_short as day_short
+from market.days import moment as moment
 from market.i18n import Language, msg, translate
 from market.units import Fen, FenPerKg, Gram
 
 #: Below this, tonnes would be a string of zeros: kilograms say it better.
 _SMALL = Gram(units.GRAMS_PER_TONNE // 10)
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def grouped(typed: str) -> str:
@@ -77,28 +78,6 @@ def money_short(value: Fen, language: Language) -> str:
     return f"{plain(amount / 10_000, places=1)} 万元"
 
 
-def day(value: date, language: Language) -> str:
-    """``2026年11月23日`` or ``23 Nov 2026``; a moment is told as its day in China."""
-    value = _in_china(value)
-    if language == "en":
-        return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
-    return f"{value.year}年{value.month}月{value.day}日"
-
-
-def day_short(value: date, language: Language) -> str:
-    """``11月23日`` or ``23 Nov``: where the year is plain from what stands around."""
-    value = _in_china(value)
-    if language == "en":
-        return f"{value.day} {_MONTHS[value.month - 1]}"
-    return f"{value.month}月{value.day}日"
-
-
-def moment(value: datetime, language: Language) -> str:
-    """``2026年11月23日 14:30``, in China's time."""
-    local = value.astimezone(CHINA)
-    return f"{day(local, language)} {local:%H:%M}"
-
-
 def window(first: date, last: date, language: Language) -> str:
     """``2026年11月1日至12月15日``: the second year is left out where it is the same."""
     end = day_short(last, language) if first.year == last.year else day(last, language)
@@ -141,7 +120,3 @@ def phone_masked(number: str) -> str:
     if len(number) < 7:
         return "*" * len(number)
     return f"{number[:3]}{'*' * (len(number) - 7)}{number[-4:]}" if len(number) > 7 else f"{number[:2]}*****"
-
-
-def _in_china(value: date) -> date:
-    return value.astimezone(CHINA) if isinstance(value, datetime) else value

@@ -9,7 +9,7 @@ from datetime import date
 import msgspec
 
 from market import clock
-from market.i18n import Language, Message, msg
+from market.i18n import Language, Message, msg, on_day
 from market.meetings.queries import MeetingRow
 from market.meetings.rules import PLANNABLE
 from market.meetings.standing import Standing, standing_of
@@ -151,7 +151,7 @@ def _before_publishing(meeting: MeetingRow, standing: Standing, page: str, today
     if standing.unanswered and last_answer is not None and today <= last_answer < meeting.held_on:
         return Step(
             msg("等各方回复邀请"),
-            msg("{n} 家还没有回复，最晚 {day}。", n=standing.unanswered, day=last_answer.isoformat()),
+            msg("{n} 家还没有回复，最晚 {day}。", n=standing.unanswered, day=on_day(last_answer)),
             msg("看邀请"),
             f"{page}/invitations",
         )
@@ -159,7 +159,7 @@ def _before_publishing(meeting: MeetingRow, standing: Standing, page: str, today
     if standing.without_wishes and last_wish is not None and today <= last_wish < meeting.held_on:
         return Step(
             msg("等各方选想见谁"),
-            msg("{n} 家还没有选，最晚 {day}。", n=standing.without_wishes, day=last_wish.isoformat()),
+            msg("{n} 家还没有选，最晚 {day}。", n=standing.without_wishes, day=on_day(last_wish)),
             msg("看互选"),
             f"{page}/wishes",
         )

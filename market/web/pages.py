@@ -56,7 +56,7 @@ def page(
     language = language_of(request)
     is_part = fragment is not None and is_htmx(request)
     if is_part and toast is not None:
-        out["hx-trigger"] = json.dumps({"toast": translate(toast, language)})
+        out["hx-trigger"] = json.dumps({"toast": translate(toast, language, today=clock.today())})
     html = render(request, fragment if is_part and fragment else template, toast=toast, **context)
     return Response(html, media_type=MediaType.HTML, status_code=status, headers=out)
 
@@ -179,7 +179,7 @@ def reader_language() -> Language:
 @pass_context
 def _translated(_: Context, text: str | Message, /, **values: Any) -> str:
     message = text if isinstance(text, Message) else Message(text, values)
-    return translate(message, reader_language())
+    return translate(message, reader_language(), today=clock.today())
 
 
 @pass_context

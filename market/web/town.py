@@ -13,7 +13,7 @@ from market.deals.queries import DealRow, deals_of
 from market.deals.rules import ACTIVE, BOUND, PARTLY_SIGNED, PENDING
 from market.followup.capacity import capacities_of
 from market.followup.capacity_rules import KINDS
-from market.i18n import Language, Message, msg
+from market.i18n import Language, Message, msg, on_day
 from market.matching.lifecycle import QUEUED, RUNNING
 from market.matching.queries import RunRow, open_proposals, runs_of
 from market.meetings.queries import MeetingRow, invitations_of, meetings_of
@@ -115,7 +115,7 @@ def next_step(
                 msg(
                     "“{title}”{day} 举行，{accepted} / {invited} 家已接受。",
                     **values,
-                    day=meeting.held_on.isoformat(),
+                    day=on_day(meeting.held_on),
                     accepted=accepted,
                     invited=invited,
                 ),

@@ -22,7 +22,7 @@ from market.deals.frames.rules import Agreed, Batch
 from market.deals.making import NewDeal, make_deal
 from market.deals.paying import fall_due_at_signing
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import msg
+from market.i18n import msg, on_day
 from market.notices.operations import notify
 from market.organisations.approving import Binding, approvable, asks, bind
 from market.units import FenPerKg, Gram, amount, kg
@@ -98,7 +98,7 @@ async def call_off(*, batch: Batch, buyer_id: int, actor: Actor, at: datetime, k
                 "框架协议 {number} 要货 {mass} 公斤，{day} 起交，请确认。",
                 number=frame["number"],
                 mass=f"{kg(batch.quantity):,f}",
-                day=batch.deliver_from.isoformat(),
+                day=on_day(batch.deliver_from),
             ),
             link=f"/frames/{batch.frame_id}",
             at=at,

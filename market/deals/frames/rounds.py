@@ -7,7 +7,7 @@ from market.audit.operations import Entry, record_all
 from market.clock import CHINA
 from market.db.session import execute, fetch, transaction
 from market.deals.frames import rules
-from market.i18n import msg
+from market.i18n import msg, on_day
 from market.notices.operations import Word, notify_all
 from market.units import Gram, kg
 
@@ -104,7 +104,7 @@ async def round_of_frames(*, at: datetime) -> int:
             told = msg(
                 "框架协议 {number} 将在 {day} 到期，还有 {left} 公斤没有要。",
                 number=frame["number"],
-                day=frame["ends_on"].isoformat(),
+                day=on_day(frame["ends_on"]),
                 left=left,
             )
             words.append((frame, "frame_ending", told))

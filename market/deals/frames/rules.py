@@ -6,7 +6,7 @@ import msgspec
 
 from market.amounts import masses
 from market.errors import Invalid
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 from market.transitions import Lifecycle, Move
 from market.units import MOST_FEN_PER_KG, MOST_GRAMS, FenPerKg, Gram, yuan_per_kg
 
@@ -157,10 +157,10 @@ def check_batch(batch: Batch, agreed: Agreed, *, left: Gram, left_in_week: Gram 
     earliest = max(agreed.starts_on, today + timedelta(days=agreed.notice_days))
     if batch.deliver_from < earliest:
         found["deliver_from"] = msg(
-            "按约定要提前 {n} 天，最早 {day}。", n=agreed.notice_days, day=earliest.isoformat()
+            "按约定要提前 {n} 天，最早 {day}。", n=agreed.notice_days, day=on_day(earliest)
         )
     if not batch.deliver_from <= batch.deliver_to <= agreed.ends_on:
-        found["deliver_to"] = msg("交货要在框架期内：不晚于 {day}。", day=agreed.ends_on.isoformat())
+        found["deliver_to"] = msg("交货要在框架期内：不晚于 {day}。", day=on_day(agreed.ends_on))
     if batch.site_id not in agreed.sites:
         found["site_id"] = msg("这个门店不在框架协议里。")
     if batch.price is not None and batch.price != agreed.price:
