@@ -13,6 +13,7 @@ import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import ANSWER, Actor
+from market.amounts import masses, prices
 from market.audit.operations import Entry, record_all
 from market.bids import rules
 from market.bids.after_round import free_to_bid
@@ -24,7 +25,7 @@ from market.errors import Busy, Conflict, MarketError, NotFound
 from market.i18n import msg
 from market.organisations.approving import Binding, approvable, bind
 from market.supply.rules import ROUNDS
-from market.units import FenPerKg, Gram, amount, kg, yuan_per_kg
+from market.units import FenPerKg, Gram, amount
 
 #: Milliseconds that accepts of different goods wait together for a lock that one of them needs.
 TOGETHER = 300
@@ -201,10 +202,10 @@ async def _may_accept(wish: AcceptWish, bid: Record) -> None:
         return
     quantity, price = wish.quantity or Gram(bid["quantity"]), FenPerKg(bid["price"])
     about = msg(
-        "接受“{title}”的报价：{mass} 公斤，{price} 元/公斤",
+        "接受“{title}”的报价：{mass}，{price}",
         title=bid["title"],
-        mass=f"{kg(quantity):,f}",
-        price=f"{yuan_per_kg(price):.2f}",
+        mass=masses(quantity),
+        price=prices(price),
     )
     await bind(
         actor=wish.actor,

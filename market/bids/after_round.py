@@ -7,13 +7,14 @@ import msgspec
 
 from market import clock
 from market.accounts.rules import SYSTEM
+from market.amounts import masses
 from market.audit.operations import Entry, record_all
 from market.db.jobs import Run, job
 from market.db.session import fetch, transaction
 from market.i18n import msg
 from market.notices.operations import Word, notify_all
 from market.supply.rules import AFTER_ROUND, NEGOTIABLE, PUBLISHED, ROUNDS
-from market.units import Gram, kg
+from market.units import Gram
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -57,9 +58,9 @@ async def free_to_bid(listing_ids: Collection[int] | None, *, at: datetime) -> i
                     row["owner"],
                     "round_over",
                     msg(
-                        "“{title}”这一轮报价已经结束，还有 {mass} 公斤，现在转为可议价；您也可以另选卖法。",
+                        "“{title}”这一轮报价已经结束，还有 {mass}，现在转为可议价；您也可以另选卖法。",
                         title=row["title"],
-                        mass=f"{kg(Gram(row['remaining'])):,f}",
+                        mass=masses(Gram(row["remaining"])),
                     ),
                     f"/selling/{row['id']}/way",
                     at,

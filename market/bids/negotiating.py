@@ -6,6 +6,7 @@ import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import ANSWER, Actor
+from market.amounts import masses, prices
 from market.audit.operations import record
 from market.bids import rules
 from market.bids.accepting import accept
@@ -29,7 +30,7 @@ from market.notices.operations import notify
 from market.organisations.approving import approvable, asks, bind
 from market.organisations.dead_approvals import end_dead_approvals
 from market.supply.rules import NEGOTIABLE
-from market.units import FenPerKg, Gram, kg, yuan_per_kg
+from market.units import FenPerKg, Gram
 
 
 class Counter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,10 +122,10 @@ async def counter_bid(
             organisation_id=parent["buyer"] if awaiting == "buyer" else parent["owner"],
             kind="bid_countered",
             message=msg(
-                "“{title}”对方还价：{mass} 公斤，{price} 元/公斤，请答复。",
+                "“{title}”对方还价：{mass}，{price}，请答复。",
                 title=parent["title"],
-                mass=f"{kg(counter.quantity):,f}",
-                price=f"{yuan_per_kg(counter.price):.2f}",
+                mass=masses(counter.quantity),
+                price=prices(counter.price),
             ),
             link=f"/bids/{bid_id}",
             at=at,

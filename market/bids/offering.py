@@ -7,6 +7,7 @@ from asyncpg import Record
 
 from market.accounts.rules import ANSWER, Actor
 from market.accounts.standing import permit
+from market.amounts import masses, prices
 from market.audit.operations import record
 from market.bids import rules
 from market.bids.operations import NewBid, Placed, check_demand_terms, check_terms, demand_held
@@ -16,7 +17,7 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
 from market.supply.rules import in_round
-from market.units import FenPerKg, Gram, kg, yuan_per_kg
+from market.units import FenPerKg, Gram
 
 
 class NewOffer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,10 +125,10 @@ async def place_offer(
             organisation_id=demand["buyer"],
             kind="offer_placed",
             message=msg(
-                "“{title}”收到报价：{mass} 公斤，{price} 元/公斤（地头价）。",
+                "“{title}”收到报价：{mass}，{price}（地头价）。",
                 title=demand["title"],
-                mass=f"{kg(offer.quantity):,f}",
-                price=f"{yuan_per_kg(offer.price):.2f}",
+                mass=masses(offer.quantity),
+                price=prices(offer.price),
             ),
             link=f"/demands/{offer.demand_id}/offers",
             at=at,

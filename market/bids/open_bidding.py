@@ -9,6 +9,7 @@ import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import ANSWER, Actor
+from market.amounts import masses, prices
 from market.audit.operations import record
 from market.bids import open_rules, rules
 from market.bids.open_rules import Standing
@@ -21,7 +22,7 @@ from market.notices.operations import Word, notify_all
 from market.organisations.approving import approvable, asks, bind
 from market.supply.operations import close_at
 from market.supply.rules import OPEN
-from market.units import FenPerKg, Gram, kg, yuan_per_kg
+from market.units import FenPerKg, Gram
 
 
 class OpenBidPlaced(msgspec.Struct, frozen=True):
@@ -170,9 +171,9 @@ async def _place(
             msg("“{title}”有人出价更高，您现在拿不到了，可以加价。", title=listing["title"])
             if not left
             else msg(
-                "“{title}”有人出价更高，您现在只拿得到 {mass} 公斤，可以加价。",
+                "“{title}”有人出价更高，您现在只拿得到 {mass}，可以加价。",
                 title=listing["title"],
-                mass=f"{kg(left):,f}",
+                mass=masses(left),
             ),
             f"/listings/{bid.listing_id}#bid",
             at,
@@ -186,10 +187,10 @@ async def _place(
                 listing["owner"],
                 "open_bid_placed",
                 msg(
-                    "“{title}”的竞价来了新的买方：{mass} 公斤，{price} 元/公斤。",
+                    "“{title}”的竞价来了新的买方：{mass}，{price}。",
                     title=listing["title"],
-                    mass=f"{kg(bid.quantity):,f}",
-                    price=f"{yuan_per_kg(bid.price):.2f}",
+                    mass=masses(bid.quantity),
+                    price=prices(bid.price),
                 ),
                 f"/selling/{bid.listing_id}#bidding",
                 at,

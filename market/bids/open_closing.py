@@ -7,6 +7,7 @@ from asyncpg import Record
 
 from market.accounts.rules import SYSTEM, Actor
 from market.accounts.standing import suspended_among
+from market.amounts import masses, prices
 from market.audit.operations import Entry, record, record_all
 from market.bids import open_rules, rules
 from market.bids.open_rules import Standing
@@ -16,7 +17,7 @@ from market.errors import MarketError
 from market.i18n import Message, msg
 from market.notices.operations import Word, notify_all
 from market.supply.rules import NEGOTIABLE, OPEN, PUBLISHED, SUSPENDED, WITHDRAWN
-from market.units import FenPerKg, Gram, kg, yuan_per_kg
+from market.units import FenPerKg, Gram
 
 
 async def close_open_round(*, listing_id: int, at: datetime) -> bool:
@@ -108,19 +109,18 @@ async def _award(listing: Record, bids: list[Record], shares: dict[int, Gram], *
     told = {
         "title": listing["title"],
         "n": len(won),
-        "mass": f"{kg(Gram(sold)):,f}",
-        "low": f"{yuan_per_kg(FenPerKg(low)):.2f}",
-        "high": f"{yuan_per_kg(FenPerKg(won[0]['price'])):.2f}",
+        "mass": masses(Gram(sold)),
+        "low": prices(FenPerKg(low)),
+        "high": prices(FenPerKg(won[0]["price"])),
     }
     seller_told = (
         msg(
-            "“{title}”竞价结束：{n} 家竞得 {mass} 公斤，{low} 至 {high} 元/公斤；剩下 {left} 公斤转为可议价，"
-            "也可以另选卖法。",
+            "“{title}”竞价结束：{n} 家竞得 {mass}，{low} 至 {high}；剩下 {left}转为可议价，也可以另选卖法。",
             **told,
-            left=f"{kg(Gram(left)):,f}",
+            left=masses(Gram(left)),
         )
         if left
-        else msg("“{title}”竞价结束：{n} 家竞得 {mass} 公斤，{low} 至 {high} 元/公斤，全部卖出。", **told)
+        else msg("“{title}”竞价结束：{n} 家竞得 {mass}，{low} 至 {high}，全部卖出。", **told)
     )
     link = f"/selling/{listing['id']}" + ("/way" if left else "#bidding")
     await notify_all(
@@ -131,10 +131,10 @@ async def _award(listing: Record, bids: list[Record], shares: dict[int, Gram], *
                     bid["buyer"],
                     "open_bid_won",
                     msg(
-                        "您竞得“{title}”{mass} 公斤，{price} 元/公斤，合同待双方签字。",
+                        "您竞得“{title}”{mass}，{price}，合同待双方签字。",
                         title=listing["title"],
-                        mass=f"{kg(shares[bid['id']]):,f}",
-                        price=f"{yuan_per_kg(FenPerKg(bid['price'])):.2f}",
+                        mass=masses(shares[bid["id"]]),
+                        price=prices(FenPerKg(bid["price"])),
                     ),
                     f"/listings/{listing['id']}#bid",
                     at,
@@ -144,7 +144,7 @@ async def _award(listing: Record, bids: list[Record], shares: dict[int, Gram], *
         ]
     )
     message = msg(
-        "“{title}”竞价结束，您没有竞得；竞得的最低出价是 {low} 元/公斤。",
+        "“{title}”竞价结束，您没有竞得；竞得的最低出价是 {low}。",
         title=listing["title"],
         low=told["low"],
     )

@@ -7,7 +7,7 @@ import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import ANSWER, Actor
-from market.amounts import masses
+from market.amounts import masses, prices
 from market.audit.operations import record
 from market.bids import rules
 from market.bids.accepting import Accepted as Accepted
@@ -19,7 +19,7 @@ from market.i18n import msg
 from market.notices.operations import notify
 from market.organisations.approving import Binding, approvable, asks, bind
 from market.supply.rules import DRAFT, FIXED, OPEN, PENDING, PUBLISHED, SEALED
-from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, amount, kg, yuan_per_kg
+from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, amount
 
 
 class NewBid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,10 +101,10 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
             organisation_id=row["owner"],
             kind="bid_placed",
             message=msg(
-                "“{title}”收到出价：{mass} 公斤，{price} 元/公斤。",
+                "“{title}”收到出价：{mass}，{price}。",
                 title=row["title"],
-                mass=f"{kg(bid.quantity):,f}",
-                price=f"{yuan_per_kg(bid.price):.2f}",
+                mass=masses(bid.quantity),
+                price=prices(bid.price),
             ),
             link=f"/bids/{bid_id}",
             at=at,
@@ -131,10 +131,10 @@ def bid_binding(
         request,
         amount(bid.quantity, bid.price),
         msg(
-            "对“{title}”出价 {mass} 公斤，{price} 元/公斤",
+            "对“{title}”出价 {mass}，{price}",
             title=title,
-            mass=f"{kg(bid.quantity):,f}",
-            price=f"{yuan_per_kg(bid.price):.2f}",
+            mass=masses(bid.quantity),
+            price=prices(bid.price),
         ),
         f"listing:{bid.listing_id}" if bid_id is None else f"bid:{bid_id}",
         f"/listings/{bid.listing_id}" if bid_id is None else f"/bids/{bid_id}",

@@ -7,7 +7,7 @@ from market.amounts import masses, prices
 from market.errors import Invalid
 from market.i18n import Message, msg, on_day
 from market.transitions import Lifecycle, Move, WrongState
-from market.units import FenPerKg, Gram, yuan_per_kg
+from market.units import FenPerKg, Gram
 
 SUBMITTED, ACCEPTED, REJECTED = "submitted", "accepted", "rejected"
 WITHDRAWN, EXPIRED, NEEDS_RECONFIRM = "withdrawn", "expired", "needs_reconfirm"
@@ -269,7 +269,7 @@ def check_fixed(price: FenPerKg, *, ask: FenPerKg) -> None:
 def check_price(price: FenPerKg, *, most: FenPerKg) -> None:
     """Raises: Invalid, with the field ``price``."""
     if not 0 < price <= most:
-        problem = msg("单价须大于零，且不超过每公斤 {most} 元。", most=f"{yuan_per_kg(most):,f}")
+        problem = msg("单价须大于零，且不超过 {most}。", most=prices(most))
         raise Invalid(problem, {"price": problem})
 
 

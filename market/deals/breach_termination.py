@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from market.accounts.rules import Actor
+from market.amounts import masses
 from market.audit.operations import record
 from market.db.session import execute, fetch, transaction
 from market.deals import breach_rules, rules
@@ -12,7 +13,7 @@ from market.deals.releasing import release
 from market.errors import Conflict, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
-from market.units import Gram, kg
+from market.units import Gram
 
 
 async def terminate(*, breach_id: int, organisation_id: int, actor: Actor, at: datetime) -> Gram:
@@ -76,9 +77,9 @@ async def terminate(*, breach_id: int, organisation_id: int, actor: Actor, at: d
                     organisation_id=party,
                     kind="deal_terminated",
                     message=msg(
-                        "合同 {number} 对方通知解除，余下 {mass} 公斤重新上架；这不等于放弃追究违约。",
+                        "合同 {number} 对方通知解除，余下 {mass}重新上架；这不等于放弃追究违约。",
                         number=deal["number"],
-                        mass=f"{kg(free):,f}",
+                        mass=masses(free),
                     ),
                     link=f"/breaches/{breach_id}",
                     at=at,

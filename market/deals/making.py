@@ -9,6 +9,7 @@ from asyncpg import Record
 
 from market.accounts.rules import SUSPENDED, Actor
 from market.accounts.standing import party_suspended
+from market.amounts import masses
 from market.audit.operations import NUMBER, Entry, record_all
 from market.clock import CHINA
 from market.db.session import DB, execute, fetch, fetch_value, transaction
@@ -16,7 +17,7 @@ from market.deals import rules
 from market.errors import Conflict, MarketError, NotFound
 from market.i18n import msg
 from market.notices.operations import Word, notify_all
-from market.units import FenPerKg, Gram, kg
+from market.units import FenPerKg, Gram
 
 
 class NewDeal(msgspec.Struct, frozen=True):
@@ -190,12 +191,12 @@ async def _write(made: Sequence[tuple[DealWish, Record]]) -> None:
     )
     words = []
     for (wish, row), number in zip(made, numbers, strict=True):
-        goods = {"title": row["title"], "mass": f"{kg(wish.deal.quantity):,f}", "number": number}
+        goods = {"title": row["title"], "mass": masses(wish.deal.quantity), "number": number}
         if wish.deal.source == "call_off":
             # both have signed the agreement: the contract is in force in this transaction
-            message = msg("“{title}”按框架协议成交 {mass} 公斤，合同 {number} 已生效。", **goods)
+            message = msg("“{title}”按框架协议成交 {mass}，合同 {number} 已生效。", **goods)
         else:
-            message = msg("“{title}”成交 {mass} 公斤，合同 {number} 待双方签字。", **goods)
+            message = msg("“{title}”成交 {mass}，合同 {number} 待双方签字。", **goods)
         words += [
             Word(party, "deal_made", message, f"/deals/{row['deal']}", wish.at)
             for party in (row["owner"], wish.deal.buyer_id)

@@ -6,6 +6,7 @@ import msgspec
 
 from market.accounts.rules import LIST, SYSTEM, Actor
 from market.accounts.standing import permit
+from market.amounts import masses
 from market.audit.operations import MOST_AT_ONCE, Entry, record, record_all
 from market.clock import CHINA
 from market.db.replay import once
@@ -14,7 +15,7 @@ from market.demand import rules
 from market.demand.commands import DemandWants, NewDemand
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
-from market.units import Gram, kg
+from market.units import Gram
 
 
 class Posted(msgspec.Struct, frozen=True):
@@ -142,9 +143,7 @@ async def revise_demand(
             problems["requires"] = msg("没有“{name}”这种资质。", name=min(unknown))
         bought = old["quantity"] - old["open"]
         if wants.quantity < bought:
-            problems["quantity"] = msg(
-                "已经买了 {mass} 公斤，总量不能少于它。", mass=f"{kg(Gram(bought)):,f}"
-            )
+            problems["quantity"] = msg("已经买了 {mass}，总量不能少于它。", mass=masses(Gram(bought)))
         if problems:
             raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
         await execute(

@@ -1,9 +1,10 @@
 """The life of a demand."""
 
+from market.amounts import masses, prices
 from market.demand.commands import DemandWants, NewDemand
 from market.i18n import Message, msg
 from market.transitions import Lifecycle, Move
-from market.units import MOST_FEN_PER_KG, MOST_GRAMS, kg, yuan_per_kg
+from market.units import MOST_FEN_PER_KG, MOST_GRAMS
 
 DRAFT, PUBLISHED, CLOSED = "draft", "published", "closed"
 AWARDED, UNSUCCESSFUL, CANCELLED = "awarded", "unsuccessful", "cancelled"
@@ -47,11 +48,9 @@ def wants_problems(demand: NewDemand | DemandWants) -> dict[str, Message]:
     """Return what is wrong with the part of a demand that may change while it is open."""
     problems: dict[str, Message] = {}
     if not 0 < demand.quantity <= MOST_GRAMS:
-        problems["quantity"] = msg("数量须大于零，且不超过 {most} 公斤。", most=f"{kg(MOST_GRAMS):,f}")
+        problems["quantity"] = msg("数量须大于零，且不超过 {most}。", most=masses(MOST_GRAMS))
     if not 0 < demand.ceiling <= MOST_FEN_PER_KG:
-        problems["ceiling"] = msg(
-            "单价须大于零，且不超过每公斤 {most} 元。", most=f"{yuan_per_kg(MOST_FEN_PER_KG):,f}"
-        )
+        problems["ceiling"] = msg("单价须大于零，且不超过 {most}。", most=prices(MOST_FEN_PER_KG))
     if demand.min_grade not in range(10):
         problems["min_grade"] = msg("等级须在 0 到 9 之间。")
     if demand.min_order < 0 or demand.min_order > demand.quantity:

@@ -7,6 +7,7 @@ import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import ANSWER, SYSTEM, Actor
+from market.amounts import masses
 from market.audit.operations import Entry, record, record_all
 from market.catalogue.queries import check_reason
 from market.clock import CHINA
@@ -19,7 +20,7 @@ from market.matching import lifecycle
 from market.notices.operations import notify
 from market.organisations.approving import Binding, approvable, asks, bind
 from market.organisations.dead_approvals import end_dead_approvals
-from market.units import HAO_PER_FEN, FenPerKg, Gram, amount, kg
+from market.units import HAO_PER_FEN, FenPerKg, Gram, amount
 
 
 class Agree(msgspec.Struct, frozen=True):
@@ -92,9 +93,9 @@ async def agree(
                 organisation_id=match["buyer"] if side == "seller" else match["seller"],
                 kind="match_agreed",
                 message=msg(
-                    "对方已同意“{title}”{mass} 公斤的撮合建议，请您答复。",
+                    "对方已同意“{title}”{mass}的撮合建议，请您答复。",
                     title=match["title"],
-                    mass=f"{kg(Gram(match['quantity'])):,f}",
+                    mass=masses(Gram(match["quantity"])),
                 ),
                 link=f"/matches/{match_id}",
                 at=at,
@@ -126,7 +127,7 @@ def _binding(match: Record, buyer_id: int) -> Binding:
         "agree",
         Agree(match["id"], buyer_id),
         amount(quantity, price),
-        msg("同意“{title}”{mass} 公斤的撮合建议", title=match["title"], mass=f"{kg(quantity):,f}"),
+        msg("同意“{title}”{mass}的撮合建议", title=match["title"], mass=masses(quantity)),
         f"match:{match['id']}",
         f"/matches/{match['id']}",
         match["seller"],

@@ -14,6 +14,7 @@ import msgspec
 
 from market import clock
 from market.accounts.rules import SYSTEM, Actor
+from market.amounts import masses
 from market.audit.operations import record
 from market.db.jobs import Run as Attempt
 from market.db.jobs import enqueue
@@ -27,7 +28,7 @@ from market.matching.engine import Pair, Result, solve_market
 from market.matching.queries import Gains, Progress, Snapshot, fingerprint, snapshot
 from market.matching.rules import Parameters
 from market.notices.operations import notify
-from market.units import HAO_PER_FEN, Gram, kg
+from market.units import HAO_PER_FEN, Gram
 
 #: Seconds of computing; the best result so far is kept with its gap.
 TIME_LIMIT = 300.0
@@ -364,7 +365,7 @@ async def _tell(*, run_id: int, town_id: int, market: Snapshot, result: Result, 
 
 
 def _proposed(count: int, grams: int) -> Message:
-    return msg("有 {count} 条撮合建议，共 {mass} 公斤，请答复。", count=count, mass=f"{kg(Gram(grams)):,f}")
+    return msg("有 {count} 条撮合建议，共 {mass}，请答复。", count=count, mass=masses(Gram(grams)))
 
 
 async def forget_parts(run_id: int) -> None:

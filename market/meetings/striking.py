@@ -3,13 +3,14 @@
 from datetime import datetime
 
 from market.accounts.rules import Actor
+from market.amounts import masses
 from market.db.session import fetch
 from market.deals.operations import NewDeal, make_deal
 from market.errors import Conflict
 from market.i18n import msg
 from market.matching import lifecycle
 from market.matching.agreement import conclude
-from market.units import FenPerKg, Gram, kg
+from market.units import FenPerKg, Gram
 
 
 async def strike(*, topic_id: int, quantity: Gram, price: FenPerKg, actor: Actor, at: datetime) -> int:
@@ -44,7 +45,7 @@ async def strike(*, topic_id: int, quantity: Gram, price: FenPerKg, actor: Actor
         )
     wanted = row["wanted"]
     if wanted is not None and wanted < quantity:
-        raise Conflict(msg("对方这条采购需求只剩 {left} 公斤，请减少数量。", left=f"{kg(Gram(wanted)):,f}"))
+        raise Conflict(msg("对方这条采购需求只剩 {left}，请减少数量。", left=masses(Gram(wanted))))
     return await make_deal(
         deal=NewDeal(
             listing_id=row["listing"],

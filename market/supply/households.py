@@ -10,6 +10,7 @@ from datetime import date, datetime
 import msgspec
 
 from market.accounts.rules import Actor
+from market.amounts import masses
 from market.audit.operations import record
 from market.db.session import execute, fetch_into, fetch_one_into, fetch_row, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
@@ -18,7 +19,7 @@ from market.meanwhile import settled
 from market.supply.money_in import money_under
 from market.supply.sharing import divided
 from market.supply.stock import own_lot
-from market.units import Fen, Gram, kg, yuan
+from market.units import Fen, Gram, yuan
 
 MOST_HOUSEHOLDS = 2_000
 LONGEST_HOUSEHOLD = 40
@@ -127,10 +128,10 @@ async def set_shares(
         if given != taken:
             raise _wrong(
                 msg(
-                    "各户合计 {given} 公斤，这批货入库 {taken} 公斤，差 {gap} 公斤；一克都要对上。",
-                    given=_kg(given),
-                    taken=_kg(taken),
-                    gap=_kg(abs(given - taken)),
+                    "各户合计 {given}，这批货入库 {taken}，差 {gap}；一克都要对上。",
+                    given=masses(Gram(given)),
+                    taken=masses(Gram(taken)),
+                    gap=masses(Gram(abs(given - taken))),
                 )
             )
         before = await shares_of(lot_id)
@@ -372,10 +373,6 @@ async def _check_deal(lot_id: int, deal_id: int, money: Fen, owner_id: int) -> N
 
 def _yuan(fen: int) -> str:
     return f"{yuan(Fen(fen)):,.2f}"
-
-
-def _kg(grams: int) -> str:
-    return f"{kg(Gram(grams)):,f}"
 
 
 def _wrong(problem: Message) -> Invalid:

@@ -2,10 +2,11 @@
 
 from datetime import date, datetime, timedelta
 
+from market.amounts import masses, prices
 from market.i18n import Message, msg
 from market.supply.commands import NewListing, NewTerms, NewWay
 from market.transitions import Lifecycle, Move
-from market.units import MOST_FEN_PER_KG, MOST_GRAMS, FenPerKg, Gram, kg, yuan_per_kg
+from market.units import MOST_FEN_PER_KG, MOST_GRAMS, FenPerKg, Gram
 
 DRAFT, PENDING, PUBLISHED, SUSPENDED = "draft", "pending", "published", "suspended"
 SOLD_OUT, EXPIRED, WITHDRAWN = "sold_out", "expired", "withdrawn"
@@ -82,7 +83,7 @@ def listing_problems(listing: NewListing, *, has_place: bool) -> dict[str, Messa
     """Return field -> what is wrong and how to mend it; empty when the listing can stand."""
     problems = terms_problems(listing, quantity=listing.quantity)
     if not 0 < listing.quantity <= MOST_GRAMS:
-        problems["quantity"] = msg("数量须大于零，且不超过 {most} 公斤。", most=f"{kg(MOST_GRAMS):,f}")
+        problems["quantity"] = msg("数量须大于零，且不超过 {most}。", most=masses(MOST_GRAMS))
     if not listing.title.strip():
         problems["title"] = msg("请写一个标题，例如“东于村 红衣花生 带壳”。")
     elif len(listing.title) > LONGEST_TITLE:
@@ -156,9 +157,7 @@ def terms_problems(terms: NewListing | NewTerms, *, quantity: Gram) -> dict[str,
     """Return what is wrong with price, minimum order, window and credentials."""
     problems: dict[str, Message] = {}
     if not 0 < terms.ask <= MOST_FEN_PER_KG:
-        problems["ask"] = msg(
-            "单价须大于零，且不超过每公斤 {most} 元。", most=f"{yuan_per_kg(FenPerKg(MOST_FEN_PER_KG)):,f}"
-        )
+        problems["ask"] = msg("单价须大于零，且不超过 {most}。", most=prices(FenPerKg(MOST_FEN_PER_KG)))
     if terms.min_order < 0 or terms.min_order > quantity:
         problems["min_order"] = msg("起订量不能超过总数量，不限可填 0。")
     if terms.available_to < terms.available_from:

@@ -7,7 +7,7 @@ import msgspec
 from market.amounts import masses
 from market.errors import Conflict, Invalid, MarketError
 from market.i18n import Message, msg
-from market.units import MOST_GRAMS, Gram, kg
+from market.units import MOST_GRAMS, Gram
 
 STORAGE_KINDS: dict[str, Message] = {
     "tank": msg("油罐"),
@@ -142,10 +142,10 @@ def yield_problems(
     out = sum(each for _, each in outputs)
     if grams != out + loss or loss < 0:
         problems["loss"] = msg(
-            "投入 {into} 公斤，产出 {out} 公斤，损耗应是 {loss} 公斤，一克都要对上。",
-            into=_kg(grams),
-            out=_kg(out),
-            loss=_kg(grams - out),
+            "投入 {into}，产出 {out}，损耗应是 {loss}，一克都要对上。",
+            into=masses(Gram(grams)),
+            out=masses(Gram(out)),
+            loss=masses(Gram(grams - out)),
         )
         return problems
     made[None] = loss
@@ -170,7 +170,3 @@ def bounds_told(low: int, high: int) -> dict[str, str]:
 
 def _percent(share: int, grams: int) -> str:
     return f"{share / grams / 10:.1f}"
-
-
-def _kg(grams: int) -> str:
-    return f"{kg(Gram(grams)):,f}"

@@ -17,7 +17,7 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.notices.operations import Word, notify, notify_all
 from market.supply.rules import in_round
-from market.units import Gram, kg
+from market.units import Gram
 
 
 async def answer_share(*, share_id: int, move: str, organisation_id: int, actor: Actor, at: datetime) -> str:
@@ -94,9 +94,9 @@ def _told(move: str, title: str) -> Message:
 
 def _left(joint: Record, share: Record) -> Message:
     return msg(
-        "“{title}”的拼货少了 {mass} 公斤，请确认您的份额是否还算数。",
+        "“{title}”的拼货少了 {mass}，请确认您的份额是否还算数。",
         title=joint["title"],
-        mass=f"{kg(Gram(share['quantity'])):,f}",
+        mass=masses(Gram(share["quantity"])),
     )
 
 
@@ -151,10 +151,10 @@ async def submit_joint(*, joint_id: int, lead_id: int, actor: Actor, at: datetim
             organisation_id=joint["buyer"],
             kind="joint_submitted",
             message=msg(
-                "“{title}”收到拼货报价：{n} 家一起供 {mass} 公斤，请答复。",
+                "“{title}”收到拼货报价：{n} 家一起供 {mass}，请答复。",
                 title=joint["title"],
                 n=sum(share["state"] in rules.IN for share in shares),
-                mass=f"{kg(total):,f}",
+                mass=masses(total),
             ),
             link=f"/joint/{joint_id}",
             at=at,

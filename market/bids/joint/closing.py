@@ -6,6 +6,7 @@ import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import ANSWER, SYSTEM, Actor
+from market.amounts import masses
 from market.audit.operations import Entry, record, record_all
 from market.bids.joint import rules
 from market.bids.joint.answering import unsettle_joint
@@ -19,7 +20,7 @@ from market.errors import Conflict, MarketError, NotFound
 from market.i18n import Message, msg
 from market.notices.operations import Word, notify_all
 from market.organisations.approving import Binding, approvable, asks, bind
-from market.units import Fen, FenPerKg, Gram, amount, kg
+from market.units import Fen, FenPerKg, Gram, amount
 
 
 class AcceptJoint(msgspec.Struct, frozen=True):
@@ -81,7 +82,7 @@ async def accept_joint(
                 "accept_joint",
                 AcceptJoint(joint_id, quantity),
                 Fen(worth),
-                msg("接受拼货报价 {mass} 公斤", mass=f"{kg(taken):,f}"),
+                msg("接受拼货报价 {mass}", mass=masses(taken)),
                 f"joint:{joint_id}",
                 f"/joint/{joint_id}",
                 joint["lead"],

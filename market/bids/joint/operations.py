@@ -23,7 +23,7 @@ from market.db.session import fetch, fetch_value
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
-from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, kg, yuan_per_kg
+from market.units import MOST_FEN_PER_KG, FenPerKg, Gram
 
 
 class NewJoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,11 +160,11 @@ async def invite(*, share: NewShare, lead_id: int, actor: Actor, at: datetime, k
             organisation_id=owner,
             kind="joint_invited",
             message=msg(
-                "{lead}邀请您一起给“{title}”供货：{mass} 公斤，{price} 元/公斤。您确认了才算数。",
+                "{lead}邀请您一起给“{title}”供货：{mass}，{price}。您确认了才算数。",
                 lead=joint["lead_name"],
                 title=joint["title"],
-                mass=f"{kg(share.quantity):,f}",
-                price=f"{yuan_per_kg(share.price):.2f}",
+                mass=masses(share.quantity),
+                price=prices(share.price),
             ),
             link=f"/joint/{share.joint_id}",
             at=at,
@@ -196,10 +196,10 @@ async def ask_to_join(
             organisation_id=joint["lead"],
             kind="joint_asked",
             message=msg(
-                "“{title}”的拼货有人想加入：{mass} 公斤，{price} 元/公斤，请答复。",
+                "“{title}”的拼货有人想加入：{mass}，{price}，请答复。",
                 title=joint["title"],
-                mass=f"{kg(share.quantity):,f}",
-                price=f"{yuan_per_kg(share.price):.2f}",
+                mass=masses(share.quantity),
+                price=prices(share.price),
             ),
             link=f"/joint/{share.joint_id}",
             at=at,

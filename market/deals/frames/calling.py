@@ -9,6 +9,7 @@ import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import ANSWER, SIGN, Actor
+from market.amounts import masses
 from market.audit.operations import record
 from market.catalogue.queries import check_reason
 from market.clock import CHINA
@@ -25,7 +26,7 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg, on_day
 from market.notices.operations import notify
 from market.organisations.approving import Binding, approvable, asks, bind
-from market.units import FenPerKg, Gram, amount, kg
+from market.units import FenPerKg, Gram, amount
 
 
 class Called(msgspec.Struct, frozen=True):
@@ -95,9 +96,9 @@ async def call_off(*, batch: Batch, buyer_id: int, actor: Actor, at: datetime, k
             organisation_id=frame["seller"],
             kind="call_placed",
             message=msg(
-                "框架协议 {number} 要货 {mass} 公斤，{day} 起交，请确认。",
+                "框架协议 {number} 要货 {mass}，{day} 起交，请确认。",
                 number=frame["number"],
-                mass=f"{kg(batch.quantity):,f}",
+                mass=masses(batch.quantity),
                 day=on_day(batch.deliver_from),
             ),
             link=f"/frames/{batch.frame_id}",
@@ -118,7 +119,7 @@ def _binding(batch: Batch, price: FenPerKg, frame: Record) -> Binding:
         "call_off",
         batch,
         amount(batch.quantity, price),
-        msg("从框架协议 {number} 要货 {mass} 公斤", number=frame["number"], mass=f"{kg(batch.quantity):,f}"),
+        msg("从框架协议 {number} 要货 {mass}", number=frame["number"], mass=masses(batch.quantity)),
         f"frame:{batch.frame_id}",
         f"/frames/{batch.frame_id}",
         frame["seller"],
@@ -198,9 +199,9 @@ async def confirm_call(
             organisation_id=frame["buyer"],
             kind="call_confirmed",
             message=msg(
-                "框架协议 {number} 的 {mass} 公斤，卖方已确认，合同已生效。",
+                "框架协议 {number} 的 {mass}，卖方已确认，合同已生效。",
                 number=frame["number"],
-                mass=f"{kg(Gram(call['quantity'])):,f}",
+                mass=masses(Gram(call["quantity"])),
             ),
             link=f"/deals/{deal_id}",
             at=at,

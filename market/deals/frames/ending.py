@@ -6,6 +6,7 @@ What was called stays: batches that wait may be confirmed, contracts are fulfill
 from datetime import datetime
 
 from market.accounts.rules import Actor
+from market.amounts import masses
 from market.audit.operations import record
 from market.catalogue.queries import check_reason
 from market.db.session import execute, transaction
@@ -13,7 +14,7 @@ from market.deals.frames import rules
 from market.deals.frames.operations import held, other_of, side_of
 from market.i18n import Message, msg
 from market.notices.operations import notify
-from market.units import Gram, kg
+from market.units import Gram
 
 
 async def propose_end(
@@ -95,9 +96,9 @@ async def answer_end(*, frame_id: int, move: str, organisation_id: int, actor: A
 def _told(move: str, number: str, left: Gram) -> Message:
     return {
         "agree_end": msg(
-            "框架协议 {number} 双方同意提前结束，{left} 公斤不再要；已要的各批照旧。",
+            "框架协议 {number} 双方同意提前结束，{left}不再要；已要的各批照旧。",
             number=number,
-            left=f"{kg(left):,f}",
+            left=masses(left),
         ),
         "refuse_end": msg("框架协议 {number} 对方不同意提前结束，仍按协议执行。", number=number),
         "withdraw_end": msg("框架协议 {number} 对方撤回了提前结束的提议。", number=number),

@@ -6,6 +6,7 @@ import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import SIGN, Actor
+from market.amounts import masses
 from market.audit.operations import record
 from market.catalogue.queries import check_reason
 from market.clock import CHINA
@@ -18,7 +19,7 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
 from market.organisations.approving import Binding, approvable, asks, bind
-from market.units import FenPerKg, Gram, amount, kg
+from market.units import FenPerKg, Gram, amount
 
 
 class NewFrame(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,7 +66,7 @@ async def propose_frame(
                 "propose_frame",
                 frame,
                 amount(agreed.total, agreed.price),
-                msg("提出框架协议：{mass} 公斤", mass=f"{kg(agreed.total):,f}"),
+                msg("提出框架协议：{mass}", mass=masses(agreed.total)),
                 f"organisation:{frame.other_id}",
                 "/frames",
                 frame.other_id,
@@ -115,7 +116,7 @@ async def propose_frame(
         await notify(
             organisation_id=frame.other_id,
             kind="frame_proposed",
-            message=msg("对方提出一份框架协议：{mass} 公斤，请签字或谢绝。", mass=f"{kg(agreed.total):,f}"),
+            message=msg("对方提出一份框架协议：{mass}，请签字或谢绝。", mass=masses(agreed.total)),
             link=f"/frames/{frame_id}",
             at=at,
             due_at=until,

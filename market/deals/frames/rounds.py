@@ -3,13 +3,14 @@
 from datetime import datetime, timedelta
 
 from market.accounts.rules import SYSTEM
+from market.amounts import masses
 from market.audit.operations import Entry, record_all
 from market.clock import CHINA
 from market.db.session import execute, fetch, transaction
 from market.deals.frames import rules
 from market.i18n import msg, on_day
 from market.notices.operations import Word, notify_all
-from market.units import Gram, kg
+from market.units import Gram
 
 
 async def expire_calls(*, at: datetime) -> int:
@@ -96,13 +97,13 @@ async def round_of_frames(*, at: datetime) -> int:
             for frame in lapsed
         ]
         for frame in ended:
-            left = f"{kg(Gram(frame['total'] - frame['called'])):,f}"
-            told = msg("框架协议 {number} 到期，还有 {left} 公斤没有要。", number=frame["number"], left=left)
+            left = masses(Gram(frame["total"] - frame["called"]))
+            told = msg("框架协议 {number} 到期，还有 {left}没有要。", number=frame["number"], left=left)
             words.append((frame, "frame_ended", told))
         for frame in warned:
-            left = f"{kg(Gram(frame['total'] - frame['called'])):,f}"
+            left = masses(Gram(frame["total"] - frame["called"]))
             told = msg(
-                "框架协议 {number} 将在 {day} 到期，还有 {left} 公斤没有要。",
+                "框架协议 {number} 将在 {day} 到期，还有 {left}没有要。",
                 number=frame["number"],
                 day=on_day(frame["ends_on"]),
                 left=left,

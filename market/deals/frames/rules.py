@@ -4,11 +4,11 @@ from datetime import date, timedelta
 
 import msgspec
 
-from market.amounts import masses
+from market.amounts import masses, prices
 from market.errors import Invalid
 from market.i18n import Message, msg, on_day
 from market.transitions import Lifecycle, Move
-from market.units import MOST_FEN_PER_KG, MOST_GRAMS, FenPerKg, Gram, yuan_per_kg
+from market.units import MOST_FEN_PER_KG, MOST_GRAMS, FenPerKg, Gram
 
 PROPOSED, ACTIVE, ENDED = "proposed", "active", "ended"
 REFUSED, WITHDRAWN, EXPIRED = "refused", "withdrawn", "expired"
@@ -103,9 +103,7 @@ def check_agreed(agreed: Agreed, *, today: date) -> None:
     if agreed.most_per_week is not None and not max(1, agreed.least) <= agreed.most_per_week <= agreed.total:
         found["most_per_week"] = msg("每周最多要在每批最少和总量之间。")
     if not 0 < agreed.price <= MOST_FEN_PER_KG:
-        found["price"] = msg(
-            "单价须大于零，且不超过每公斤 {most} 元。", most=f"{yuan_per_kg(MOST_FEN_PER_KG):,f}"
-        )
+        found["price"] = msg("单价须大于零，且不超过 {most}。", most=prices(MOST_FEN_PER_KG))
     if agreed.floor is not None and not 0 < agreed.floor <= agreed.price:
         found["floor"] = msg("保底价要大于零，不高于约定单价。")
     if not agreed.sites:
@@ -165,8 +163,8 @@ def check_batch(batch: Batch, agreed: Agreed, *, left: Gram, left_in_week: Gram 
         found["site_id"] = msg("这个门店不在框架协议里。")
     if batch.price is not None and batch.price != agreed.price:
         if agreed.floor is None:
-            found["price"] = msg("框架是固定价 {price} 元/公斤。", price=f"{yuan_per_kg(agreed.price):.2f}")
+            found["price"] = msg("框架是固定价 {price}。", price=prices(agreed.price))
         elif not agreed.floor <= batch.price <= MOST_FEN_PER_KG:
-            found["price"] = msg("不能低于保底价 {floor} 元/公斤。", floor=f"{yuan_per_kg(agreed.floor):.2f}")
+            found["price"] = msg("不能低于保底价 {floor}。", floor=prices(agreed.floor))
     if found:
         raise Invalid(msg("有 {count} 处需要修改。", count=len(found)), found)

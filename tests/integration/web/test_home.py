@@ -77,7 +77,7 @@ async def test_notice_leads_to_its_matter_and_is_read(
 ) -> None:
     bid_id = await trading.bid_on(await shop.put_on_sale(seller), buyer)
     page = await secretary.get("/notices")
-    assert "收到出价：500 公斤，1.50 元/公斤。" in page.text
+    assert "收到出价：1,000 斤（500 公斤），0.75 元/斤（1.50 元/公斤）。" in page.text
     assert "1 条未读" in page.text
     number = await fetch_value("SELECT id FROM notice WHERE organisation = $1", seller.organisation_id)
     assert (await purchaser.get(f"/notices/{number}")).status_code == 404
