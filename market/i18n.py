@@ -59,6 +59,8 @@ def catalogue(language: Language) -> dict[str, str]:
 
 #: Texts that are no words: a day and a moment, written as the reader writes them, when they are read.
 _DAY, _MOMENT = "{on_day}", "{at_moment}"
+#: A name that is kept in both languages, such as a reason of the catalogue.
+_NAME = "{zh}"
 
 
 def on_day(day: date) -> Message:
@@ -69,6 +71,11 @@ def on_day(day: date) -> Message:
 def at_moment(moment: datetime) -> Message:
     """Return a moment as it stands in a message; it is told in China's time."""
     return Message(_MOMENT, {"at_moment": moment.isoformat()})
+
+
+def in_both(zh: str, en: str) -> Message:
+    """Return a name that is kept in both languages as it stands in a message; ``en`` may be missing."""
+    return Message(_NAME, {"zh": zh, "en": en})
 
 
 def translate(message: Message | str, language: Language, *, today: date | None = None) -> str:
@@ -82,6 +89,8 @@ def translate(message: Message | str, language: Language, *, today: date | None 
         return near(date.fromisoformat(str(message.values["on_day"])), language, today=today)
     if message.text == _MOMENT:
         return near(datetime.fromisoformat(str(message.values["at_moment"])), language, today=today)
+    if message.text == _NAME:
+        return str(message.values[language] or message.values["zh"])
     text = catalogue(language).get(message.text, message.text)
     if not message.values:
         return text

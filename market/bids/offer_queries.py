@@ -25,6 +25,7 @@ class OfferRow(msgspec.Struct, frozen=True):
     note: str
     reason_zh: str | None
     reason_en: str | None
+    reason_note: str
     deal: int | None
     #: Grams of the deal that came of it.
     bought: int | None
@@ -49,7 +50,8 @@ class OfferRow(msgspec.Struct, frozen=True):
 
 
 _OFFERS = f"""SELECT bid.id, bid.author, bid.awaiting, bid.state, bid.quantity, bid.least, bid.price,
-    bid.deliver_from, bid.deliver_to, bid.note, reason.zh AS reason_zh, reason.en AS reason_en, bid.deal,
+    bid.deliver_from, bid.deliver_to, bid.note, reason.zh AS reason_zh, reason.en AS reason_en,
+    bid.reason_note, bid.deal,
     deal.quantity AS bought, bid.created_at, bid.expires_at, bid.listing, listing.title, listing.title_en,
     listing.ask, lot.remaining, lot.grade, {GRADE}, {CREDENTIALS}, coalesce(division.path, '') AS place,
     lot.lat, lot.lon, seller.id AS seller, seller.name AS seller_name, seller.name_en AS seller_name_en,

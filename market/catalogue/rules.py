@@ -95,7 +95,17 @@ class GradeEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 #: Steps at which somebody says why: a seller or a buyer declines, a contract is cancelled before it binds,
 #: goods have arrived and are not taken.
 SELLER_DECLINES, BUYER_DECLINES, CANCELS, GOODS_REFUSED = "seller", "buyer", "cancel", "goods"
+#: How the names of reasons end that ask for words of one's own.
+_PROMPTS = ("（请说明）", " (please explain)")
 REASON_USES = frozenset({SELLER_DECLINES, BUYER_DECLINES, CANCELS, GOODS_REFUSED})
+
+
+def told_reason(name: str, words: str) -> tuple[str, str]:
+    """Return a reason as it is shown, and what stands beside it: one that asks for words is those words."""
+    for prompt in _PROMPTS:
+        if name.endswith(prompt):
+            return words.strip() or name.removesuffix(prompt), ""
+    return name, words.strip()
 
 
 class ReasonEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

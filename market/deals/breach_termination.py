@@ -8,6 +8,7 @@ from market.audit.operations import record
 from market.db.session import execute, fetch, transaction
 from market.deals import breach_rules, rules
 from market.deals.breach_queries import performed
+from market.deals.joint_gaps import tell_of_gap
 from market.deals.paying import end_prepayments
 from market.deals.releasing import release
 from market.errors import Conflict, NotFound
@@ -84,4 +85,5 @@ async def terminate(*, breach_id: int, organisation_id: int, actor: Actor, at: d
                     link=f"/breaches/{breach_id}",
                     at=at,
                 )
+        await tell_of_gap(deal=deal, state=state, grams=free, at=at)
     return free

@@ -8,7 +8,7 @@ from market.accounts.rules import Actor
 from market.amounts import masses
 from market.audit.operations import record
 from market.catalogue.queries import check_reason
-from market.catalogue.rules import GOODS_REFUSED
+from market.catalogue.rules import GOODS_REFUSED, told_reason
 from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_row, transaction
 from market.deals import rules
@@ -17,7 +17,7 @@ from market.deals.paying import complete, invoice
 from market.deals.releasing import release
 from market.deals.terms import LONGEST_NOTE, terms_in_force
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg, on_day
+from market.i18n import Message, in_both, msg, on_day
 from market.notices.operations import notify
 from market.supply.gate import follow_deliveries
 from market.units import Gram
@@ -210,8 +210,13 @@ async def move_delivery(
 
 async def _refused(deal: Record, *, taken: Gram | None, back: Gram, reason: str | None, note: str) -> Message:
     """Say to the seller what was not taken, why, and in the buyer's words."""
-    found = await fetch_row("SELECT zh FROM reason WHERE code = $1", reason)
-    why = f"{found['zh'] if found else ''}{f'；{note}' if note else ''}"
+    found = await fetch_row("SELECT zh, en FROM reason WHERE code = $1", reason)
+    why: str | Message = note
+    if found is not None:
+        zh, words = told_reason(found["zh"], note)
+        why = in_both(zh, told_reason(found["en"], note)[0])
+        if words:
+            why = msg("{reason}；{words}", reason=why, words=words)
     if taken is None:
         return msg(
             "合同 {number} 的发货被拒收 {back}。原因：{why}",

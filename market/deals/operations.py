@@ -13,6 +13,7 @@ from market.db.session import execute, fetch, transaction
 from market.deals import rules
 from market.deals.clauses import price_of
 from market.deals.dropping import drop
+from market.deals.joint_gaps import tell_of_gap
 from market.deals.making import NewDeal as NewDeal
 from market.deals.making import make_deal as make_deal
 from market.deals.paying import fall_due_at_signing
@@ -137,6 +138,7 @@ async def cancel(
             link=f"/deals/{deal_id}",
             at=at,
         )
+        await tell_of_gap(deal=deal, state=rules.CANCELLED, grams=Gram(deal["quantity"]), at=at)
 
 
 async def _locked(*, deal_id: int, organisation_id: int) -> Record:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from market.catalogue.rules import told_reason
 from market.i18n import Language, Message, msg
 from market.matching.compared import Difference, FieldChange, differences
 from market.matching.explain import Names, Party, names_of
@@ -210,7 +211,9 @@ def declined_by_reason(matches: Sequence[MatchRow], language: Language) -> list[
     by_reason: dict[str, list[MatchRow]] = {}
     for match in matches:
         if match.state == DECLINED:
-            by_reason.setdefault(name_in(language, match, "decline") or "–", []).append(match)
+            by_reason.setdefault(told_reason(name_in(language, match, "decline"), "")[0] or "–", []).append(
+                match
+            )
     found = [
         Declined(reason, len(rows), sum(row.quantity for row in rows), rows)
         for reason, rows in by_reason.items()

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from market.catalogue.rules import told_reason
 from market.deals.taking_back import signed
 from market.i18n import Language, Message, msg
 from market.meetings.correcting import barred, counting
@@ -21,9 +22,6 @@ from market.web import formats
 from market.web.forms import Filled
 from market.web.talk_form import correction_form, result_again, sent_again, talk_form, usual_result
 from market.web.trade import name_in
-
-#: What a reason asks of whoever chooses it: it is not told to whoever reads it.
-_PROMPTS = ("（请说明）", " (please explain)")
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -106,11 +104,7 @@ async def forms_of(
 
 def reason_words(language: Language, row: AppointmentRow | StatementRow) -> str:
     """Return why nothing came of it: in the words beside the reason, where that asks for words."""
-    name = name_in(language, row, "reason")
-    for prompt in _PROMPTS:
-        if name.endswith(prompt):
-            return row.note.strip() or name.removesuffix(prompt)
-    return name
+    return told_reason(name_in(language, row, "reason"), row.note)[0]
 
 
 def was_quicker(told: Told, language: Language, *, with_person: bool) -> Message:

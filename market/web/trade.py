@@ -11,6 +11,7 @@ from litestar import Response
 from market import clock
 from market.accounts.rules import Actor, Viewer, party_actor
 from market.catalogue.queries import reasons
+from market.catalogue.rules import told_reason
 from market.db.replay import once
 from market.i18n import Language, Message, msg
 from market.organisations.approving import or_ask
@@ -33,15 +34,17 @@ def new_key() -> str:
 def show(
     request: WebRequest, template: str, *, fragment: str | None = None, status: int = 200, **context: Any
 ) -> Response[str]:
-    """Return the page, with ``named(row, "title")`` and ``new_key()`` for its templates."""
+    """Return the page, with ``named(row, "title")``, ``reason_told(row)`` and ``new_key()``."""
     language = language_of(request)
 
     def named(row: object, name: str = "") -> str:
         return name_in(language, row, name)
 
-    return pages.page(
-        request, template, fragment=fragment, status=status, named=named, new_key=new_key, **context
-    )
+    def reason_told(row: object, note: str = "reason_note", name: str = "reason") -> tuple[str, str]:
+        return told_reason(named(row, name), getattr(row, note))
+
+    own: dict[str, Any] = {"named": named, "reason_told": reason_told, "new_key": new_key}
+    return pages.page(request, template, fragment=fragment, status=status, **own, **context)
 
 
 def name_in(language: Language, row: object, name: str) -> str:

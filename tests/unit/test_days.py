@@ -5,7 +5,7 @@ from datetime import date, datetime, timezone
 import msgspec
 import pytest
 
-from market.i18n import Language, Message, at_moment, msg, on_day, translate
+from market.i18n import Language, Message, at_moment, in_both, msg, on_day, translate
 
 FAIR = date(2018, 11, 3)
 #: Early on the 4th in China.
@@ -36,3 +36,11 @@ def test_a_day_in_a_stored_text_meets_its_reader_later() -> None:
     assert translate(stored, "zh", today=FAIR) == "由村书记负责，11月3日 前解决。"
     assert "3 Nov 2018" in translate(stored, "en")
     assert "村" not in translate(stored, "en")
+
+
+def test_a_name_that_is_kept_in_both_languages_is_read_in_either() -> None:
+    reason = msg("原因：{reason}", reason=in_both("有霉变", "mouldy"))
+    stored = msgspec.json.decode(msgspec.json.encode(reason), type=Message)
+    assert translate(stored, "zh").endswith("有霉变")
+    assert translate(stored, "en").endswith("mouldy")
+    assert translate(in_both("有霉变", ""), "en") == "有霉变"

@@ -41,11 +41,16 @@ class ShareRow(msgspec.Struct, frozen=True):
     bought: int | None
     #: ... and what has become of it.
     deal_state: str | None = None
+    #: Grams that went back on sale when it was terminated.
+    released: int | None = None
 
     @property
-    def is_dropped(self) -> bool:
-        """It was accepted, and its contract was cancelled before it bound: the others stand nonetheless."""
-        return self.deal_state == "cancelled"
+    def missing(self) -> int:
+        """Grams that were accepted and will not come: the contract was cancelled before it bound, or was
+        terminated. The others stand nonetheless."""
+        if self.deal_state == "cancelled":
+            return self.bought or 0
+        return (self.released or 0) if self.deal_state == "terminated" else 0
 
 
 class JointRow(msgspec.Struct, frozen=True):
@@ -148,7 +153,7 @@ async def joint_of(*, joint_id: int, organisation_id: int) -> Joint:
                 joint_share.quantity, joint_share.price, joint_share.state, lot.remaining, lot.grade, {GRADE},
                 {CREDENTIALS}, coalesce(division.path, '') AS place, lot.lat, lot.lon,
                 joint_share.confirmed_at, joint_share.deal, deal.quantity AS bought,
-                deal.state AS deal_state
+                deal.state AS deal_state, deal.released
             FROM joint_share JOIN organisation AS seller ON seller.id = joint_share.seller
             JOIN listing ON listing.id = joint_share.listing JOIN lot ON lot.id = listing.lot
             LEFT JOIN division ON division.code = lot.division LEFT JOIN deal ON deal.id = joint_share.deal

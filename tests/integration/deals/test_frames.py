@@ -9,6 +9,7 @@ import pytest
 from asyncpg import CheckViolationError, Record
 
 from fixtures.factories import STORY, TODAY, Factory, Member
+from market.amounts import masses
 from market.audit.queries import history
 from market.db.session import Engine, fetch, fetch_value
 from market.deals.breach import NewCase, file_case, open_case
@@ -261,11 +262,11 @@ async def test_agreements_are_declined_lapse_and_end_with_a_word_on_what_was_not
     assert await round_of_frames(at=STORY + 15 * DAY) == 1  # the first, which nobody signed
     assert await round_of_frames(at=STORY + 50 * DAY) == 0
     told = (await inbox(organisation_id=scene.seller.organisation_id))[0]
-    assert (told.kind, told.message.values["left"]) == ("frame_ending", "700")
+    assert (told.kind, told.message.values["left"]) == ("frame_ending", masses(Gram(700_000)))
     assert await round_of_frames(at=STORY + 61 * DAY) == 1
     for member in (scene.seller, scene.buyer):
         told = (await inbox(organisation_id=member.organisation_id))[0]
-        assert (told.kind, told.message.values["left"]) == ("frame_ended", "700")
+        assert (told.kind, told.message.values["left"]) == ("frame_ended", masses(Gram(700_000)))
 
 
 async def test_what_a_terminated_batch_left_undelivered_may_be_called_off_again(scene: Scene) -> None:
@@ -363,7 +364,7 @@ async def test_an_agreement_ends_early_when_both_say_so_and_what_was_called_stay
     waiting = await scene.call(kg=200)  # nothing is over before the other agrees
     assert await answer(buyer, "agree_end") == "ended_early"
     told = (await inbox(organisation_id=seller.organisation_id))[0]
-    assert (told.kind, told.message.values["left"]) == ("frame_agree_end", "800")
+    assert (told.kind, told.message.values["left"]) == ("frame_agree_end", masses(Gram(800_000)))
     with pytest.raises(Conflict, match="不能要货"):
         await scene.call()
     await scene.confirm(waiting)
