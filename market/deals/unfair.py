@@ -93,14 +93,23 @@ _WORDS: tuple[tuple[str, str, re.Pattern[str], Message, Source], ...] = (
 )
 
 
-def advice_on(terms: Terms) -> list[Advice]:
-    """Return what both sides should know about ``terms`` before they sign, barred terms first."""
-    found = [*_payment(terms), *_price(terms), *_penalties(terms), *_acceptance(terms), *_words(terms)]
+def advice_on(terms: Terms, *, in_frame: bool = False) -> list[Advice]:
+    """Return what both sides should know about ``terms`` before they sign, barred terms first.
+
+    ``in_frame``: they stand in a framework agreement, whose form has no place to declare what one is.
+    """
+    found = [
+        *_payment(terms, in_frame),
+        *_price(terms),
+        *_penalties(terms),
+        *_acceptance(terms),
+        *_words(terms),
+    ]
     order = list(LEVELS)
     return sorted(found, key=lambda each: order.index(each.level))
 
 
-def _payment(terms: Terms) -> Iterator[Advice]:
+def _payment(terms: Terms, in_frame: bool) -> Iterator[Advice]:
     longest = max((each.days for each in terms.milestones if each.after == "arrival"), default=0)
     if longest > LONGEST_PAYMENT_DAYS:
         yield Advice(
@@ -115,7 +124,11 @@ def _payment(terms: Terms) -> Iterator[Advice]:
             "undeclared",
             "check",
             "small_seller",
-            msg("卖方是中小企业或合作社的，签约时要主动告知，条例才保护它；请卖方勾选。"),
+            msg(
+                "卖方是中小企业或合作社的，签约时要主动告知，条例才保护它：请在签字前告知买方，并在每批合同的条款里勾选。"
+            )
+            if in_frame
+            else msg("卖方是中小企业或合作社的，签约时要主动告知，条例才保护它：请卖方在条款里勾选。"),
             ORDER_802,
         )
     if terms.deposit > MOST_DEPOSIT:

@@ -12,7 +12,7 @@ from market.bids.queries import BidRow
 from market.demand.queries import OwnDemand, demands_of
 from market.demand.rules import PUBLISHED
 from market.errors import Invalid
-from market.i18n import Message, msg
+from market.i18n import Message, in_both, msg
 from market.supply.queries import ListingDetails
 from market.units import MOST_FEN_PER_KG, FenPerKg, Gram
 from market.web import fields
@@ -34,7 +34,10 @@ def bid_form(demands: Sequence[OwnDemand], *, today: date) -> Form:
         deliver_to=fields.day(msg("最晚交货"), earliest=today),
         demand_id=fields.choice(
             msg("算在哪条采购需求上"),
-            {**{str(each.demand_id): each.title for each in demands}, NO_DEMAND: msg("不算在哪条需求上")},
+            {
+                **{str(each.demand_id): in_both(each.title, each.title_en) for each in demands},
+                NO_DEMAND: msg("不算在哪条需求上"),
+            },
             optional=not demands,
             default=NO_DEMAND,
         ),

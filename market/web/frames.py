@@ -182,7 +182,7 @@ async def draw_frame(
         can_answer=rules.CALL.available(state=rules.REQUESTED, by=side),
         worth=amount(Gram(frame.total), FenPerKg(frame.price)),
         payment_days=frame.terms.milestones[-1].days,
-        advice=advice_on(frame.terms),
+        advice=advice_on(frame.terms, in_frame=True),
         levels=LEVELS,
         confirming=confirm_form(goods, language).blank(key=new_key(), listing_id=str(goods[0].listing))
         if goods
