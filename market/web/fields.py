@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from market import units
+from market.amounts import prices
 from market.cells import is_hiding
 from market.i18n import Message, msg, on_day
 from market.units import Fen, FenPerKg, Gram
@@ -117,8 +118,7 @@ def price(
         if fen <= 0:
             raise Wrong(msg("单价要大于 0。"))
         if fen > most:
-            yuan = formats.plain(units.yuan_per_kg(most), places=2)
-            raise Wrong(msg("最多 {yuan} 元/公斤，请检查数字和单位。", yuan=yuan))
+            raise Wrong(msg("最多 {most}，请检查数字和单位。", most=prices(most)))
         if fen != int(fen):
             raise Wrong(msg("太细了：元/斤 最多精确到 0.005，元/公斤 最多精确到 0.01。"))
         return FenPerKg(int(fen))
