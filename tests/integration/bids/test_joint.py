@@ -213,35 +213,26 @@ async def test_a_contract_that_is_cancelled_is_told_to_the_others_and_the_buyer(
     buyer, (lead, second, third) = scene.buyer, scene.villages
     await scene.full()
     deals = await scene.accept()
-    await cancel(
-        deal_id=deals[1],
-        reason="other",
-        note="车坏了",
-        organisation_id=second.organisation_id,
-        actor=second.actor,
-        at=STORY,
-    )
+
+    async def drop(n: int) -> None:
+        own, by = scene.villages[n].organisation_id, scene.villages[n].actor
+        await cancel(deal_id=deals[n], reason="other", note="车坏了", organisation_id=own, actor=by, at=STORY)
+
+    async def kinds(member: Member) -> list[str]:
+        return [each.kind for each in await inbox(organisation_id=member.organisation_id)]
+
+    await drop(1)
     for member, act in ((lead, "再给这条需求报价"), (third, "再给这条需求报价"), (buyer, "请别家报价")):
         told = (await inbox(organisation_id=member.organisation_id))[0]
         assert (told.kind, told.link) == ("joint_contract_gone", f"/joint/{scene.joint_id}")
         assert "少了 666 斤（333 公斤），其余合起来 1,332 斤（666 公斤）" in str(told.message)
         assert act in str(told.message)
-    kinds = [each.kind for each in await inbox(organisation_id=second.organisation_id)]
-    assert "joint_contract_gone" not in kinds
+    assert "joint_contract_gone" not in await kinds(second)
     assert [share.missing for share in (await scene.seen(buyer)).shares] == [0, 333_000, 0]
-    # the last to go leaves the buyer alone to be told
-    for deal_id, member in ((deals[0], lead), (deals[2], third)):
-        await cancel(
-            deal_id=deal_id,
-            reason="other",
-            note="车坏了",
-            organisation_id=member.organisation_id,
-            actor=member.actor,
-            at=STORY,
-        )
+    await drop(0)
+    await drop(2)  # the last to go leaves the buyer alone to be told
     assert "已没有有效的合同" in str((await inbox(organisation_id=buyer.organisation_id))[0].message)
-    kinds = [each.kind for each in await inbox(organisation_id=lead.organisation_id)]
-    assert kinds.count("joint_contract_gone") == 1
+    assert (await kinds(lead)).count("joint_contract_gone") == 1
 
 
 async def test_who_leaves_or_changes_terms_lets_the_others_confirm_again(scene: Scene) -> None:

@@ -10,6 +10,8 @@ from market.db.session import execute, fetch, fetch_value
 from market.deals.fulfilment import MOST_LATE_DAYS, schedule_delivery
 from market.deals.operations import cancel
 from market.errors import Invalid
+from market.i18n import LANGUAGES, translate
+from market.notices.queries import inbox
 from market.supply.lots import lot_page, open_deals_of
 from market.supply.stock import NewStorage, move_stock, open_storage, send_stock, take_back
 from market.units import Gram
@@ -116,13 +118,13 @@ async def test_loads_of_before_are_written_down_once(gate: Gate) -> None:
 
 async def test_buyers_words_reach_the_seller(gate: Gate) -> None:
     number = await gate.send(150_000, "dispatch", "arrive")
+    await execute("UPDATE reason SET zh = '质量不合适', en = 'Quality' WHERE code = 'quality'")
     await gate.move(number, "accept_part", accepted=Gram(100_000), reason="quality", note="底层三袋发霉")
     assert await fetch_value("SELECT note FROM delivery") == "底层三袋发霉"
-    told = await fetch_value(
-        "SELECT message::text FROM notice WHERE organisation = $1 ORDER BY id DESC LIMIT 1",
-        gate.seller.organisation_id,
-    )
-    assert all(words in told for words in ("200", "100", "quality；底层三袋发霉"))
+    told = (await inbox(organisation_id=gate.seller.organisation_id))[0].message
+    for language, words in zip(LANGUAGES, ("质量不合适；底层三袋发霉", "Quality; 底层三袋发霉"), strict=True):
+        text = translate(told, language)
+        assert all(each in text for each in ("200", "100", words))
     details = await fetch_value(
         "SELECT details ->> 'note' FROM audit_record WHERE action = 'delivery_accept_part'"
     )

@@ -168,7 +168,10 @@ async def test_every_faulty_field_of_a_bid_is_told_and_keeps_what_was_typed(
         ({"quantity": "-3"}, {"quantity": "不能是负数，请检查后重填。"}),
         ({"quantity": "1000000000000"}, {"quantity": "最多 200,000,000 斤 / 100,000 吨，请检查数字和单位。"}),
         ({"quantity_unit": "lb"}, {"quantity": "请选单位：斤、公斤或吨。"}),
-        ({"price": "1000000000000"}, {"price": "最多 5,000.00 元/斤（10,000.00 元/公斤），请检查数字和单位。"}),
+        (
+            {"price": "1000000000000"},
+            {"price": "最多 5,000.00 元/斤（10,000.00 元/公斤），请检查数字和单位。"},
+        ),
         ({"demand_id": "12345"}, {}),
     ],
 )

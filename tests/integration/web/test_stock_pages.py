@@ -95,7 +95,7 @@ async def test_households_share_to_the_fen_and_names_stay_inside(
     answer = await secretary.post(f"/selling/lots/{lot}/households", {**rows, "key": str(uuid4())})
     assert answer.headers["location"] == f"/selling/lots/{lot}/households"
     wrong = await secretary.post(f"/selling/lots/{lot}/households", {"rows": "张三 999", "unit": "jin"})
-    assert "差 500.5 公斤" in faults(wrong)["rows"]
+    assert "差 1,001 斤（500.5 公斤）" in faults(wrong)["rows"]
     answer = await secretary.post(
         f"/selling/lots/{lot}/settle",
         {"amount": "100.01", "received_on": "2026-11-20", "deal": "0", "note": "", "key": str(uuid4())},
