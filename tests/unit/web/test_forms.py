@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from market import units
 from market.errors import Invalid
-from market.i18n import Message, catalogue, msg, translate
+from market.i18n import Message, catalogue, msg, on_day, translate
 from market.units import Fen, FenPerKg, Gram
 from market.web import fields
 from market.web.fields import Field
@@ -179,8 +179,8 @@ def test_day_that_is_none_is_refused(typed: str, text: str) -> None:
 def test_day_keeps_to_its_limits() -> None:
     field = fields.day(LABEL, earliest=date(2026, 11, 1), latest=date(2026, 12, 31))
     assert field.parse("2026-11-01", "") == date(2026, 11, 1)
-    assert fault(field, "2026-10-31") == msg("不能早于 {day}。", day="2026-11-01")
-    assert fault(field, "2027-01-01") == msg("不能晚于 {day}。", day="2026-12-31")
+    assert fault(field, "2026-10-31") == msg("不能早于 {day}。", day=on_day(date(2026, 11, 1)))
+    assert fault(field, "2027-01-01") == msg("不能晚于 {day}。", day=on_day(date(2026, 12, 31)))
 
 
 @pytest.mark.parametrize(
