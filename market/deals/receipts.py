@@ -19,7 +19,7 @@ from market.db.session import execute, fetch, fetch_into, fetch_row, transaction
 from market.deals import rules
 from market.deals.paying import complete, end_prepayments
 from market.errors import Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 from market.notices.operations import notify
 from market.units import Fen, yuan
 
@@ -181,7 +181,7 @@ async def remind(receipt_id: int, *, at: datetime) -> None:
             message=msg(
                 "合同 {number}：买方记 {day} 付了 {money} 元，请查账后确认收到，或说明没有收到。",
                 number=row["number"],
-                day=row["on"].isoformat(),
+                day=on_day(row["on"]),
                 money=f"{yuan(Fen(row['amount'])):,.2f}",
             ),
             link=f"/deals/{row['id']}#payments",

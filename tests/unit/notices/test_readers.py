@@ -57,6 +57,9 @@ TOGETHER = {
     "open_bid_release_asked": "/selling/1#bidding",
     "open_bid_void": "/listings/1#bid",
     "outcome_corrected": "/meetings/1/talks/1/result",
+    "payment_confirmed": "/deals/1#payments",
+    "payment_disputed": "/deals/1#payments",
+    "payment_withdrawn": "/deals/1#payments",
     "reinstated": "/organisation",
     "sample_answered": "/samples/1",
     "sample_called_off": "/samples/1",
@@ -87,6 +90,22 @@ def _sent() -> Iterator[tuple[str, str]]:
             kind, link = named.get("kind"), _address(named.get("link"))
             if isinstance(kind, ast.Constant) and link:
                 yield str(kind.value), link
+
+
+#: How kinds begin whose end is a move or a state of their thing; each is listed whole above.
+BEGINNINGS = {"call_", "frame_", "joint_share_", "payment_", "sample_", "terms_"}
+
+
+def test_kinds_that_are_put_together_are_listed_above() -> None:
+    found = set()
+    for path in (ROOT / "market").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or ast.unparse(node.func) not in ("notify", "Word", "_tell"):
+                continue
+            for each in (*node.args, *(word.value for word in node.keywords if word.arg == "kind")):
+                if isinstance(each, ast.JoinedStr) and isinstance(each.values[0], ast.Constant):
+                    found.add(str(each.values[0].value))
+    assert {each for each in found if "/" not in each} == BEGINNINGS
 
 
 def _address(link: ast.expr | None) -> str:
