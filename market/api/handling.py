@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Operation, Parameter, Schema
+from litestar.types import Empty
 
 from market import clock
 from market.accounts.rules import Actor, Viewer, party_actor
@@ -98,11 +99,12 @@ def deed(
     guests: bool = False,
     limited: bool = False,
     matched: bool = False,
+    most_bytes: int | None = None,
 ) -> Decorator:
     """A POST; its handler takes the body as ``data``. ``guests``: nobody needs to be signed in.
 
     ``limited``: it may be tried so often only. ``matched``: it takes ``If-Match``, see
-    :func:`unless_changed`.
+    :func:`unless_changed`. ``most_bytes`` of a body that brings files.
     """
     statuses = (400, 401, 403, 404, 409, 413, 415, 422, 503, *((412,) if matched else ()))
     statuses = (*statuses, *((429,) if guests or limited else ()))
@@ -114,6 +116,7 @@ def deed(
         return_dto=None,
         responses=_told(*statuses) | ({} if guests or status == 202 else _KEPT),
         security=None if guests else _SIGNED_IN,
+        request_max_body_size=most_bytes or Empty,
     )
 
 

@@ -30,8 +30,22 @@ PRICING: dict[str, Message] = {
     "market": msg("随行就市，没有保底价"),
 }
 FREIGHT: dict[str, Message] = {"buyer": msg("买方承担"), "seller": msg("卖方承担")}
-#: What a payment is due after: the contract comes into force, or goods have arrived (those accepted).
-AFTER: dict[str, Message] = {"signing": msg("合同生效后"), "arrival": msg("每批到货后")}
+#: What a payment is due after: the contract comes into force, goods have arrived (those accepted), or the
+#: invoice for them is there as well; but however late an invoice, no later than ``latest_after_arrival``.
+AFTER: dict[str, Message] = {
+    "signing": msg("合同生效后"),
+    "arrival": msg("每批到货后"),
+    "invoice": msg("每批的发票到后"),
+}
+#: Which invoice the seller gives, or the buyer makes out for growers; see ``invoices.rules.KINDS``.
+INVOICES: dict[str, Message] = {
+    "none": msg("没有约定"),
+    "own_produce": msg("卖方开农产品销售发票（自产自销，免税）"),
+    "special": msg("卖方开增值税专用发票"),
+    "plain": msg("卖方开增值税普通发票"),
+    "agency": msg("卖方请税务机关代开发票"),
+    "purchase": msg("买方开农产品收购发票"),
+}
 DISPUTE: dict[str, Message] = {
     "court": msg("由合同履行地人民法院管辖"),
     "arbitration": msg("提交双方约定的仲裁委员会仲裁"),
@@ -65,7 +79,7 @@ CLAUSES: dict[str, Message] = {
 class Milestone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``share`` of the price in basis points, due ``days`` after ``after``."""
 
-    after: Literal["signing", "arrival"]
+    after: Literal["signing", "arrival", "invoice"]
     share: int
     days: int
 
@@ -100,6 +114,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     #: Days after the contract comes into force.
     deposit_days: int = 7
     milestones: tuple[Milestone, ...] = (Milestone("arrival", WHOLE, PAYMENT_DAYS),)
+    invoice: Literal["none", "own_produce", "special", "plain", "agency", "purchase"] = "none"
     #: The seller declares itself a small or medium firm (State Council Order 802 protects those).
     small_seller: bool = False
     fees: str = ""
@@ -166,6 +181,8 @@ def _faults_of_payments(terms: Terms) -> dict[str, Message]:
         return {"milestones": msg("付款天数要在 0 到 {most} 天之间。", most=MOST_DAYS)}
     if sum(each.share for each in milestones) != WHOLE:
         return {"milestones": msg("各笔付款的比例加起来要正好是 100%。")}
+    if terms.invoice == "none" and any(each.after == "invoice" for each in milestones):
+        return {"invoice": msg("有按发票付的款，请写明开哪种发票。")}
     if prepaid_share(terms) > WHOLE:
         return {"deposit": msg("定金和预付款加起来不能超过货款。")}
     return {}
@@ -177,12 +194,25 @@ def price_of(terms: Terms, price: FenPerKg) -> FenPerKg:
     return FenPerKg(max(now, terms.floor or 0))
 
 
+def latest_after_arrival(days: int) -> int:
+    """Return within how many days of the goods' arrival money is due that waits for an invoice.
+
+    An invoice that does not come puts nothing off for ever: sixty days from receipt is the law's limit
+    (State Council Order 802), and a longer time is what both have signed.
+    """
+    return max(PAYMENT_DAYS, days)
+
+
 class Due(msgspec.Struct, frozen=True):
-    """Money that falls due: ``kind`` is deposit, advance or goods."""
+    """Money that falls due: ``kind`` is deposit, advance or goods.
+
+    With ``invoice_days`` it counts from the invoice as well, and ``on`` is the latest day.
+    """
 
     kind: str
     amount: Fen
     on: date
+    invoice_days: int | None = None
 
 
 def due_at_signing(terms: Terms, *, quantity: Gram, price: FenPerKg, on: date) -> list[Due]:
@@ -204,7 +234,7 @@ def due_at_arrival(terms: Terms, *, worth: Fen, credit: Fen, on: date) -> list[D
     ``credit`` is what deposit and advance cover of them. The parts sum exactly to ``worth - credit``.
     """
     rest = Fen(worth - credit)
-    later = [each for each in terms.milestones if each.after == "arrival"]
+    later = [each for each in terms.milestones if each.after != "signing"]
     if not later:
         # all was to be paid beforehand: what rounding or a moved price leaves is due with the goods
         later = [Milestone("arrival", WHOLE, 0)]
@@ -213,7 +243,11 @@ def due_at_arrival(terms: Terms, *, worth: Fen, credit: Fen, on: date) -> list[D
     for each in later:
         money = rest * (before + each.share) // whole - rest * before // whole
         before += each.share
-        dues.append(Due("goods", Fen(money), on + timedelta(days=each.days)))
+        if each.after == "invoice":
+            latest = on + timedelta(days=latest_after_arrival(each.days))
+            dues.append(Due("goods", Fen(money), latest, each.days))
+        else:
+            dues.append(Due("goods", Fen(money), on + timedelta(days=each.days)))
     return [each for each in dues if each.amount > 0]
 
 

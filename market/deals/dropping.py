@@ -9,6 +9,7 @@ from market.audit.operations import record
 from market.db.session import execute
 from market.deals import rules
 from market.deals.releasing import give_back
+from market.deals.scans.outdating import outdate
 from market.units import Gram
 
 
@@ -37,5 +38,6 @@ async def drop(
            WHERE id = $1""",
         *(deal["id"], state, at, by, reason, note),
     )
+    await outdate(deal_id=deal["id"], at=at)
     await give_back(deal=deal, grams=Gram(deal["quantity"]), demand=deal["demand"], at=at)
     await record(subject=f"deal:{deal['id']}", action="cancel", actor=actor, at=at, details=details)

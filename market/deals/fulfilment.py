@@ -13,7 +13,7 @@ from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_row, transaction
 from market.deals import rules
 from market.deals.clauses import Terms, most_natural_loss
-from market.deals.paying import complete, invoice
+from market.deals.paying import complete, fall_due_at_acceptance
 from market.deals.releasing import release
 from market.deals.terms import LONGEST_NOTE, terms_in_force
 from market.errors import Conflict, Invalid, NotFound
@@ -175,7 +175,9 @@ async def move_delivery(
         if is_refused or move == "dispatch":
             await follow_deliveries(lot_id=deal["lot"], deal_id=deal["id"], back=back, actor=actor, at=at)
         if taken is not None:
-            await invoice(deal=deal, terms=terms, delivery_id=delivery_id, arrived=row["arrived_at"] or at)
+            await fall_due_at_acceptance(
+                deal=deal, terms=terms, delivery_id=delivery_id, arrived=row["arrived_at"] or at
+            )
         if deal["state"] == rules.TERMINATED and is_refused:
             await release(deal=deal, grams=back, at=at)
         if state in (rules.CANCELLED, rules.REJECTED):

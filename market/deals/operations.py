@@ -3,26 +3,23 @@
 from datetime import datetime
 
 import msgspec
-from asyncpg import Record
 
-from market.accounts.rules import SIGN, Actor
-from market.audit.operations import record
+from market.accounts.rules import Actor
 from market.catalogue.queries import check_reason
 from market.catalogue.rules import CANCELS
-from market.db.session import execute, fetch, transaction
+from market.db.session import transaction
 from market.deals import rules
-from market.deals.clauses import price_of
 from market.deals.dropping import drop
 from market.deals.joint_gaps import tell_of_gap
 from market.deals.making import NewDeal as NewDeal
 from market.deals.making import make_deal as make_deal
-from market.deals.paying import fall_due_at_signing
-from market.deals.terms import LONGEST_NOTE, fix_terms, terms_in_force
-from market.errors import Conflict, Invalid, NotFound
+from market.deals.signing import binding_of, locked_to_sign, sign_side
+from market.deals.terms import LONGEST_NOTE
+from market.errors import Invalid
 from market.i18n import msg
 from market.notices.operations import notify
-from market.organisations.approving import Binding, approvable, asks, bind
-from market.units import FenPerKg, Gram, amount
+from market.organisations.approving import approvable, asks
+from market.units import Gram
 
 
 @asks
@@ -36,63 +33,19 @@ async def sign(*, deal_id: int, organisation_id: int, actor: Actor, at: datetime
         Conflict: this side has signed already.
     """
     async with transaction():
-        deal = await _locked(deal_id=deal_id, organisation_id=organisation_id)
+        deal = await locked_to_sign(deal_id=deal_id, organisation_id=organisation_id)
         side = "seller" if deal["seller"] == organisation_id else "buyer"
-        move = "sign" if deal["state"] == rules.PENDING else "countersign"
-        state = rules.CONTRACT.apply(move, state=deal["state"], by=side)
-        if deal[f"{side}_signed_at"] is not None:
-            raise Conflict(msg("您这一方已经签过字，等对方签字即可。"))
-        await bind(
-            actor=actor,
-            organisation_id=organisation_id,
+        return await sign_side(
+            deal=deal,
             side=side,
-            deed=SIGN,
-            what=await _binding(deal) if side == "buyer" else None,
-        )
-        await fix_terms(deal_id=deal_id, at=at)
-        await execute(
-            f"""UPDATE deal SET state = $2, {side}_signed_at = $3, {side}_signed_by = $4
-                WHERE id = $1""",  # noqa: S608  side is one of two words above
-            deal_id,
-            state,
-            at,
-            actor.person_id,
-        )
-        if state == rules.ACTIVE:
-            _, terms = await terms_in_force(deal_id=deal_id)
-            await fall_due_at_signing(deal=deal, terms=terms, at=at)
-        await record(
-            subject=f"deal:{deal_id}", action=move, actor=actor, at=at, details={"side": side, "state": state}
-        )
-        other = deal["buyer"] if side == "seller" else deal["seller"]
-        await notify(
-            organisation_id=other,
-            kind="deal_signed",
-            message=msg("合同 {number} 对方已签字，双方签完即生效。", number=deal["number"])
-            if state == rules.PARTLY_SIGNED
-            else msg("合同 {number} 双方已签字，现已生效。", number=deal["number"]),
-            link=f"/deals/{deal_id}",
+            what=await binding_of(deal, "sign", SignDeal(deal_id)) if side == "buyer" else None,
+            actor=actor,
             at=at,
         )
-    return state
 
 
 class SignDeal(msgspec.Struct, frozen=True):
     deal_id: int
-
-
-async def _binding(deal: Record) -> Binding:
-    """Return what a signature binds the buyer to: the goods at the price of the terms in force."""
-    _, terms = await terms_in_force(deal_id=deal["id"])
-    return Binding(
-        "sign",
-        SignDeal(deal["id"]),
-        amount(Gram(deal["quantity"]), price_of(terms, FenPerKg(deal["price"]))),
-        msg("签合同 {number}", number=deal["number"]),
-        f"deal:{deal['id']}",
-        f"/deals/{deal['id']}",
-        deal["seller"],
-    )
 
 
 @approvable("sign", SignDeal)
@@ -117,7 +70,7 @@ async def cancel(
         problem = msg("太长了：最多 {most} 个字。", most=LONGEST_NOTE)
         raise Invalid(problem, {"note": problem})
     async with transaction():
-        deal = await _locked(deal_id=deal_id, organisation_id=organisation_id)
+        deal = await locked_to_sign(deal_id=deal_id, organisation_id=organisation_id)
         side = "seller" if deal["seller"] == organisation_id else "buyer"
         rules.CONTRACT.apply("cancel", state=deal["state"], by=side)
         await check_reason(reason, CANCELS)
@@ -139,15 +92,3 @@ async def cancel(
             at=at,
         )
         await tell_of_gap(deal=deal, state=rules.CANCELLED, grams=Gram(deal["quantity"]), at=at)
-
-
-async def _locked(*, deal_id: int, organisation_id: int) -> Record:
-    rows = await fetch(
-        """SELECT deal.*, listing.lot FROM deal JOIN listing ON listing.id = deal.listing
-           WHERE deal.id = $1 AND $2 IN (deal.seller, deal.buyer) FOR NO KEY UPDATE OF deal""",
-        deal_id,
-        organisation_id,
-    )
-    if not rows:
-        raise NotFound(msg("没有找到这份合同。"))
-    return rows[0]

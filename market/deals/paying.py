@@ -11,6 +11,7 @@ from market.db.jobs import enqueue
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals import rules
 from market.deals.clauses import Due, Terms, due_at_arrival, due_at_signing, least_performed, price_of
+from market.deals.invoices.due import derive_due_days
 from market.deals.releasing import release
 from market.deals.terms import terms_in_force
 from market.errors import Invalid, NotFound
@@ -30,7 +31,7 @@ async def fall_due_at_signing(*, deal: Record, terms: Terms, at: datetime) -> No
     await _keep(deal["id"], dues, None)
 
 
-async def invoice(*, deal: Record, terms: Terms, delivery_id: int, arrived: datetime) -> None:
+async def fall_due_at_acceptance(*, deal: Record, terms: Terms, delivery_id: int, arrived: datetime) -> None:
     """Write down what is due for a delivery that was just accepted. The contract's row is locked.
 
     A delivery is worth what it adds to the price of all that was accepted, so that rounding never
@@ -61,6 +62,8 @@ async def invoice(*, deal: Record, terms: Terms, delivery_id: int, arrived: date
     await execute("UPDATE delivery SET credit = $2 WHERE id = $1", delivery_id, credit)
     dues = due_at_arrival(terms, worth=worth, credit=credit, on=arrived.astimezone(CHINA).date())
     await _keep(deal["id"], dues, delivery_id)
+    # an invoice may have come before the goods were looked at
+    await derive_due_days(deal_id=deal["id"])
     if not dues:
         # all of it was paid beforehand: no payment to come would notice that the contract is done
         await complete(deal_id=deal["id"], at=arrived)
@@ -107,14 +110,16 @@ async def end_prepayments(*, deal_id: int) -> Fen:
 async def _keep(deal_id: int, dues: list[Due], delivery_id: int | None) -> None:
     for due in dues:
         await execute(
-            """INSERT INTO payment (deal, amount, paid, kind, delivery, state, due_on)
-               VALUES ($1, $2, 0, $3, $4, $5, $6)""",
+            """INSERT INTO payment (deal, amount, paid, kind, delivery, state, due_on, invoice_days,
+                                    due_latest)
+               VALUES ($1, $2, 0, $3, $4, $5, $6, $7, CASE WHEN $7::bigint IS NOT NULL THEN $6::date END)""",
             deal_id,
             due.amount,
             due.kind,
             delivery_id,
             rules.PAYMENT.start,
             due.on,
+            due.invoice_days,
         )
 
 

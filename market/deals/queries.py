@@ -70,6 +70,11 @@ class DealRow(msgspec.Struct, frozen=True):
     #: Grams lost on the way within the agreed rate, and fen of what was taken.
     lost: int = 0
     invoiced: int = 0
+    #: The scanned paper that a side's signature rests on; None: signed in the app, or not at all.
+    seller_scan: int | None = None
+    buyer_scan: int | None = None
+    #: Fen that standing invoices come to.
+    billed: int = 0
 
     @property
     def to_return(self) -> int:
@@ -83,7 +88,11 @@ class DealRow(msgspec.Struct, frozen=True):
         return max(0, self.paid - self.invoiced) if is_final else 0
 
 
-_DEAL = """SELECT deal.id, deal.number, deal.listing, listing.title, listing.title_en, lot.produce,
+_SCAN = """(SELECT max(scan.id) FROM contract_scan scan WHERE scan.deal = deal.id
+         AND scan.state IN ('waiting', 'confirmed', 'filed', 'disputed')
+         AND (scan.signs AND scan.organisation = deal.{side}
+              OR scan.state = 'confirmed' AND scan.organisation <> deal.{side}))"""
+_DEAL = f"""SELECT deal.id, deal.number, deal.listing, listing.title, listing.title_en, lot.produce,
        lot.variety, lot.grade, deal.demand, site.name AS site_name, site.name_en AS site_name_en,
        deal.seller, seller.name AS seller_name, seller.name_en AS seller_name_en,
        seller.uscc AS seller_uscc, deal.buyer, buyer.name AS buyer_name, buyer.name_en AS buyer_name_en,
@@ -95,7 +104,9 @@ _DEAL = """SELECT deal.id, deal.number, deal.listing, listing.title, listing.tit
        deal.dropped_at, deal.dropped_by, reason.zh AS reason_zh, reason.en AS reason_en,
        deal.dropped_note, standing.price AS price_now,
        standing.grams AS standing, standing.fen AS worth, standing.ended_grams AS ended,
-       standing.ended_fen AS ended_worth, standing.lost, standing.invoiced
+       standing.ended_fen AS ended_worth, standing.lost, standing.invoiced,
+       {_SCAN.format(side="seller")} AS seller_scan, {_SCAN.format(side="buyer")} AS buyer_scan,
+       coalesce((SELECT fen FROM invoice_standing WHERE invoice_standing.deal = deal.id), 0) AS billed
 FROM deal JOIN deal_standing standing ON standing.deal = deal.id
 JOIN listing ON listing.id = deal.listing JOIN lot ON lot.id = listing.lot
 JOIN organisation seller ON seller.id = deal.seller
@@ -106,7 +117,7 @@ LEFT JOIN demand ON demand.id = deal.demand
 LEFT JOIN site ON site.id = demand.site
 LEFT JOIN person seller_person ON seller_person.id = deal.seller_signed_by
 LEFT JOIN person buyer_person ON buyer_person.id = deal.buyer_signed_by
-"""
+"""  # noqa: S608  words of ours; values are parameters
 
 
 class DeliveryRow(msgspec.Struct, frozen=True):
@@ -141,6 +152,9 @@ class PaymentRow(msgspec.Struct, frozen=True):
     paid_on: date | None
     #: Fen that the buyer says were paid, and the seller that they did not come; no part of ``paid``.
     disputed: int
+    #: It counts from the invoice: days after it; and the latest day whatever comes.
+    invoice_days: int | None = None
+    due_latest: date | None = None
 
 
 async def deal_of(*, deal_id: int, organisation_id: int) -> DealRow:
@@ -197,7 +211,7 @@ async def payments_under(deal_ids: Sequence[int]) -> list[PaymentRow]:
     """Return the payments of several contracts, by the day on which they are due."""
     return await fetch_into(
         PaymentRow,
-        """SELECT id, deal, amount, paid, kind, state, due_on, paid_on, disputed FROM payment
-           WHERE deal = ANY($1::bigint[]) AND amount > 0 ORDER BY due_on, id""",
+        """SELECT id, deal, amount, paid, kind, state, due_on, paid_on, disputed, invoice_days, due_latest
+           FROM payment WHERE deal = ANY($1::bigint[]) AND amount > 0 ORDER BY due_on, id""",
         list(deal_ids),
     )

@@ -13,6 +13,8 @@ CONTRACT = Lifecycle(
     "contract",
     Move("sign", {PENDING}, PARTLY_SIGNED, by=BOTH),
     Move("countersign", {PARTLY_SIGNED}, ACTIVE, by=BOTH),
+    # a signature that came with a scanned paper falls with that paper
+    Move("unsign", {PARTLY_SIGNED}, PENDING, by={"system"}),
     Move("cancel", {PENDING, PARTLY_SIGNED}, CANCELLED, by=BOTH),
     Move("complete", {ACTIVE}, COMPLETED, by={"system"}),
     Move("terminate", {ACTIVE}, TERMINATED, by=BOTH),

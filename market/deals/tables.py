@@ -1,7 +1,7 @@
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
-from market.db.columns import binary, day, document, moment, number, numbers, reference, text, whole
+from market.db.columns import binary, day, document, flag, moment, number, numbers, reference, text, whole
 from market.demand.tables import Demand
 from market.supply.tables import Listing
 
@@ -69,6 +69,44 @@ class ContractTerms(Table, tablename="contract_terms"):
     contract_terms_once = Unique([deal, version], name="contract_terms_once")
 
 
+class ContractScan(Table, tablename="contract_scan"):
+    """A contract signed on paper, scanned by one side; see ``scans.rules``."""
+
+    id = number()
+    deal = reference(Deal)
+    #: Whose side uploaded it, and by whom.
+    organisation = reference("Organisation")
+    person = reference("Person", null=True)
+    #: The terms that it was printed from, and the mark on its pages ("" on a filed copy that has none).
+    version = whole()
+    mark = text(default="")
+    state = text()
+    #: It is the uploader's signature; else that side had signed before.
+    signs = flag(False)
+    #: Why the other side does not take it for what was signed: of ``scans.rules.REFUSALS``.
+    reason = text(null=True)
+    note = text(default="")
+    created_at = moment()
+    #: When it was presented, and when the other side answered, by whom.
+    presented_at = moment(null=True)
+    answered_at = moment(null=True)
+    answered_by = reference("Person", null=True)
+
+
+class ContractScanFile(Table, tablename="contract_scan_file"):
+    """A page or several of a scan. After its period the content goes, the hashes stay."""
+
+    id = number()
+    scan = reference(ContractScan)
+    name = text()
+    media_type = text()
+    content = binary(null=True)
+    #: Bytes, and SHA-256, of what is kept; SHA-256 of the file as it was sent.
+    size = whole()
+    content_hash = text()
+    sent_hash = text()
+
+
 class Delivery(Table, tablename="delivery"):
     id = number()
     deal = reference(Deal)
@@ -107,6 +145,52 @@ class Payment(Table, tablename="payment"):
     paid_on = day(null=True)
     #: Fen of claims that the payee denies; no part of ``paid``.
     disputed = whole(default=0)
+    #: Where it counts from the invoice: days after it, and the latest day whatever comes (``invoices.due``).
+    invoice_days = whole(null=True)
+    due_latest = day(null=True)
+
+
+class Invoice(Table, tablename="invoice"):
+    """An invoice under a contract, or a red-letter one that takes from it. What it says stands."""
+
+    id = number()
+    deal = reference(Deal)
+    #: The organisation that issued it, and who recorded it here.
+    issuer = reference("Organisation")
+    person = reference("Person", null=True)
+    #: Of ``invoices.rules.KINDS``.
+    kind = text()
+    #: "" of an electronic one, whose number is whole by itself.
+    code = text(default="")
+    number = text()
+    issued_on = day()
+    #: Fen, tax included; a red one's is below nought. ``tax``: as it stands on the paper.
+    amount = whole()
+    tax = whole(null=True)
+    state = text()
+    #: The invoice that a red one takes from.
+    reverses = reference("Invoice", null=True)
+    #: Why it was sent back, reversed or taken back, and a word to it.
+    reason = text(null=True)
+    note = text(default="")
+    #: The file, if there is one; after its period the content goes, the hash stays.
+    file_name = text(default="")
+    media_type = text(default="")
+    content = binary(null=True)
+    content_hash = text(default="")
+    created_at = moment()
+    #: When its state last moved on, and by whom.
+    moved_at = moment(null=True)
+    moved_by = reference("Person", null=True)
+
+
+class InvoiceDelivery(Table, tablename="invoice_delivery"):
+    """A load that an invoice is for."""
+
+    id = number()
+    invoice = reference(Invoice)
+    delivery = reference(Delivery)
+    invoice_delivery_once = Unique([invoice, delivery], name="invoice_delivery_once")
 
 
 class Receipt(Table, tablename="receipt"):

@@ -11,6 +11,7 @@ from market.audit.operations import record
 from market.db.session import execute, fetch, fetch_into, fetch_one_into, fetch_value, transaction
 from market.deals import rules
 from market.deals.clauses import Terms, check, price_of, usual_terms
+from market.deals.scans.outdating import outdate
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.meanwhile import marks_of, settled
@@ -265,6 +266,7 @@ async def answer_terms(
                 found.terms.deliver_from,
                 found.terms.deliver_to,
             )
+            await outdate(deal_id=deal_id, at=at, told=_paper_is_old(deal["number"]))
         await _tell(deal, organisation_id, f"terms_{state}", _told(move, deal["number"]), at)
         await record(
             subject=f"deal:{deal_id}",
@@ -274,6 +276,13 @@ async def answer_terms(
             details={"version": version, "side": side, "note": reply},
         )
     return state
+
+
+def _paper_is_old(number: str) -> Message:
+    return msg(
+        "合同 {number} 的条款改了，按旧条款签的扫描件不再作数：请按新条款打印重签，或在线签字。",
+        number=number,
+    )
 
 
 class _Proposed(msgspec.Struct, frozen=True):

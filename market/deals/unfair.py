@@ -110,7 +110,7 @@ def advice_on(terms: Terms, *, in_frame: bool = False) -> list[Advice]:
 
 
 def _payment(terms: Terms, in_frame: bool) -> Iterator[Advice]:
-    longest = max((each.days for each in terms.milestones if each.after == "arrival"), default=0)
+    longest = max((each.days for each in terms.milestones if each.after != "signing"), default=0)
     if longest > LONGEST_PAYMENT_DAYS:
         yield Advice(
             "payment_days",

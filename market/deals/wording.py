@@ -7,7 +7,18 @@ from decimal import Decimal
 
 import msgspec
 
-from market.deals.clauses import AFTER, CLAUSES, DISPUTE, FREIGHT, PRICING, Terms, clause, price_of
+from market.deals.clauses import (
+    AFTER,
+    CLAUSES,
+    DISPUTE,
+    FREIGHT,
+    INVOICES,
+    PRICING,
+    Terms,
+    clause,
+    latest_after_arrival,
+    price_of,
+)
 from market.i18n import Message, msg
 from market.units import FenPerKg, yuan_per_jin, yuan_per_kg
 
@@ -51,6 +62,7 @@ def lines_of(terms: Terms, *, price: FenPerKg) -> list[Line]:
         Line(("natural_loss",), msg("自然损耗"), (_loss(terms),)),
         Line(("deposit", "deposit_days"), msg("定金"), (_deposit(terms),)),
         Line(("milestones",), msg("付款"), (*_payments(terms), msg("不以卖出为付款条件。"))),
+        Line(("invoice",), msg("发票"), (INVOICES[terms.invoice],)),
         Line(
             ("small_seller",),
             msg("卖方声明"),
@@ -134,7 +146,15 @@ def _payments(terms: Terms) -> tuple[Words, ...]:
             share=percent(each.share),
         )
         for each in terms.milestones
-    )
+    ) + _without_invoice(terms)
+
+
+def _without_invoice(terms: Terms) -> tuple[Words, ...]:
+    """Say until when money is due at the latest that waits for an invoice."""
+    waiting = [latest_after_arrival(each.days) for each in terms.milestones if each.after == "invoice"]
+    if not waiting:
+        return ()
+    return (msg("发票不论何时到，最迟到货后 {n} 天内付清。", n=max(waiting)),)
 
 
 def _penalties(terms: Terms) -> tuple[Words, ...]:

@@ -11,6 +11,7 @@ from market.catalogue.queries import grades, produce_by_code
 from market.deals.clauses import Terms, price_of
 from market.deals.queries import DealRow
 from market.deals.rules import CANCELLED, TERMINATED
+from market.deals.scans.rules import Printed, mark_of
 from market.deals.terms import terms_in_force
 from market.deals.wording import lines_of
 from market.documents import word
@@ -36,6 +37,8 @@ class Contract(msgspec.Struct, frozen=True):
     version: int
     #: What stands on every page of a contract that does not bind (any more), e.g. 已取消（2026年11月29日）.
     mark: str
+    #: Ties the paper to these very terms; on every page.
+    terms_mark: str
     parties: tuple[Party, Party]
     facts: list[tuple[str, str]]
 
@@ -51,6 +54,7 @@ async def contract_of(deal: DealRow) -> Contract:
         made_on=day(deal.created_at),
         version=version,
         mark=_mark(deal),
+        terms_mark=mark_of(Printed(deal.number, deal.seller, deal.buyer, deal.quantity, deal.price), terms),
         parties=(
             Party("卖方（甲方）", deal.seller_name, deal.seller_uscc or "", _signed(deal, "seller")),
             Party("买方（乙方）", deal.buyer_name, deal.buyer_uscc or "", _signed(deal, "buyer")),
@@ -72,7 +76,8 @@ def _signed(deal: DealRow, side: str) -> str:
     when = getattr(deal, f"{side}_signed_at")
     if when is None:
         return ""
-    return f"{getattr(deal, f'{side}_signer') or ''} {day(when)} 在线签字".strip()
+    how = "在线签字" if getattr(deal, f"{side}_scan") is None else "凭扫描件签署"
+    return f"{getattr(deal, f'{side}_signer') or ''} {day(when)} {how}".strip()
 
 
 def _goods(deal: DealRow, goods: str, terms: Terms) -> list[tuple[str, str]]:
@@ -107,6 +112,7 @@ def contract_docx(contract: Contract) -> bytes:
     paper = word.new_paper(title=f"农产品购销合同 {contract.number}", size=11)
     if contract.mark:
         word.page_head(paper, f"本合同{contract.mark}")
+    word.page_foot(paper, f"合同编号 {contract.number}　条款核对码 {contract.terms_mark}")
     word.paragraph(paper, "农产品购销合同", size=20, family=word.TITLE, align=word.CENTRE, after=4)
     word.paragraph(paper, _under(contract), size=9.5, align=word.CENTRE, after=8)
     for party in contract.parties:
@@ -135,4 +141,7 @@ def _under(contract: Contract) -> str:
 #: As in ``contract.typ``.
 _CLAUSES_BESIDE_SIGNATURES = 3
 _PREAMBLE = "双方平等自愿，就下列农产品的购销订立本合同，共同遵守。"
-_COPIES = "本合同一式两份，双方各执一份。由“田头”生成；镇政府只组织对接，不是合同一方。"
+_COPIES = (
+    "本合同一式两份，双方各执一份。由“田头”生成；镇政府只组织对接，不是合同一方。"
+    "在纸上签字盖章的，可把扫描件传到合同页面，由对方确认；核对码见页脚。"
+)

@@ -203,6 +203,13 @@ def page_head(paper: Paper, words: str) -> None:
     write(place, words, family=HEAD, size=14, colour=RED)
 
 
+def page_foot(paper: Paper, words: str) -> None:
+    """Write ``words`` small at the foot of every page."""
+    place = paper.sections[0].footer.paragraphs[0]
+    place.alignment = CENTRE
+    write(place, words, size=9)
+
+
 def ruled(place: Paragraph, colour: str) -> None:
     """Draw a line below a paragraph, as wide as the text; ``colour`` as ``C8102E``."""
     border = OxmlElement("w:pBdr")

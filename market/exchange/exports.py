@@ -45,6 +45,7 @@ LEDGER = (
     Column(msg("数量（公斤）"), "kg", lambda row, _: None if row.kind == "payment" else row.grams),
     Column(msg("单价（元/公斤）"), "price", lambda row, _: None if row.kind == "payment" else row.price),
     Column(msg("金额（元）"), "yuan", _field("fen")),
+    Column(msg("已开发票（元）"), "yuan", _field("billed")),
 )
 DEALS = (
     Column(msg("合同编号"), "text", _field("number")),
@@ -64,6 +65,7 @@ DEALS = (
     Column(msg("交货截止"), "day", _field("deliver_to")),
     Column(msg("已交货（公斤）"), "kg", _field("delivered")),
     Column(msg("已验收货款（元）"), "yuan", _field("invoiced")),
+    Column(msg("已开发票（元）"), "yuan", _field("billed")),
     Column(msg("已回款（元）"), "yuan", _field("paid")),
 )
 _SIDES = {"seller": msg("卖方"), "buyer": msg("买方")}

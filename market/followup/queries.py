@@ -73,7 +73,11 @@ _ENTRIES = """
            produce.en AS produce_name_en, line.seller, seller.name AS seller_name,
            seller.name_en AS seller_name_en, town.id AS town, town.name AS town_name,
            town.name_en AS town_name_en, line.buyer, buyer.name AS buyer_name, buyer.name_en AS buyer_name_en,
-           line.price, line.grams, line.fen, to_char(line."on", 'YYYY-MM') AS month
+           line.price, line.grams, line.fen, to_char(line."on", 'YYYY-MM') AS month,
+           -- once, with the contract itself
+           CASE WHEN line.kind = 'contract'
+                THEN coalesce((SELECT fen FROM invoice_standing WHERE invoice_standing.deal = line.deal), 0)
+           END AS billed
     FROM line JOIN listing ON listing.id = line.listing JOIN lot ON lot.id = listing.lot
     JOIN produce ON produce.code = lot.produce
     JOIN organisation seller ON seller.id = line.seller JOIN organisation buyer ON buyer.id = line.buyer

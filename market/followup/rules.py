@@ -119,6 +119,8 @@ class Entry(msgspec.Struct, frozen=True):
     price: int
     grams: int
     fen: int
+    #: Fen of invoices that stand; told once for a contract, on its own row.
+    billed: int | None = None
 
 
 class Group(msgspec.Struct, frozen=True):

@@ -65,6 +65,20 @@ _PARTS: dict[str, tuple[Message, str]] = {
            JOIN organisation ON organisation.id = delegation.principal
            WHERE delegation.agent = $1 AND $2::text <> '' ORDER BY delegation.id""",
     ),
+    "scans": (
+        msg("我传的合同扫描件"),
+        """SELECT deal.number, scan.state, scan.created_at, file.name, file.sent_hash
+           FROM contract_scan scan JOIN deal ON deal.id = scan.deal
+           JOIN contract_scan_file file ON file.scan = scan.id
+           WHERE scan.person = $1 AND $2::text <> '' ORDER BY file.id""",
+    ),
+    "invoices": (
+        msg("我记的发票"),
+        """SELECT deal.number AS contract, invoice.number, invoice.issued_on, invoice.state,
+                  invoice.created_at
+           FROM invoice JOIN deal ON deal.id = invoice.deal
+           WHERE invoice.person = $1 AND $2::text <> '' ORDER BY invoice.id""",
+    ),
     "looked_at_me": (
         msg("谁看过我单位的完整号码"),
         f"""SELECT audit_record.at, audit_record.details ->> 'reason' AS reason,

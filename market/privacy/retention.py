@@ -6,6 +6,8 @@ from market.accounts.leaving import forget_invited
 from market.accounts.rules import SYSTEM
 from market.audit.operations import record
 from market.db.session import execute, transaction
+from market.deals.invoices.operations import forget_invoice_files
+from market.deals.scans.operations import forget_scans
 from market.meetings.forgetting import forget_guests, forget_readings, forget_registrations
 from market.notices.operations import forget_notices
 from market.organisations.delegating import forget_sheets
@@ -32,6 +34,8 @@ async def keep_to_periods(*, at: datetime, today: date) -> dict[str, int]:
             "registrations": await forget_registrations(held_before=day("registrations")),
             "invitations": await forget_invited(before=moment("invitations")),
             "sheets": await forget_sheets(ended_before=day("sheets")),
+            "scans": await forget_scans(ended_before=day("scans"))
+            + await forget_invoice_files(ended_before=day("scans")),
             "exports": await _count(
                 "UPDATE data_export SET content = NULL WHERE content IS NOT NULL AND ready_at < $1",
                 moment("exports"),

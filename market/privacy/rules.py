@@ -108,6 +108,12 @@ PERIODS: dict[str, Period] = {
     "sheets": Period(
         msg("农户委托书的照片"), 3 * 365, msg("委托结束"), msg("民法典第一百八十八条：三年内还可能有争议")
     ),
+    "scans": Period(
+        msg("纸质合同的扫描件、发票文件"),
+        3 * 365,
+        msg("合同结束"),
+        msg("电子商务法第三十一条、民法典第一百八十八条；指纹长期保留"),
+    ),
     "exports": Period(msg("做好的个人信息文件"), 7, msg("做好"), msg("等本人来取，取走即删")),
     "names": Period(
         msg("已注销的签字人的姓名"),

@@ -22,6 +22,9 @@ AGENT_POSTS: dict[str, str] = {
     "/matches/{match_id:int}/agree": ANSWER,
     "/matches/{match_id:int}/decline": ANSWER,
     "/deals/{deal_id:int}/sign": SIGN,
+    "/deals/{deal_id:int}/scans": SIGN,
+    "/deals/{deal_id:int}/scans/{scan_id:int}/refuse": SIGN,
+    "/deals/{deal_id:int}/scans/{scan_id:int}/{move:str}": SIGN,
     "/deals/{deal_id:int}/terms": SIGN,
     "/deals/{deal_id:int}/terms/{version:int}/{move:str}": SIGN,
 }

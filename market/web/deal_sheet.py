@@ -41,6 +41,8 @@ from market.web.addresses import row_number
 from market.web.badges import badges_of
 from market.web.forms import Filled, Form
 from market.web.guards import WebRequest
+from market.web.invoice_forms import shown_invoices
+from market.web.scan_forms import shown_scans
 from market.web.trade import KEY, acting, new_key, refusal_form, show
 
 #: What the record's words mean to people.
@@ -66,6 +68,19 @@ DEEDS: dict[str, Message] = {
     "agree_terms": msg("新条款双方已签"),
     "refuse_terms": msg("不同意改条款"),
     "withdraw_terms": msg("撤回条款提议"),
+    "upload_scan": msg("上传扫描件"),
+    "present_scan": msg("凭扫描件签字，请对方确认"),
+    "confirm_scan": msg("确认扫描件就是所签的"),
+    "refuse_scan": msg("不认可扫描件"),
+    "dispute_scan": msg("对归档的扫描件提出异议"),
+    "withdraw_scan": msg("撤回扫描件"),
+    "file_scan": msg("扫描件归档"),
+    "outdate_scan": msg("条款改了或合同取消，扫描件不再作数"),
+    "record_invoice": msg("记发票"),
+    "refuse_invoice": msg("退票"),
+    "accept_invoice": msg("退过的票还是收下"),
+    "reverse_invoice": msg("红冲发票"),
+    "withdraw_invoice": msg("撤销记错的发票"),
 }
 _TONES = {
     "countersign": "good",
@@ -144,6 +159,8 @@ async def draw(
     cancelling: Filled | None = None,
     look: str | None = None,
     look_form: Filled | None = None,
+    scanning: Filled | None = None,
+    invoicing: Filled | None = None,
     status: int = 200,
 ) -> Response[str]:
     """Draw the contract; ``refused`` is (delivery, what was tried, the form with its faults).
@@ -232,6 +249,15 @@ async def draw(
         advice=advice_on(terms),
         levels=LEVELS,
         has_proposal=await is_proposed(deal_id=deal.id),
+        **await shown_scans(
+            deal,
+            viewer,
+            side,
+            scanning=scanning,
+            refused=(refused[0], refused[2]) if refused and refused[1] == "refuse_scan" else None,
+        ),
+        **await shown_invoices(request, deal, side, deliveries, invoicing=invoicing, refused=refused),
+        calls_for_invoice=terms.invoice != "none",
         CONTRACT=CONTRACT,
         DELIVERY=DELIVERY,
         PAYMENT=PAYMENT,

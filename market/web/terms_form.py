@@ -7,6 +7,7 @@ from market.deals.clauses import (
     AFTER,
     DISPUTE,
     FREIGHT,
+    INVOICES,
     LONGEST_CLAUSE,
     MOST_DAYS,
     MOST_MILESTONES,
@@ -105,6 +106,9 @@ TERMS = Form(
     deposit=rate(msg("定金（占货款 %）"), hint=msg("最多 20%，抵作货款。")),
     deposit_days=_days(msg("合同生效后几天内付定金")),
     **_milestones(),
+    invoice=fields.choice(
+        msg("发票"), INVOICES, hint=msg("合作社、农户卖自产的货，一般开免税的农产品销售发票。")
+    ),
     small_seller=fields.tick(msg("卖方声明自己是中小企业或合作社（国务院令第 802 号保护）")),
     fees=_words("fees", msg("费用")),
     seller_penalty=rate(msg("卖方违约金（%）"), hint=msg("按没有交货部分的货款。")),
@@ -127,7 +131,7 @@ SECTIONS: tuple[tuple[Message, tuple[str, ...]], ...] = (
     (msg("价格"), ("pricing", "floor", "market", "settled")),
     (msg("定金"), ("deposit", "deposit_days")),
     (msg("付款"), tuple(name for row in _ROWS for name in (f"after{row}", f"share{row}", f"days{row}"))),
-    (msg("费用和声明"), ("small_seller", "fees")),
+    (msg("发票、费用和声明"), ("invoice", "small_seller", "fees")),
     (msg("违约责任"), ("seller_penalty", "buyer_penalty", "late_delivery", "late_payment")),
     (msg("不可抗力和争议"), ("force_majeure", "dispute", "dispute_place", "other")),
 )

@@ -14,9 +14,12 @@ from market.deals.breach_queries import cases_of
 from market.deals.clauses import Terms, least_performed, usual_terms
 from market.deals.frames.queries import calls_of, frames_of
 from market.deals.frames.rules import BUYER_ENDS, PROPOSED, REQUESTED, SELLER_ENDS
+from market.deals.invoices.queries import sent_back
+from market.deals.invoices.rules import issuer_of
 from market.deals.queries import DealRow, DeliveryRow, PaymentRow, deliveries_under, payments_under
 from market.deals.receipts import receipts_under
 from market.deals.rules import ACTIVE, BOUND, BREACH, CLAIMED, FILED
+from market.deals.scans.queries import awaits_confirming
 from market.deals.terms import agreed_terms
 from market.i18n import Message, msg, translate
 from market.matching.queries import MatchRow
@@ -73,13 +76,14 @@ async def todo_of(
     """Return everything that waits for this side, by its day; ``listings`` are a seller's own."""
     return _in_order(
         [
-            *_signatures(request, viewer, deals),
+            *await _signatures(request, viewer, deals),
             *await _approvals(request, viewer),
             *_answers(request, viewer, bids),
             *_suggestions(request, viewer, matches),
             *await _breaches(request, viewer),
             *await _frames(request, viewer),
             *await _fulfilment(request, viewer, deals),
+            *await _invoices(request, viewer, deals),
             *_expiring(request, listings or []),
         ]
     )
@@ -98,22 +102,24 @@ def _tone(due: date) -> str:
     return "bad" if due <= clock.today() else "wait"
 
 
-def _signatures(request: WebRequest, viewer: Viewer, deals: list[DealRow]) -> list[Todo]:
+async def _signatures(request: WebRequest, viewer: Viewer, deals: list[DealRow]) -> list[Todo]:
+    """Contracts to sign: in the app, or by a word to the paper that the other side has scanned."""
     language = language_of(request)
+    unsigned = [deal for deal in deals if needs_signature(deal, viewer)]
+    on_paper = await awaits_confirming(organisation_id=viewer.organisation_id) if unsigned else frozenset()
     return [
         Todo(
-            msg("待签字"),
+            msg("扫描件待确认") if deal.id in on_paper else msg("待签字"),
             name_in(language, deal, "title"),
             _with_whom(
                 name_in(
                     language, deal, "buyer_name" if deal.seller == viewer.organisation_id else "seller_name"
                 )
             ),
-            f"/deals/{deal.id}",
-            msg("去签字"),
+            f"/deals/{deal.id}#scans" if deal.id in on_paper else f"/deals/{deal.id}",
+            msg("去核对") if deal.id in on_paper else msg("去签字"),
         )
-        for deal in deals
-        if needs_signature(deal, viewer)
+        for deal in unsigned
     ]
 
 
@@ -215,6 +221,31 @@ async def _fulfilment(request: WebRequest, viewer: Viewer, deals: list[DealRow])
                 label = msg("货款逾期") if due < today else msg("待付款")
                 todo.append(Todo(label, title, number, link, msg("去付款"), due, _tone(due)))
     return todo
+
+
+async def _invoices(request: WebRequest, viewer: Viewer, deals: list[DealRow]) -> list[Todo]:
+    """Goods that were accepted and are not invoiced, where the contract calls for an invoice of this side."""
+    language = language_of(request)
+    lacking = [deal for deal in deals if deal.state in BOUND and deal.billed < deal.invoiced]
+    agreed = await agreed_terms([deal.id for deal in lacking]) if lacking else {}
+    owed = [
+        deal
+        for deal in lacking
+        if (terms := agreed.get(deal.id)) is not None
+        and terms.invoice != "none"
+        and (deal.seller if issuer_of(terms.invoice) == "seller" else deal.buyer) == viewer.organisation_id
+    ]
+    returned = await sent_back([deal.id for deal in owed]) if owed else {}
+    return [
+        Todo(
+            msg("发票被退，待重开") if deal.id in returned else msg("已验收，待开发票"),
+            name_in(language, deal, "title"),
+            msg("合同 {number}", number=deal.number),
+            f"/deals/{deal.id}#invoices",
+            msg("去看看") if deal.id in returned else msg("去记发票"),
+        )
+        for deal in owed[:_MOST_OPEN]
+    ]
 
 
 def _is_open(deal: DealRow) -> bool:

@@ -11,7 +11,9 @@ from market.bids.rules import BID, OPEN_BID, SEALED_BID
 from market.cases.rules import CASE
 from market.db.session import execute
 from market.deals.frames.rules import CALL, FRAME
+from market.deals.invoices.rules import INVOICE
 from market.deals.rules import BREACH, CONTRACT, DELIVERY, PAYMENT, RECEIPT, TERMS
+from market.deals.scans.rules import SCAN
 from market.demand.rules import DEMAND
 from market.matching.lifecycle import MATCH, RUN
 from market.meetings.rules import APPOINTMENT, ATTENDANCE, INVITATION, MEETING, REGISTRATION, SAMPLE
@@ -133,6 +135,13 @@ LIVES = {
             "*": "seller_signed_at = created_at, buyer_signed_at = created_at",
         },
     ),
+    "contract_scan": Life(
+        SCAN,
+        "contract_scan",
+        {"/deals/": "scan_id"},
+        row="id = {contract_scan}",
+        besides={"refused": "reason = 'other'", "disputed": "reason = 'other'", "*": "reason = NULL"},
+    ),
     "delivery": Life(DELIVERY, "delivery", "delivery_id"),
     "demand": Life(DEMAND, "demand", "demand_id"),
     "frame": Life(FRAME, "frame", "frame_id"),
@@ -141,6 +150,12 @@ LIVES = {
         "invitation",
         {"/town/meetings/{meeting_id:int}/invitations/": "invitation_id", "/i/": "token"},
         row="id = {asked}",
+    ),
+    "invoice": Life(
+        INVOICE,
+        "invoice",
+        "invoice_id",
+        besides={"recorded": "reason = NULL", "*": "reason = 'other'"},
     ),
     "joint": Life(JOINT, "joint_offer", "joint_id"),
     "listing": Life(LISTING, "listing", "listing_id"),

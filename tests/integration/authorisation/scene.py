@@ -5,6 +5,7 @@ The first town is the demonstration's, told to its end; a village of it (``selle
 another town, the county, the media, a laboratory.
 """
 
+import base64
 import secrets
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from fixtures.factories import Factory, Member
 from market import clock
 from market.accounts.rules import KEEPING_ROLES, SIDES, token_hash
 from market.db.session import execute, fetch, fetch_value, transaction
+from market.deals.scans.queries import mark_in_force
 from market.meetings.links import invitation_token, registration_token
 from market.web.assets import asset_path
 
@@ -270,7 +272,29 @@ async def build() -> Scene:
     invitation = await fetch_value(
         "SELECT id FROM invitation WHERE meeting = $1 AND organisation = $2", meeting, SELLER
     )
+    mark = await mark_in_force(deal_id=deal)
+    scan = await put(
+        "contract_scan", deal=deal, organisation=SELLER, mark=mark, state="waiting", presented_at=now
+    )
     things: dict[str, Any] = {
+        "contract_scan": scan,
+        "today": clock.today().isoformat(),
+        "invoice_id": await put(
+            "invoice",
+            deal=deal,
+            issuer=SELLER,
+            kind="plain",
+            number="26372000000000000001",
+            issued_on=clock.today(),
+            amount=100,
+            state="recorded",
+            media_type="image/webp",
+            content=b"RIFF",
+        ),
+        "contract_page": await put("contract_scan_file", scan=scan, media_type="image/webp", content=b"RIFF"),
+        "terms_mark": mark,
+        "pdf": b"%PDF-1.7",
+        "pages": [{"name": "1.pdf", "content": base64.b64encode(b"%PDF-1.7").decode()}],
         "deal_id": deal,
         "listing_id": listing,
         "demand_id": demand,

@@ -116,7 +116,14 @@ class Trial:
             if entry.method == "POST":
                 headers[HEADER] = _token(key or "somebody")
                 keyed = {} if drawn or "keyless" in entry.marks else {"key": _KEY}
-                body["data"] = {**keyed, **(drawn or {}), **fields}
+                files = {name: value for name, value in fields.items() if isinstance(value, bytes)}
+                body["data"] = {
+                    name: value
+                    for name, value in {**keyed, **(drawn or {}), **fields}.items()
+                    if name not in files
+                }
+                if files:
+                    body["files"] = {name: (f"{name}.pdf", content) for name, content in files.items()}
         self.sent += 1
         path = self.address(entry, nowhere=nowhere)
         return await self.client.request(entry.method, path, headers=headers, **body)

@@ -46,7 +46,7 @@ from market.bids.standing import revise_terms
 from market.cases import diary
 from market.cases import operations as cases
 from market.db.session import Engine, fetch, fetch_value
-from market.deals import breach, fulfilment, terms
+from market.deals import breach, fulfilment, signing, terms
 from market.deals import operations as deals
 from market.deals.clauses import Milestone, usual_terms
 from market.demand import operations as demands
@@ -413,8 +413,8 @@ async def climbing(factory: Factory) -> tuple[Tries, Judge]:
 
 
 RACES: dict[str, Race] = {
-    "signatures": Race(signatures, (deals,)),
-    "cancelling": Race(cancelling, (deals,)),
+    "signatures": Race(signatures, (signing,)),
+    "cancelling": Race(cancelling, (signing,)),
     "announcing": Race(announcing, (fulfilment,)),
     "inspecting": Race(inspecting, (fulfilment,)),
     "deciding": Race(deciding, (breach,)),

@@ -69,7 +69,7 @@ async def test_each_side_takes_away_what_it_sees_and_a_stranger_nothing(
         assert rows[0][:4] == ["类别", "日期", "合同编号", "货品"]
         assert rows[1][0] == "合同"
         assert (rows[1][1], rows[1][3]) == (TODAY, "'=红衣花生")
-        assert rows[1][-3:] == [400, 7.01, 2804]
+        assert rows[1][-4:] == [400, 7.01, 2804, 0]
         rows = await sheet_of(browser, "/deals.xlsx?lang=en")
         assert rows[0][:2] == ["Contract number", "Date"]
         assert (rows[1][5], rows[1][6], rows[1][7]) == (400, 7.01, 2804)
