@@ -1,6 +1,7 @@
 """What the engine sees of the database, and what people see of its results."""
 
 import hashlib
+from collections.abc import Collection
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -29,7 +30,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 _ON_SALE = """listing.state = 'published'
      AND (listing.way NOT IN ('sealed', 'open') OR listing.opened_at IS NOT NULL)
      AND organisation.standing <> 'suspended'"""
-#: $1: the town, of all of them where it is null; $2: the day; $3: the produce, any where it is null.
+#: $1: the town, of all of them where it is null; $2: the day; $3: the kinds of produce, any where it is null.
 _LOTS = f"""SELECT listing.id, listing.owner, lot.produce, lot.grade, listing.ask, lot.lat, lot.lon,
           listing.available_from, listing.available_to, listing.min_order, lot.credentials,
           listing.priority, lot.remaining - coalesce(promised.grams, 0) AS quantity
@@ -40,10 +41,10 @@ _LOTS = f"""SELECT listing.id, listing.owner, lot.produce, lot.grade, listing.as
      ON promised.listing = listing.id
    WHERE {_ON_SALE} AND listing.available_to >= $2
      AND ($1::bigint IS NULL OR $1 IN (organisation.town, organisation.id))
-     AND ($3::text IS NULL OR lot.produce = $3)
+     AND ($3::text[] IS NULL OR lot.produce = ANY($3))
      AND lot.remaining > coalesce(promised.grams, 0)
    ORDER BY listing.id"""  # noqa: S608  words of ours; values are parameters
-#: $1: the day; $2: the produce, any where it is null.
+#: $1: the day; $2: the kinds of produce, any where it is null.
 _DEMANDS = """SELECT demand.id, demand.buyer, demand.produce, demand.min_grade, demand.ceiling, demand.lat,
           demand.lon, demand.deliver_from, demand.deliver_to, demand.min_order, demand.requires,
           demand.max_distance_km,
@@ -57,28 +58,31 @@ _DEMANDS = """SELECT demand.id, demand.buyer, demand.produce, demand.min_grade, 
    WHERE demand.state = 'published' AND demand.deliver_to >= $1
      AND demand.open > coalesce(promised.grams, 0)
      AND (demand.max_lots IS NULL OR demand.max_lots > coalesce(promised.lots, 0))
-     AND ($2::text IS NULL OR demand.produce = $2)
+     AND ($2::text[] IS NULL OR demand.produce = ANY($2))
    ORDER BY demand.id"""
-#: $1: the produce, any where it is null.
+#: $1: the kinds of produce, any where it is null.
 _BARRED = """SELECT DISTINCT said.listing, said.demand
    FROM (SELECT listing, demand FROM match WHERE state = 'declined'
          UNION ALL SELECT listing, demand FROM refusal) said
    JOIN listing ON listing.id = said.listing JOIN demand ON demand.id = said.demand
    WHERE listing.state = 'published' AND demand.state = 'published'
-     AND ($1::text IS NULL OR demand.produce = $1)
+     AND ($1::text[] IS NULL OR demand.produce = ANY($1))
    ORDER BY 1, 2"""
 
 
-async def snapshot(*, town_id: int | None, on: date, produce: str | None = None) -> Snapshot:
+async def snapshot(
+    *, town_id: int | None, on: date, produce: str | Collection[str] | None = None
+) -> Snapshot:
     """Return the town's listings on sale and every demand that is published, less what is promised and
     without those of the suspended.
 
-    No ``town_id``: the listings of all towns. ``produce``: of this produce only. A match to which one side
-    at least has agreed keeps its quantity out of the next run, on both sides.
+    No ``town_id``: the listings of all towns. ``produce``: of this produce, or these, only. A match to which
+    one side at least has agreed keeps its quantity out of the next run, on both sides.
     """
-    lots = await fetch(_LOTS, town_id, on, produce)
-    demands = await fetch(_DEMANDS, on, produce)
-    barred = await fetch(_BARRED, produce)
+    these = [produce] if isinstance(produce, str) else None if produce is None else sorted(produce)
+    lots = await fetch(_LOTS, town_id, on, these)
+    demands = await fetch(_DEMANDS, on, these)
+    barred = await fetch(_BARRED, these)
     return Snapshot(
         lots=[
             Lot(

@@ -72,7 +72,7 @@ async def facts_of(meeting_id: int, *, at: datetime) -> Facts:
             meeting_id,
         )
     }
-    away = {who for who, row in invited.items() if row["side"] == "guest" or _is_away(row)}
+    away = {who for who, row in invited.items() if row["side"] == "guest" or is_away(row)}
     today = at.astimezone(clock.CHINA).date()
     closed: Literal["published", "answers"] | None = None
     if meeting["published_at"] is not None:
@@ -83,11 +83,11 @@ async def facts_of(meeting_id: int, *, at: datetime) -> Facts:
     def comes(who: int) -> bool:
         return who in invited and who not in away if closed else who not in away
 
-    slots = _usable(meeting)
+    slots = usable_slots(meeting)
     place = {slot: number for number, slot in enumerate(slots, start=1)}
     possible = await _candidates(meeting_id, town_id=meeting["town"], at=at)
     candidates = [each for each in possible if comes(each.seller) and comes(each.buyer)]
-    wishes = await _wishes(meeting_id)
+    wishes = await wishes_between(meeting_id)
     wishes = [each for each in wishes if comes(each.seller) and comes(each.buyer)]
     appointments = [
         row
@@ -121,7 +121,7 @@ async def facts_of(meeting_id: int, *, at: datetime) -> Facts:
             meeting["most_of_buyers"],
         ),
         candidates=tuple(candidates),
-        parties=await _parties(meeting_id, people, invited, place),
+        parties=await parties_of(meeting_id, people, invited, place),
         half_day_after=_half_day_after(meeting, slots),
         fairness=meeting["fairness"],
         tables={
@@ -130,7 +130,7 @@ async def facts_of(meeting_id: int, *, at: datetime) -> Facts:
             if row["table_number"] is not None and 1 <= row["table_number"] <= meeting["tables"]
         },
         wishes=tuple(wishes),
-        past=tuple(await _past(meeting_id, people)),
+        past=tuple(await past_of(meeting_id, people)),
         firm=firm,
         barred=tuple((row["seller"], row["buyer"]) for row in appointments if row["state"] == "cancelled"),
         laid=laid,
@@ -140,7 +140,7 @@ async def facts_of(meeting_id: int, *, at: datetime) -> Facts:
     )
 
 
-def _is_away(row: Record) -> bool:
+def is_away(row: Record) -> bool:
     # planning itself takes back what nobody answered, and may think again; the town raises the link's version
     by_planning = row["state"] == "revoked" and row["source"] == "planned" and row["link_version"] == 1
     return row["state"] in AWAY and not by_planning
@@ -158,7 +158,7 @@ def _firm(row: Record, place: dict[int, int]) -> Firm:
     return Firm(row["seller"], row["buyer"], place[row["slot"]], row["table_number"])
 
 
-def _usable(meeting: Record) -> tuple[int, ...]:
+def usable_slots(meeting: Record) -> tuple[int, ...]:
     blocked = set(meeting["blocked_slots"])
     return tuple(slot for slot in range(1, meeting["slots"] * meeting["days"] + 1) if slot not in blocked)
 
@@ -279,7 +279,7 @@ async def _stood_on(
     return found
 
 
-async def _wishes(meeting_id: int) -> list[Wish]:
+async def wishes_between(meeting_id: int) -> list[Wish]:
     return [
         Wish(each.organisation, each.about, "seller", each.level)  # type: ignore[arg-type]
         if each.side == "seller"
@@ -288,7 +288,7 @@ async def _wishes(meeting_id: int) -> list[Wish]:
     ]
 
 
-async def _parties(
+async def parties_of(
     meeting_id: int, people: set[int], invited: dict[int, Record], place: dict[int, int]
 ) -> tuple[Party, ...]:
     absences = await absences_of(meeting_id)
@@ -332,7 +332,7 @@ async def _persons(meeting_id: int, people: set[int]) -> dict[int, str]:
     return {row["organisation"]: row["phone"] for row in rows}
 
 
-async def _past(meeting_id: int, people: set[int]) -> list[Past]:
+async def past_of(meeting_id: int, people: set[int]) -> list[Past]:
     rows = await fetch(
         """SELECT DISTINCT seller, buyer, 'traded' AS ended FROM deal
            WHERE seller = ANY($2::bigint[]) AND buyer = ANY($2::bigint[])

@@ -1,6 +1,6 @@
 """The timetable as the official sees it: its proof, who sits where and when, and whom it leaves out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from market.meetings.queries import (
     left_out_of,
 )
 from market.meetings.rules import APPOINTMENT, MEETING, PLANNABLE
+from market.meetings.unmet import Partner, Unmet, Unreached, unmet_of
 from market.meetings.verdict import verdict_of
 from market.meetings.wish_queries import absences_of
 from market.web import fields
@@ -30,6 +31,7 @@ from market.web.language import language_of
 from market.web.meeting_grid import MOST_ACROSS, lines_of, slots_of_day, timetable
 from market.web.meeting_steps import steps_of
 from market.web.meetings import SHOWN_OUTCOMES, own_meeting, planned_anew
+from market.web.told import plain, words_for
 from market.web.town import OFFICIAL
 from market.web.trade import name_in, show
 
@@ -85,6 +87,18 @@ def without_talk(meeting: MeetingRow) -> list[Without]:
     return [Without(each["name"], each.get("name_en") or "", message_from(each["reason"])) for each in rows]
 
 
+def suggested(unmet: Unreached) -> set[str]:
+    """Return the talks that stand ticked: the best of each, if both are on the list and a place is free."""
+    best = [(each, each.partners[0]) for each in unmet.shown if each.invited and each.partners]
+    return {pair_text(each, one) for each, one in best if one.invited and one.place is not None}
+
+
+def pair_text(one: Unmet, partner: Partner) -> str:
+    """Return a talk that could be added as the form sends it: seller and buyer."""
+    seller, buyer = one.pair(partner)
+    return f"{seller}-{buyer}"
+
+
 def no_time(
     talk: AppointmentRow, talks: Sequence[AppointmentRow], absences: Mapping[int, Sequence[int]]
 ) -> set[int]:
@@ -125,11 +139,13 @@ async def draw(
     fault: Message | None = None,
     fault_at: str = "",
     typed: Mapping[str, str] | None = None,
+    ticked: Collection[str] | None = None,
     status: int = 200,
 ) -> Response[str]:
     """Return the page as the address asks for it; ``talk`` is opened, with what is wrong about it.
 
     ``typed`` is what was sent (of a talk that is opened its slot and table), ``fault_at`` the field at fault.
+    ``ticked`` are the talks that were to be added for those without one.
     """
     shown = asked_for(request, meeting)
     if talk is not None:
@@ -144,6 +160,13 @@ async def draw(
     chosen = next((each for each in talks if each.id == shown.talk), None)
     language = language_of(request)
     steps = await steps_of(request, meeting)
+    plannable = meeting.state in PLANNABLE and not meeting.planning
+    unmet = (
+        await unmet_of(meeting_id=meeting.id, town_id=meeting.town, at=clock.now())
+        if plannable and meeting.timetable is not None
+        else Unreached([], 0)
+    )
+    words = await words_for(language, messages=[each.why for each in unmet.shown if each.why is not None])
     picking = Form(
         who=fields.choice(
             msg("参加方"),
@@ -177,9 +200,15 @@ async def draw(
         taken=no_time(chosen, talks, await absences_of(meeting.id)) if chosen else set(),
         picking=picking.blank(who=str(who.organisation)) if who else picking.blank(),
         left_out=await left_out_of(meeting_id=meeting.id),
-        without=without_talk(meeting),
+        without=without_talk(meeting) if not plannable else [],
+        unmet=unmet,
+        why_of=lambda one: plain(one.why, words),
+        ticked=suggested(unmet) if ticked is None else ticked,
+        new_faces=any(
+            not each.invited or any(not one.invited for one in each.partners) for each in unmet.shown
+        ),
         verdict=await verdict_of(meeting, steps.standing),
-        plannable=meeting.state in PLANNABLE and not meeting.planning,
+        plannable=plannable,
         asks_back=asks_back(meeting.trouble),
         recordable=meeting.state in ("in_progress", "closed", "followed_up"),
         days=[
@@ -190,6 +219,7 @@ async def draw(
         names=SHOWN_OUTCOMES,
         MEETING=MEETING,
         APPOINTMENT=APPOINTMENT,
+        pair_text=pair_text,
         fault=fault,
         fault_at=fault_at,
         typed=typed or {},

@@ -53,6 +53,7 @@ async def add(scene: Scene) -> None:
         things["meeting_id"],
         SELLER,
     )
+    things["unmet_pair"] = f"{SELLER}-{things['unmet']}"
     # everybody has a talk in each of the others
     things["free_slot"] = await fetch_value(
         "UPDATE meeting SET slots = slots + 1 WHERE id = $1 RETURNING slots", things["meeting_id"]
