@@ -14,12 +14,12 @@ from market.accounts.rules import Actor
 from market.cli import language, say
 from market.db.migrate import migrate_forwards
 from market.db.session import started_pool
-from market.errors import Invalid
+from market.errors import Conflict, Invalid
 from market.i18n import Language, msg, translate
 from market.matching.operations import run_now
 from market.matching.queries import run_of
 from market.meetings.commands import usual_meeting
-from market.meetings.planning import open_meeting, plan_now
+from market.meetings.planning import WouldLose, open_meeting, plan_now
 from market.meetings.queries import invitations_of, left_out_of, meeting_of
 from market.units import Gram, tonnes
 
@@ -41,6 +41,14 @@ def add_meeting(commands: Any) -> None:
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     plan = actions.add_parser("plan", help=translate(msg("从撮合结果排一场对接会"), lang))
+    plan.add_argument(
+        "--meeting", type=int, default=None, help=translate(msg("重新排这一场（编号），不新建"), lang)
+    )
+    plan.add_argument(
+        "--sure",
+        action="store_true",
+        help=translate(msg("已发布的日程里有洽谈会取消，也照样重排"), lang),
+    )
     plan.add_argument("--town", required=True, help=translate(msg("镇的名称或编号"), lang))
     plan.add_argument("--title", default=None, help=translate(msg("会议名称"), lang))
     plan.add_argument("--venue", default=None, help=translate(msg("会议地点"), lang))
@@ -96,13 +104,22 @@ async def _plan(arguments: argparse.Namespace) -> int:
         }
         given = {name: value for name, value in asked.items() if value is not None}
         half = arguments.slots // 2 if arguments.slots > 1 else None
-        meeting_id = await open_meeting(
+        meeting_id = arguments.meeting or await open_meeting(
             meeting=msgspec.structs.replace(usual, **given, half_day_after=half),
             town_id=town.id,
             actor=_actor(town.id),
             at=now,
         )
-        await plan_now(meeting_id=meeting_id, town_id=town.id, actor=_actor(town.id), at=now)
+        try:
+            await plan_now(
+                meeting_id=meeting_id,
+                town_id=town.id,
+                actor=_actor(town.id),
+                at=now,
+                sure=arguments.sure,
+            )
+        except WouldLose as asked:
+            raise Conflict(msg("{question}确认照样重排，请加 --sure。", question=asked.message)) from asked
         meeting = await meeting_of(meeting_id=meeting_id, organisation_id=town.id)
         invited = await invitations_of(meeting_id=meeting_id)
         left_out = await left_out_of(meeting_id=meeting_id)

@@ -112,7 +112,9 @@ async def meet(loaded: Case, people: People, *, began: datetime) -> None:
     endings = await _endings(loaded)
     for appointment in await appointments_of_meeting(meeting_id=meeting_id):
         await _talk(appointment, endings, official=official, town_id=town_id, people=people, at=day)
-    await move_meeting(meeting_id=meeting_id, move="close", town_id=town_id, actor=official, at=day)
+    await move_meeting(
+        meeting_id=meeting_id, move="close", town_id=town_id, actor=official, at=day, sure=True
+    )
 
 
 async def _arrive(meeting_id: int, *, official: Actor, town_id: int, at: datetime) -> None:

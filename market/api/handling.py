@@ -13,7 +13,7 @@ from litestar.datastructures import ResponseHeader
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Operation, Parameter, Schema
+from litestar.openapi.spec import Operation, Parameter, RequestBody, Schema
 from litestar.types import Empty
 
 from market import clock
@@ -100,11 +100,13 @@ def deed(
     limited: bool = False,
     matched: bool = False,
     most_bytes: int | None = None,
+    bare: bool = False,
 ) -> Decorator:
     """A POST; its handler takes the body as ``data``. ``guests``: nobody needs to be signed in.
 
     ``limited``: it may be tried so often only. ``matched``: it takes ``If-Match``, see
-    :func:`unless_changed`. ``most_bytes`` of a body that brings files.
+    :func:`unless_changed`. ``most_bytes`` of a body that brings files. ``bare``: the body may be left away,
+    the handler has a default.
     """
     statuses = (400, 401, 403, 404, 409, 413, 415, 422, 503, *((412,) if matched else ()))
     statuses = (*statuses, *((429,) if guests or limited else ()))
@@ -113,6 +115,7 @@ def deed(
         status_code=status,
         response_description="Done." if status < 202 else "It will be done.",
         dto=body_of(body) if body else None,
+        operation_class=_MayBeBare if bare else Operation,
         return_dto=None,
         responses=_told(*statuses) | ({} if guests or status == 202 else _KEPT),
         security=None if guests else _SIGNED_IN,
@@ -142,6 +145,15 @@ def unless_changed(if_match: str | None) -> Iterator[None]:
         if seen_in(if_match) is None:
             raise
         raise NotAsRead(changed) from None
+
+
+@dataclass
+class _MayBeBare(Operation):
+    """A POST whose body may be left away."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.request_body, RequestBody):
+            self.request_body.required = False
 
 
 def with_query(parameters: Mapping[str, Schema]) -> type[Operation]:

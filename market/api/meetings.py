@@ -87,9 +87,21 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answer: Literal["accepted", "tentative", "declined"]
 
 
+class Sure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body may be left away."""
+
+    #: What would be lost or left open is known, and meant: without this it is asked back.
+    sure: bool = False
+
+
+_NOT_SURE = Sure()
+
+
 class MeetingView(msgspec.Struct, frozen=True):
     """Fields as in `MeetingToOpen`. `timetable` holds the scheduler's figures; its `proven` names the levels
     of the objective that are proven, in order. `published_at`: since when participants see their talks.
+    `trouble`: why the last planning was not kept; with `asks_back` only because talks that participants know
+    of would be lost, and `sure` has it kept all the same.
     """
 
     id: int
@@ -113,6 +125,7 @@ class MeetingView(msgspec.Struct, frozen=True):
     state: str
     timetable: dict[str, Any] | None
     trouble: str | None
+    asks_back: bool
     planning: bool
     created_at: datetime
     days: int
@@ -195,16 +208,25 @@ async def open_one(viewer: SignedIn, data: JSONBody[MeetingToOpen], key: Idempot
     return await once(key=key, person_id=viewer.person_id, request=meeting, reply_type=Opened, deed=do, at=at)
 
 
-@deed("/meetings/{meeting_id:int}/plan", status=202)
-async def plan(viewer: SignedIn, meeting_id: PathId, key: IdempotencyKey = None) -> Moved:
-    """Queue the planning: whom to invite, who meets whom, when and where."""
+@deed("/meetings/{meeting_id:int}/plan", body=Sure, status=202, bare=True)
+async def plan(
+    viewer: SignedIn, meeting_id: PathId, data: JSONBody[Sure] = _NOT_SURE, key: IdempotencyKey = None
+) -> Moved:
+    """Queue the planning: whom to invite, who meets whom, when and where.
+
+    A plan that would take talks off a published timetable is kept only if you are `sure`: else the meeting's
+    `trouble` names them, and `asks_back` is true.
+    """
     by = actor(viewer, "official")
 
     async def do(at: datetime) -> str:
-        await request_plan(meeting_id=meeting_id, town_id=viewer.organisation_id, actor=by, at=at)
+        await request_plan(
+            meeting_id=meeting_id, town_id=viewer.organisation_id, actor=by, at=at, sure=data.sure
+        )
         return "planning"
 
-    return await do_once(viewer=viewer, key=key, name="meeting_plan", about={"meeting": meeting_id}, do=do)
+    about = {"meeting": meeting_id, **({"sure": True} if data.sure else {})}
+    return await do_once(viewer=viewer, key=key, name="meeting_plan", about=about, do=do)
 
 
 @deed("/meetings/{meeting_id:int}/publish")
@@ -239,19 +261,32 @@ async def respond(
     return await do_once(viewer=viewer, key=key, name="meeting_answer", about=about, do=do)
 
 
-@deed("/meetings/{meeting_id:int}/{move:str}")
+@deed("/meetings/{meeting_id:int}/{move:str}", body=Sure, bare=True)
 async def change(
-    viewer: SignedIn, meeting_id: PathId, move: FromPath[Move], key: IdempotencyKey = None
+    viewer: SignedIn,
+    meeting_id: PathId,
+    move: FromPath[Move],
+    data: JSONBody[Sure] = _NOT_SURE,
+    key: IdempotencyKey = None,
 ) -> Moved:
-    """Start, close, postpone or cancel a meeting of your town."""
+    """Start, close, postpone or cancel a meeting of your town.
+
+    To close it while talks have no result, or days of it are still to come, you have to be `sure`: else that
+    is asked back (422).
+    """
     by = actor(viewer, "official")
     return await do_once(
         viewer=viewer,
         key=key,
         name=f"meeting_{move}",
-        about={"meeting": meeting_id},
+        about={"meeting": meeting_id, **({"sure": True} if data.sure else {})},
         do=lambda at: operations.move_meeting(
-            meeting_id=meeting_id, move=move, town_id=viewer.organisation_id, actor=by, at=at
+            meeting_id=meeting_id,
+            move=move,
+            town_id=viewer.organisation_id,
+            actor=by,
+            at=at,
+            sure=data.sure,
         ),
     )
 

@@ -10,6 +10,7 @@ from market.db.replay import once
 from market.db.session import execute, fetch
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
+from market.meetings.figures import odd_for
 from market.meetings.striking import strike
 from market.units import MOST_FEN_PER_KG, FenPerKg, Gram
 
@@ -36,6 +37,7 @@ async def conclude_topic(
     actor: Actor,
     at: datetime,
     key: str | None = None,
+    sure: bool = False,
 ) -> Concluded:
     """Make the contract that a talk has led to; it counts for the meeting, and still needs both signatures.
 
@@ -44,7 +46,8 @@ async def conclude_topic(
 
     Raises:
         NotFound: no such topic of this organisation, or of a meeting of this town.
-        Invalid: quantity or price is not above 0.
+        Invalid: quantity or price is not above 0; ``price`` is far from all that was asked, suggested and
+            said, and nobody was ``sure``.
         Conflict: the talk left nothing open, has its contract already, or stock or demand have gone.
     """
     if not 0 < price <= MOST_FEN_PER_KG or quantity <= 0:
@@ -59,6 +62,7 @@ async def conclude_topic(
             organisation_id=organisation_id,
             actor=actor,
             at=at,
+            sure=sure,
         )
 
     return await once(
@@ -79,6 +83,7 @@ async def _conclude(
     organisation_id: int,
     actor: Actor,
     at: datetime,
+    sure: bool,
 ) -> Concluded:
     # a result that is being set right is waited for
     await fetch(
@@ -87,9 +92,12 @@ async def _conclude(
         topic_id,
     )
     rows = await fetch(
-        """SELECT topic.deal, appointment.state, appointment.outcome, appointment.id AS appointment_id
+        """SELECT topic.deal, topic.intent_price, appointment.state, appointment.outcome,
+                  appointment.id AS appointment_id, listing.ask,
+                  offered_price(match.price, listing.way, listing.ask) / 100 AS proposed_price
            FROM topic JOIN appointment ON appointment.id = topic.appointment
-           JOIN meeting ON meeting.id = appointment.meeting
+           JOIN meeting ON meeting.id = appointment.meeting JOIN listing ON listing.id = topic.listing
+           LEFT JOIN match ON match.id = topic.match
            WHERE topic.id = $1 AND $2 IN (appointment.seller, appointment.buyer, meeting.town)
            FOR UPDATE OF topic""",
         topic_id,
@@ -102,6 +110,8 @@ async def _conclude(
         raise Conflict(msg("这一项已经有合同了，请到合同页面办理。"))
     if row["state"] != "held" or row["outcome"] not in OPEN_OUTCOMES:
         raise Conflict(msg("这场洽谈没有留下意向，不能据此订合同；可以在货源页面出价。"))
+    if not sure and (odd := odd_for(price, row["ask"], row["proposed_price"], row["intent_price"])):
+        raise Invalid(odd, {"price": odd})
     deal_id = await strike(topic_id=topic_id, quantity=quantity, price=price, actor=actor, at=at)
     await execute("UPDATE topic SET deal = $2 WHERE id = $1", topic_id, deal_id)
     await record(

@@ -59,9 +59,7 @@ def check_outcome(outcome: Outcome, topics: Mapping[int, Record], *, sure: bool)
 def _odd(outcome: str, result: TopicResult, known: Record) -> dict[str, Message]:
     """Return the questions that the figures of one topic raise."""
     asked: dict[str, Message] = {}
-    prices = [known["ask"], *([known["proposed_price"]] if known["proposed_price"] else [])]
-    price = odd_price(FenPerKg(result.price), low=FenPerKg(min(prices)), high=FenPerKg(max(prices)))
-    if price:
+    if price := odd_for(FenPerKg(result.price), known["ask"], known["proposed_price"]):
         asked[f"price_{result.topic_id}"] = price
     # a contract for more than there is cannot be made at all: nothing to ask
     if outcome != "signed":
@@ -73,6 +71,12 @@ def _odd(outcome: str, result: TopicResult, known: Record) -> dict[str, Message]
         if quantity:
             asked[f"quantity_{result.topic_id}"] = quantity
     return asked
+
+
+def odd_for(price: FenPerKg, *known: int | None) -> Message | None:
+    """Return the question to ask back where ``price`` is far from all ``known`` prices of the goods."""
+    usual = [each for each in known if each]
+    return odd_price(price, low=FenPerKg(min(usual)), high=FenPerKg(max(usual))) if usual else None
 
 
 def odd_quantity(quantity: Gram, *, left: Gram, wanted: Gram | None) -> Message | None:

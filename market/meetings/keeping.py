@@ -31,7 +31,7 @@ async def keep(meeting_id: int, plan: Plan, *, at: datetime) -> None:
     await _keep_left_out(meeting_id, plan)
     new = await _invite(meeting_id, plan.choice, at=at)
     await execute(
-        "UPDATE meeting SET state = $2, timetable = $3, trouble = NULL WHERE id = $1",
+        "UPDATE meeting SET state = $2, timetable = $3, trouble = NULL, asks_back = false WHERE id = $1",
         meeting_id,
         rules.timetabled(meeting["state"]),
         msgspec.json.encode(await _proof(meeting_id, plan, len(seated))).decode(),

@@ -1,11 +1,11 @@
 """Answering an invitation, and moving a meeting on; who has come and what came of it lie beside."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.clock import CHINA
-from market.db.session import execute, fetch, transaction
+from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.meetings import rules
@@ -62,17 +62,51 @@ async def respond(*, meeting_id: int, organisation_id: int, answer: str, actor: 
             )
 
 
-async def move_meeting(*, meeting_id: int, move: str, town_id: int, actor: Actor, at: datetime) -> str:
+class StillToCome(Invalid):
+    """A meeting would be closed before all of it is over: it is asked whether that is meant.
+
+    ``talks`` have no result yet, and ``days`` of the meeting lie ahead.
+    """
+
+    def __init__(self, talks: int, days: list[date]) -> None:
+        words = [
+            *([msg("{n} 场洽谈还没有结果。", n=talks)] if talks else []),
+            *([msg("还有 {n} 天没有开。", n=len(days))] if days else []),
+        ]
+        told = words[0] if len(words) == 1 else msg("{first}{second}", first=words[0], second=words[1])
+        question = msg("{what}仍要结束会议，请确认。", what=told)
+        super().__init__(question, {"sure": question})
+        self.talks, self.days = talks, days
+
+
+async def _ask_back(meeting_id: int, first: date, days: int, *, at: datetime) -> None:
+    today = at.astimezone(CHINA).date()
+    ahead = [day for n in range(days) if (day := first + timedelta(days=n)) > today]
+    talks = await fetch_value(
+        """SELECT count(*) FROM appointment
+           WHERE meeting = $1 AND slot IS NOT NULL AND state = 'scheduled'""",
+        meeting_id,
+    )
+    if talks or ahead:
+        raise StillToCome(talks, ahead)
+
+
+async def move_meeting(
+    *, meeting_id: int, move: str, town_id: int, actor: Actor, at: datetime, sure: bool = False
+) -> str:
     """Start, close, postpone or cancel a meeting; return its new state.
+
+    ``sure``: whoever closes it knows what is still to come.
 
     Raises:
         NotFound: no such meeting of this town.
         WrongState: the move is not open now.
         Conflict: it cannot start yet: its day has not come, or nobody sees the timetable.
+        StillToCome: it is closed while something of it is, and nobody was sure.
     """
     async with transaction():
         rows = await fetch(
-            """SELECT state, title, held_on, published_at FROM meeting WHERE id = $1 AND town = $2
+            """SELECT state, title, held_on, days, published_at FROM meeting WHERE id = $1 AND town = $2
                FOR UPDATE""",
             meeting_id,
             town_id,
@@ -88,6 +122,8 @@ async def move_meeting(*, meeting_id: int, move: str, town_id: int, actor: Actor
             )
         ):
             raise Conflict(why_not)
+        if move == "close" and not sure:
+            await _ask_back(meeting_id, rows[0]["held_on"], rows[0]["days"], at=at)
         await execute("UPDATE meeting SET state = $2 WHERE id = $1", meeting_id, state)
         await record(subject=f"meeting:{meeting_id}", action=move, actor=actor, at=at, details={})
         if state == "closed":

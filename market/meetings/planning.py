@@ -42,6 +42,10 @@ class PlanPayload(msgspec.Struct, frozen=True):
     sure: bool = False
 
 
+class WouldLose(Conflict):
+    """A plan takes talks off the timetable that participants know, and nobody was sure."""
+
+
 async def open_meeting(*, meeting: NewMeeting, town_id: int, actor: Actor, at: datetime) -> int:
     """Write down a meeting of the town and return its number; nobody is invited yet.
 
@@ -101,7 +105,7 @@ async def request_plan(
         queued = await enqueue("meetings.plan", PlanPayload(meeting_id, sure), key=f"meeting:{meeting_id}")
         if queued is None:
             raise Conflict(msg("这场对接会正在排桌，请稍等。"))
-        await execute("UPDATE meeting SET trouble = NULL WHERE id = $1", meeting_id)
+        await execute("UPDATE meeting SET trouble = NULL, asks_back = false WHERE id = $1", meeting_id)
         await record(subject=f"meeting:{meeting_id}", action="request_plan", actor=actor, at=at, details={})
 
 
@@ -109,7 +113,8 @@ async def plan_now(*, meeting_id: int, town_id: int, actor: Actor, at: datetime,
     """Plan a meeting here and now, as the command line does.
 
     Raises:
-        NotFound, Conflict: as :func:`request_plan`; also where talks would be lost.
+        NotFound, Conflict: as :func:`request_plan`.
+        WouldLose: talks would be lost, and nobody was ``sure``.
         Invalid: there is nothing to talk about.
     """
     await _plannable(meeting_id=meeting_id, town_id=town_id)
@@ -169,9 +174,10 @@ async def compute(attempt: Attempt) -> None:
     except MarketError as trouble:
         async with attempt.finishing():
             await execute(
-                "UPDATE meeting SET trouble = $2 WHERE id = $1",
+                "UPDATE meeting SET trouble = $2, asks_back = $3 WHERE id = $1",
                 meeting_id,
                 msgspec.json.encode(trouble.message).decode(),
+                isinstance(trouble, WouldLose),
             )
 
 
@@ -195,7 +201,7 @@ async def _read_compute_keep(
             facts = await facts_of(meeting_id, at=start)
         plan = await in_process(make_plan, facts, TIME_LIMIT)
         if not sure and (warning := _warning(facts, plan)):
-            raise Conflict(warning)
+            raise WouldLose(warning)
         try:
             async with attempt.finishing() if attempt else transaction():
                 await _still(meeting_id, facts, at=start)
@@ -216,21 +222,12 @@ def _warning(facts: Facts, plan: Plan) -> Message | None:
     for seller, buyer in lost[:MOST_NAMED]:
         one = msg("{buyer}–{seller}", buyer=names.get(buyer, ""), seller=names.get(seller, ""))
         named = one if named is None else msg("{one}、{other}", one=named, other=one)
-    return would_lose(len(lost), named or "")
-
-
-def would_lose(count: int, named: Message | str) -> Message:
     return msg(
         "照现在的情况重排，已发布的日程里有 {n} 场洽谈会取消：{named}{more}。日程还没有改，请确认。",
-        n=count,
-        named=named,
-        more=msg("等") if count > MOST_NAMED else "",
+        n=len(lost),
+        named=named or "",
+        more=msg("等") if len(lost) > MOST_NAMED else "",
     )
-
-
-def asks_back(trouble: Message | None) -> bool:
-    """Tell whether planning only waits for the official to be sure."""
-    return trouble is not None and trouble.text == would_lose(0, "").text
 
 
 async def _still(meeting_id: int, facts: Facts, *, at: datetime) -> None:

@@ -38,6 +38,8 @@ class MeetingRow(msgspec.Struct, frozen=True):
     timetable: dict[str, Any] | None
     #: Why the last planning did not end well.
     trouble: Message | None
+    #: It only waits for the official to be sure.
+    asks_back: bool
     #: A plan is being made right now.
     planning: bool
     created_at: datetime
@@ -162,7 +164,7 @@ _MEETING = """SELECT meeting.id, meeting.town, organisation.name AS town_name,
        meeting.starts_at, meeting.slot_minutes, meeting.slots, meeting.tables, meeting.half_day_after,
        meeting.pause_minutes,
        meeting.most_appointments, meeting.venue, meeting.venue_en, meeting.programme, meeting.programme_en,
-       meeting.state, meeting.timetable, meeting.trouble, meeting.created_at, meeting.days,
+       meeting.state, meeting.timetable, meeting.trouble, meeting.asks_back, meeting.created_at, meeting.days,
        meeting.blocked_slots, meeting.most_of_sellers, meeting.most_of_buyers, meeting.most_musts,
        meeting.fairness, meeting.capacity, meeting.weather_plan, meeting.contact, meeting.contact_phone,
        meeting.answer_by, meeting.wishes_by, meeting.is_public, meeting.published_at,

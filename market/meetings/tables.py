@@ -58,6 +58,8 @@ class Meeting(Table, tablename="meeting"):
     timetable = document(null=True)
     #: Why the last planning did not end well (a market.i18n.Message).
     trouble = document(null=True)
+    #: It only waits for the official to be sure: talks that participants know of would be lost.
+    asks_back = flag(False)
     created_by = reference("Person", null=True)
     created_at = moment()
     meeting_slots_positive = Check(slots > 0, name="meeting_slots_positive")

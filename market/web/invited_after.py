@@ -56,6 +56,7 @@ FEEDBACK = Form(
 CONTRACT_FORM = Form(
     quantity=fields.quantity(msg("数量")),
     price=fields.price(msg("地头单价")),
+    sure=fields.tick(msg("价格没有写错，就按这个数订合同")),
     key=KEY,
 )
 
@@ -255,6 +256,7 @@ async def conclude(
             actor=acting(viewer, sides.get(viewer.organisation_id, "official")),
             at=clock.now(),
             key=filled.values["key"],
+            sure=filled.values["sure"],
         )
     except Invalid as refused:
         return _contract(request, viewer, talk, topic, filled.refused(refused), status=422)

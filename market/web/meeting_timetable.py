@@ -10,7 +10,6 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.i18n import Message, message_from, msg
-from market.meetings.planning import asks_back
 from market.meetings.queries import (
     AppointmentRow,
     InvitationRow,
@@ -209,7 +208,7 @@ async def draw(
         ),
         verdict=await verdict_of(meeting, steps.standing),
         plannable=plannable,
-        asks_back=asks_back(meeting.trouble),
+        asks_back=meeting.asks_back,
         recordable=meeting.state in ("in_progress", "closed", "followed_up"),
         days=[
             (number, meeting.slot_day(slots_of_day(meeting, number)[0]))

@@ -16,11 +16,10 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Language, Message, msg, translate
 from market.matching.queries import latest_run, open_proposals
 from market.meetings.commands import usual_meeting
-from market.meetings.operations import move_meeting
+from market.meetings.operations import StillToCome, move_meeting
 from market.meetings.planning import open_meeting, request_plan
 from market.meetings.queries import MeetingRow, appointments_of_meeting, meeting_of, meetings_of
 from market.meetings.rules import MEETING, OUTCOMES, PLANNABLE, not_startable
-from market.meetings.standing import Standing
 from market.transitions import WrongState
 from market.web import fields, formats
 from market.web.addresses import row_number
@@ -260,21 +259,6 @@ async def move(
     filled.check()
     meeting = await own_meeting(meeting_id, viewer)
     label, _, _, leads_to = MOVES[move]
-    if move == "close" and meeting.state == "in_progress" and not filled.values["sure"]:
-        steps = await steps_of(request, meeting)
-        open_talks, days = unfinished(meeting, steps.standing, today=clock.today())
-        if open_talks or days:
-            return show(
-                request,
-                "meetings/close.html",
-                status=422,
-                meeting=meeting,
-                steps=steps,
-                open_talks=open_talks,
-                days=[formats.day_short(each, language_of(request)) for each in days],
-                what_follows=MOVES["close"][2],
-                MEETING=MEETING,
-            )
     try:
         await move_meeting(
             meeting_id=meeting.id,
@@ -282,6 +266,19 @@ async def move(
             town_id=viewer.organisation_id,
             actor=accounts.actor(viewer, "official"),
             at=clock.now(),
+            sure=bool(filled.values["sure"]),
+        )
+    except StillToCome as asked:
+        return show(
+            request,
+            "meetings/close.html",
+            status=422,
+            meeting=meeting,
+            steps=await steps_of(request, meeting),
+            open_talks=asked.talks,
+            days=[formats.day_short(each, language_of(request)) for each in asked.days],
+            what_follows=MOVES["close"][2],
+            MEETING=MEETING,
         )
     except WrongState:
         if (await own_meeting(meeting_id, viewer)).state != leads_to:
@@ -290,12 +287,6 @@ async def move(
     return redirect(
         request, f"{path}/desk" if move == "start" else path, toast=msg("{move}：已办好。", move=label)
     )
-
-
-def unfinished(meeting: MeetingRow, standing: Standing, *, today: date) -> tuple[int, list[date]]:
-    """Return how many talks have no result, and the meeting's days that are still to come."""
-    days = [meeting.slot_day(1 + n * meeting.slots) for n in range(meeting.days)]
-    return standing.talks - standing.held, [each for each in days if each > today]
 
 
 routes: list[ControllerRouterHandler] = [index, new, create, one, plan, move]

@@ -2,14 +2,18 @@
 
 from datetime import timedelta
 
+import httpx
 import pytest
 
 from fixtures.factories import Factory, Member
 from market import clock
 from market.accounts.rules import SYSTEM
+from market.db.jobs import Worker
 from market.db.session import execute
 from market.matching.operations import run_now
+from market.meetings.inviting import invite
 from market.meetings.planning import plan_now
+from market.meetings.wishing import set_wish
 
 from .conftest import Caller, People
 
@@ -32,6 +36,9 @@ class Town:
         await factory.demand(self.members["buyer"], kg=600)
         await run_now(town_id=town_id, actor=SYSTEM, at=clock.now())
         self.callers = {name: await self._people.caller(each) for name, each in self.members.items()}
+
+    async def document(self) -> httpx.Response:
+        return await self._people.client.get("/api/openapi.json")
 
     def __getitem__(self, name: str) -> Caller:
         return self.callers[name]
@@ -148,6 +155,74 @@ async def test_a_meeting_is_opened_planned_answered_and_held(town: Town) -> None
         assert (held.status_code, held.json()) == (200, {"deal_ids": [1]})
     assert (await official.get(f"/appointments/{talk['id']}")).json()["outcome"] == "signed"
     assert (await official.post("/meetings/1/close")).json() == {"state": "closed"}
+
+
+async def test_closing_a_meeting_asks_back_while_something_of_it_is_to_come(town: Town) -> None:
+    official, member = town["official"], town.member("official")
+    meeting = TOWN_MEETING | {"held_on": clock.today() + timedelta(days=9), "days": 2}
+    await official.post("/meetings", meeting)
+    await plan_now(meeting_id=1, town_id=member.organisation_id, actor=member.actor, at=clock.now())
+    await official.post("/meetings/1/publish")
+    await execute("UPDATE meeting SET held_on = $1", clock.today())
+    await official.post("/meetings/1/start")
+    asked = await official.post("/meetings/1/close", key="early")
+    assert (asked.status_code, list(asked.json()["fields"])) == (422, ["sure"])
+    assert asked.json()["detail"] == "1 场洽谈还没有结果。还有 1 天没有开。仍要结束会议，请确认。"
+    assert (await official.get("/meetings/1")).json()["state"] == "in_progress"
+    for wrong in ({"sure": "yes"}, {"certain": True}):
+        assert (await official.post("/meetings/1/close", wrong)).status_code == 422
+    closed = await official.post("/meetings/1/close", {"sure": True}, key="sure")
+    assert (closed.status_code, closed.json()) == (200, {"state": "closed"})
+
+
+async def test_body_that_only_says_sure_may_be_left_away_and_the_document_says_so(town: Town) -> None:
+    spec = (await town.document()).json()["paths"]
+    bodies = {
+        path.rpartition("/")[2]: spec[path]["post"]["requestBody"].get("required")
+        for path in spec
+        if path in ("/api/v1/meetings/{meeting_id}/plan", "/api/v1/meetings/{meeting_id}/{move}")
+    }
+    assert bodies == {"plan": False, "{move}": False}
+    assert spec["/api/v1/meetings"]["post"]["requestBody"]["required"] is True
+
+
+async def test_plan_that_would_lose_known_talks_asks_back_and_is_made_for_who_is_sure(town: Town) -> None:
+    official, member = town["official"], town.member("official")
+    await official.post("/meetings", TOWN_MEETING | {"held_on": clock.today() + timedelta(days=9)})
+    await plan_now(meeting_id=1, town_id=member.organisation_id, actor=member.actor, at=clock.now())
+    await official.post("/meetings/1/publish")
+    # the talk stands on nothing any more; another one keeps the plan from being empty
+    other = {"seller": town.member("seller"), "buyer": town.member("stranger")}
+    await execute("UPDATE demand SET state = 'closed'")
+    await execute("UPDATE match SET state = 'expired'")
+    await invite(
+        meeting_id=1,
+        organisation_id=other["buyer"].organisation_id,
+        side="buyer",
+        town_id=member.organisation_id,
+        actor=member.actor,
+        at=clock.now(),
+    )
+    await set_wish(
+        meeting_id=1,
+        organisation_id=other["buyer"].organisation_id,
+        about=other["seller"].organisation_id,
+        level="must",
+        actor=member.actor,
+        at=clock.now(),
+    )
+    assert (await official.get("/meetings/1")).json()["asks_back"] is False
+    assert (await official.post("/meetings/1/plan")).status_code == 202
+    assert await Worker().work_once() is True
+    told = (await official.get("/meetings/1")).json()
+    assert (told["asks_back"], "有 1 场洽谈会取消" in told["trouble"]) == (True, True)
+    queued = await official.post("/meetings/1/plan", {"sure": True})
+    assert (queued.status_code, queued.json()) == (202, {"state": "planning"})
+    assert await Worker().work_once() is True
+    told = (await official.get("/meetings/1")).json()
+    assert (told["asks_back"], told["trouble"]) == (False, None)
+    talks = (await official.get("/meetings/1/appointments")).json()
+    assert [each["buyer"] for each in talks] == [other["buyer"].organisation_id]
 
 
 async def test_a_meeting_in_the_past_is_refused_with_its_field(town: Town) -> None:

@@ -84,6 +84,7 @@ class After:
             town_id=self.town.organisation_id,
             actor=self.town.actor,
             at=at,
+            sure=True,
         )
 
     async def record(self, talk: AppointmentRow, outcome: str, **said: Any) -> list[int]:

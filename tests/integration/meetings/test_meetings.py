@@ -86,6 +86,7 @@ class Scene:
             town_id=self.town.organisation_id,
             actor=self.town.actor,
             at=at or STORY,
+            sure=True,
         )
 
     async def appointments(self) -> list[AppointmentRow]:

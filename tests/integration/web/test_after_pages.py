@@ -238,6 +238,11 @@ async def test_an_intent_becomes_a_contract_once_from_its_page(
     assert 'name="quantity" value="4000"' in form
     too_much = {"quantity": "99999", "quantity_unit": "t", "price": "3.75", "price_unit": "jin"}
     assert (await buyer.post(page, {**too_much, "key": str(uuid4())})).status_code == 409
+    slip = {"quantity": "4000", "quantity_unit": "jin", "price": "37.5", "price_unit": "jin"}
+    asked = await buyer.post(page, {**slip, "key": str(uuid4())})
+    assert (asked.status_code, "多打、少打了一个 0" in asked.text) == (422, True)
+    assert ('name="sure"' in asked.text, 'value="37.5"' in asked.text) == (True, True)
+    assert 'name="sure"' not in form
     sent = {"quantity": "4000", "quantity_unit": "jin", "price": "3.75", "price_unit": "jin"}
     sent["key"] = str(uuid4())
     answers = [await buyer.post(page, sent) for _ in range(2)]
@@ -245,6 +250,18 @@ async def test_an_intent_becomes_a_contract_once_from_its_page(
         f"/deals/{await fetch_value('SELECT id FROM deal')}"
     }
     assert (await town.get(page)).headers["location"] == answers[0].headers["location"]
+
+
+async def test_odd_price_of_a_contract_is_taken_once_it_is_meant(
+    after: After, browser_of: SignedInAs
+) -> None:
+    talk = after.talks[0]
+    await after.record(talk, "intent", kg=2_000, price=750)
+    buyer = await browser_of(after.side(talk, "buyer"))
+    meant = {"quantity": "2", "quantity_unit": "t", "price": "37.5", "price_unit": "jin", "sure": "1"}
+    page = f"/talks/{talk.id}/contract/{talk.topics[0].id}"
+    assert (await buyer.post(page, {**meant, "key": str(uuid4())})).status_code == 303
+    assert await fetch_value("SELECT price FROM deal") == 7500
 
 
 async def test_finishing_warns_of_what_is_open_and_goes_on(after: After, town: Browser) -> None:
