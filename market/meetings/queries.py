@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -210,6 +211,17 @@ async def meetings_of(*, organisation_id: int) -> list[MeetingRow]:
         organisation_id,
     )
     return [_meeting(row) for row in rows]
+
+
+async def talks_that_stand(*, meetings: Collection[int]) -> dict[int, int]:
+    """Return meeting -> how many talks have a place now, held ones among them, whatever laid them."""
+    rows = await fetch(
+        """SELECT meeting, count(*) AS talks FROM appointment
+           WHERE meeting = ANY($1::bigint[]) AND slot IS NOT NULL AND state IN ('scheduled', 'held')
+           GROUP BY meeting""",
+        list(meetings),
+    )
+    return {row["meeting"]: row["talks"] for row in rows}
 
 
 async def invitations_of(*, meeting_id: int) -> list[InvitationRow]:

@@ -18,7 +18,13 @@ from market.matching.queries import latest_run, open_proposals
 from market.meetings.commands import usual_meeting
 from market.meetings.operations import StillToCome, move_meeting
 from market.meetings.planning import open_meeting, request_plan
-from market.meetings.queries import MeetingRow, appointments_of_meeting, meeting_of, meetings_of
+from market.meetings.queries import (
+    MeetingRow,
+    appointments_of_meeting,
+    meeting_of,
+    meetings_of,
+    talks_that_stand,
+)
 from market.meetings.rules import MEETING, OUTCOMES, PLANNABLE, not_startable
 from market.transitions import WrongState
 from market.web import fields, formats
@@ -76,14 +82,16 @@ def available_moves(meeting: MeetingRow) -> Mapping[str, tuple[Message, str, Mes
 @get("/town/meetings", guards=OFFICIAL)
 async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """List the town's meetings."""
+    meetings = [
+        each
+        for each in await meetings_of(organisation_id=viewer.organisation_id)
+        if each.town == viewer.organisation_id
+    ]
     return show(
         request,
         "meetings/index.html",
-        meetings=[
-            each
-            for each in await meetings_of(organisation_id=viewer.organisation_id)
-            if each.town == viewer.organisation_id
-        ],
+        meetings=meetings,
+        talks=await talks_that_stand(meetings=[each.id for each in meetings]),
         today=clock.today(),
         MEETING=MEETING,
     )

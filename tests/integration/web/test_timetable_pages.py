@@ -159,3 +159,11 @@ async def test_move_that_is_refused_keeps_what_was_chosen(laid: Scene) -> None:
         assert f'name="table" inputmode="numeric" value="{table}"' in refused.text
         assert refused.text.count('id="move-fault"') == 1
     assert slot != 4
+
+
+async def test_list_of_meetings_counts_the_talks_that_stand(laid: Scene) -> None:
+    talk, _, _, _ = await first_talk()
+    before = await fetch_value("SELECT count(*) FROM appointment WHERE slot IS NOT NULL")
+    await laid.browser.post(f"{laid.page}/timetable/{talk}/remove")
+    listed = (await laid.browser.get("/town/meetings")).text
+    assert (f"{before - 1} 场" in listed, f"{before} 场" in listed) == (True, False)
