@@ -20,6 +20,7 @@ from market.documents.operations import forget_bundles
 from market.matching.agreement import expire_matches
 from market.matching.rematching import rematch as rematch  # whoever runs upkeep runs this job too
 from market.matching.run_jobs import fail_abandoned
+from market.meetings.attendance import begin_days
 from market.meetings.following import round_after_meetings
 from market.meetings.reminding import expire_invitations
 from market.notices.sending import forget_sent
@@ -58,6 +59,7 @@ async def round_of_upkeep(_: Run) -> None:
     moved = max(moved, await expire_approvals(at=at), await end_dead_approvals(at=at))
     await fail_abandoned(at=at)
     await expire_invitations(at=at)
+    await begin_days(at=at)
     await round_after_meetings(at=at)
     await round_of_cases(at=at)
     await forget_expired(at=at)

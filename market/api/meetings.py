@@ -146,6 +146,10 @@ class MeetingView(msgspec.Struct, frozen=True):
 
 
 class InvitationView(msgspec.Struct, frozen=True):
+    """`attendance` is today's while a meeting of several days is on; `days_here`: the days, from 1, on which
+    they came.
+    """
+
     id: int
     meeting: int
     organisation: int
@@ -157,6 +161,7 @@ class InvitationView(msgspec.Struct, frozen=True):
     attendance: str
     reason: str
     responded_at: datetime | None
+    days_here: list[int]
 
 
 class Opened(msgspec.Struct, frozen=True):

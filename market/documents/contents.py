@@ -5,6 +5,8 @@ does not depend on the address under which the site was called.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from typing import Any
 
 from market.documents import cards, letters
 from market.documents.figures import (
@@ -177,7 +179,12 @@ def _sign_in(fair: Fair) -> Iterator[Draft]:
     rows = [[c.guest.name, SIDES[c.guest.side], c.name, c.title] for c in comers(fair)]
     numbered = [[str(n), *row, "", ""] for n, row in enumerate(rows, 1)]
     spare = [[str(n), "", "", "", "", "", ""] for n in range(len(rows) + 1, len(rows) + 1 + _SPARE_LINES)]
-    yield Draft("sign_in", "meeting", fair.meeting.title, {**head(fair), "rows": numbered + spare})
+    content: dict[str, Any] = {**head(fair), "rows": numbered + spare}
+    if fair.meeting.days > 1:
+        # who comes on two days signs twice: a sheet for each
+        dates = [fair.meeting.held_on + timedelta(days=number) for number in range(fair.meeting.days)]
+        content["days"] = [f"{short_day(each)} {weekday(each)}" for each in dates]
+    yield Draft("sign_in", "meeting", fair.meeting.title, content)
 
 
 _WRITERS: dict[str, Callable[[Fair], Iterator[Draft]]] = {

@@ -111,7 +111,7 @@ async def fair_of(meeting: MeetingRow) -> Fair:
                   invitation.created_at AS invited_at
            FROM invitation JOIN organisation ON organisation.id = invitation.organisation
            WHERE invitation.meeting = $1
-             AND (NOT invitation.state = ANY($2::text[]) OR invitation.attendance IN ('checked_in', 'left'))
+             AND (NOT invitation.state = ANY($2::text[]) OR invitation.days_here <> '{}')
            ORDER BY array_position(ARRAY['buyer', 'seller', 'guest'], invitation.side), organisation.id""",
         meeting.id,
         _AWAY,

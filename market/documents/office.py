@@ -140,7 +140,12 @@ def _sign_in(paper: Paper, each: Numbered, _: str) -> None:
     _head(paper, each, "签到表")
     head = ("序号", "单位", "身份", "姓名", "职务", "手机", "签字")
     widths = (12, 52, 20, 22, 22, 24, 22)
-    word.table(paper, head, each.draft.content["rows"], widths=widths, size=10, height=10)
+    for number, day in enumerate(each.draft.content.get("days", [""])):
+        if number:
+            _head(paper, each, "签到表")
+        if day:
+            _section(paper, day)
+        word.table(paper, head, each.draft.content["rows"], widths=widths, size=10, height=10)
 
 
 def _press(paper: Paper, each: Numbered, _: str) -> None:

@@ -5,6 +5,7 @@ It is in Chinese, as papers are. Every figure is one of ``market.meetings.report
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -115,13 +116,14 @@ def _guests(report: Report) -> Section:
     ]
     words = []
     for side, name in _SIDES:
-        there = [
-            each.name
-            for each in report.guests
-            if each.side == side and each.attendance in ("checked_in", "left")
-        ]
+        there = [each.name for each in report.guests if each.side == side and each.days_here]
         if there:
             words.append(f"到会{name}：{'、'.join(there)}。")
+    if report.meeting.days > 1:
+        for number, came in enumerate(report.came_by_day):
+            on = day(report.meeting.held_on + timedelta(days=number))
+            sides = "、".join(f"{name} {came[side]} 家" for side, name in _SIDES)
+            words.append(f"第 {number + 1} 天（{on}）到会：{sides}。")
     return Section(
         "参会情况",
         tuple(words) or ("没有签到记录。",),

@@ -6,12 +6,13 @@ from uuid import uuid4
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
-from market.db.session import execute, fetch, fetch_row, transaction
+from market.clock import CHINA
+from market.db.session import execute, fetch, fetch_row, fetch_value, transaction
 from market.db.signals import signal
 from market.errors import NotFound
 from market.i18n import msg
 from market.meetings import rules
-from market.meetings.presence import Event, presence_of
+from market.meetings.presence import Event, days_here, on_day, presence_of
 
 
 def board_of(meeting_id: int) -> str:
@@ -24,45 +25,69 @@ def code_of_invitation(invitation_id: int) -> str:
     return f"@{invitation_id}"
 
 
-async def settle(invitation_id: int) -> str:
+async def settle(invitation_id: int, *, at: datetime) -> str:
     """Bring one organisation and its persons to what the log of the door says; return its state.
 
-    The caller holds the invitation's row.
+    While a meeting of several days is on, the state is that of the day on which ``at`` falls: everybody is
+    awaited anew each day. On which days they came stands beside it. The caller holds the invitation's row.
     """
-    invitation = await fetch_row("SELECT meeting, attendance FROM invitation WHERE id = $1", invitation_id)
+    invitation = await fetch_row(
+        """SELECT meeting, attendance, invitation.days_here, held_on, days, meeting.state FROM invitation
+           JOIN meeting ON meeting.id = invitation.meeting WHERE invitation.id = $1""",
+        invitation_id,
+    )
     assert invitation is not None
     persons = {
         row["id"]: row
         for row in await fetch(
-            "SELECT id, attendance, checked_in_at, left_at FROM attendee WHERE invitation = $1", invitation_id
+            """SELECT id, attendance, checked_in_at, left_at, days_here FROM attendee
+               WHERE invitation = $1""",
+            invitation_id,
         )
     }
-    log = await fetch(
-        """SELECT id, attendee, move, scanned_at FROM scan WHERE meeting = $1
-             AND (attendee = ANY($2::bigint[]) OR (attendee IS NULL AND code = $3))""",
-        invitation["meeting"],
-        list(persons),
-        code_of_invitation(invitation_id),
-    )
-    house, settled = presence_of(
-        [Event(row["move"], row["scanned_at"], row["attendee"], row["id"]) for row in log], persons
-    )
+    log = [
+        Event(row["move"], row["scanned_at"], row["attendee"], row["id"])
+        for row in await fetch(
+            """SELECT id, attendee, move, scanned_at FROM scan WHERE meeting = $1
+                 AND (attendee = ANY($2::bigint[]) OR (attendee IS NULL AND code = $3))""",
+            invitation["meeting"],
+            list(persons),
+            code_of_invitation(invitation_id),
+        )
+    ]
+
+    def day_of(moment: datetime) -> int:
+        return rules.day_number(
+            moment.astimezone(CHINA).date(), held_on=invitation["held_on"], days=invitation["days"]
+        )
+
+    is_on = invitation["days"] > 1 and invitation["state"] in rules.MENDABLE
+    house, settled = presence_of(on_day(log, day_of(at), day_of) if is_on else log, persons)
+    here, each_here = days_here(log, persons, day_of)
     for number, each in settled.items():
         before = persons[number]
-        if (each.state, each.checked_in_at, each.left_at) != (
+        if (each.state, each.checked_in_at, each.left_at, each_here[number]) != (
             before["attendance"],
             before["checked_in_at"],
             before["left_at"],
+            before["days_here"],
         ):
             await execute(
-                "UPDATE attendee SET attendance = $2, checked_in_at = $3, left_at = $4 WHERE id = $1",
+                """UPDATE attendee SET attendance = $2, checked_in_at = $3, left_at = $4, days_here = $5
+                   WHERE id = $1""",
                 number,
                 each.state,
                 each.checked_in_at,
                 each.left_at,
+                each_here[number],
             )
-    if house.state != invitation["attendance"]:
-        await execute("UPDATE invitation SET attendance = $2 WHERE id = $1", invitation_id, house.state)
+    if (house.state, here) != (invitation["attendance"], invitation["days_here"]):
+        await execute(
+            "UPDATE invitation SET attendance = $2, days_here = $3 WHERE id = $1",
+            invitation_id,
+            house.state,
+            here,
+        )
     return house.state
 
 
@@ -101,7 +126,7 @@ async def mark_attendance(
     """
     async with transaction():
         row = await fetch_row(
-            """SELECT invitation.id, invitation.attendance FROM invitation
+            """SELECT invitation.id FROM invitation
                JOIN meeting ON meeting.id = invitation.meeting
                WHERE invitation.meeting = $1 AND invitation.organisation = $2 AND meeting.town = $3
                  AND invitation.state <> 'revoked' FOR UPDATE OF invitation""",
@@ -111,7 +136,8 @@ async def mark_attendance(
         )
         if row is None:
             raise NotFound(msg("没有找到这份邀请。"))
-        rules.ATTENDANCE.apply(move, state=row["attendance"], by="official")
+        # a new day may have begun since the row was written
+        rules.ATTENDANCE.apply(move, state=await settle(row["id"], at=at), by="official")
         await log_move(
             meeting_id=meeting_id,
             code=code_of_invitation(row["id"]),
@@ -120,7 +146,7 @@ async def mark_attendance(
             actor=actor,
             at=at,
         )
-        state = await settle(row["id"])
+        state = await settle(row["id"], at=at)
         await record(
             subject=f"meeting:{meeting_id}",
             action=move,
@@ -150,7 +176,7 @@ async def mark_person(
     """
     async with transaction():
         row = await fetch_row(
-            """SELECT attendee.attendance, attendee.code, attendee.invitation FROM attendee
+            """SELECT attendee.code, attendee.invitation FROM attendee
                JOIN invitation ON invitation.id = attendee.invitation
                JOIN meeting ON meeting.id = invitation.meeting
                WHERE attendee.id = $1 AND meeting.id = $2 AND meeting.town = $3
@@ -161,7 +187,9 @@ async def mark_person(
         )
         if row is None:
             raise NotFound(msg("没有找到这位来宾。"))
-        target = rules.ATTENDANCE.apply(move, state=row["attendance"], by="official")
+        await settle(row["invitation"], at=at)
+        now = await fetch_value("SELECT attendance FROM attendee WHERE id = $1", attendee_id)
+        target = rules.ATTENDANCE.apply(move, state=now, by="official")
         await log_move(
             meeting_id=meeting_id,
             code=row["code"],
@@ -171,7 +199,7 @@ async def mark_person(
             at=at,
             key=key,
         )
-        await settle(row["invitation"])
+        await settle(row["invitation"], at=at)
         await record(
             subject=f"meeting:{meeting_id}",
             action=move,
@@ -186,11 +214,14 @@ async def mark_person(
 async def check_in_seated(*, meeting_id: int, organisation_id: int, actor: Actor, at: datetime) -> None:
     """Check in whoever was not, in the caller's transaction."""
     row = await fetch_row(
-        "SELECT id, attendance FROM invitation WHERE meeting = $1 AND organisation = $2 FOR UPDATE",
+        "SELECT id FROM invitation WHERE meeting = $1 AND organisation = $2 FOR UPDATE",
         meeting_id,
         organisation_id,
     )
-    if row is None or not rules.ATTENDANCE.find("check_in", state=row["attendance"], by="official"):
+    if row is None:
+        return
+    state = await settle(row["id"], at=at)
+    if not rules.ATTENDANCE.find("check_in", state=state, by="official"):
         return
     await log_move(
         meeting_id=meeting_id,
@@ -200,7 +231,7 @@ async def check_in_seated(*, meeting_id: int, organisation_id: int, actor: Actor
         actor=actor,
         at=at,
     )
-    await settle(row["id"])
+    await settle(row["id"], at=at)
 
 
 async def hold(invitations: Collection[int]) -> None:
@@ -209,8 +240,31 @@ async def hold(invitations: Collection[int]) -> None:
         await fetch("SELECT id FROM invitation WHERE id = $1 FOR UPDATE", number)
 
 
-async def settle_all(invitations: Collection[int]) -> None:
+async def settle_all(invitations: Collection[int], *, at: datetime) -> None:
     """Settle several organisations, having locked their rows."""
     await hold(invitations)
     for number in sorted(invitations):
-        await settle(number)
+        await settle(number, at=at)
+
+
+async def settle_meeting(meeting_id: int, *, at: datetime) -> None:
+    """Settle everybody who is invited to a meeting."""
+    rows = await fetch("SELECT id FROM invitation WHERE meeting = $1 ORDER BY id", meeting_id)
+    await settle_all([row["id"] for row in rows], at=at)
+
+
+async def begin_days(*, at: datetime) -> None:
+    """At meetings that go on for another day, await everybody anew."""
+    today = at.astimezone(CHINA).date()
+    for row in await fetch(
+        """SELECT id FROM meeting WHERE state = ANY($1::text[]) AND days > 1
+             AND held_on < $2 AND $2 < held_on + days::integer
+             AND EXISTS (SELECT FROM invitation WHERE invitation.meeting = meeting.id
+                           AND invitation.attendance <> $3) ORDER BY id""",
+        sorted(rules.MENDABLE),
+        today,
+        rules.ATTENDANCE.start,
+    ):
+        async with transaction():
+            await settle_meeting(row["id"], at=at)
+            await signal(board_of(row["id"]))

@@ -9,6 +9,7 @@ from asyncpg import Record
 from market.clock import CHINA
 from market.db.session import fetch
 from market.meetings.queries import MeetingRow
+from market.meetings.rules import day_number
 
 #: Those who are in the house.
 _HERE = "checked_in"
@@ -88,7 +89,7 @@ class Board(msgspec.Struct, frozen=True):
     hour: Hour
     tables: list[TableLine]
     missing: list[Missed]
-    #: Organisations that are here, of all that are awaited; talks that are over, of all.
+    #: Organisations that are here, of all that are awaited today; talks that are over, of all.
     here: int
     awaited: int
     done: int
@@ -179,7 +180,10 @@ async def board_of_meeting(meeting: MeetingRow, *, at: datetime, slot: int | Non
         msgspec.structs.replace(_line(number, talks, hour), broken=number in broken)
         for number in sorted({each.table for each in talks} | (broken if talks else set()))
     ]
-    parties = {party.organisation: party for each in talks for party in (each.buyer, each.seller)}
+    number = day_number(at.astimezone(CHINA).date(), held_on=meeting.held_on, days=meeting.days)
+    # of several days each has its own count: whoever has no talk today is not awaited
+    today = [each for each in talks if (each.slot - 1) // meeting.slots + 1 == number]
+    parties = {party.organisation: party for each in today for party in (each.buyer, each.seller)}
     return Board(
         hour,
         lines,

@@ -10,6 +10,7 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.meetings import rules
 from market.meetings.attendance import mark_attendance as mark_attendance
+from market.meetings.attendance import settle_meeting
 from market.meetings.following import open_follow_ups, settle_refusals
 from market.meetings.recording import Recorded as Recorded
 from market.meetings.recording import record_outcome as record_outcome
@@ -127,6 +128,8 @@ async def move_meeting(
         await execute("UPDATE meeting SET state = $2 WHERE id = $1", meeting_id, state)
         await record(subject=f"meeting:{meeting_id}", action=move, actor=actor, at=at, details={})
         if state == "closed":
+            # what counts now is who came at all, not who is in today
+            await settle_meeting(meeting_id, at=at)
             await open_follow_ups(meeting_id=meeting_id)
             await settle_refusals(meeting_id=meeting_id, at=at)
         if state in ("cancelled", "postponed"):

@@ -160,7 +160,7 @@ async def set_attendees(
 
 async def _write(invitation_id: int, persons: Sequence[NewAttendee], *, at: datetime) -> None:
     before = await fetch(
-        """SELECT id, name, phone, attendance <> $2 AS seen
+        """SELECT id, name, phone, attendance <> $2 OR days_here <> '{}' AS seen
            FROM attendee WHERE invitation = $1 ORDER BY id""",
         invitation_id,
         rules.ATTENDANCE.start,
@@ -186,7 +186,7 @@ async def _write(invitation_id: int, persons: Sequence[NewAttendee], *, at: date
         SET_ASIDE,
     )
     if read:
-        await settle(invitation_id)
+        await settle(invitation_id, at=at)
     await execute("DELETE FROM attendee WHERE id = ANY($1::bigint[])", list(left))
     for place, person in enumerate(persons):
         if place not in kept:

@@ -5,7 +5,7 @@ changes a state by itself; the states follow from all readings, put in order of 
 were made. Whichever comes first, the end is the same.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from msgspec import Struct
@@ -43,6 +43,28 @@ class Presence(Struct, frozen=True):
         if move.target == "checked_in":
             return Presence(move.target, self.checked_in_at or event.at)
         return Presence(move.target, self.checked_in_at, event.at if move.target == "left" else None)
+
+
+def on_day(events: Iterable[Event], number: int, day_of: Callable[[datetime], int]) -> list[Event]:
+    """Return what happened on the meeting's day ``number``: who came on one day is not in on the next."""
+    return [each for each in events if day_of(each.at) == number]
+
+
+def days_here(
+    events: Iterable[Event], attendees: Iterable[int], day_of: Callable[[datetime], int]
+) -> tuple[list[int], dict[int, list[int]]]:
+    """Return the meeting's days on which the organisation, and each of its persons, came."""
+    house: set[int] = set()
+    persons: dict[int, set[int]] = {each: set() for each in attendees}
+    for event in events:
+        if event.move != "check_in":
+            continue
+        if event.attendee is None:
+            house.add(day_of(event.at))
+        elif event.attendee in persons:
+            house.add(day_of(event.at))
+            persons[event.attendee].add(day_of(event.at))
+    return sorted(house), {number: sorted(days) for number, days in persons.items()}
 
 
 def presence_of(events: Iterable[Event], attendees: Iterable[int]) -> tuple[Presence, dict[int, Presence]]:

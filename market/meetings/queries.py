@@ -101,6 +101,8 @@ class InvitationRow(msgspec.Struct, frozen=True):
     attendance: str
     reason: Message
     responded_at: datetime | None
+    #: The meeting's days, from 1, on which they came; ``attendance`` is that of the day while it is on.
+    days_here: list[int]
 
 
 class TopicRow(msgspec.Struct, frozen=True):
@@ -229,7 +231,8 @@ async def invitations_of(*, meeting_id: int) -> list[InvitationRow]:
     rows = await fetch(
         """SELECT invitation.id, invitation.meeting, invitation.organisation, organisation.name,
                   organisation.name_en, organisation.kind, invitation.side, invitation.state,
-                  invitation.attendance, invitation.reason, invitation.responded_at
+                  invitation.attendance, invitation.reason, invitation.responded_at,
+                  invitation.days_here
            FROM invitation JOIN organisation ON organisation.id = invitation.organisation
            WHERE invitation.meeting = $1
            ORDER BY array_position(ARRAY['buyer', 'seller', 'guest'], invitation.side), organisation.id""",

@@ -303,7 +303,7 @@ async def _mark_away(meeting_id: int, organisation_id: int, *, actor: Actor, at:
         actor=actor,
         at=at,
     )
-    await settle(row["id"])
+    await settle(row["id"], at=at)
 
 
 async def tell_changed(meeting: MeetingRow, steps: tuple[Step, ...], *, at: datetime) -> None:

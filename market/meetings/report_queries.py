@@ -51,7 +51,15 @@ class Report(msgspec.Struct, frozen=True):
     @property
     def came(self) -> Counter[str]:
         """How many of each side were there."""
-        return Counter(each.side for each in self.guests if each.attendance in ("checked_in", "left"))
+        return Counter(each.side for each in self.guests if each.days_here)
+
+    @property
+    def came_by_day(self) -> list[Counter[str]]:
+        """How many of each side were there on each of the meeting's days."""
+        return [
+            Counter(each.side for each in self.guests if day in each.days_here)
+            for day in range(1, self.meeting.days + 1)
+        ]
 
     @property
     def invited(self) -> Counter[str]:
@@ -105,7 +113,7 @@ _NOT_CALLED_OFF = """(appointment.state IN ('held', 'no_show') OR appointment.st
              AND NOT EXISTS (SELECT FROM invitation WHERE invitation.meeting = appointment.meeting
                                AND invitation.organisation IN (appointment.seller, appointment.buyer)
                                AND invitation.state = ANY($2::text[])
-                               AND invitation.attendance NOT IN ('checked_in', 'left')))"""
+                               AND invitation.days_here = '{}'))"""
 
 
 async def lines_of(*, meeting_id: int) -> list[Line]:

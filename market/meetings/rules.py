@@ -167,6 +167,11 @@ PLANNABLE = frozenset({"draft", "announced", "registration", "timetabled", "post
 MENDABLE = frozenset({"timetabled", "in_progress"})
 
 
+def day_number(on: date, *, held_on: date, days: int) -> int:
+    """Return which day of a meeting ``on`` is, from 1; before and after it the first and the last."""
+    return min(max((on - held_on).days + 1, 1), days)
+
+
 def timetabled(state: str) -> str:
     """Return the state after the timetable was set, taking the steps before it that are still open.
 

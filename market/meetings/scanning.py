@@ -151,7 +151,7 @@ async def take_scans(
                     concerned.add(badge["invitation"])
                 elif code in houses:
                     concerned.add(houses[code])
-        await settle_all(concerned)
+        await settle_all(concerned, at=at)
         if new:
             await record(
                 subject=f"meeting:{meeting_id}",
@@ -294,7 +294,7 @@ async def mend_scan(
             if not rows:
                 raise NotFound(msg("没有找到这位来宾。"))
             await execute("UPDATE scan SET attendee = $2 WHERE id = $1", scan_id, attendee_id)
-            await settle_all([rows[0]["invitation"]])
+            await settle_all([rows[0]["invitation"]], at=at)
             await signal(board_of(meeting_id))
         await record(
             subject=f"meeting:{meeting_id}",

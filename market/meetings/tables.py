@@ -74,6 +74,8 @@ class Invitation(Table, tablename="invitation"):
     side = text()
     state = text()
     attendance = text()
+    #: The meeting's days, from 1, on which they came; ``attendance`` is that of the day while it is on.
+    days_here = numbers()
     #: Why they are invited (a market.i18n.Message).
     reason = document()
     responded_at = moment(null=True)
@@ -155,6 +157,8 @@ class Attendee(Table, tablename="attendee"):
     #: On the badge, and all that its QR code says.
     code = text(unique=True)
     attendance = text()
+    #: As the invitation's.
+    days_here = numbers()
     checked_in_at = moment(null=True)
     left_at = moment(null=True)
     created_at = moment()

@@ -85,7 +85,7 @@ async def let_in(*, meeting_id: int, walk_in: WalkIn, town_id: int, actor: Actor
             actor=actor,
             at=at,
         )
-        await settle(number)
+        await settle(number, at=at)
         await record(
             subject=f"meeting:{meeting_id}",
             action="walk_in",

@@ -176,6 +176,7 @@ async def door(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
         why_closed=why_closed(meeting),
         # what is read on the day before the beginning waits in the phone; before the day nothing is read
         is_early=meeting.held_on > clock.today(),
+        today=clock.today(),
         MEETING=MEETING,
         ATTENDANCE=ATTENDANCE,
     )

@@ -80,6 +80,13 @@ async def desk(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
         outcomes=tally(each.outcome for each in held),
         names=SHOWN_OUTCOMES,
         arrived=sum(each.attendance in ("checked_in", "left") for each in guests),
+        by_day=[
+            (
+                meeting.slot_day(1 + (number - 1) * meeting.slots),
+                sum(number in each.days_here for each in guests),
+            )
+            for number in range(1, meeting.days + 1)
+        ],
         disputed=to_settle,
         times=await times_of(meeting_id=meeting.id),
         unknown=len(await unknown_scans(meeting_id=meeting.id)),

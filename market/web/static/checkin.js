@@ -94,9 +94,16 @@
      day is therefore kept, and counts once the server says that the meeting has begun. Only where server and
      phone agree that the day has not come is nothing read: a trial must not check anybody in. */
   function waitsForBeginning() { return words.state === "timetabled"; }
-  function isTooEarly(now) {
-    var local = new Date(now.getTime() + 8 * 3600000).toISOString().slice(0, 10);
-    return Boolean(words.day) && local < words.day;
+  function dayOf(now) { return new Date(now.getTime() + 8 * 3600000).toISOString().slice(0, 10); }
+  function isTooEarly(now) { return Boolean(words.day) && dayOf(now) < words.day; }
+
+  /* A meeting of several days awaits everybody anew each day, and the page may be yesterday's, kept by the phone:
+     who came yesterday is read again today. */
+  function turnDay(now) {
+    var day = dayOf(now);
+    if (!words.today || day <= words.today || day > words.last) return;
+    words.today = day;
+    rows().forEach(function (row) { mark(row, "expected"); });
   }
 
   function read(typed, move) {
@@ -104,6 +111,7 @@
     if (!code) return;
     var row = rowOf(code);
     var now = new Date();
+    turnDay(now);
     if (row && move === "check_in" && row.dataset.state === "checked_in") {
       say("wait", row.dataset.name, row.dataset.house, text(words.again, { state: row.querySelector("[data-tag]").textContent }));
       return;
@@ -189,8 +197,10 @@
 
   /* the list, as it stands at the server, with what still waits here on top of it */
   function apply() {
+    turnDay(new Date());
     waiting().forEach(function (scan) {
       var row = rowOf(scan.code);
+      if (words.today && dayOf(new Date(scan.at)) < words.today) return;
       if (row && !waitsForBeginning()) mark(row, scan.move === "leave" ? "left" : "checked_in", clock(new Date(scan.at)));
     });
     sift();
@@ -202,6 +212,7 @@
     }).then(function (html) {
       if (!html || list.contains(document.activeElement)) return;
       list.innerHTML = html;
+      if (words.today && dayOf(new Date()) <= words.last) words.today = dayOf(new Date());
       all = rows().length;
       here = rows().filter(function (row) { return row.dataset.state === "checked_in"; }).length;
       showCount();
@@ -297,6 +308,7 @@
   window.addEventListener("online", function () { send(); refresh(); });
   window.addEventListener("offline", function () { showQueue(); });
   setInterval(send, 10000);
+  setInterval(function () { turnDay(new Date()); }, 60000);
   if (window.EventSource && words.stream) {
     new EventSource(words.stream).addEventListener("changed", refresh);
   }

@@ -39,6 +39,7 @@ def meeting(**changes: Any) -> MeetingRow:
         "most_musts": 3,
         "fairness": 2,
         "is_public": False,
+        "asks_back": False,
     }
     return MeetingRow(**{**given, **changes})
 
