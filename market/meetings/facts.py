@@ -15,6 +15,9 @@ from market.matching.rules import Parameters, why_not
 from market.meetings.choosing.problem import Candidate, Capacity, Party, Past, Wish
 from market.meetings.wish_queries import AWAY, absences_of, wishes_of
 
+#: Talks that the town, or whoever passed an invitation on, has put together: planning keeps to them.
+BY_HAND = ("manual", "delegated", "walk_in")
+
 
 class Firm(msgspec.Struct, frozen=True):
     """A pair that the town has put together; with ``place``, it stays there. Places as :class:`Facts`."""
@@ -147,9 +150,7 @@ def is_away(row: Record) -> bool:
 
 
 def _is_firm(row: Record) -> bool:
-    return row["state"] in ("accepted", "scheduled") and (
-        row["fixed"] or row["source"] in ("manual", "delegated")
-    )
+    return row["state"] in ("accepted", "scheduled") and (row["fixed"] or row["source"] in BY_HAND)
 
 
 def _firm(row: Record, place: dict[int, int]) -> Firm:

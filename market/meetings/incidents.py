@@ -88,7 +88,8 @@ async def undo_last(*, meeting_id: int, incident_id: int, town_id: int, actor: A
             at=at,
             details={"incident": incident_id},
         )
-        await tell_changed(meeting, back, at=at)
+        if meeting.published_at is not None:
+            await tell_changed(meeting, back, at=at)
         await signal(board_of(meeting_id))
 
 

@@ -10,6 +10,7 @@ from market.db.session import execute, fetch, fetch_row
 from market.i18n import Message, msg
 from market.meetings import rules
 from market.meetings.choosing.problem import Choice, Chosen
+from market.meetings.facts import BY_HAND
 from market.meetings.laying import NO_SLOT, Plan, pair_id
 from market.meetings.publishing import days_of, tell_changed, tell_invited
 from market.meetings.verdict import places_of, stamps_of
@@ -85,11 +86,12 @@ async def _keep_appointments(meeting_id: int, plan: Plan, seated: list[Chosen], 
     # what the town has taken apart stays written down, and so does what it put together without a slot
     await execute(
         """DELETE FROM appointment WHERE meeting = $1 AND state <> 'cancelled'
-             AND source NOT IN ('manual', 'delegated') AND NOT fixed
+             AND NOT source = ANY($4::text[]) AND NOT fixed
              AND (seller, buyer) NOT IN (SELECT * FROM unnest($2::bigint[], $3::bigint[]))""",
         meeting_id,
         sellers,
         buyers,
+        list(BY_HAND),
     )
     # all get up before anybody sits down: two that exchange their slots would be in each other's way
     await execute(

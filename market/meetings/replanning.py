@@ -193,7 +193,9 @@ async def apply_change(
             at=at,
             details={"kind": change.kind, "incident": incident[0]["id"]},
         )
-        await tell_changed(meeting, preview.steps, at=at)
+        # a timetable that nobody knows yet has not changed for anybody
+        if meeting.published_at is not None:
+            await tell_changed(meeting, preview.steps, at=at)
         await signal(board_of(meeting_id))
     return int(incident[0]["id"])
 

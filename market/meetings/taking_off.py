@@ -6,6 +6,7 @@ import msgspec
 
 from market.db.session import execute, fetch, fetch_row
 from market.i18n import msg
+from market.meetings.facts import BY_HAND
 from market.meetings.publishing import days_of, tell_changed
 
 
@@ -32,9 +33,7 @@ async def take_off(meeting_id: int, organisation_id: int, *, at: datetime) -> No
         organisation_id,
     )
     # as a plan does: what the town has put together stays written down, should the invitation be restored
-    gone = [
-        each["id"] for each in talks if each["source"] not in ("manual", "delegated") and not each["fixed"]
-    ]
+    gone = [each["id"] for each in talks if each["source"] not in BY_HAND and not each["fixed"]]
     await execute("DELETE FROM appointment WHERE id = ANY($1::bigint[])", gone)
     await execute(
         """UPDATE appointment SET state = 'accepted', slot = NULL, table_number = NULL

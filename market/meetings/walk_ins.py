@@ -7,6 +7,7 @@ import msgspec
 from market.accounts.operations import NewOrganisation, register_organisation
 from market.accounts.rules import COOPERATIVE, MILL, RETAILER, VILLAGE, Actor
 from market.audit.operations import record
+from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_into, fetch_row, transaction
 from market.db.signals import signal
 from market.errors import Conflict, Invalid, NotFound
@@ -41,7 +42,8 @@ class Suggestion(msgspec.Struct, frozen=True):
 async def let_in(*, meeting_id: int, walk_in: WalkIn, town_id: int, actor: Actor, at: datetime) -> int:
     """Put somebody on the list who came without an invitation, checked in; return the organisation.
 
-    An organisation that is invited already is only checked in.
+    An organisation that is invited already is only checked in. Before the meeting's day nobody is checked in:
+    whoever asks to come then is put on the list and awaited.
 
     Raises:
         NotFound: no such meeting of this town.
@@ -54,14 +56,15 @@ async def let_in(*, meeting_id: int, walk_in: WalkIn, town_id: int, actor: Actor
         raise Invalid(problem, {"name": problem})
     async with transaction():
         meeting = await fetch_row(
-            "SELECT state FROM meeting WHERE id = $1 AND town = $2 FOR UPDATE", meeting_id, town_id
+            "SELECT state, held_on FROM meeting WHERE id = $1 AND town = $2 FOR UPDATE", meeting_id, town_id
         )
         if meeting is None:
             raise NotFound(msg("没有找到这场对接会。"))
         if meeting["state"] not in ("timetabled", "in_progress"):
-            raise Conflict(msg("会议进行中才能登记临时到场的单位。"))
+            raise Conflict(msg("排好桌以后、会议结束以前，才能登记临时到场的单位。"))
+        is_early = at.astimezone(CHINA).date() < meeting["held_on"]
         organisation_id, side = await _organisation(name, walk_in.kind, town_id, at=at)
-        reason: Message = msg("当天临时到场。")
+        reason: Message = msg("会前自己要来。") if is_early else msg("当天临时到场。")
         rows = await fetch(
             """INSERT INTO invitation (meeting, organisation, side, state, attendance, reason, source,
                                        responded_at, created_at)
@@ -77,15 +80,16 @@ async def let_in(*, meeting_id: int, walk_in: WalkIn, town_id: int, actor: Actor
         )
         number = rows[0]["id"]
         await execute("SELECT id FROM invitation WHERE id = $1 FOR UPDATE", number)
-        await log_move(
-            meeting_id=meeting_id,
-            code=code_of_invitation(number),
-            attendee_id=None,
-            move="check_in",
-            actor=actor,
-            at=at,
-        )
-        await settle(number, at=at)
+        if not is_early:
+            await log_move(
+                meeting_id=meeting_id,
+                code=code_of_invitation(number),
+                attendee_id=None,
+                move="check_in",
+                actor=actor,
+                at=at,
+            )
+            await settle(number, at=at)
         await record(
             subject=f"meeting:{meeting_id}",
             action="walk_in",

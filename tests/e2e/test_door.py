@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
@@ -74,7 +75,10 @@ async def empty(site: Site, meeting: int) -> int:
     """The meeting with nobody there yet."""
     await site.rows("DELETE FROM scan")
     await site.rows("UPDATE attendee SET attendance = 'expected', checked_in_at = NULL, left_at = NULL")
-    await site.rows("UPDATE invitation SET attendance = 'expected' WHERE meeting = $1", meeting)
+    await site.rows("UPDATE attendee SET days_here = '{}'")
+    await site.rows(
+        "UPDATE invitation SET attendance = 'expected', days_here = '{}' WHERE meeting = $1", meeting
+    )
     return meeting
 
 
@@ -164,6 +168,27 @@ async def test_count_goes_with_every_press_also_of_a_list_that_was_searched(
     await expect(count).to_have_text(re.compile(r"^1 / 3 "))
     await page.locator("#door-list").get_by_role("button", name="签到").click()
     await expect(count).to_have_text(re.compile(r"^2 / 3 "))
+
+
+async def test_page_of_yesterday_reads_everybody_anew_without_a_network(
+    phone: BrowserContext, cable: Cable, site: Site, empty: int
+) -> None:
+    await site.rows("UPDATE meeting SET days = 2 WHERE id = $1", empty)
+    page = await at_the_door(phone, empty)
+    await read(page, CODES["赵一"])
+    await expect(page.locator("#door-queue")).to_contain_text("都已上传")
+    await lose_the_network(phone, cable)
+    await read(page, CODES["赵一"])
+    await expect(page.locator("#door-said")).to_contain_text("签到过了")
+    await expect(page.locator("#door-queue")).to_contain_text("都已上传")
+    await page.clock.set_fixed_time(datetime.now(UTC) + timedelta(days=1))
+    await read(page, CODES["赵一"])
+    await expect(page.locator("#door-queue")).to_contain_text("1 条待上传")
+    await expect(page.locator("#door-count")).to_have_text(re.compile(r"^1 / 3 "))
+    await find_the_network(phone, cable)
+    await expect(page.locator("#door-queue")).to_contain_text("都已上传")
+    assert await scans(site) == {CODES["赵一"]: 2}
+    await site.rows("UPDATE meeting SET days = 1 WHERE id = $1", empty)
 
 
 async def test_what_is_read_before_the_beginning_waits_in_the_phone(

@@ -9,6 +9,7 @@ from market.db.session import execute, fetch, fetch_row, fetch_value
 from market.errors import Conflict, Invalid, NotFound
 from market.meetings.disruptions import Change
 from market.meetings.incidents import incidents_of, undo_last
+from market.meetings.planning import plan_now
 from market.meetings.recording import clock_talk
 from market.meetings.replanning import Preview, apply_change, preview_change
 from market.meetings.walk_ins import WalkIn, let_in, suggestions_for
@@ -193,6 +194,30 @@ async def test_newcomer_gets_the_talks_that_find_room(day: Day, factory: Factory
     assert await suggestions_for(meeting_id=day.meeting_id, organisation_id=came) == []
     await undo(day, incident)
     assert await day.places() == before
+
+
+@pytest.mark.parametrize(("minute", "stands"), [(-30, "checked_in"), (-30 - 24 * 60, "expected")])
+async def test_newcomer_before_the_beginning_is_let_in_planned_in_and_kept_by_the_next_plan(
+    day: Day, factory: Factory, minute: float, stands: str
+) -> None:
+    await execute("UPDATE meeting SET state = 'timetabled', published_at = NULL")
+    newcomer = await factory.member(role="secretary", town_id=day.town.organisation_id)
+    name = await fetch_value("SELECT name FROM organisation WHERE id = $1", newcomer.organisation_id)
+    await execute(
+        "UPDATE organisation SET name = $1 || '（新）' WHERE id = $2", name, newcomer.organisation_id
+    )
+    by = {"town_id": day.town.organisation_id, "actor": day.town.actor, "at": day.minute(minute)}
+    came = await let_in(meeting_id=day.meeting_id, walk_in=WalkIn(f"{name}（新）"), **by)
+    assert await day.state_of(came) == stands
+    before = await day.places()
+    await apply(day, Change("walk_in", came, counterparts=(day.buyers[0].organisation_id,)), minute)
+    new = {talk: place for talk, place in (await day.places()).items() if talk not in before}
+    assert len(new) == 1
+    # nobody knows the timetable yet: nothing of it has changed for anybody
+    assert await told(day) == {}
+    await plan_now(meeting_id=day.meeting_id, **by)
+    after = await day.places()
+    assert {talk: after.get(talk) for talk in new} == new
 
 
 async def test_newcomer_that_nobody_knows_is_registered(day: Day) -> None:
