@@ -1,11 +1,11 @@
-"""On which days of a meeting somebody came stands beside how they stand today."""
+"""On which days of a meeting somebody came stands beside how they stand today; reasons that fit a talk."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.table import Table
 
 ID = "2026-11-30T02:10:00:000000"
 VERSION = "1.38.0"
-DESCRIPTION = "Attendance by day"
+DESCRIPTION = "Attendance by day, reasons that fit a talk"
 
 
 class Raw(Table):
@@ -16,7 +16,18 @@ class Raw(Table):
 _DAY = """least(greatest((scan.scanned_at AT TIME ZONE 'Asia/Shanghai')::date - meeting.held_on + 1, 1),
                 meeting.days)"""
 
+#: Reasons why a talk comes to nothing; what is wrong with goods that have arrived is none.
+_TALKS = (
+    "price not_enough sold quality packaging positioning quantity timing credential distance payment stocked "
+    "sample capacity plans"
+)
+
 FORWARDS = (
+    # without a word on it a reason fits everywhere
+    f"""
+    UPDATE reason SET uses = array_append(uses, 'talk')
+    WHERE code = ANY (string_to_array('{_TALKS}', ' ')) AND uses <> '{{{{}}}}' AND NOT 'talk' = ANY (uses)
+    """,  # noqa: S608  our own text
     "ALTER TABLE invitation ADD COLUMN days_here bigint[] NOT NULL DEFAULT ARRAY[]::bigint[]",
     "ALTER TABLE attendee ADD COLUMN days_here bigint[] NOT NULL DEFAULT ARRAY[]::bigint[]",
     # what the door's log says, and where it is forgotten already, that they came: on the first day

@@ -93,11 +93,11 @@ class GradeEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 #: Steps at which somebody says why: a seller or a buyer declines, a contract is cancelled before it binds,
-#: goods have arrived and are not taken.
-SELLER_DECLINES, BUYER_DECLINES, CANCELS, GOODS_REFUSED = "seller", "buyer", "cancel", "goods"
+#: goods have arrived and are not taken, a talk comes to nothing.
+SELLER_DECLINES, BUYER_DECLINES, CANCELS, GOODS_REFUSED, TALKS = "seller", "buyer", "cancel", "goods", "talk"
 #: How the names of reasons end that ask for words of one's own.
 _PROMPTS = ("（请说明）", " (please explain)")
-REASON_USES = frozenset({SELLER_DECLINES, BUYER_DECLINES, CANCELS, GOODS_REFUSED})
+REASON_USES = frozenset({SELLER_DECLINES, BUYER_DECLINES, CANCELS, GOODS_REFUSED, TALKS})
 
 
 def told_reason(name: str, words: str) -> tuple[str, str]:

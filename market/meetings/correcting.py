@@ -8,6 +8,7 @@ from asyncpg import Record
 from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.catalogue.queries import check_reason
+from market.catalogue.rules import TALKS
 from market.db.replay import once
 from market.db.session import execute
 from market.db.signals import signal
@@ -116,8 +117,9 @@ async def correct_outcome(
         topics = await known_topics(appointment_id)
         _check_why(why)
         check_outcome(outcome, topics, sure=sure)
-        if outcome.reason:
-            await check_reason(outcome.reason)
+        if outcome.reason and outcome.reason not in {each.reason for each in statements}:
+            # what was said before may be said again, even where it would not be offered any more
+            await check_reason(outcome.reason, TALKS)
         before = counting(statements, settlements)
         own = next((each for each in statements if each.organisation == organisation_id), None)
         if own is not None and own == before and _same(own, outcome):

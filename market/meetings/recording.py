@@ -9,6 +9,7 @@ from asyncpg import Record
 from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.catalogue.queries import check_reason
+from market.catalogue.rules import TALKS
 from market.db.replay import once
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.db.signals import signal
@@ -89,7 +90,7 @@ async def _record(
     counts = await _counts(row, side, topics.values())
     check_outcome(outcome, topics, sure=sure)
     if outcome.reason:
-        await check_reason(outcome.reason)
+        await check_reason(outcome.reason, TALKS)
     was_held = row["state"] == "held"
     statement_id = await write_statement(appointment_id, outcome, organisation_id, actor=actor, at=at)
     if not counts:

@@ -1,5 +1,6 @@
 """A talk's result as one of the two sides writes it down, at the table, on a phone."""
 
+from functools import partial
 from typing import Any
 
 from litestar import Response, get, post
@@ -8,12 +9,11 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts.rules import Actor
-from market.errors import Conflict, Invalid, NotFound
+from market.errors import NotFound
 from market.i18n import msg
 from market.meetings.queries import AppointmentRow, MeetingRow, appointment_of, meeting_of
 from market.meetings.recording import clock_talk, times_of
 from market.meetings.rules import APPOINTMENT, MEETING, OUTCOMES
-from market.transitions import WrongState
 from market.web.addresses import row_number
 from market.web.forms import Filled
 from market.web.guards import SignedIn, WebRequest
@@ -21,10 +21,9 @@ from market.web.language import language_of
 from market.web.pages import redirect
 from market.web.talk_form import (
     RECORDABLE,
-    correct_from,
+    correct_or_draw,
     correction_form,
-    kept_after,
-    record_from,
+    record_or_draw,
     talk_form,
     told_of,
 )
@@ -113,19 +112,14 @@ async def record(
     """Write down what this side says came of the talk, once however often it is sent."""
     meeting, talk = await _talk(meeting_id, appointment_id, viewer)
     filled = await (await talk_form(talk, language_of(request))).read(request)
-    try:
-        recorded = await record_from(filled, talk, _actor(talk, viewer))
-    except Invalid as refused:
-        return await _draw(request, viewer, meeting, talk, form=filled.refused(refused), status=422)
-    except WrongState:
-        # a colleague has just written it down: what was typed here is not lost
-        meeting, talk = await _talk(meeting_id, appointment_id, viewer)
-        if talk.state != "held":
-            raise
-        return await _draw(request, viewer, meeting, talk, late=filled, status=409)
-    except Conflict as refused:
-        gone = kept_after(filled, refused)
-        return await _draw(request, viewer, meeting, talk, form=gone, status=409)
+
+    async def again() -> AppointmentRow:
+        return (await _talk(meeting_id, appointment_id, viewer))[1]
+
+    draw = partial(_draw, request, viewer, meeting)
+    recorded = await record_or_draw(filled, talk, _actor(talk, viewer), draw=draw, again=again)
+    if isinstance(recorded, Response):
+        return recorded
     return redirect(request, f"/meetings/{meeting.id}/talks/{talk.id}/result", toast=told_of(recorded))
 
 
@@ -136,13 +130,10 @@ async def correct(
     """Set right what this side wrote down, as long as nobody else has written anything."""
     meeting, talk = await _talk(meeting_id, appointment_id, viewer)
     filled = await (await correction_form(talk, language_of(request))).read(request)
-    try:
-        await correct_from(filled, talk, _actor(talk, viewer))
-    except Invalid as refused:
-        return await _draw(request, viewer, meeting, talk, correction=filled.refused(refused), status=422)
-    except Conflict as refused:
-        gone = kept_after(filled, refused)
-        return await _draw(request, viewer, meeting, talk, correction=gone, status=409)
+    draw = partial(_draw, request, viewer, meeting)
+    corrected = await correct_or_draw(filled, talk, _actor(talk, viewer), draw=draw)
+    if isinstance(corrected, Response):
+        return corrected
     return redirect(
         request,
         f"/meetings/{meeting.id}/talks/{talk.id}/result",

@@ -1,13 +1,15 @@
 """The form in which a talk's result is written down: for the town and for each of the two sides."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
 
 import msgspec
+from litestar import Response
 
 from market import clock
 from market.accounts.rules import Actor
 from market.catalogue.queries import reasons
+from market.catalogue.rules import TALKS
 from market.errors import Conflict, Invalid
 from market.i18n import Language, Message, msg
 from market.meetings.commands import Outcome, TopicResult
@@ -16,7 +18,8 @@ from market.meetings.figures import WITH_FIGURES
 from market.meetings.queries import AppointmentRow, TopicRow
 from market.meetings.recording import Recorded, record_outcome
 from market.meetings.rules import OUTCOMES
-from market.meetings.statements import StatementRow
+from market.meetings.statements import StatementRow, statements_of
+from market.transitions import WrongState
 from market.units import FenPerKg, Gram
 from market.web import fields
 from market.web.forms import Filled, Form
@@ -43,8 +46,12 @@ async def correction_form(talk: AppointmentRow, language: Language) -> Form:
 
 
 async def _questions(talk: AppointmentRow, language: Language) -> dict[str, fields.Field]:
+    # what was said of this very talk stays to be chosen, even where it would not be offered any more
+    said = {each.reason for each in await statements_of(appointment_id=talk.id)}
     options: dict[str, Message | str] = {
-        each.code: each.en if language == "en" else each.zh for each in await reasons()
+        each.code: each.en if language == "en" else each.zh
+        for each in await reasons()
+        if not each.uses or TALKS in each.uses or each.code in said
     }
     topics: dict[str, fields.Field] = {}
     for topic in talk.topics:
@@ -168,6 +175,58 @@ async def correct_from(filled: Filled, talk: AppointmentRow, actor: Actor) -> Re
         key=filled.values["key"],
         sure=filled.values["sure"],
     )
+
+
+class Draw(Protocol):
+    """Draws a talk's page again: with the form of its result, of its correction, or of one that came late."""
+
+    async def __call__(
+        self,
+        talk: AppointmentRow,
+        *,
+        form: Filled | None = None,
+        correction: Filled | None = None,
+        late: Filled | None = None,
+        status: int = 200,
+    ) -> Response[Any]: ...
+
+
+async def record_or_draw(
+    filled: Filled,
+    talk: AppointmentRow,
+    actor: Actor,
+    *,
+    draw: Draw,
+    again: Callable[[], Awaitable[AppointmentRow]],
+) -> Recorded | Response[Any]:
+    """Write a result down; where that cannot be, return the page that says why, with all that was typed.
+
+    ``again`` reads the talk anew.
+    """
+    try:
+        return await record_from(filled, talk, actor)
+    except Invalid as refused:
+        return await draw(talk, form=filled.refused(refused), status=422)
+    except WrongState:
+        # somebody else has just written it down: what was typed here is not lost
+        now = await again()
+        if now.state != "held":
+            raise
+        return await draw(now, late=filled, status=409)
+    except Conflict as refused:
+        return await draw(talk, form=kept_after(filled, refused), status=409)
+
+
+async def correct_or_draw(
+    filled: Filled, talk: AppointmentRow, actor: Actor, *, draw: Draw
+) -> Recorded | Response[Any]:
+    """Set a result right; where that cannot be, return the page that says why, with all that was typed."""
+    try:
+        return await correct_from(filled, talk, actor)
+    except Invalid as refused:
+        return await draw(talk, correction=filled.refused(refused), status=422)
+    except Conflict as refused:
+        return await draw(talk, correction=kept_after(filled, refused), status=409)
 
 
 def kept_after(filled: Filled, refused: Conflict) -> Filled:

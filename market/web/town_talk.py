@@ -1,5 +1,6 @@
 """One talk as the town sees it: its result, what each side says, and how it is set right or settled."""
 
+from functools import partial
 from typing import Any
 
 from litestar import Response, get, post
@@ -8,13 +9,12 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts import rules as accounts
-from market.errors import Conflict, Invalid, NotFound
+from market.errors import NotFound
 from market.i18n import Message, msg
 from market.meetings.correcting import settle_outcome
 from market.meetings.queries import AppointmentRow, MeetingRow, appointment_of
 from market.meetings.recording import clock_talk, times_of
 from market.meetings.rules import APPOINTMENT, MEETING, OUTCOMES
-from market.transitions import WrongState
 from market.web import fields
 from market.web.addresses import row_number
 from market.web.forms import Filled, Form
@@ -24,10 +24,9 @@ from market.web.meetings import own_meeting
 from market.web.pages import redirect
 from market.web.talk_form import (
     RECORDABLE,
-    correct_from,
+    correct_or_draw,
     correction_form,
-    kept_after,
-    record_from,
+    record_or_draw,
     talk_form,
     told_of,
 )
@@ -107,19 +106,16 @@ async def record(
     meeting = await own_meeting(meeting_id, viewer)
     talk = await _talk(appointment_id, meeting, viewer)
     filled = await (await talk_form(talk, language_of(request))).read(request)
-    try:
-        recorded = await record_from(filled, talk, accounts.actor(viewer, "official"))
-    except Invalid as refused:
-        return await _draw(request, viewer, meeting, talk, form=filled.refused(refused), status=422)
-    except WrongState:
-        # somebody else has just written it down: what was typed here is not lost
-        talk = await _talk(appointment_id, meeting, viewer)
-        if talk.state != "held":
-            raise
-        return await _draw(request, viewer, meeting, talk, late=filled, status=409)
-    except Conflict as refused:
-        gone = kept_after(filled, refused)
-        return await _draw(request, viewer, meeting, talk, form=gone, status=409)
+    draw = partial(_draw, request, viewer, meeting)
+    recorded = await record_or_draw(
+        filled,
+        talk,
+        accounts.actor(viewer, "official"),
+        draw=draw,
+        again=partial(_talk, appointment_id, meeting, viewer),
+    )
+    if isinstance(recorded, Response):
+        return recorded
     return redirect(request, f"/town/meetings/{meeting.id}/desk#talk-{talk.id}", toast=told_of(recorded))
 
 
@@ -131,13 +127,10 @@ async def correct(
     meeting = await own_meeting(meeting_id, viewer)
     talk = await _talk(appointment_id, meeting, viewer)
     filled = await (await correction_form(talk, language_of(request))).read(request)
-    try:
-        await correct_from(filled, talk, accounts.actor(viewer, "official"))
-    except Invalid as refused:
-        return await _draw(request, viewer, meeting, talk, correction=filled.refused(refused), status=422)
-    except Conflict as refused:
-        gone = kept_after(filled, refused)
-        return await _draw(request, viewer, meeting, talk, correction=gone, status=409)
+    draw = partial(_draw, request, viewer, meeting)
+    corrected = await correct_or_draw(filled, talk, accounts.actor(viewer, "official"), draw=draw)
+    if isinstance(corrected, Response):
+        return corrected
     return redirect(
         request, f"/town/meetings/{meeting.id}/talks/{talk.id}", toast=msg("已更正，双方都已通知。")
     )

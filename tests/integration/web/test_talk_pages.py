@@ -88,6 +88,27 @@ async def test_other_reason_asks_for_words_and_prints_them(scene: Scene) -> None
     assert page.count("老板出差") == 2
 
 
+async def test_only_reasons_that_fit_a_talk_are_offered_and_taken(scene: Scene) -> None:
+    await execute("UPDATE reason SET uses = '{goods}' WHERE code = 'quality'")
+    await execute("UPDATE reason SET uses = '{seller,talk}' WHERE code = 'price'")
+    for browser, page in ((scene.office, scene.page), (scene.seller, scene.own)):
+        form = (await browser.get(page)).text
+        offered = {code for code in ("price", "quality", "other") if f'value="{code}"' in form}
+        assert offered == {"price", "other"}
+        refused = await scene.record(browser, page, outcome="none", reason="quality")
+        assert (refused.status_code, list(faults(refused))) == (422, ["reason"])
+    assert await scene.outcome() is None
+
+
+async def test_reason_that_was_said_may_be_kept_when_the_record_is_set_right(scene: Scene) -> None:
+    await scene.record(scene.office, scene.page, outcome="none", reason="quality")
+    await execute("UPDATE reason SET uses = '{goods}' WHERE code = 'quality'")
+    drawn = (await scene.office.get(scene.page)).text.partition('id="correct"')[2]
+    assert 'value="quality"' in drawn
+    same = {"outcome": "none", "reason": "quality", "note": "太小", "why": "补一句"}
+    assert (await scene.record(scene.office, f"{scene.page}/correct", **same)).status_code == 303
+
+
 async def test_wrong_tap_is_set_right_and_its_history_is_shown(scene: Scene) -> None:
     await scene.record(scene.office, scene.page, outcome="none", reason="price")
     drawn = (await scene.office.get(scene.page)).text
