@@ -56,9 +56,8 @@ class Meeting(Table, tablename="meeting"):
     state = text(index=True)
     #: Breaks, idle slots, lower bound and status, as the scheduler proved them.
     timetable = document(null=True)
-    #: Why the last planning did not end well (a market.i18n.Message).
+    #: Why the last planning did not end well (a market.i18n.Message); it may only wait for a "sure".
     trouble = document(null=True)
-    #: It only waits for the official to be sure: talks that participants know of would be lost.
     asks_back = flag(False)
     created_by = reference("Person", null=True)
     created_at = moment()
@@ -157,7 +156,6 @@ class Attendee(Table, tablename="attendee"):
     #: On the badge, and all that its QR code says.
     code = text(unique=True)
     attendance = text()
-    #: As the invitation's.
     days_here = numbers()
     checked_in_at = moment(null=True)
     left_at = moment(null=True)
