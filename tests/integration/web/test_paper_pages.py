@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 from pypdf import PdfReader
 
 from fixtures.factories import PASSWORD, STORY, Factory
+from market import clock
 from market.db.jobs import Worker
 from market.db.session import execute, fetch, fetch_value
 from market.documents.operations import KEPT
@@ -212,6 +214,19 @@ async def test_sample_shows_paper_and_gives_no_number_out(scene: Scene) -> None:
     assert "预览，未编号" in text_of(answer.content)
     assert await fetch_value("SELECT count(*) FROM paper") == 0
     assert (await scene.browser.get(f"{scene.page}/papers/samples/secrets.pdf")).status_code == 404
+
+
+async def test_meeting_of_two_days_has_a_sign_in_sheet_for_each(scene: Scene) -> None:
+    await scene.open(days="2")
+    sheet = (await scene.browser.get(f"{scene.page}/papers/samples/sign_in.pdf")).content
+    first = clock.today()
+    days = [f"{each.month}月{each.day}日" for each in (first, first + timedelta(days=1))]
+    pages = [re.sub(r"\s", "", page.extract_text()) for page in PdfReader(io.BytesIO(sheet)).pages]
+    assert [sum(f"{day}星期" in page for page in pages) for day in days] == [1, 1]
+    assert len(pages) == 2
+    await execute("UPDATE meeting SET days = 1")
+    sheet = (await scene.browser.get(f"{scene.page}/papers/samples/sign_in.pdf")).content
+    assert len(PdfReader(io.BytesIO(sheet)).pages) == 1
 
 
 async def test_former_address_of_prints_leads_to_the_papers(scene: Scene) -> None:
