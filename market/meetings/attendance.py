@@ -126,7 +126,7 @@ async def mark_attendance(
     """
     async with transaction():
         row = await fetch_row(
-            """SELECT invitation.id FROM invitation
+            """SELECT invitation.id, invitation.attendance, meeting.days FROM invitation
                JOIN meeting ON meeting.id = invitation.meeting
                WHERE invitation.meeting = $1 AND invitation.organisation = $2 AND meeting.town = $3
                  AND invitation.state <> 'revoked' FOR UPDATE OF invitation""",
@@ -137,7 +137,8 @@ async def mark_attendance(
         if row is None:
             raise NotFound(msg("没有找到这份邀请。"))
         # a new day may have begun since the row was written
-        rules.ATTENDANCE.apply(move, state=await settle(row["id"], at=at), by="official")
+        now = await settle(row["id"], at=at) if row["days"] > 1 else row["attendance"]
+        rules.ATTENDANCE.apply(move, state=now, by="official")
         await log_move(
             meeting_id=meeting_id,
             code=code_of_invitation(row["id"]),
@@ -176,7 +177,7 @@ async def mark_person(
     """
     async with transaction():
         row = await fetch_row(
-            """SELECT attendee.code, attendee.invitation FROM attendee
+            """SELECT attendee.attendance, meeting.days, attendee.code, attendee.invitation FROM attendee
                JOIN invitation ON invitation.id = attendee.invitation
                JOIN meeting ON meeting.id = invitation.meeting
                WHERE attendee.id = $1 AND meeting.id = $2 AND meeting.town = $3
@@ -187,8 +188,10 @@ async def mark_person(
         )
         if row is None:
             raise NotFound(msg("没有找到这位来宾。"))
-        await settle(row["invitation"], at=at)
-        now = await fetch_value("SELECT attendance FROM attendee WHERE id = $1", attendee_id)
+        now = row["attendance"]
+        if row["days"] > 1:
+            await settle(row["invitation"], at=at)
+            now = await fetch_value("SELECT attendance FROM attendee WHERE id = $1", attendee_id)
         target = rules.ATTENDANCE.apply(move, state=now, by="official")
         await log_move(
             meeting_id=meeting_id,
@@ -214,13 +217,15 @@ async def mark_person(
 async def check_in_seated(*, meeting_id: int, organisation_id: int, actor: Actor, at: datetime) -> None:
     """Check in whoever was not, in the caller's transaction."""
     row = await fetch_row(
-        "SELECT id FROM invitation WHERE meeting = $1 AND organisation = $2 FOR UPDATE",
+        """SELECT invitation.id, invitation.attendance, meeting.days FROM invitation
+           JOIN meeting ON meeting.id = invitation.meeting
+           WHERE meeting = $1 AND organisation = $2 FOR UPDATE OF invitation""",
         meeting_id,
         organisation_id,
     )
     if row is None:
         return
-    state = await settle(row["id"], at=at)
+    state = await settle(row["id"], at=at) if row["days"] > 1 else row["attendance"]
     if not rules.ATTENDANCE.find("check_in", state=state, by="official"):
         return
     await log_move(

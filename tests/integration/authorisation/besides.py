@@ -40,8 +40,8 @@ async def add(scene: Scene) -> None:
         "UPDATE recovery SET code_hash = $2 WHERE person = $1", things["person_id"], _code_hash(_CODE)
     )
     await execute(
-        """UPDATE attendee SET phone = '19900099995', attendance = 'expected' FROM invitation
-           WHERE invitation.id = attendee.invitation AND meeting = $1 AND organisation = $2""",
+        """UPDATE attendee SET phone = '19900099995', attendance = 'expected', days_here = '{}'
+           FROM invitation WHERE invitation.id = attendee.invitation AND meeting = $1 AND organisation = $2""",
         things["meeting_id"],
         SELLER,
     )
