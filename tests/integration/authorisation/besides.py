@@ -41,7 +41,8 @@ async def add(scene: Scene) -> None:
     )
     await execute(
         """UPDATE attendee SET phone = '19900099995', attendance = 'expected', days_here = '{}'
-           FROM invitation WHERE invitation.id = attendee.invitation AND meeting = $1 AND organisation = $2""",
+           FROM invitation
+           WHERE invitation.id = attendee.invitation AND meeting = $1 AND organisation = $2""",
         things["meeting_id"],
         SELLER,
     )
