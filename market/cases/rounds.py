@@ -11,17 +11,19 @@ from market.clock import CHINA
 from market.db.session import fetch, transaction
 from market.i18n import msg
 from market.notices.operations import notify
+from market.supply.rules import ROUNDS
 
 #: A round is one transaction: what is more waits for the next.
 MOST_A_ROUND = 500
 
-#: The last day that something moved: put on sale, bid on, or sold; goods that a contract has set free again
-#: are stuck since then.
+#: The last day that something moved: put on sale, bid on, sold, or a round of bidding ended; goods that a
+#: contract has set free again are stuck since then. While a round lasts the goods are the bidders', and of
+#: bids under seal nobody may learn whether there are any.
 _STUCK = """WITH newest AS (
   SELECT town, max(id) AS run FROM run WHERE state = 'done' GROUP BY town),
 stuck AS (
   SELECT listing.id AS listing, owner.town,
-         greatest(listing.published_at,
+         greatest(listing.published_at, listing.opened_at,
                   (SELECT max(bid.created_at) FROM bid WHERE bid.listing = listing.id),
                   (SELECT max(deal.created_at) FROM deal WHERE deal.listing = listing.id)) AS moved_at,
          (SELECT max(at) FROM stock_entry
@@ -34,6 +36,7 @@ stuck AS (
   LEFT JOIN newest ON newest.town = owner.town
   LEFT JOIN stuck_case book ON book.listing = listing.id
   WHERE listing.state = 'published' AND lot.remaining > 0 AND owner.town IS NOT NULL
+    AND NOT (listing.way = ANY($4::text[]) AND listing.opened_at IS NULL)
     AND (book.id IS NULL OR (book.state = 'closed' AND book.reason = $2)))
 SELECT listing, town, greatest(moved_at, freed_at) AS since, unmatched FROM stuck
 WHERE moved_at <= $1 OR unmatched
@@ -50,13 +53,13 @@ async def round_of_cases(*, at: datetime) -> None:
 async def open_stuck(*, at: datetime) -> int:
     """Open a case for every listing on sale that has come to a stop; return how many.
 
-    That is: no bid, sale or contract in ``rules.IDLE_DAYS`` days, or the town's newest run found nobody for
-    it. What somebody has closed and said why stays closed; what was sold out and came back is opened again.
+    That is: no bid, sale or contract in ``rules.IDLE_DAYS`` days outside of a round of bidding, or the town's
+    newest run found nobody for it. What somebody has closed and said why stays closed; what was sold out and came back is opened again.
     """
     opened: Counter[int] = Counter()
     async with transaction():
         since = at - timedelta(days=rules.IDLE_DAYS)
-        for row in await fetch(_STUCK, since, rules.SOLD_OUT, MOST_A_ROUND):
+        for row in await fetch(_STUCK, since, rules.SOLD_OUT, MOST_A_ROUND, sorted(ROUNDS)):
             _, is_new = await begin(
                 listing_id=row["listing"],
                 cause=rules.UNMATCHED if row["unmatched"] else rules.IDLE,

@@ -9,7 +9,7 @@ from market.db.session import fetch, fetch_into
 class Funnel(msgspec.Struct, frozen=True):
     """Grams of the town's goods at each stage. A gram that has come further is counted in every stage before.
 
-    ``listed`` is whatever was ever put on sale, whether it still is or not.
+    ``listed`` is whatever was ever put on sale, whether it still is or not, and however often.
 
     ``signed`` is what stands of the contracts that both sides signed, ``delivered`` what buyers have taken.
     """
@@ -93,7 +93,8 @@ async def funnel(*, town_id: int) -> Funnel:
         signed AS (SELECT coalesce(sum(quantity), 0)::bigint AS grams FROM live
                    WHERE state IN ('active', 'completed', 'terminated'))
         SELECT
-          (SELECT coalesce(sum(quantity), 0)::bigint FROM goods) AS listed,
+          (SELECT coalesce(sum(quantity), 0)::bigint
+           FROM (SELECT DISTINCT lot, quantity FROM goods) once) AS listed,
           ((SELECT coalesce(sum(quantity), 0) FROM live)
             + (SELECT coalesce(sum(quantity), 0) FROM open_match))::bigint AS matched,
           greatest((SELECT coalesce(sum(quantity), 0) FROM live

@@ -44,20 +44,28 @@ _LOTS = f"""SELECT listing.id, listing.owner, lot.produce, lot.grade, listing.as
      AND ($3::text[] IS NULL OR lot.produce = ANY($3))
      AND lot.remaining > coalesce(promised.grams, 0)
    ORDER BY listing.id"""  # noqa: S608  words of ours; values are parameters
-#: $1: the day; $2: the kinds of produce, any where it is null.
+#: $1: the day; $2: the kinds of produce, any where it is null. Lots that are promised or under contract to a
+#: demand are among the most that may serve it.
 _DEMANDS = """SELECT demand.id, demand.buyer, demand.produce, demand.min_grade, demand.ceiling, demand.lat,
           demand.lon, demand.deliver_from, demand.deliver_to, demand.min_order, demand.requires,
           demand.max_distance_km,
           CASE WHEN demand.max_lots IS NULL THEN NULL
-               ELSE greatest(demand.max_lots - coalesce(promised.lots, 0), 0) END AS max_lots,
+               ELSE greatest(demand.max_lots - served.lots, 0) END AS max_lots,
           demand.open - coalesce(promised.grams, 0) AS quantity
    FROM demand JOIN organisation ON organisation.id = demand.buyer AND organisation.standing <> 'suspended'
-   LEFT JOIN (SELECT demand, sum(quantity)::bigint AS grams, count(DISTINCT listing) AS lots
+   LEFT JOIN (SELECT demand, sum(quantity)::bigint AS grams
               FROM match WHERE state IN ('one_side_agreed', 'agreed') GROUP BY demand) promised
      ON promised.demand = demand.id
+   LEFT JOIN LATERAL (
+     SELECT count(DISTINCT listing.lot) AS lots
+     FROM (SELECT listing FROM match WHERE match.demand = demand.id
+             AND match.state IN ('one_side_agreed', 'agreed')
+           UNION ALL SELECT listing FROM deal WHERE deal.demand = demand.id
+             AND deal.state <> 'cancelled' AND deal.quantity > deal.released) taken
+     JOIN listing ON listing.id = taken.listing) served ON demand.max_lots IS NOT NULL
    WHERE demand.state = 'published' AND demand.deliver_to >= $1
      AND demand.open > coalesce(promised.grams, 0)
-     AND (demand.max_lots IS NULL OR demand.max_lots > coalesce(promised.lots, 0))
+     AND (demand.max_lots IS NULL OR demand.max_lots > served.lots)
      AND ($2::text[] IS NULL OR demand.produce = ANY($2))
    ORDER BY demand.id"""
 #: $1: the kinds of produce, any where it is null.

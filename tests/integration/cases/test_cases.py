@@ -7,6 +7,7 @@ import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.accounts.rules import SYSTEM
+from market.bids.opening import open_round
 from market.bids.operations import NewBid, accept_bid, place_bid
 from market.cases import rules
 from market.cases.operations import add_entry, climb, close, open_case, put_in_charge, reopen
@@ -18,6 +19,8 @@ from market.deals.operations import cancel
 from market.errors import Conflict, Invalid, NotFound
 from market.matching.operations import run_now
 from market.notices.queries import inbox
+from market.supply.commands import NewListing
+from market.supply.operations import publish_listing
 from market.transitions import WrongState
 from market.units import FenPerKg, Gram
 
@@ -326,3 +329,29 @@ async def test_the_diary_is_append_only(factory: Factory, town: Member, seller: 
     await round_of_cases(at=STORY + days(rules.IDLE_DAYS))
     with pytest.raises(asyncpg.RaiseError, match="append-only"):
         await execute(sql)
+
+
+async def test_goods_in_a_round_are_not_stuck_nobody_can_know(
+    factory: Factory, town: Member, seller: Member
+) -> None:
+    closes = STORY + days(40)
+    listing_id = await publish_listing(
+        listing=NewListing(
+            produce="peanut",
+            title="红衣花生",
+            quantity=Gram(1_000_000),
+            ask=FenPerKg(700),
+            available_from=TODAY,
+            available_to=TODAY + days(100),
+            way="sealed",
+            closes_at=closes,
+        ),
+        owner_id=seller.organisation_id,
+        actor=seller.actor,
+        at=STORY,
+    )
+    assert await open_stuck(at=STORY + days(rules.IDLE_DAYS + 1)) == 0
+    await open_round(listing_id=listing_id, at=closes)
+    assert await open_stuck(at=closes + days(rules.IDLE_DAYS) - timedelta(minutes=1)) == 0
+    assert await open_stuck(at=closes + days(rules.IDLE_DAYS)) == 1
+    assert (await only_case(town)).stuck_since == closes.astimezone(CHINA).date()

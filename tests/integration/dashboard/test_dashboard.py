@@ -1,5 +1,6 @@
 from fixtures.factories import STORY, TODAY, Factory
 from market.dashboard.queries import counts, flows, funnel, money, stuck
+from market.db.session import fetch_value
 from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import sign
 from market.deals.paying import pay
@@ -7,7 +8,9 @@ from market.deals.queries import deals_of, payments_of
 from market.matching.agreement import agree
 from market.matching.operations import run_now
 from market.matching.queries import matches_of
-from market.units import Gram, amount
+from market.supply.operations import move_listing
+from market.supply.transforming import ListingOfLot, list_lot
+from market.units import FenPerKg, Gram, amount
 
 
 async def test_figures_are_the_sums_of_the_deals(factory: Factory) -> None:
@@ -84,3 +87,16 @@ async def test_another_towns_goods_are_not_counted(factory: Factory) -> None:
     await factory.listing(seller)
     assert (await funnel(town_id=here.organisation_id)).listed == 0
     assert (await funnel(town_id=there.organisation_id)).listed == 1_000_000
+
+
+async def test_goods_that_were_put_on_sale_twice_are_counted_once(factory: Factory) -> None:
+    town = await factory.member(role="official")
+    seller = await factory.member(role="secretary", town_id=town.organisation_id)
+    first = await factory.listing(seller, kg=1_000)
+    await factory.listing(seller, kg=200)
+    lot_id = await fetch_value("SELECT lot FROM listing WHERE id = $1", first)
+    mine = {"owner_id": seller.organisation_id, "actor": seller.actor, "at": STORY}
+    await move_listing(listing_id=first, move="withdraw", **mine)
+    again = ListingOfLot("红衣花生", FenPerKg(650), TODAY, TODAY)
+    await list_lot(lot_id=lot_id, listing=again, **mine)
+    assert (await funnel(town_id=town.organisation_id)).listed == 1_200_000

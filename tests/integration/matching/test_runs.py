@@ -302,3 +302,17 @@ async def test_a_run_that_nobody_works_on_any_more_makes_room_for_another(factor
     failed = await run_of(run_id=first, town_id=town.organisation_id)
     assert (failed.state, str(failed.error)) == ("failed", "计算中断了，请重新撮合。")
     await request_run(town_id=town.organisation_id, actor=town.actor, at=late)
+
+
+async def test_lots_under_contract_count_among_the_most_lots_of_a_demand(factory: Factory) -> None:
+    town, seller, buyer = await town_with_a_village(factory)
+    await factory.listing(seller, kg=400, ask=700)
+    demand_id = await factory.demand(buyer, kg=600, ceiling=900, max_lots=1)
+    run_id = await run(town)
+    (match,) = await matches_of_run(run_id=run_id, town_id=town.organisation_id)
+    for side in (seller, buyer):
+        await agree(match_id=match.id, organisation_id=side.organisation_id, actor=side.actor, at=STORY)
+    assert await fetch_value("SELECT open FROM demand WHERE id = $1", demand_id) == 200_000
+    await factory.listing(seller, kg=400, ask=650)
+    again = await run(town)
+    assert await matches_of_run(run_id=again, town_id=town.organisation_id) == []
