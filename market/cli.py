@@ -9,6 +9,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 from importlib import import_module
 from typing import Any
 
@@ -76,6 +77,33 @@ def add_freight(parser: argparse.ArgumentParser, lang: Language) -> None:
         ("--road-factor", "1.3", "X", msg("直线一公里合多少公里路（默认 1.3）")),
     ):
         parser.add_argument(option, default=default, metavar=name, help=translate(words, lang))
+
+
+class BadOption(MarketError):
+    """An option whose value cannot be taken."""
+
+
+def number_option(option: str, value: str, low: Decimal, high: Decimal) -> Decimal:
+    """Return the number that an option was given.
+
+    Raises:
+        BadOption: it is none, or not between ``low`` and ``high``.
+    """
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or not low <= number <= high:
+        raise BadOption(
+            msg(
+                "{option} 应是 {low} 至 {high} 之间的数字，不是 {value}。",
+                option=option,
+                low=str(low),
+                high=str(high),
+                value=value,
+            )
+        )
+    return number
 
 
 def _add(commands: Any, name: str) -> None:

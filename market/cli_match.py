@@ -5,13 +5,13 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from market.cli import add_freight, add_language, language
+from market.cli import BadOption, add_freight, add_language, language, number_option
 from market.errors import MarketError
 from market.i18n import Language, Message, msg, translate
 from market.matching.certificate import Certificate
@@ -23,10 +23,6 @@ from market.matching.shares import processors
 
 DONE, WRONG, BAD_INPUT, OUT_OF_TIME = 0, 1, 2, 3
 Subparsers = Any
-
-
-class _BadOption(MarketError):
-    """An option whose value cannot be taken."""
 
 
 def add_match(subparsers: Subparsers) -> None:
@@ -89,14 +85,14 @@ def match(args: argparse.Namespace) -> int:
     lang: Language = args.lang
     folder = Path(args.out)
     try:
-        freight = _decimal("--freight", args.freight, Decimal(0), Decimal(1000))
-        road_factor = _decimal("--road-factor", args.road_factor, Decimal("0.1"), Decimal(100))
+        freight = number_option("--freight", args.freight, Decimal(0), Decimal(1000))
+        road_factor = number_option("--road-factor", args.road_factor, Decimal("0.1"), Decimal(100))
         limit = None
         if args.time_limit is not None:
-            limit = float(_decimal("--time-limit", args.time_limit, Decimal(0), Decimal(10**7)))
+            limit = float(number_option("--time-limit", args.time_limit, Decimal(0), Decimal(10**7)))
         if args.threads is None:
             args.threads = processors()
-        args.threads = int(_decimal("--threads", str(args.threads), Decimal(1), Decimal(1024)))
+        args.threads = int(number_option("--threads", str(args.threads), Decimal(1), Decimal(1024)))
         _check_folder(folder, (args.supply, args.demand))
         return _match(args, folder, Parameters(freight=freight, road_factor=road_factor), begin, limit, lang)
     except MarketError as trouble:
@@ -207,31 +203,9 @@ def check(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _decimal(option: str, value: str, low: Decimal, high: Decimal) -> Decimal:
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite() or not low <= number <= high:
-        raise _BadOption(
-            msg(
-                "{option} 应是 {low} 至 {high} 之间的数字，不是 {value}。",
-                option=option,
-                low=str(low),
-                high=str(high),
-                value=value,
-            )
-        )
-    return number
-
-
 def _check_folder(folder: Path, inputs: Sequence[str]) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise _BadOption(msg("--out {folder} 不是文件夹。", folder=str(folder)))
-    ours = {(folder / name).resolve() for name in results.OUR_FILES}
-    for given in inputs:
-        if given != "-" and Path(given).resolve() in ours:
-            raise _BadOption(msg("结果会覆盖输入文件 {file}，请换一个 --out 文件夹。", file=given))
+    if refused := results.folder_refused(folder, inputs):
+        raise BadOption(msg("{field}：{reason}", field="--out", reason=refused))
 
 
 def _complain(words: str) -> None:

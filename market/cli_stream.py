@@ -3,15 +3,15 @@
 import argparse
 import sys
 import time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from market.cli import add_freight, add_language, language
+from market.cli import add_freight, add_language, language, number_option
 from market.errors import Invalid, MarketError
-from market.i18n import Language, Message, msg, translate
+from market.i18n import Language, msg, translate
 
 if TYPE_CHECKING:
     from market.matching.live.events import Event
@@ -51,9 +51,9 @@ def stream(args: argparse.Namespace) -> int:
     """Read the files, then answer events until standard input ends."""
     lang: Language = args.lang
     try:
-        freight = _number("--freight", args.freight, Decimal(0), Decimal(1000))
-        road_factor = _number("--road-factor", args.road_factor, Decimal("0.1"), Decimal(100))
-        budget = float(_number("--budget", args.budget, Decimal(0), Decimal(3_600_000)))
+        freight = number_option("--freight", args.freight, Decimal(0), Decimal(1000))
+        road_factor = number_option("--road-factor", args.road_factor, Decimal("0.1"), Decimal(100))
+        budget = float(number_option("--budget", args.budget, Decimal(0), Decimal(3_600_000)))
     except MarketError as refusal:
         print(translate(refusal.message, lang), file=sys.stderr)
         return BAD_INPUT
@@ -84,18 +84,20 @@ def stream(args: argparse.Namespace) -> int:
     _write(ready | {"certificate": standing_line(market.standing()), "seconds": seconds})
     for number, line in enumerate(sys.stdin.buffer, start=1):
         if line.strip():
-            _write({"line": number} | _answer(market, line, budget, lang))
+            _write({"line": number} | _answer(market, line, budget, (args.supply, args.demand), lang))
     return DONE
 
 
-def _answer(market: "LiveMarket", line: bytes, budget: float, lang: Language) -> dict[str, Any]:
+def _answer(
+    market: "LiveMarket", line: bytes, budget: float, inputs: tuple[str, str], lang: Language
+) -> dict[str, Any]:
     from market.matching.live.events import answer_line, event_of, happen
 
     begin = time.monotonic()
     try:
         event = event_of(line)
         if event.name == "clear":
-            answer = _clear(market, event, lang)
+            answer = _clear(market, event, inputs, lang)
         else:
             # settle goes on to the end unless it is told otherwise.
             own = None if event.name == "settle" else budget
@@ -109,11 +111,16 @@ def _answer(market: "LiveMarket", line: bytes, budget: float, lang: Language) ->
     return {"event": event.name} | answer | {"milliseconds": round((time.monotonic() - begin) * 1000, 3)}
 
 
-def _clear(market: "LiveMarket", event: "Event", lang: Language) -> dict[str, Any]:
+def _clear(
+    market: "LiveMarket", event: "Event", inputs: tuple[str, str], lang: Language
+) -> dict[str, Any]:
     """Clear everything; write the result as ``market match`` does where the event names a folder."""
     from market.matching.files import results
     from market.matching.live.events import standing_line
 
+    # before anything changes, and before the computing
+    if event.out is not None and (refused := results.folder_refused(Path(event.out), inputs)):
+        raise Invalid(msg("{field}：{reason}", field="out", reason=refused), {"out": refused})
     lots, demands = market.lots(), market.demands()
     result = market.clear()
     certificate = result.certificate
@@ -140,20 +147,3 @@ def _clear(market: "LiveMarket", event: "Event", lang: Language) -> dict[str, An
 def _write(line: dict[str, Any]) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
     sys.stdout.buffer.flush()
-
-
-def _number(option: str, value: str, low: Decimal, high: Decimal) -> Decimal:
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite() or not low <= number <= high:
-        words: Message = msg(
-            "{option} 应是 {low} 至 {high} 之间的数字，不是 {value}。",
-            option=option,
-            low=str(low),
-            high=str(high),
-            value=value,
-        )
-        raise Invalid(words)
-    return number

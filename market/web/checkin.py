@@ -267,7 +267,7 @@ async def scans(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]
         batch = msgspec.json.decode(body, type=_Batch)
         if batch.sent_at.tzinfo is None:
             raise ValueError
-    except (ValueError, msgspec.DecodeError) as error:
+    except (ValueError, msgspec.DecodeError, RecursionError) as error:
         raise Invalid(msg("签到数据读不出来，请刷新签到页面再传。")) from error
     good, bad = read_scans(batch.scans)
     answers = await take_scans(

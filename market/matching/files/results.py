@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from market.i18n import Language, Message, translate
+from market.i18n import Language, Message, msg, translate
 from market.matching.engine import Result, Side
 from market.matching.files.faults import Fault
 from market.matching.files.workbook import rows_beyond, write_workbook
@@ -44,6 +44,21 @@ LOT_COLUMNS = ("lot", "sold_kg", "left_kg", "gain_yuan_per_kg", "admissible_pair
 DEMAND_COLUMNS = ("demand", "served_kg", "open_kg", "gain_yuan_per_kg", "admissible_pairs", "status")
 DIAGNOSIS_COLUMNS = ("lot", "rank", "obstacle", "change", "unlock_kg", "unlock_demands", "cost_yuan_per_kg")
 ERROR_COLUMNS = ("file", "row", "column", "value", "reason")
+
+
+def folder_refused(folder: Path, inputs: Iterable[str]) -> Message | None:
+    """Return why nothing may be written into ``folder``: it is a file, or ``inputs`` would be overwritten."""
+    try:
+        if folder.exists() and not folder.is_dir():
+            return msg("{path} 不是文件夹。", path=str(folder))
+        ours = {(folder / name).resolve() for name in OUR_FILES}
+        for given in inputs:
+            if given != "-" and Path(given).resolve() in ours:
+                return msg("结果会覆盖输入文件 {file}，请换一个文件夹。", file=given)
+    except ValueError:
+        # a name with a sign that no file system takes
+        return msg("“{folder}”不能作文件夹的名称。", folder=repr(str(folder))[1:-1])
+    return None
 
 
 def write_result(

@@ -59,7 +59,7 @@ def event_of(line: bytes | str) -> Event:
     """
     try:
         given = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as trouble:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as trouble:
         raise Invalid(msg("这一行不是 JSON：{why}", why=str(trouble))) from None
     names = "、".join(_FIELDS)
     if not isinstance(given, dict):

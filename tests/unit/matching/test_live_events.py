@@ -116,6 +116,30 @@ def test_bad_line_says_where_and_changes_nothing(
     assert settled["certificate"] == ready["certificate"]
 
 
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        ("{folder}", "out: The result would overwrite the input file {folder}/lots.csv; choose another"),
+        ("{folder}/lots.csv", "out: {folder}/lots.csv is not a folder"),
+        ("\0", r"out: “\x00” cannot be the name of a folder"),
+    ],
+)
+def test_clearing_overwrites_no_input_and_names_no_strange_folder(
+    out: str, words: str, tmp_path: Path, capsysbinary: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supply, wants = write_market(tmp_path, [lot("L1")], [demand("D1")])
+    mine = Path(supply).rename(tmp_path / "lots.csv")
+    before = mine.read_bytes()
+    lines = [{"event": "clear", "out": out.format(folder=tmp_path)}, {"event": "settle"}]
+    told = io.BytesIO("\n".join(map(json.dumps, lines)).encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(told))
+    assert main(["stream", str(mine), wants, "--lang", "en"]) == 0
+    _, refused, settled = map(json.loads, capsysbinary.readouterr().out.splitlines())
+    assert refused["error"].startswith(words.format(folder=tmp_path))
+    assert (list(refused["fields"]), settled["event"]) == (["out"], "settle")
+    assert mine.read_bytes() == before
+
+
 def test_files_that_cannot_be_read_end_the_command(tmp_path: Path, capsys: Any) -> None:
     supply = tmp_path / "supply.csv"
     supply.write_text("lot\nL1\n")
@@ -146,6 +170,11 @@ def test_fields_are_read_as_in_the_files() -> None:
     with pytest.raises(Invalid) as refused:
         party_of("demand", {**LOT, "min_grade": "high"}, None)
     assert refused.value.fields.keys() >= {"lot", "min_grade", "demand", "buyer"}
+
+
+def test_brackets_without_end_are_a_bad_line() -> None:
+    with pytest.raises(Invalid):
+        event_of(b"[" * 100_000)
 
 
 def test_event_has_what_it_was_given() -> None:
