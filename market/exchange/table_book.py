@@ -12,7 +12,7 @@ import xlsxwriter
 from market.clock import CHINA
 from market.exchange.sheets import safe
 from market.i18n import Language, Message, translate
-from market.units import Fen, FenPerKg, Gram, kg, yuan, yuan_per_kg
+from market.units import GRAMS_PER_KG, Fen, FenPerKg, Gram, kg, yuan, yuan_per_kg
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 #: Rows of one workbook, at most: more than a spreadsheet program opens gladly.
@@ -34,6 +34,8 @@ _FORMATS: dict[Kind, str] = {
     "moment": "yyyy-mm-dd hh:mm",
     "whole": "0",
 }
+#: Programs show a whole number under ``#,##0.###`` with a point behind it.
+_WHOLE_KG = "#,##0"
 _WIDTHS: dict[Kind, int] = {
     "text": 22,
     "kg": 14,
@@ -46,10 +48,14 @@ _WIDTHS: dict[Kind, int] = {
 
 
 def new_book(buffer: io.BytesIO) -> xlsxwriter.Workbook:
-    """Return an empty workbook in which text stays text, whatever it begins with."""
-    return xlsxwriter.Workbook(
+    """Return an empty workbook in which text stays text, whatever it begins with; the same content gives the
+    same bytes.
+    """
+    book = xlsxwriter.Workbook(
         buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     )
+    book.set_properties({"created": _MADE})
+    return book
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -75,18 +81,20 @@ def workbook(*, name: Message, columns: Sequence[Column], rows: Sequence[Any], l
     """Return one sheet with ``rows`` under the heads of ``columns``, ready to be filtered."""
     buffer = io.BytesIO()
     book = new_book(buffer)
-    book.set_properties({"created": _MADE})
     sheet = book.add_worksheet(translate(name, language)[:31])
     head = book.add_format(
         {"bold": True, "font_color": "#FFFFFF", "bg_color": _GREEN, "valign": "vcenter", "text_wrap": True}
     )
     looks = {kind: book.add_format({"num_format": form, "valign": "top"}) for kind, form in _FORMATS.items()}
+    whole_kg = book.add_format({"num_format": _WHOLE_KG, "valign": "top"})
     for place, column in enumerate(columns):
         label = translate(column.head, language)
         sheet.write_string(0, place, label, head)
         sheet.set_column(place, place, max(column.width or _WIDTHS[column.kind], 2 + len(label)))
         for at, row in enumerate(rows[:MOST_ROWS], start=1):
-            _write(sheet, at, place, column, column.of(row, language), looks[column.kind], language)
+            value = column.of(row, language)
+            is_whole = column.kind == "kg" and value is not None and not value % GRAMS_PER_KG
+            _write(sheet, at, place, column, value, whole_kg if is_whole else looks[column.kind], language)
     sheet.set_row(0, 32)
     sheet.freeze_panes(1, 1)
     sheet.autofilter(0, 0, max(1, min(len(rows), MOST_ROWS)), len(columns) - 1)

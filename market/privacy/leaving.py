@@ -46,7 +46,7 @@ async def leaving_of(*, person_id: int, today: date) -> Leaving:
     )
     signed = await fetch_value(
         """SELECT max(CASE WHEN state IN ('pending', 'partly_signed', 'active') THEN $2::date
-                      ELSE greatest(created_at, terminated_at)::date END)
+                      ELSE (greatest(created_at, terminated_at) AT TIME ZONE 'Asia/Shanghai')::date END)
            FROM deal WHERE $1 IN (seller_signed_by, buyer_signed_by)""",
         person_id,
         today,

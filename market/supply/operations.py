@@ -210,8 +210,9 @@ async def revise_listing(
         if problems:
             raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
         await execute(
-            """UPDATE listing SET ask = $2, min_order = $3, available_from = $4, available_to = $5
-               WHERE id = $1""",
+            # the bonus stays between nought and the asking price
+            """UPDATE listing SET ask = $2, priority = least(priority, $2), min_order = $3,
+                 available_from = $4, available_to = $5 WHERE id = $1""",
             listing_id,
             terms.ask,
             terms.min_order,

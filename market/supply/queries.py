@@ -242,22 +242,6 @@ async def listings_of(owner: int, *, today: date) -> list[OwnListing]:
     )
 
 
-async def unsold(town: int, *, today: date) -> list[OwnListing]:
-    """Return what a town's sellers still have on their hands, the largest rest first.
-
-    Listings on sale, suspended or run out of time count; a withdrawn one is no longer for sale.
-    """
-    return await fetch_into(
-        OwnListing,
-        _OWN
-        + """WHERE (seller.town = $1 OR seller.id = $1) AND lot.remaining > 0
-               AND listing.state IN ('published', 'suspended', 'expired')
-             ORDER BY lot.remaining DESC, listing.id""",
-        town,
-        today,
-    )
-
-
 class StockDay(msgspec.Struct, frozen=True):
     """Grams: what came in, what was reserved or lost (less what was released), what was left in the end."""
 

@@ -13,6 +13,7 @@ from market.deals.queries import deal_of
 from market.errors import Conflict, Invalid, NotFound
 from market.notices.queries import inbox
 from market.supply.commands import NewTerms
+from market.supply.operations import set_priority
 from market.transitions import WrongState
 from market.units import FenPerKg, Gram
 
@@ -163,6 +164,25 @@ async def test_declining_tells_the_buyer_why(factory: Factory) -> None:
     )
     seen = await bid_of(bid_id=bid_id, organisation_id=buyer.organisation_id)
     assert (seen.state, seen.reason, seen.reason_note) == ("rejected", "price", "低于成本")
+
+
+async def test_the_bonus_of_a_listing_comes_down_with_its_price(factory: Factory) -> None:
+    town = await factory.member(role="official")
+    seller = await factory.member(role="secretary", town_id=town.organisation_id)
+    listing_id = await factory.listing(seller, ask=700)
+    await set_priority(
+        listing_id=listing_id,
+        priority=FenPerKg(600),
+        town_id=town.organisation_id,
+        actor=town.actor,
+        at=STORY,
+    )
+    for ask, priority in ((650, 600), (500, 500), (800, 500)):
+        terms = NewTerms(FenPerKg(ask), Gram(0), TODAY, TODAY + timedelta(days=20), ())
+        await revise_terms(
+            listing_id=listing_id, terms=terms, owner_id=seller.organisation_id, actor=seller.actor, at=STORY
+        )
+        assert await fetch_value("SELECT priority FROM listing WHERE id = $1", listing_id) == priority
 
 
 async def test_revised_terms_ask_the_bidder_again(factory: Factory) -> None:

@@ -7,7 +7,7 @@ from market.bids.operations import NewBid, accept_bid, place_bid
 from market.db.session import execute, fetch_value
 from market.errors import NotFound
 from market.supply.operations import NewPicture, add_picture, move_listing
-from market.supply.queries import StockDay, listing_page, listings_of, picture, stock_history, unsold
+from market.supply.queries import StockDay, listing_page, listings_of, picture, stock_history
 from market.units import FenPerKg, Gram
 
 
@@ -145,20 +145,6 @@ async def test_the_first_line_of_the_last_finished_diagnosis_is_shown(factory: F
     )
 
 
-async def test_a_town_sees_what_its_sellers_have_left(factory: Factory) -> None:
-    town, elsewhere = await factory.member(role="official"), await factory.member(role="official")
-    seller = await factory.member(role="secretary", town_id=town.organisation_id)
-    buyer = await factory.member(role="buyer")
-    small = await factory.listing(seller, kg=100)
-    large = await factory.listing(seller, kg=900)
-    gone = await factory.listing(seller, kg=50)
-    bid_id = await bid(gone, buyer, kg=50)
-    await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
-    left = await unsold(town.organisation_id, today=TODAY)
-    assert [(each.listing_id, each.remaining) for each in left] == [(large, 900_000), (small, 100_000)]
-    assert await unsold(elsewhere.organisation_id, today=TODAY) == []
-
-
 async def test_stock_history_has_every_day_and_ends_at_what_is_left(factory: Factory) -> None:
     town = await factory.member(role="official")
     seller = await factory.member(role="secretary", town_id=town.organisation_id)
@@ -174,5 +160,4 @@ async def test_stock_history_has_every_day_and_ends_at_what_is_left(factory: Fac
         StockDay(days[2], 0, 300_000, 700_000),
         StockDay(days[3], 0, 0, 700_000),
     ]
-    assert sum(each.remaining for each in await unsold(town.organisation_id, today=TODAY)) == 700_000
     assert await stock_history(buyer.organisation_id, until=days[-1]) == []
