@@ -111,9 +111,7 @@ def _answer(
     return {"event": event.name} | answer | {"milliseconds": round((time.monotonic() - begin) * 1000, 3)}
 
 
-def _clear(
-    market: "LiveMarket", event: "Event", inputs: tuple[str, str], lang: Language
-) -> dict[str, Any]:
+def _clear(market: "LiveMarket", event: "Event", inputs: tuple[str, str], lang: Language) -> dict[str, Any]:
     """Clear everything; write the result as ``market match`` does where the event names a folder."""
     from market.matching.files import results
     from market.matching.live.events import standing_line

@@ -1,6 +1,12 @@
-"""What time does to the market: once an hour, whatever has lapsed is moved on."""
+"""What time does to the market: once an hour, whatever has lapsed is moved on.
 
-from datetime import timedelta
+Each step is a transaction of its own: locks are held for a step, not for a round, and what fails takes
+back its own step alone. Done again, a step finds nothing more to do.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime, timedelta
 
 from market import clock
 from market.accounts.operations import forget_expired
@@ -33,6 +39,10 @@ from market.supply.operations import expire_listings
 
 #: Between two rounds.
 PERIOD = timedelta(hours=1)
+#: And after one in which something failed.
+SOON = timedelta(minutes=5)
+
+log = logging.getLogger("market.upkeep")
 
 
 async def schedule_upkeep() -> None:
@@ -41,32 +51,57 @@ async def schedule_upkeep() -> None:
         await enqueue("upkeep", {}, key="hourly")
 
 
-@job("upkeep")
-async def round_of_upkeep(_: Run) -> None:
-    """Do one round, and put the next one down in the same transaction: at once where something is left."""
+Step = Callable[[datetime], Awaitable[object]]
+#: Steps that move on ``MOST_AT_ONCE`` at most, and return how many: where that is reached, more is left.
+_IN_PORTIONS = frozenset({"listings", "demands", "offers", "bids", "approvals", "dead approvals"})
+#: In the order in which one step makes work for another.
+_STEPS: dict[str, Step] = {
+    "listings": lambda at: expire_listings(at=at),
+    "demands": lambda at: close_overdue(at=at),
+    "rounds of bidding": lambda at: open_overdue(at=at),
+    "offers": lambda at: end_offers(at=at),
+    "joint offers": lambda at: expire_joints(at=at),
+    "bids": lambda at: expire_bids(at=at),
+    "after rounds": lambda at: free_to_bid(None, at=at),
+    "matches": lambda at: expire_matches(at=at),
+    "calls": lambda at: expire_calls(at=at),
+    "frames": lambda at: round_of_frames(at=at),
+    "breaches": lambda at: lapse_cases(at=at),
+    "approvals": lambda at: expire_approvals(at=at),
+    "dead approvals": lambda at: end_dead_approvals(at=at),
+    "runs": lambda at: fail_abandoned(at=at),
+    "invitations": lambda at: expire_invitations(at=at),
+    "days of meetings": lambda at: begin_days(at=at),
+    "meetings": lambda at: round_after_meetings(at=at),
+    "cases": lambda at: round_of_cases(at=at),
+    "sessions": lambda at: forget_expired(at=at),
+    "notices": lambda at: forget_sent(at=at),
+    "papers": lambda at: forget_bundles(at=at),
+    "jobs": lambda _: forget_finished(),
+    "personal data": lambda at: keep_to_periods(at=at, today=_day(at)),
+    "seals": lambda _: seal_soon(),
+}
+
+
+@job("upkeep", long=True, endless=True)
+async def round_of_upkeep(run: Run) -> None:
+    """Do one round, and put the next one down: at once where something is left, soon where a step failed."""
     at = clock.now()
-    today = at.astimezone(clock.CHINA).date()
-    moved = max(await expire_listings(at=at), await close_overdue(at=at))
-    await open_overdue(at=at)
-    moved = max(moved, await end_offers(at=at))
-    await expire_joints(at=at)
-    moved = max(moved, await expire_bids(at=at))
-    await free_to_bid(None, at=at)
-    await expire_matches(at=at)
-    await expire_calls(at=at)
-    await round_of_frames(at=at)
-    await lapse_cases(at=at)
-    moved = max(moved, await expire_approvals(at=at), await end_dead_approvals(at=at))
-    await fail_abandoned(at=at)
-    await expire_invitations(at=at)
-    await begin_days(at=at)
-    await round_after_meetings(at=at)
-    await round_of_cases(at=at)
-    await forget_expired(at=at)
-    await forget_sent(at=at)
-    await forget_bundles(at=at)
-    await forget_finished()
-    await keep_to_periods(at=at, today=today)
-    await seal_soon()
-    pause = PERIOD if moved < MOST_AT_ONCE else timedelta()
-    await enqueue("upkeep", {}, key="hourly", run_at=at + pause)
+    pause = PERIOD
+    for name, step in _STEPS.items():
+        try:
+            async with transaction():
+                moved = await step(at)
+        except Exception:
+            # a row that one step cannot deal with must not stop the clock for all the others
+            log.exception("upkeep of %s", name)
+            pause = min(pause, SOON)
+        else:
+            if name in _IN_PORTIONS and isinstance(moved, int) and moved >= MOST_AT_ONCE:
+                pause = timedelta()
+    async with run.finishing():
+        await enqueue("upkeep", {}, key="hourly", run_at=at + pause)
+
+
+def _day(at: datetime) -> date:
+    return at.astimezone(clock.CHINA).date()

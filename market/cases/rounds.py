@@ -53,8 +53,9 @@ async def round_of_cases(*, at: datetime) -> None:
 async def open_stuck(*, at: datetime) -> int:
     """Open a case for every listing on sale that has come to a stop; return how many.
 
-    That is: no bid, sale or contract in ``rules.IDLE_DAYS`` days outside of a round of bidding, or the town's
-    newest run found nobody for it. What somebody has closed and said why stays closed; what was sold out and came back is opened again.
+    That is: no bid, sale or contract in ``rules.IDLE_DAYS`` days and no round of bidding that lasts, or the
+    town's newest run found nobody for it. What somebody has closed and said why stays closed; what was sold
+    out and came back is opened again.
     """
     opened: Counter[int] = Counter()
     async with transaction():

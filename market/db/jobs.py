@@ -109,18 +109,23 @@ Handler = Callable[[Run], Awaitable[None]]
 class _Registered(msgspec.Struct, frozen=True):
     handler: Handler
     long: bool
+    endless: bool
 
 
 _handlers: dict[str, _Registered] = {}
 
 
-def job(kind: str, *, long: bool = False) -> Callable[[Handler], Handler]:
-    """Register the handler of ``kind``. ``long`` ones call ``run.finishing()`` themselves."""
+def job(kind: str, *, long: bool = False, endless: bool = False) -> Callable[[Handler], Handler]:
+    """Register the handler of ``kind``. ``long`` ones call ``run.finishing()`` themselves.
+
+    An ``endless`` one is never given up: each puts the next one down, and nobody else would. Where it has
+    failed often enough it is tried again an hour later.
+    """
 
     def register(handler: Handler) -> Handler:
         if kind in _handlers and _handlers[kind].handler is not handler:
             raise ValueError(f"two handlers for {kind!r}")
-        _handlers[kind] = _Registered(handler, long)
+        _handlers[kind] = _Registered(handler, long, endless)
         return handler
 
     return register
@@ -183,11 +188,13 @@ WHERE id = (
 RETURNING id, kind, payload, attempts, token
 """
 
-#: Retries wait 2, 4, 8 ... seconds, an hour at most.
+#: Retries wait 2, 4, 8 ... seconds, an hour at most; $5: it is never given up, but begun anew an hour later.
 _FAIL = """
-UPDATE job SET state = CASE WHEN attempts >= $3 THEN 'dead' ELSE 'retrying' END,
-       run_at = now() + least(3600, 2 ^ least(attempts, 20)) * interval '1 second',
-       finished_at = CASE WHEN attempts >= $3 THEN now() END,
+UPDATE job SET state = CASE WHEN attempts >= $3 AND NOT $5 THEN 'dead' ELSE 'retrying' END,
+       run_at = now() + interval '1 second' *
+                CASE WHEN attempts >= $3 AND $5 THEN 3600 ELSE least(3600, 2 ^ least(attempts, 20)) END,
+       finished_at = CASE WHEN attempts >= $3 AND NOT $5 THEN now() END,
+       attempts = CASE WHEN attempts >= $3 AND $5 THEN 0 ELSE attempts END,
        leased_until = NULL, trouble = $4
 WHERE id = $1 AND token = $2
 """
@@ -264,7 +271,8 @@ class Worker:
                 await heart
 
     async def _fail(self, claimed: Waiting, trouble: str) -> None:
-        await execute(_FAIL, claimed.id, claimed.token, MOST_ATTEMPTS, trouble)
+        is_endless = _handlers[claimed.kind].endless
+        await execute(_FAIL, claimed.id, claimed.token, MOST_ATTEMPTS, trouble, is_endless)
 
     async def _renew(self, claimed: Waiting) -> None:
         while True:

@@ -127,6 +127,21 @@ async def test_job_that_fails_is_tried_again_later_and_given_up_at_last(effects:
     assert await Worker().work_once() is False
 
 
+async def test_endless_job_is_never_given_up(db: Engine) -> None:
+    @job("greet", endless=True)
+    async def greet(run: Run) -> None:
+        raise ZeroDivisionError("no name")
+
+    await enqueue("greet", {})
+    waits = []
+    for _ in range(MOST_ATTEMPTS + 1):
+        await execute("UPDATE job SET run_at = now()")
+        assert await Worker().work_once() is True
+        waits.append(int(await fetch_value("SELECT round(extract(epoch FROM run_at - now())) FROM job")))
+        assert await states() == ["retrying"]
+    assert waits == [2, 4, 8, 16, 32, 3_600, 2]
+
+
 async def test_job_of_a_worker_that_died_is_done_by_another(effects: None) -> None:
     @job("greet")
     async def greet(run: Run) -> None:

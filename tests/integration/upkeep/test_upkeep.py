@@ -1,4 +1,6 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+import pytest
 
 from fixtures.factories import STORY, TODAY, Factory
 from market.audit.checking import check
@@ -94,3 +96,27 @@ async def test_a_round_puts_down_the_next_one_and_asking_twice_makes_one(factory
     assert await Worker(tasks=1).work_once()
     rows = await fetch("SELECT state FROM job WHERE kind = 'upkeep' ORDER BY id")
     assert [row["state"] for row in rows] == ["done", "waiting"]
+
+
+async def test_a_step_that_fails_stops_neither_the_others_nor_the_clock(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    listing_id = await factory.listing(await factory.member(role="secretary"))
+    await execute("UPDATE listing SET available_from = '2026-01-01', available_to = '2026-01-01'")
+
+    async def broken(*, at: datetime) -> int:
+        await execute("UPDATE listing SET title = 'half done'")
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("market.upkeep.close_overdue", broken)
+    await schedule_upkeep()
+    assert await Worker(tasks=1, kinds=["upkeep"]).work_once()
+    row = (await fetch("SELECT state, title FROM listing WHERE id = $1", listing_id))[0]
+    assert (row["state"], row["title"]) == ("expired", "红衣花生")
+    assert [record.getMessage() for record in caplog.records if record.name == "market.upkeep"] == [
+        "upkeep of demands"
+    ]
+    # the next round comes soon
+    soon = "run_at < now() + interval '10 minutes'"
+    rows = await fetch(f"SELECT state, {soon} FROM job WHERE kind = 'upkeep' ORDER BY id")
+    assert [tuple(row) for row in rows] == [("done", True), ("waiting", True)]
