@@ -12,11 +12,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from market.cli import language, say
+from market.cli import language, number_option, say
 from market.db import embedded
 from market.db.jobs import Worker, kinds_within
 from market.db.migrate import migrate_forwards, status
@@ -25,6 +26,8 @@ from market.errors import Conflict
 from market.i18n import Language, msg, translate
 from market.settings import settings
 
+#: Processes that serve pages, or jobs at a time: more is a slip of the pen.
+_MOST_WORKERS = 1_000
 #: Ports tried after the one that was asked for.
 _PORTS = 50
 #: Seconds that the pages may take to answer for the first time.
@@ -85,7 +88,8 @@ def serve(arguments: argparse.Namespace) -> int:
 
     lang = language(sys.argv[1:])
     importlib.import_module("market.web.door").edge_from(settings(), secret="")  # faulty names are told now
-    port = free_port(arguments.host, arguments.port)
+    workers = _whole("--workers", arguments.workers, most=_MOST_WORKERS)
+    port = free_port(arguments.host, _whole("--port", arguments.port, most=65_535))
     with _ended_by_sigterm(), _own_server():
         logins = asyncio.run(_prepare(demo=arguments.demo))
         if logins:
@@ -100,7 +104,7 @@ def serve(arguments: argparse.Namespace) -> int:
             interface=Interfaces.ASGI,
             address=arguments.host,
             port=port,
-            workers=arguments.workers,
+            workers=workers,
             # no browser speaks HTTP/2 without TLS; while the server waits to be told which it is, a
             # connection that says nothing is never closed, and a thousand of them shut everybody out
             http=HTTPModes.http1,
@@ -148,6 +152,10 @@ async def _prepare(*, demo: bool) -> list[Any]:
             return []
         await seeds.load_demo()
         return list(seeds.logins())
+
+
+def _whole(option: str, value: int, *, most: int) -> int:
+    return int(number_option(option, str(value), Decimal(1), Decimal(most)))
 
 
 def free_port(host: str, port: int) -> int:
@@ -214,6 +222,7 @@ def work(arguments: argparse.Namespace) -> int:
     """Work on jobs until told to stop."""
     importlib.import_module("market.app")  # every room registers its handlers
     kinds = kinds_within(arguments.jobs) if arguments.jobs else None
+    tasks = _whole("--tasks", arguments.tasks, most=_MOST_WORKERS)
 
     async def until_told() -> None:
         told = asyncio.Event()
@@ -222,7 +231,7 @@ def work(arguments: argparse.Namespace) -> int:
         async with started_pool(as_owner=True):
             await migrate_forwards()
         async with started_pool():
-            worker = Worker(tasks=arguments.tasks, kinds=kinds)
+            worker = Worker(tasks=tasks, kinds=kinds)
             await worker.start()
             say(msg("工作进程 {name} 已就绪。", name=worker.name), language(sys.argv[1:]))
             await told.wait()

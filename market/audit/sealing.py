@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -100,7 +101,7 @@ async def write_heads(path: Path, *, at: datetime) -> Totals:
     the last position and so the number of the subject's records. ``digest`` is the SHA-256 over those lines.
     """
     await seal(at=at)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.parent / f".{path.name}.{os.getpid()}"
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             totals = await _write(file, at=at)
@@ -108,7 +109,9 @@ async def write_heads(path: Path, *, at: datetime) -> Totals:
             os.fsync(file.fileno())
         draft.replace(path)
     except OSError as trouble:
-        draft.unlink(missing_ok=True)
+        # where it could not be written it may not be reached either
+        with suppress(OSError):
+            draft.unlink()
         raise Invalid(
             msg("写不了文件 {path}：{trouble}。", path=str(path), trouble=str(trouble))
         ) from trouble

@@ -97,6 +97,24 @@ def test_host_that_is_not_ours_is_refused() -> None:
         free_port("192.0.2.1", 8000)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["serve", "--port", "-1"],
+        ["serve", "--port", "0"],
+        ["serve", "--workers", "0"],
+        ["worker", "--tasks", "0"],
+    ],
+)
+def test_number_that_cannot_be_served_with_is_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*words, "--lang", "en"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"{words[1]} must be a number between 1 and ")
+    assert told.endswith(f", not {words[2]}.\n")
+
+
 def test_server_that_does_not_answer_is_noticed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]

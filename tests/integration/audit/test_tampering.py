@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta, timezone
@@ -389,3 +390,11 @@ async def test_random_ledgers_and_random_edits(ledger: Admin) -> None:
             await DAMAGES[name](ledger, subject, draw.randint(1, lengths[subject]))
         assert {each.subject for each in (await found()).faults} == set(chosen)
         await restore(ledger)
+
+
+async def test_place_that_takes_no_heads_is_told(ledger: Admin, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file" / "heads.json", tmp_path / ("x" * 300), tmp_path, Path(".")):
+        with pytest.raises(Invalid, match="写不了文件"):
+            await write_heads(place, at=AT)
+    assert os.listdir(tmp_path) == ["file"]
