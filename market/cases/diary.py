@@ -101,8 +101,19 @@ async def begin(
     """Open the case of a listing, or open it again; return its number and whether that changed anything.
 
     It starts at the village, in the seller's charge. One that was closed goes on at the level where it was.
+    Goods that were put on sale again under another listing have one open case, the one that there is.
     """
     today = at.astimezone(CHINA).date()
+    same_goods = await fetch(
+        """SELECT book.id FROM listing
+           JOIN listing other ON other.lot = listing.lot AND other.id <> listing.id
+           JOIN stuck_case book ON book.listing = other.id AND book.state = $2
+           WHERE listing.id = $1 ORDER BY book.id LIMIT 1""",
+        listing_id,
+        rules.OPEN,
+    )
+    if same_goods:
+        return int(same_goods[0]["id"]), False
     made = await fetch(
         """INSERT INTO stuck_case (listing, town, state, cause, level, owner, due_on, stuck_since, opened_at,
                                    level_since)

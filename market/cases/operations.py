@@ -49,7 +49,7 @@ async def open_case(*, listing_id: int, note: str, organisation_id: int, actor: 
             listing_id=listing_id, cause=rules.BY_HAND, stuck_since=since, actor=actor, at=at, note=note
         )
         if not is_new:
-            raise Conflict(msg("这批货已经在心病台账里，请到那里记录。"))
+            raise _in_the_book()
     return case_id
 
 
@@ -249,7 +249,7 @@ async def reopen(*, case_id: int, note: str, organisation_id: int, actor: Actor,
     Raises:
         NotFound: no such case of theirs.
         WrongState: it is open.
-        Conflict: nothing is left of the lot.
+        Conflict: nothing is left of the lot, or it has an open case under another listing.
         Invalid: the note is missing or too long.
     """
     _check(rules.note_problems("other", note))
@@ -259,7 +259,7 @@ async def reopen(*, case_id: int, note: str, organisation_id: int, actor: Actor,
         rules.CASE.apply("reopen", state=case["state"], by=actor.side)
         if not case["remaining"]:
             raise Conflict(msg("这批货已经卖完，不用再立案。"))
-        await begin(
+        _, is_new = await begin(
             listing_id=case["listing"],
             cause=rules.BY_HAND,
             stuck_since=case["stuck_since"],
@@ -267,6 +267,12 @@ async def reopen(*, case_id: int, note: str, organisation_id: int, actor: Actor,
             at=at,
             note=note,
         )
+        if not is_new:
+            raise _in_the_book()
+
+
+def _in_the_book() -> Conflict:
+    return Conflict(msg("这批货已经在心病台账里，请到那里记录。"))
 
 
 def _check_county(case: Record, organisation_id: int | None) -> None:

@@ -166,7 +166,10 @@ async def diaries_of(*, case_ids: list[int], organisation_id: int) -> list[Entry
 
 
 async def openable_by(*, organisation_id: int) -> list[Openable]:
-    """Return what a case can be opened for by hand: the seller's, or that of the town's sellers."""
+    """Return what a case can be opened for by hand: the seller's, or that of the town's sellers.
+
+    Goods that were put on sale more than once stand there once, by their newest listing.
+    """
     return await fetch_into(
         Openable,
         """SELECT listing.id AS listing, listing.title, listing.title_en, owner.name AS seller_name,
@@ -174,8 +177,9 @@ async def openable_by(*, organisation_id: int) -> list[Openable]:
            FROM listing JOIN lot ON lot.id = listing.lot JOIN organisation owner ON owner.id = listing.owner
            WHERE owner.town IS NOT NULL AND $1 IN (listing.owner, owner.town) AND lot.remaining > 0
              AND listing.state NOT IN ('draft', 'pending')
-             AND NOT EXISTS (SELECT FROM stuck_case WHERE stuck_case.listing = listing.id
-                             AND stuck_case.state = 'open')
+             AND NOT EXISTS (SELECT FROM listing newer WHERE newer.lot = lot.id AND newer.id > listing.id)
+             AND NOT EXISTS (SELECT FROM stuck_case JOIN listing told ON told.id = stuck_case.listing
+                             WHERE told.lot = lot.id AND stuck_case.state = 'open')
            ORDER BY owner.name, owner.id, lot.remaining DESC, listing.id""",
         organisation_id,
     )

@@ -37,7 +37,9 @@ stuck AS (
   LEFT JOIN stuck_case book ON book.listing = listing.id
   WHERE listing.state = 'published' AND lot.remaining > 0 AND owner.town IS NOT NULL
     AND NOT (listing.way = ANY($4::text[]) AND listing.opened_at IS NULL)
-    AND (book.id IS NULL OR (book.state = 'closed' AND book.reason = $2)))
+    AND (book.id IS NULL OR (book.state = 'closed' AND book.reason = $2))
+    AND NOT EXISTS (SELECT FROM listing told JOIN stuck_case ON stuck_case.listing = told.id
+                    WHERE told.lot = lot.id AND stuck_case.state = 'open'))
 SELECT listing, town, greatest(moved_at, freed_at) AS since, unmatched FROM stuck
 WHERE moved_at <= $1 OR unmatched
 ORDER BY listing LIMIT $3"""

@@ -20,7 +20,8 @@ from market.errors import Conflict, Invalid, NotFound
 from market.matching.operations import run_now
 from market.notices.queries import inbox
 from market.supply.commands import NewListing
-from market.supply.operations import publish_listing
+from market.supply.operations import move_listing, publish_listing
+from market.supply.transforming import ListingOfLot, list_lot
 from market.transitions import WrongState
 from market.units import FenPerKg, Gram
 
@@ -355,3 +356,26 @@ async def test_goods_in_a_round_are_not_stuck_nobody_can_know(
     assert await open_stuck(at=closes + days(rules.IDLE_DAYS) - timedelta(minutes=1)) == 0
     assert await open_stuck(at=closes + days(rules.IDLE_DAYS)) == 1
     assert (await only_case(town)).stuck_since == closes.astimezone(CHINA).date()
+
+
+async def test_goods_on_sale_once_more_have_one_case(factory: Factory, town: Member, seller: Member) -> None:
+    first = await factory.listing(seller)
+    mine = {"organisation_id": seller.organisation_id, "actor": seller.actor, "at": STORY}
+    case_id = await open_case(listing_id=first, note="没人来问", **mine)
+    owned = {"owner_id": seller.organisation_id, "actor": seller.actor, "at": STORY}
+    await move_listing(listing_id=first, move="withdraw", **owned)
+    lot_id = await fetch_value("SELECT lot FROM listing WHERE id = $1", first)
+    terms = ListingOfLot("红衣花生", FenPerKg(650), TODAY, TODAY + days(60))
+    again = await list_lot(lot_id=lot_id, listing=terms, **owned)
+
+    assert await open_stuck(at=STORY + days(rules.IDLE_DAYS)) == 0
+    assert await openable_by(organisation_id=seller.organisation_id) == []
+    with pytest.raises(Conflict):
+        await open_case(listing_id=again, note="还是没人", **mine)
+    assert (await only_case(town)).id == case_id
+
+    await close(case_id=case_id, reason="not_selling", note="另挂了", **mine)
+    assert [each.listing for each in await openable_by(organisation_id=seller.organisation_id)] == [again]
+    await open_case(listing_id=again, note="还是没人", **mine)
+    with pytest.raises(Conflict):
+        await reopen(case_id=case_id, note="再来", **mine)
