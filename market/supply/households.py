@@ -228,6 +228,10 @@ async def settle(
         pool = await pool_of(lot_id, owner_id)
         if pool is None:
             raise Invalid(msg("这批货还没有登记各户的份额，请先登记。"))
+        if pool.lot != lot_id:
+            # whoever replaces the list at this moment comes before or after, and then has to say why
+            await own_lot(pool.lot, owner_id)
+            pool = await pool_of(lot_id, owner_id) or pool
         if pool.total != await taken_in(pool.lot):
             raise Invalid(msg("入库数量变了，各户合计对不上，请先更新各户的份额。"))
         if deal_id is not None:
