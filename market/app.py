@@ -19,12 +19,13 @@ from market.api.routes import routes as api_routes
 from market.db.jobs import working
 from market.db.session import started_pool
 from market.upkeep import schedule_upkeep
-from market.web import assets, cookies, errors, guards, style
-from market.web.cookies import Edge
-from market.web.csrf import CheckToken
-from market.web.door import Door, edge_from
-from market.web.guards import FindViewer
-from market.web.pages import environment, request_id
+from market.web.edge import assets, cookies, guards
+from market.web.edge.cookies import Edge
+from market.web.edge.csrf import CheckToken
+from market.web.edge.door import Door, edge_from
+from market.web.edge.guards import FindViewer
+from market.web.parts import errors, style
+from market.web.parts.pages import environment, request_id
 from market.web.routes import routes as web_routes
 
 #: No inline script, style or foreign host: what an injected string could use is not there.

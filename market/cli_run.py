@@ -19,7 +19,7 @@ from market.i18n import Language, msg, translate
 from market.matching.operations import run_now
 from market.matching.queries import run_of
 from market.meetings.commands import usual_meeting
-from market.meetings.planning import WouldLose, open_meeting, plan_now
+from market.meetings.planning.plan import WouldLose, open_meeting, plan_now
 from market.meetings.queries import invitations_of, left_out_of, meeting_of
 from market.units import Gram, tonnes
 

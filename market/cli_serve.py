@@ -87,7 +87,8 @@ def serve(arguments: argparse.Namespace) -> int:
     from granian.server import Server
 
     lang = language(sys.argv[1:])
-    importlib.import_module("market.web.door").edge_from(settings(), secret="")  # faulty names are told now
+    # faulty names are told now
+    importlib.import_module("market.web.edge.door").edge_from(settings(), secret="")
     workers = _whole("--workers", arguments.workers, most=_MOST_WORKERS)
     port = free_port(arguments.host, _whole("--port", arguments.port, most=65_535))
     with _ended_by_sigterm(), _own_server():

@@ -26,9 +26,9 @@ from market.documents.operations import forget_bundles
 from market.matching.agreement import expire_matches
 from market.matching.rematching import rematch as rematch  # whoever runs upkeep runs this job too
 from market.matching.run_jobs import fail_abandoned
-from market.meetings.attendance import begin_days
-from market.meetings.following import round_after_meetings
-from market.meetings.reminding import expire_invitations
+from market.meetings.after.following import round_after_meetings
+from market.meetings.day.attendance import begin_days
+from market.meetings.invitations.reminding import expire_invitations
 from market.notices.sending import forget_sent
 from market.organisations.approving import expire_approvals
 from market.organisations.dead_approvals import end_dead_approvals

@@ -14,15 +14,15 @@ from market.deals.paying import pay
 from market.deals.queries import payments_of
 from market.deals.receipts import answer_receipt, receipts_under
 from market.matching.operations import run_now
-from market.meetings.attendance import mark_person
 from market.meetings.commands import NewMeeting, Outcome, TopicResult
+from market.meetings.day.attendance import mark_person
+from market.meetings.invitations.persons import NewAttendee, attendees_of, set_attendees
+from market.meetings.invitations.wish_queries import counterparts_of
+from market.meetings.invitations.wishing import set_wish
 from market.meetings.operations import mark_attendance, move_meeting, record_outcome, respond
-from market.meetings.persons import NewAttendee, attendees_of, set_attendees
-from market.meetings.planning import open_meeting, plan_now, propose_invitations
-from market.meetings.publishing import publish_timetable
+from market.meetings.planning.plan import open_meeting, plan_now, propose_invitations
+from market.meetings.planning.publishing import publish_timetable
 from market.meetings.queries import AppointmentRow, appointments_of_meeting, invitations_of
-from market.meetings.wish_queries import counterparts_of
-from market.meetings.wishing import set_wish
 from market.units import GRAMS_PER_KG, Gram
 from seeds.case import Case
 from seeds.case import Outcome as Ending

@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from market.accounts.rules import Actor
 from market.meetings.route.asked import TourSettings
-from market.meetings.tour_planning import plan_tour
-from market.meetings.tour_telling import tell_route
-from market.meetings.touring import propose_route, route_there, save_route
+from market.meetings.tour.planning import plan_tour
+from market.meetings.tour.telling import tell_route
+from market.meetings.tour.touring import propose_route, route_there, save_route
 
 BUSES = 2
 

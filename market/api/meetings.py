@@ -33,8 +33,8 @@ from market.meetings.commands import (
     MOST_TABLES,
     NewMeeting,
 )
-from market.meetings.planning import open_meeting, request_plan
-from market.meetings.publishing import publish_timetable
+from market.meetings.planning.plan import open_meeting, request_plan
+from market.meetings.planning.publishing import publish_timetable
 from market.meetings.queries import AppointmentRow
 
 Move = Literal["start", "close", "postpone", "cancel", "finish_follow_up"]

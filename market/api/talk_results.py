@@ -16,10 +16,10 @@ from market.api.outputs import told
 from market.errors import NotFound
 from market.i18n import msg
 from market.meetings.commands import Outcome, TopicResult
-from market.meetings.correcting import LONGEST_WHY, correct_outcome, counting, settle_outcome
 from market.meetings.operations import Recorded, record_outcome
 from market.meetings.queries import appointment_of
-from market.meetings.statements import replaced_statements, settlements_of, statements_of
+from market.meetings.talks.correcting import LONGEST_WHY, correct_outcome, counting, settle_outcome
+from market.meetings.talks.statements import replaced_statements, settlements_of, statements_of
 
 
 class TopicOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

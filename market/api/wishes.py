@@ -10,8 +10,8 @@ from litestar.types import ControllerRouterHandler
 from market.api.handling import acting, deed, do_once, read
 from market.api.inputs import IdempotencyKey, Note, PathId, SignedIn
 from market.api.outputs import Moved
-from market.meetings.wish_queries import counterparts_of
-from market.meetings.wishing import set_wish
+from market.meetings.invitations.wish_queries import counterparts_of
+from market.meetings.invitations.wishing import set_wish
 
 Level = Literal["must", "want", "may", "never"]
 

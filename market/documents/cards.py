@@ -18,7 +18,7 @@ from market.documents.figures import (
 from market.documents.gathering import Fair, Lot
 from market.documents.guests import SIDES, comers, contact, placed, titled
 from market.documents.papers import Draft
-from market.meetings.links import PUBLIC_PATH
+from market.meetings.invitations.links import PUBLIC_PATH
 from market.meetings.queries import AppointmentRow
 
 #: What the engine's own grade of zero, nothing known, is on a card.

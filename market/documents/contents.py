@@ -22,7 +22,7 @@ from market.documents.figures import (
 from market.documents.gathering import Fair
 from market.documents.guests import SIDES, comers, contact, head, placed
 from market.documents.papers import KINDS, Draft
-from market.meetings.links import invitation_path
+from market.meetings.invitations.links import invitation_path
 from market.meetings.queries import AppointmentRow, TopicRow
 
 #: Lines on the sign-in sheet for those who come unasked.

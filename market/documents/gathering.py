@@ -8,7 +8,7 @@ import msgspec
 from market.db.session import fetch, fetch_into
 from market.errors import NotFound
 from market.i18n import msg
-from market.meetings.persons import AttendeeRow, attendees_of
+from market.meetings.invitations.persons import AttendeeRow, attendees_of
 from market.meetings.queries import AppointmentRow, MeetingRow, appointments_of_meeting
 
 #: Invitations whose holders do not come, unless they were seen at the door.

@@ -18,7 +18,7 @@ from market.documents.figures import (
 from market.documents.gathering import Fair, Lot
 from market.documents.guests import contact, titled
 from market.documents.papers import Draft
-from market.meetings.links import invitation_path
+from market.meetings.invitations.links import invitation_path
 from market.meetings.queries import AppointmentRow, TopicRow
 from market.units import FenPerKg, Gram, amount
 

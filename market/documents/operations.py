@@ -24,8 +24,8 @@ from market.errors import Conflict, Invalid
 from market.exchange.calendar import calendar
 from market.i18n import Message, msg
 from market.meetings.calendar_entries import entries_of
-from market.meetings.invitation_queries import invitee_of
-from market.meetings.links import invitation_path
+from market.meetings.invitations.links import invitation_path
+from market.meetings.invitations.queries import invitee_of
 from market.meetings.numbering import Printing, number_papers, papers_of
 from market.meetings.queries import MeetingRow, meeting_of
 

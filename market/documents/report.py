@@ -1,6 +1,7 @@
 """The town's report on a meeting, as PDF and as a Word file: one content, set twice.
 
-It is in Chinese, as papers are. Every figure is one of ``market.meetings.report``; nothing is added up here.
+It is in Chinese, as papers are. Every figure is one of ``market.meetings.after.report``; nothing is added
+up here.
 """
 
 from collections import Counter
@@ -15,8 +16,8 @@ from market.documents import word
 from market.documents.figures import both_masses, day, per_jin, plain, span, tonnes
 from market.documents.typesetting import pdf
 from market.i18n import translate
-from market.meetings.report import FATES, Count, contract_fen, spoken_fen
-from market.meetings.report_queries import Report
+from market.meetings.after.report import FATES, Count, contract_fen, spoken_fen
+from market.meetings.after.report_queries import Report
 from market.meetings.rules import FOLLOW_UP_DAYS, FOLLOW_UP_LEVELS, OUTCOMES, SAMPLE, SAMPLE_VERDICTS
 from market.units import FEN_PER_YUAN, Fen, yuan
 

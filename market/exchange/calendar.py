@@ -11,7 +11,7 @@ from icalendar import Calendar, Event, vCalAddress
 
 from market.i18n import Language, Message, msg, translate
 from market.meetings.calendar_entries import EntryRow
-from market.meetings.invitation_queries import InviteeRow
+from market.meetings.invitations.queries import InviteeRow
 from market.meetings.queries import MeetingRow
 
 #: How often a calendar that subscribes should ask.

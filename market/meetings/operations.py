@@ -9,11 +9,11 @@ from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.meetings import rules
-from market.meetings.attendance import mark_attendance as mark_attendance
-from market.meetings.attendance import settle_meeting
-from market.meetings.following import open_follow_ups, settle_refusals
-from market.meetings.recording import Recorded as Recorded
-from market.meetings.recording import record_outcome as record_outcome
+from market.meetings.after.following import open_follow_ups, settle_refusals
+from market.meetings.day.attendance import mark_attendance as mark_attendance
+from market.meetings.day.attendance import settle_meeting
+from market.meetings.talks.recording import Recorded as Recorded
+from market.meetings.talks.recording import record_outcome as record_outcome
 from market.notices.operations import notify
 
 #: What somebody invited may answer, and the move that it makes.

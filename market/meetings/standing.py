@@ -5,7 +5,7 @@ import msgspec
 from market.db.session import fetch_into
 from market.errors import NotFound
 from market.i18n import msg
-from market.meetings.unfit import LEFT, UNFIT
+from market.meetings.planning.unfit import LEFT, UNFIT
 
 
 class Standing(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from market.audit.operations import record
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid
 from market.i18n import msg
-from market.meetings.forgetting import forget_number
+from market.meetings.invitations.forgetting import forget_number
 from market.notices.operations import forget_name
 from market.organisations.delegating import revoke_all
 from market.privacy import rules

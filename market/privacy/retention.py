@@ -8,7 +8,7 @@ from market.audit.operations import record
 from market.db.session import execute, transaction
 from market.deals.invoices.operations import forget_invoice_files
 from market.deals.scans.operations import forget_scans
-from market.meetings.forgetting import forget_guests, forget_readings, forget_registrations
+from market.meetings.invitations.forgetting import forget_guests, forget_readings, forget_registrations
 from market.notices.operations import forget_notices
 from market.organisations.delegating import forget_sheets
 from market.privacy.rules import PERIODS

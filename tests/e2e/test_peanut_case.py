@@ -20,7 +20,7 @@ from playwright.async_api import Page, expect
 
 from market import clock
 from market.units import Fen, FenPerKg, Gram, amount, kg, yuan
-from market.web import formats
+from market.web.parts import formats
 from tests.e2e.conftest import Open, Site
 from tests.e2e.people import BUYER, DESK, OFFICIAL, PHONE, SECRETARY, Person
 

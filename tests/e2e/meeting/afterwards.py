@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from market import clock
 from market.units import Fen
-from market.web import formats
+from market.web.parts import formats
 from tests.e2e.conftest import Site
 from tests.e2e.meeting.pages import TITLE, VILLAGE, Cast, download, pages_of, rows_of, step, word_of
 from tests.e2e.people import Person

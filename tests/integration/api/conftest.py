@@ -12,7 +12,7 @@ from market import clock
 from market.accounts.rules import token_hash
 from market.app import create_app
 from market.db.session import execute
-from market.web.cookies import Edge
+from market.web.edge.cookies import Edge
 
 
 class Caller:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fixtures.factories import PASSWORD, Factory
-from market.web.csrf import SESSION
+from market.web.edge.csrf import SESSION
 
 from .conftest import People
 

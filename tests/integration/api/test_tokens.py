@@ -11,8 +11,8 @@ from market.accounts.tokens import READ, SCOPES, SESSION_ONLY
 from market.api.scopes import KEY, scope_of
 from market.app import create_app
 from market.db.session import execute, fetch, fetch_value
-from market.web.cookies import Edge
-from market.web.csrf import SESSION
+from market.web.edge.cookies import Edge
+from market.web.edge.csrf import SESSION
 
 from .conftest import Caller, People
 

@@ -11,9 +11,9 @@ from market.accounts.rules import SYSTEM
 from market.db.jobs import Worker
 from market.db.session import execute
 from market.matching.operations import run_now
-from market.meetings.inviting import invite
-from market.meetings.planning import plan_now
-from market.meetings.wishing import set_wish
+from market.meetings.invitations.inviting import invite
+from market.meetings.invitations.wishing import set_wish
+from market.meetings.planning.plan import plan_now
 
 from .conftest import Caller, People
 

@@ -11,7 +11,7 @@ from litestar import Litestar
 from market.app import create_app
 from market.db.embedded import Server
 from market.db.session import started_pool
-from market.web.cookies import Edge
+from market.web.edge.cookies import Edge
 from tests import databases
 from tests.integration.authorisation import besides
 from tests.integration.authorisation.scene import Scene, build

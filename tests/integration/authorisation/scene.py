@@ -17,8 +17,8 @@ from market import clock
 from market.accounts.rules import KEEPING_ROLES, SIDES, token_hash
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals.scans.queries import mark_in_force
-from market.meetings.links import invitation_token, registration_token
-from market.web.assets import asset_path
+from market.meetings.invitations.links import invitation_token, registration_token
+from market.web.edge.assets import asset_path
 
 #: The demonstration's town and one of its villages.
 TOWN, SELLER = 1, 2

@@ -14,7 +14,7 @@ from market.accounts.rules import token_hash
 from market.accounts.viewers import viewer_of
 from market.db.session import fetch
 from market.notices.readers import hearing
-from market.web.csrf import SESSION
+from market.web.edge.csrf import SESSION
 from tests.integration.authorisation.scene import Caller, session_of
 from tests.integration.authorisation.table import entries
 from tests.integration.authorisation.trial import IN, NOT_FOUND, Trial, digest, expected, rightful

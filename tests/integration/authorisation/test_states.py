@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from market.db.session import fetch, transaction
-from market.meetings import replanning
+from market.meetings.day import replanning
 from tests.forms import filled_in
 from tests.integration.authorisation.bodies import choices_of
 from tests.integration.authorisation.lives import ANY, LIVES, Life, faults_of, named_in

@@ -10,8 +10,8 @@ import msgspec
 
 from market.accounts.tokens import READ, SESSION_ONLY
 from market.db.session import fetch, fetch_value
-from market.web import cookies
-from market.web.csrf import HEADER, SESSION
+from market.web.edge import cookies
+from market.web.edge.csrf import HEADER, SESSION
 from tests.integration.authorisation.bodies import body_for, choices_of
 from tests.integration.authorisation.scene import Caller, Scene
 from tests.integration.authorisation.table import Entry

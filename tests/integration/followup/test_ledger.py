@@ -22,7 +22,7 @@ from market.deals.terms import answer_terms, propose_terms, terms_in_force
 from market.followup.queries import choices_of, entries_of, groups_of
 from market.followup.rules import GROUPS, KINDS, Entry, Filters, Sum, total_of
 from market.units import FenPerKg, Gram, amount
-from market.web.reports import sums_of as ledger_sums
+from market.web.followup.reports import sums_of as ledger_sums
 from tests.integration.deals.scene import Contracted, contract
 
 WHOLE = 100_000

@@ -17,8 +17,8 @@ from market.accounts.rules import SYSTEM, token_hash
 from market.app import create_app
 from market.db.session import Engine, execute
 from market.matching.operations import run_now
-from market.web.cookies import Edge
-from market.web.csrf import SESSION
+from market.web.edge.cookies import Edge
+from market.web.edge.csrf import SESSION
 from tests import databases
 from tests.integration.web import shop
 from tests.integration.web.conftest import Browser, token_in

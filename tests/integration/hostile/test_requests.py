@@ -10,7 +10,7 @@ import pytest
 from fixtures.hostile import addresses, bodies
 from fixtures.hostile.bodies import Ask, Body
 from market.app import create_app
-from market.web.cookies import Edge
+from market.web.edge.cookies import Edge
 
 from .conftest import KEY, World, ask, bearer
 

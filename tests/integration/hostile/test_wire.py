@@ -18,7 +18,7 @@ from fixtures.factories import Factory
 from market.db.embedded import Server
 from market.db.session import started_pool
 from market.settings import secret_key
-from market.web.door import BODY_PAUSE
+from market.web.edge.door import BODY_PAUSE
 from tests import databases
 from tests.integration.meetings.invited import gathering
 from tests.serving import serving

@@ -7,11 +7,11 @@ from fixtures.factories import STORY, TODAY, Factory, Member
 from market.db.session import execute, fetch_value
 from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import sign
+from market.meetings.after.report_queries import Report, report_of
 from market.meetings.commands import NewMeeting, Outcome, TopicResult
 from market.meetings.operations import move_meeting, record_outcome
-from market.meetings.planning import open_meeting
+from market.meetings.planning.plan import open_meeting
 from market.meetings.queries import AppointmentRow, appointments_of_meeting
-from market.meetings.report_queries import Report, report_of
 from market.units import Gram
 
 TONNE = 1_000_000

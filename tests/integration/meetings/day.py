@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.db.session import execute, fetch, fetch_value
-from market.meetings.persons import NewAttendee, attendees_of, set_attendees
+from market.meetings.invitations.persons import NewAttendee, attendees_of, set_attendees
 
 #: (seller, buyer, slot, table), by their place among the sellers and the buyers.
 TALKS = ((0, 0, 1, 1), (1, 1, 1, 2), (1, 0, 2, 1), (0, 1, 2, 2))

@@ -8,7 +8,7 @@ from fixtures.factories import Factory, Member
 from market import clock
 from market.db.session import fetch, fetch_value
 from market.i18n import msg
-from market.meetings.links import invitation_token
+from market.meetings.invitations.links import invitation_token
 
 
 class Invited(msgspec.Struct, frozen=True):

@@ -14,14 +14,14 @@ from market.errors import Conflict, NotFound
 from market.matching.agreement import agree
 from market.matching.operations import run_now
 from market.matching.queries import snapshot
-from market.meetings.after_queries import stuck_of
-from market.meetings.concluding import conclude_topic
-from market.meetings.following import round_after_meetings
-from market.meetings.report import Count
-from market.meetings.report_queries import report_of
+from market.meetings.after.concluding import conclude_topic
+from market.meetings.after.following import round_after_meetings
+from market.meetings.after.queries import stuck_of
+from market.meetings.after.report import Count
+from market.meetings.after.report_queries import report_of
 from market.notices.queries import inbox
 from market.units import FenPerKg, Gram
-from market.web.reports import sums_of
+from market.web.followup.reports import sums_of
 from tests.integration.meetings.after_scene import TONNE, After
 
 

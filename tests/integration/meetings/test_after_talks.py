@@ -9,8 +9,7 @@ import pytest
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.errors import Conflict, Invalid, NotFound
 from market.matching.queries import snapshot
-from market.meetings.after_queries import feedback_of, follow_ups_of, lessons_of, samples_of_meeting
-from market.meetings.coverage import (
+from market.meetings.after.coverage import (
     NewBudgetLine,
     NewCoverage,
     add_coverage,
@@ -18,9 +17,15 @@ from market.meetings.coverage import (
     safe_url,
     set_budget_line,
 )
-from market.meetings.following import answer_follow_up, ask_what_became, give_feedback, round_after_meetings
+from market.meetings.after.following import (
+    answer_follow_up,
+    ask_what_became,
+    give_feedback,
+    round_after_meetings,
+)
+from market.meetings.after.queries import feedback_of, follow_ups_of, lessons_of, samples_of_meeting
+from market.meetings.after.samples import move_sample, remind_of_samples, request_sample
 from market.meetings.queries import AppointmentRow
-from market.meetings.samples import move_sample, remind_of_samples, request_sample
 from market.notices.queries import inbox
 from market.transitions import WrongState
 from tests.integration.meetings.after_scene import After

@@ -8,9 +8,8 @@ import pytest
 from fixtures.factories import Factory
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.meetings.attendance import code_of_invitation, mark_attendance, mark_person
-from market.meetings.persons import NewAttendee, set_attendees
-from market.meetings.scanning import (
+from market.meetings.day.attendance import code_of_invitation, mark_attendance, mark_person
+from market.meetings.day.scanning import (
     MOST_SCANS,
     Answer,
     NewScan,
@@ -20,6 +19,7 @@ from market.meetings.scanning import (
     take_scans,
     unknown_scans,
 )
+from market.meetings.invitations.persons import NewAttendee, set_attendees
 from market.transitions import WrongState
 from tests.integration.meetings.day import Day
 

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from fixtures.factories import Factory
-from market.meetings.attendance import mark_attendance
-from market.meetings.board import Board, board_of_meeting, hour_of
 from market.meetings.commands import Outcome
+from market.meetings.day.attendance import mark_attendance
+from market.meetings.day.board import Board, board_of_meeting, hour_of
 from market.meetings.queries import MeetingRow, meeting_of
-from market.meetings.recording import clock_talk, record_outcome
-from market.web.meeting_board import words
+from market.meetings.talks.recording import clock_talk, record_outcome
+from market.web.meetings.board import words
 from tests.integration.meetings.day import Day
 
 

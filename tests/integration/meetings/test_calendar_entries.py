@@ -11,7 +11,7 @@ from market import clock
 from market.db.session import execute, fetch_value
 from market.exchange.calendar import calendar
 from market.meetings.calendar_entries import entries_of
-from market.meetings.invitation_queries import invitee_of
+from market.meetings.invitations.queries import invitee_of
 from market.meetings.queries import meeting_of
 from tests.integration.meetings.invited import Gathering, Invited, gathering, talk_row
 

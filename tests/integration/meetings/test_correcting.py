@@ -11,14 +11,14 @@ from market.errors import Conflict, Invalid, NotFound
 from market.followup.queries import entries_of
 from market.followup.rules import Filters
 from market.i18n import translate
-from market.meetings.after_queries import lessons_of, stuck_of
+from market.meetings.after.concluding import conclude_topic
+from market.meetings.after.following import settle_refusals
+from market.meetings.after.queries import lessons_of, stuck_of
+from market.meetings.after.samples import move_sample
 from market.meetings.commands import Outcome, TopicResult
-from market.meetings.concluding import conclude_topic
-from market.meetings.correcting import correct_outcome, settle_outcome
-from market.meetings.following import settle_refusals
-from market.meetings.recording import Recorded, record_outcome
-from market.meetings.samples import move_sample
-from market.meetings.statements import disputed, replaced_statements, settlements_of, statements_of
+from market.meetings.talks.correcting import correct_outcome, settle_outcome
+from market.meetings.talks.recording import Recorded, record_outcome
+from market.meetings.talks.statements import disputed, replaced_statements, settlements_of, statements_of
 from market.notices.queries import inbox
 from market.units import FenPerKg, Gram
 from tests.integration.meetings.day import Day

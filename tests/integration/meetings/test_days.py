@@ -5,13 +5,13 @@ import pytest
 from fixtures.factories import Factory
 from market.db.session import execute, fetch_value
 from market.errors import Conflict
-from market.meetings.attendance import begin_days, check_in_seated, mark_person
-from market.meetings.board import board_of_meeting
+from market.meetings.after.report_queries import report_of
+from market.meetings.day.attendance import begin_days, check_in_seated, mark_person
+from market.meetings.day.board import board_of_meeting
+from market.meetings.day.scanning import NewScan, take_scans
+from market.meetings.invitations.persons import NewAttendee, set_attendees
 from market.meetings.operations import move_meeting
-from market.meetings.persons import NewAttendee, set_attendees
 from market.meetings.queries import meeting_of
-from market.meetings.report_queries import report_of
-from market.meetings.scanning import NewScan, take_scans
 from market.transitions import WrongState
 from tests.integration.meetings.day import Day
 

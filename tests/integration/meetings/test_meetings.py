@@ -11,7 +11,8 @@ from market.matching.operations import run_now
 from market.meanwhile import ChangedMeanwhile, marks_of
 from market.meetings.commands import COLUMNS, NewMeeting, Outcome, TopicResult
 from market.meetings.operations import mark_attendance, move_meeting, record_outcome, respond
-from market.meetings.planning import open_meeting, plan_now
+from market.meetings.planning.plan import open_meeting, plan_now
+from market.meetings.planning.revising import revise_meeting
 from market.meetings.queries import (
     AppointmentRow,
     appointment_of,
@@ -22,7 +23,6 @@ from market.meetings.queries import (
     meeting_of,
     meetings_of,
 )
-from market.meetings.revising import revise_meeting
 from market.notices.queries import inbox
 from market.transitions import WrongState
 

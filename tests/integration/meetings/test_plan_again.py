@@ -5,11 +5,11 @@ import pytest
 from fixtures.factories import STORY, Factory
 from market.db.session import execute, fetch, fetch_value
 from market.errors import Invalid
-from market.meetings.pairing import remove_appointment
-from market.meetings.planning import WouldLose, plan_now
-from market.meetings.publishing import publish_timetable
+from market.meetings.invitations.wishing import set_wish
+from market.meetings.planning.pairing import remove_appointment
+from market.meetings.planning.plan import WouldLose, plan_now
+from market.meetings.planning.publishing import publish_timetable
 from market.meetings.queries import meeting_of
-from market.meetings.wishing import set_wish
 from market.notices.queries import inbox
 from tests.integration.meetings.test_meetings import Scene, sides
 

@@ -7,14 +7,14 @@ import pytest
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.db.session import execute, fetch, fetch_value
 from market.errors import Conflict, Invalid, NotFound
-from market.meetings.facts import facts_of
-from market.meetings.moving import move_appointment
+from market.meetings.invitations.wishing import set_absences, set_wish
 from market.meetings.operations import respond
-from market.meetings.pairing import add_appointment, fix_appointment, remove_appointment
-from market.meetings.planning import open_meeting, propose_invitations
-from market.meetings.publishing import publish_timetable
+from market.meetings.planning.facts import facts_of
+from market.meetings.planning.moving import move_appointment
+from market.meetings.planning.pairing import add_appointment, fix_appointment, remove_appointment
+from market.meetings.planning.plan import open_meeting, propose_invitations
+from market.meetings.planning.publishing import publish_timetable
 from market.meetings.queries import appointments_of, appointments_of_meeting, invitations_of, left_out_of
-from market.meetings.wishing import set_absences, set_wish
 from market.notices.queries import inbox
 from tests.integration.meetings.test_meetings import Scene, meeting, sides
 

@@ -8,8 +8,8 @@ from fixtures.factories import Factory, Member
 from market.db.session import fetch_row, fetch_value
 from market.errors import Conflict, Invalid, NotFound
 from market.meetings.commands import Outcome, TopicResult
-from market.meetings.recording import Recorded, clock_talk, record_outcome
-from market.meetings.statements import disputed, statements_of
+from market.meetings.talks.recording import Recorded, clock_talk, record_outcome
+from market.meetings.talks.statements import disputed, statements_of
 from market.notices.queries import inbox
 from market.transitions import WrongState
 from tests.integration.meetings.day import Day

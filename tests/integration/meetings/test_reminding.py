@@ -9,7 +9,7 @@ from fixtures.factories import Factory
 from market import clock
 from market.db.jobs import Worker
 from market.db.session import execute, fetch, fetch_value, transaction
-from market.meetings.reminding import (
+from market.meetings.invitations.reminding import (
     RemindPayload,
     expire_invitations,
     remind_of,

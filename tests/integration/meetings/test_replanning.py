@@ -7,12 +7,12 @@ import pytest
 from fixtures.factories import Factory
 from market.db.session import execute, fetch, fetch_row, fetch_value
 from market.errors import Conflict, Invalid, NotFound
-from market.meetings.disruptions import Change
-from market.meetings.incidents import incidents_of, undo_last
-from market.meetings.planning import plan_now
-from market.meetings.recording import clock_talk
-from market.meetings.replanning import Preview, apply_change, preview_change
-from market.meetings.walk_ins import WalkIn, let_in, suggestions_for
+from market.meetings.day.disruptions import Change
+from market.meetings.day.incidents import incidents_of, undo_last
+from market.meetings.day.replanning import Preview, apply_change, preview_change
+from market.meetings.day.walk_ins import WalkIn, let_in, suggestions_for
+from market.meetings.planning.plan import plan_now
+from market.meetings.talks.recording import clock_talk
 from tests.integration.meetings.day import Day
 
 

@@ -8,10 +8,10 @@ from fixtures.factories import Factory
 from market import clock
 from market.db.session import execute, fetch, fetch_value
 from market.errors import Conflict, Invalid
-from market.meetings.invitation_queries import LinkGone, invitee
-from market.meetings.inviting import renew_link, revoke
-from market.meetings.persons import MOST_PERSONS, NewAttendee, attendees_of, set_attendees
-from market.meetings.replying import Delegation, Reply, delegate, reply
+from market.meetings.invitations.inviting import renew_link, revoke
+from market.meetings.invitations.persons import MOST_PERSONS, NewAttendee, attendees_of, set_attendees
+from market.meetings.invitations.queries import LinkGone, invitee
+from market.meetings.invitations.replying import Delegation, Reply, delegate, reply
 from market.transitions import WrongState
 from tests.integration.meetings.invited import Gathering, Invited, gathering, told
 

@@ -5,10 +5,10 @@ import pytest
 from fixtures.factories import STORY, Factory, Member
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Invalid
-from market.meetings.facts import facts_of
+from market.meetings.invitations.replying import Delegation, Reply, delegate, reply
+from market.meetings.planning.facts import facts_of
 from market.meetings.queries import left_out_of
-from market.meetings.replying import Delegation, Reply, delegate, reply
-from market.meetings.striking import strike
+from market.meetings.talks.striking import strike
 from market.notices.queries import inbox
 from market.units import FenPerKg, Gram
 from tests.integration.meetings.day import Day

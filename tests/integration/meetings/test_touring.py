@@ -11,12 +11,12 @@ from market.db.session import execute, fetch, fetch_value
 from market.errors import Conflict, Invalid, NotFound
 from market.meetings.commands import NewMeeting
 from market.meetings.operations import move_meeting
-from market.meetings.planning import open_meeting
+from market.meetings.planning.plan import open_meeting
 from market.meetings.route.asked import NewStop, StopSettings, TourSettings
-from market.meetings.tour_planning import plan_tour
-from market.meetings.tour_queries import FieldRouteRow, may_see_tour, route_of
-from market.meetings.tour_telling import tell_route
-from market.meetings.touring import add_stop, drop_route, propose_route, save_route
+from market.meetings.tour.planning import plan_tour
+from market.meetings.tour.queries import FieldRouteRow, may_see_tour, route_of
+from market.meetings.tour.telling import tell_route
+from market.meetings.tour.touring import add_stop, drop_route, propose_route, save_route
 from market.notices.queries import inbox
 
 

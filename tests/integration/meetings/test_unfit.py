@@ -5,14 +5,14 @@ import pytest
 from fixtures.factories import STORY, Factory, Member
 from market.db.session import execute, fetch_value
 from market.errors import Conflict
-from market.meetings.inviting import revoke
+from market.meetings.invitations.inviting import revoke
+from market.meetings.invitations.wishing import set_absences, set_wish
 from market.meetings.operations import respond
-from market.meetings.pairing import fix_appointment
-from market.meetings.publishing import publish_timetable
+from market.meetings.planning.pairing import fix_appointment
+from market.meetings.planning.publishing import publish_timetable
+from market.meetings.planning.unfit import unfit_talks
 from market.meetings.queries import AppointmentRow, left_out_of
 from market.meetings.standing import Standing, standing_of
-from market.meetings.unfit import unfit_talks
-from market.meetings.wishing import set_absences, set_wish
 from market.notices.queries import inbox
 from tests.integration.meetings.test_meetings import Scene
 

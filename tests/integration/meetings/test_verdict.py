@@ -3,11 +3,11 @@
 import pytest
 
 from fixtures.factories import STORY, Factory
-from market.meetings.moving import move_appointment
-from market.meetings.pairing import remove_appointment
+from market.meetings.planning.moving import move_appointment
+from market.meetings.planning.pairing import remove_appointment
+from market.meetings.planning.verdict import Figures, PlaceRow, Verdict, figures_of, verdict_of
 from market.meetings.queries import AppointmentRow, meeting_of
 from market.meetings.standing import standing_of
-from market.meetings.verdict import Figures, PlaceRow, Verdict, figures_of, verdict_of
 from tests.integration.meetings.test_meetings import Scene
 
 

@@ -5,9 +5,9 @@ import pytest
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.db.session import execute
 from market.errors import Conflict, Invalid, NotFound
+from market.meetings.invitations.wish_queries import CounterpartRow, absences_of, counterparts_of, wishes_of
+from market.meetings.invitations.wishing import set_absences, set_wish
 from market.meetings.operations import respond
-from market.meetings.wish_queries import CounterpartRow, absences_of, counterparts_of, wishes_of
-from market.meetings.wishing import set_absences, set_wish
 from market.notices.queries import inbox
 from tests.integration.meetings.test_meetings import Scene
 

@@ -52,8 +52,9 @@ from market.deals.clauses import Milestone, usual_terms
 from market.demand import operations as demands
 from market.matching import agreement
 from market.matching.operations import read_compute_keep, request_run, solve_market
-from market.meetings import concluding, recording
+from market.meetings.after import concluding
 from market.meetings.commands import Outcome, TopicResult
+from market.meetings.talks import recording
 from market.organisations import moving, verification
 from market.supply import households
 from market.supply import operations as supply

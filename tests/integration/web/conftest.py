@@ -16,8 +16,8 @@ from market.accounts.rules import token_hash
 from market.app import create_app
 from market.db.session import Engine, execute
 from market.matching.operations import run_now
-from market.web.cookies import Edge
-from market.web.csrf import SESSION
+from market.web.edge.cookies import Edge
+from market.web.edge.csrf import SESSION
 
 if TYPE_CHECKING:
     from tests.integration.web.meeting_scene import Scene

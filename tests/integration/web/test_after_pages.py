@@ -11,8 +11,8 @@ from docx import Document
 from fixtures.factories import Factory
 from market import clock
 from market.db.session import execute, fetch, fetch_value
-from market.meetings.report import LISTS
-from market.meetings.samples import request_sample
+from market.meetings.after.report import LISTS
+from market.meetings.after.samples import request_sample
 from tests.integration.meetings.after_scene import After
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 

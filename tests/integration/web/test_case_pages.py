@@ -11,7 +11,7 @@ from market.cases.queries import cases_of
 from market.cases.rounds import round_of_cases
 from market.db.session import execute, fetch_value
 from market.units import FenPerKg
-from market.web.formats import price
+from market.web.parts.formats import price
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 from tests.integration.web.trading import diagnose
 

@@ -17,7 +17,7 @@ from market.deals.operations import sign
 from market.errors import NotAllowed
 from market.organisations.members import set_role
 from market.privacy.retention import keep_to_periods
-from market.web.agents import AGENT_POSTS
+from market.web.edge.agents import AGENT_POSTS
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, SignedInAs, faults, token_in
 

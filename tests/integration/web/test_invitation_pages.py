@@ -12,9 +12,9 @@ from icalendar import Calendar
 from fixtures.factories import PASSWORD, Factory
 from market import clock
 from market.db.session import execute, fetch, fetch_value
-from market.meetings.links import invitation_token
-from market.web.invitation import WRONG_LINKS
-from market.web.meeting_invitations import qr_code
+from market.meetings.invitations.links import invitation_token
+from market.web.meetings.invitation import WRONG_LINKS
+from market.web.parts.qr import qr_code
 from tests.integration.meetings.invited import Gathering, gathering, invited_row, talk_row, told
 from tests.integration.web.conftest import Browser, NewBrowser, SignedInAs, faults
 

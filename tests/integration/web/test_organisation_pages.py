@@ -9,7 +9,7 @@ from fixtures.factories import PASSWORD, Factory, Member
 from market import clock
 from market.accounts.operations import NewPerson, register_person
 from market.db.session import Engine, execute, fetch_value
-from market.web.csrf import SESSION
+from market.web.edge.csrf import SESSION
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 

@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.factories import Factory
 from market.db.session import execute, fetch, fetch_value
-from market.meetings.registering import TRIES_PER_ADDRESS, TRIES_PER_PHONE
+from market.meetings.invitations.registering import TRIES_PER_ADDRESS, TRIES_PER_PHONE
 from tests.integration.meetings.invited import Gathering, gathering, told
 from tests.integration.web.conftest import Browser, NewBrowser, SignedInAs, faults
 

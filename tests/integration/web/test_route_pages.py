@@ -10,8 +10,8 @@ from fixtures.factories import STORY, Factory, Member
 from market import clock
 from market.db.session import execute, fetch, fetch_value
 from market.meetings.commands import NewMeeting
-from market.meetings.planning import open_meeting
-from market.meetings.tour_queries import FieldRouteRow, route_of
+from market.meetings.planning.plan import open_meeting
+from market.meetings.tour.queries import FieldRouteRow, route_of
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 
 

@@ -12,7 +12,7 @@ from docx import Document
 from fixtures.factories import Factory, Member
 from market.db.session import fetch_value
 from market.deals.terms import terms_in_force
-from market.web.terms_form import blank_form
+from market.web.deals.terms_form import blank_form
 from tests.forms import filled_in
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, SignedInAs, faults

@@ -21,8 +21,8 @@ from market.matching.agreement import agree
 from market.matching.operations import run_now
 from market.matching.queries import matches_of_run
 from market.units import Gram
-from market.web.reports import sums_of
-from market.web.town import follow_up, next_step
+from market.web.followup.reports import sums_of
+from market.web.home.town import follow_up, next_step
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 
 

@@ -8,8 +8,8 @@ import pytest
 from fixtures.factories import STORY, Factory, Member
 from market import clock
 from market.db.session import execute, fetch, fetch_value
-from market.meetings.inviting import invite
-from market.meetings.unmet import Unmet, unmet_of
+from market.meetings.invitations.inviting import invite
+from market.meetings.planning.unmet import Unmet, unmet_of
 from tests.integration.web.conftest import faults
 from tests.integration.web.meeting_scene import Scene
 

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.meetings.day_plan import Step, compute
-from market.meetings.disruptions import Change, DayTalk, Party, Snapshot, away_of, closed_of, effects_of
+from market.meetings.day.disruptions import Change, DayTalk, Party, Snapshot, away_of, closed_of, effects_of
+from market.meetings.day.rest_of_day import Step, compute
 
 SLOTS, TABLES = 5, 2
 SELLERS, BUYERS = (1, 2, 3), (11, 12, 13)

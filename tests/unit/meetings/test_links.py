@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.meetings.links import (
+from market.meetings.invitations.links import (
     invitation_path,
     invitation_token,
     read_registration_token,

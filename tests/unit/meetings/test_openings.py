@@ -3,7 +3,7 @@
 import pytest
 
 from market.meetings.living.places import Place
-from market.meetings.openings import Openings
+from market.meetings.planning.openings import Openings
 
 
 def openings(days: dict[int, dict[int, int]], **changes: object) -> Openings:

@@ -3,7 +3,7 @@ from datetime import datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.meetings.presence import MOVES, Event, presence_of
+from market.meetings.day.presence import MOVES, Event, presence_of
 
 NINE = datetime(2026, 11, 23, 1, tzinfo=timezone.utc)
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from market.meetings.planning.verdict import Figures, PlaceRow, figures_of, stamps_of
 from market.meetings.timetable.problem import LEVELS
 from market.meetings.timetable.proof_words import proof_words
-from market.meetings.verdict import Figures, PlaceRow, figures_of, stamps_of
 
 
 @pytest.mark.parametrize("known", [2, 3, 4])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.meetings.report import FATES, LISTS, Count, Line, Proposal, figures_of, listed
+from market.meetings.after.report import FATES, LISTS, Count, Line, Proposal, figures_of, listed
 from market.meetings.rules import OUTCOMES
 
 TONNE = 1_000_000

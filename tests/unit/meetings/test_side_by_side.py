@@ -9,7 +9,7 @@ import pytest
 
 from market.catalogue.queries import CredentialKindView
 from market.matching.rules import Parameters
-from market.meetings.side_by_side import DemandRow, LotRow, compare
+from market.meetings.talks.side_by_side import DemandRow, LotRow, compare
 
 REPORT = CredentialKindView("test-report", "检验报告", "Test report")
 LOT = LotRow(

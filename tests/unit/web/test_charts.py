@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from market.i18n import msg
 from market.units import Gram
-from market.web import charts
+from market.web.parts import charts
 
 DAY = date(2026, 11, 1)
 MASS = st.integers(0, 10**12).map(Gram)

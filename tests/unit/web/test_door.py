@@ -2,8 +2,8 @@
 
 import pytest
 
-from market.meetings.board import Party, Talk
-from market.web.checkin import turns_of
+from market.meetings.day.board import Party, Talk
+from market.web.meetings.checkin import turns_of
 from tests.unit.web.test_meeting_steps import meeting
 
 

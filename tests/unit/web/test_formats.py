@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from market.i18n import Language
 from market.units import Fen, FenPerKg, Gram
-from market.web import formats
+from market.web.parts import formats
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from market import units
 from market.errors import Invalid
 from market.i18n import Message, catalogue, msg, on_day, translate
 from market.units import Fen, FenPerKg, Gram
-from market.web import fields
-from market.web.fields import Field
-from market.web.forms import FileField, Form, Upload
-from market.web.typed import Wrong
+from market.web.parts import fields
+from market.web.parts.fields import Field
+from market.web.parts.forms import FileField, Form, Upload
+from market.web.parts.typed import Wrong
 
 LABEL = msg("数量")
 QUANTITY = fields.quantity(LABEL)

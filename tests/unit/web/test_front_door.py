@@ -10,9 +10,9 @@ from litestar.exceptions import HTTPException
 
 from market.errors import Invalid
 from market.settings import Settings
-from market.web import door
-from market.web.cookies import Edge
-from market.web.door import Door, edge_from
+from market.web.edge import door
+from market.web.edge.cookies import Edge
+from market.web.edge.door import Door, edge_from
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("::1/128"))
 

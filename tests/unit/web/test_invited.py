@@ -7,7 +7,7 @@ import pytest
 
 from market.clock import CHINA
 from market.meetings.queries import AppointmentRow
-from market.web.invited import now_and_next
+from market.web.meetings.invited import now_and_next
 from tests.unit.web.test_meeting_steps import meeting
 
 #: Two days of six slots of 20 minutes from nine o'clock, an hour's pause after the third.

@@ -3,9 +3,9 @@
 import pytest
 
 from market.i18n import msg
-from market.web.meeting_form import meeting_form, meeting_from, notes_on, open_parts, slot_numbers
-from market.web.meeting_grid import gaps
-from market.web.typed import Wrong
+from market.web.meetings.form import meeting_form, meeting_from, notes_on, open_parts, slot_numbers
+from market.web.meetings.grid import gaps
+from market.web.parts.typed import Wrong
 
 FIELD = slot_numbers(msg("时段"), most=20, hint=msg("时段"))
 TYPED = {

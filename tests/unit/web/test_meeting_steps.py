@@ -8,7 +8,7 @@ import pytest
 
 from market.meetings.queries import MeetingRow
 from market.meetings.standing import Standing
-from market.web.meeting_steps import next_step, stages_of, steps_from
+from market.web.meetings.steps import next_step, stages_of, steps_from
 
 TODAY = date(2026, 11, 23)
 NOW = datetime(2026, 11, 23, 1, tzinfo=timezone.utc)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from market.accounts.rules import ROLES, Viewer
-from market.web.navigation import ENTRIES, entries_for
+from market.web.parts.navigation import ENTRIES, entries_for
 
 VIEWER = Viewer(
     session_id=1,

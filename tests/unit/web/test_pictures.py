@@ -7,9 +7,9 @@ from PIL import Image
 
 from market.i18n import Message
 from market.supply.operations import NewPicture
-from market.web.forms import Upload
-from market.web.pictures import picture_from
-from market.web.typed import Wrong
+from market.web.parts.forms import Upload
+from market.web.parts.pictures import picture_from
+from market.web.parts.typed import Wrong
 
 
 def file_of(picture: Image.Image, kind: str, **options: object) -> bytes:

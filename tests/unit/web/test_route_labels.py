@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from market.web.route_labels import Label, Place, placed
+from market.web.meetings.route_labels import Label, Place, placed
 
 WIDTH, HEIGHT = 860.0, 640.0
 

@@ -17,10 +17,10 @@ from market.app import create_app
 from market.errors import Busy, Conflict, Invalid, NotAllowed, NotFound
 from market.i18n import msg
 from market.privacy.rules import VERSION
-from market.web import assets
-from market.web.cookies import Edge, sign, unsign
-from market.web.guards import SignedIn, WebRequest, require, safe_path
-from market.web.pages import page, redirect
+from market.web.edge import assets
+from market.web.edge.cookies import Edge, sign, unsign
+from market.web.edge.guards import SignedIn, WebRequest, require, safe_path
+from market.web.parts.pages import page, redirect
 
 BUYER = Viewer(
     session_id=1,

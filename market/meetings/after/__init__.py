@@ -1,0 +1,1 @@
+"""After a meeting: asking again, samples, media, and the report that counts each thing once."""

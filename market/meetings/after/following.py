@@ -1,0 +1,257 @@
+"""After a meeting: both sides are asked what has become of each talk, and say what they thought of it."""
+
+from datetime import datetime
+
+from market.accounts.rules import Actor
+from market.audit.operations import record
+from market.clock import CHINA
+from market.db.session import execute, fetch, transaction
+from market.errors import Conflict, Invalid, NotFound
+from market.i18n import Message, msg, on_day
+from market.matching.refusals import refuse_pairs, take_back_refusals
+from market.meetings import rules
+from market.meetings.after.samples import remind_of_samples
+from market.notices.operations import notify
+
+#: States of a meeting in which its talks are followed up.
+OVER = frozenset({"closed", "followed_up"})
+SCORES = (1, 2, 3, 4, 5)
+LONGEST_NOTE = 300
+
+
+async def open_follow_ups(*, meeting_id: int | None = None) -> int:
+    """Put down the questions of each held talk of a closed meeting (of all of them); return how many are new.
+
+    Done again it adds only what is missing, such as a talk whose result was recorded late.
+    """
+    made = await fetch(
+        """INSERT INTO follow_up (appointment, days, due_on)
+           SELECT appointment.id, asked.days, meeting.held_on + (meeting.days - 1 + asked.days)::int
+           FROM appointment JOIN meeting ON meeting.id = appointment.meeting
+           CROSS JOIN unnest($2::bigint[]) AS asked(days)
+           WHERE appointment.state = 'held' AND meeting.state = ANY($3::text[])
+             AND ($1::bigint IS NULL OR meeting.id = $1)
+           ON CONFLICT (appointment, days) DO NOTHING RETURNING id""",
+        meeting_id,
+        list(rules.FOLLOW_UP_DAYS),
+        sorted(OVER),
+    )
+    return len(made)
+
+
+async def settle_refusals(*, at: datetime, meeting_id: int | None = None) -> int:
+    """Bar from the next run what was refused at a closed meeting (at all of them); return how many pairs.
+
+    A talk with no result and a coded reason counts as a declined match does. This waits until the meeting
+    is closed, because on the day a record may still be set right; one that is set right later is heeded.
+    """
+    async with transaction():
+        undone = await fetch(
+            """SELECT DISTINCT refusal.source_id AS id FROM refusal
+               JOIN appointment ON appointment.id = refusal.source_id
+               WHERE refusal.source = 'appointment' AND appointment.outcome <> 'none'
+                 AND ($1::bigint IS NULL OR appointment.meeting = $1)""",
+            meeting_id,
+        )
+        await take_back_refusals(source="appointment", source_ids=[row["id"] for row in undone])
+        refused = await fetch(
+            """SELECT appointment.id, appointment.reason, topic.listing, topic.demand
+               FROM appointment JOIN meeting ON meeting.id = appointment.meeting
+               JOIN topic ON topic.appointment = appointment.id
+               WHERE meeting.state = ANY($2::text[]) AND ($1::bigint IS NULL OR meeting.id = $1)
+                 AND appointment.state = 'held' AND appointment.outcome = 'none'
+                 AND appointment.reason IS NOT NULL AND topic.demand IS NOT NULL
+                 AND NOT EXISTS (SELECT FROM refusal WHERE refusal.listing = topic.listing
+                                   AND refusal.demand = topic.demand)
+               ORDER BY appointment.id, topic.id""",
+            meeting_id,
+            sorted(OVER),
+        )
+        talks: dict[tuple[int, str], list[tuple[int, int]]] = {}
+        for row in refused:
+            talks.setdefault((row["id"], row["reason"]), []).append((row["listing"], row["demand"]))
+        number = 0
+        for (appointment_id, reason), pairs in talks.items():
+            number += await refuse_pairs(
+                pairs=pairs, reason=reason, source="appointment", source_id=appointment_id, at=at
+            )
+    return number
+
+
+async def round_after_meetings(*, at: datetime) -> None:
+    """What is due after meetings, for the hourly round: questions, refusals, reminders."""
+    await settle_refusals(at=at)
+    await ask_what_became(at=at)
+    await remind_of_samples(at=at)
+
+
+async def ask_what_became(*, at: datetime) -> int:
+    """Ask both sides of every talk whose day has come and that nobody has answered for; once, in one notice
+    for all of a meeting's talks. Return how many organisations were asked.
+    """
+    async with transaction():
+        await open_follow_ups()
+        due = await fetch(
+            """UPDATE follow_up SET asked_at = $1 FROM appointment, meeting
+               WHERE appointment.id = follow_up.appointment AND meeting.id = appointment.meeting
+                 AND follow_up.due_on <= $2 AND follow_up.level IS NULL AND follow_up.asked_at IS NULL
+               RETURNING follow_up.days, appointment.seller, appointment.buyer, meeting.id AS meeting,
+                         meeting.title""",
+            at,
+            at.astimezone(CHINA).date(),
+        )
+        talks: dict[tuple[int, int, int], int] = {}
+        titles: dict[int, str] = {}
+        for row in due:
+            titles[row["meeting"]] = row["title"]
+            for party in (row["seller"], row["buyer"]):
+                key = (party, row["meeting"], row["days"])
+                talks[key] = talks.get(key, 0) + 1
+        for (party, meeting_id, days), number in sorted(talks.items()):
+            await notify(
+                organisation_id=party,
+                kind="follow_up_due",
+                message=msg(
+                    "“{title}”过去 {days} 天了，您谈过的 {n} 家现在怎么样？点开选一下。",
+                    title=titles[meeting_id],
+                    days=days,
+                    n=number,
+                ),
+                link=f"/meetings/{meeting_id}/after",
+                at=at,
+            )
+    return len({(party, meeting_id) for party, meeting_id, _ in talks})
+
+
+async def answer_follow_up(
+    *, follow_up_id: int, level: str, note: str, organisation_id: int, actor: Actor, at: datetime
+) -> None:
+    """Say what has become of a talk, for a side of it or, after a telephone call, for the town.
+
+    The last answer counts; every one is on record.
+
+    Raises:
+        NotFound: no such question of this organisation's.
+        Invalid: no such level, or the note is too long.
+        Conflict: its day has not come yet.
+    """
+    problems: dict[str, Message] = {}
+    if level not in rules.FOLLOW_UP_LEVELS:
+        problems["level"] = msg("请选现在谈得怎么样。")
+    if len(note) > LONGEST_NOTE:
+        problems["note"] = msg("说明最多 {most} 个字。", most=LONGEST_NOTE)
+    if problems:
+        raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
+    async with transaction():
+        rows = await fetch(
+            """SELECT follow_up.due_on, follow_up.days, follow_up.appointment
+               FROM follow_up JOIN appointment ON appointment.id = follow_up.appointment
+               JOIN meeting ON meeting.id = appointment.meeting
+               WHERE follow_up.id = $1 AND $2 IN (appointment.seller, appointment.buyer, meeting.town)
+               FOR UPDATE OF follow_up""",
+            follow_up_id,
+            organisation_id,
+        )
+        if not rows:
+            raise NotFound(msg("没有找到这次回访。"))
+        row = rows[0]
+        if row["due_on"] > at.astimezone(CHINA).date():
+            raise Conflict(msg("这次回访到 {day} 才开始，到时再答。", day=on_day(row["due_on"])))
+        await execute(
+            "UPDATE follow_up SET level = $2, note = $3, person = $4, answered_at = $5 WHERE id = $1",
+            follow_up_id,
+            level,
+            note,
+            actor.person_id,
+            at,
+        )
+        await record(
+            subject=f"appointment:{row['appointment']}",
+            action="follow_up",
+            actor=actor,
+            at=at,
+            details={"days": row["days"], "level": level},
+        )
+
+
+async def give_feedback(
+    *,
+    appointment_id: int,
+    score: int,
+    again: bool,
+    note: str,
+    organisation_id: int,
+    actor: Actor,
+    at: datetime,
+) -> None:
+    """Say, for one side, what a talk was worth and whether to meet again; the last word counts.
+
+    The other side does not see it. Where both sides would rather not meet again, the town is told.
+
+    Raises:
+        NotFound: no such talk of this side's.
+        Invalid: the score is not 1 to 5, or the note is too long.
+        Conflict: the talk has not been held.
+    """
+    problems: dict[str, Message] = {}
+    if score not in SCORES:
+        problems["score"] = msg("请打 1 到 5 分。")
+    if len(note) > LONGEST_NOTE:
+        problems["note"] = msg("说明最多 {most} 个字。", most=LONGEST_NOTE)
+    if problems:
+        raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
+    async with transaction():
+        rows = await fetch(
+            """SELECT appointment.state, appointment.seller, appointment.buyer, meeting.id AS meeting,
+                      meeting.town, seller.name AS seller_name, buyer.name AS buyer_name
+               FROM appointment JOIN meeting ON meeting.id = appointment.meeting
+               JOIN organisation seller ON seller.id = appointment.seller
+               JOIN organisation buyer ON buyer.id = appointment.buyer
+               WHERE appointment.id = $1 AND $2 IN (appointment.seller, appointment.buyer)
+               FOR UPDATE OF appointment""",
+            appointment_id,
+            organisation_id,
+        )
+        if not rows:
+            raise NotFound(msg("没有找到这场洽谈。"))
+        row = rows[0]
+        if row["state"] != "held":
+            raise Conflict(msg("谈过以后才能评价。"))
+        others = await fetch(
+            "SELECT organisation, again FROM feedback WHERE appointment = $1", appointment_id
+        )
+        was = {each["organisation"]: each["again"] for each in others}
+        await execute(
+            """INSERT INTO feedback (appointment, organisation, score, again, note, created_at)
+               VALUES ($1, $2, $3, $4, $5, $6)
+               ON CONFLICT (appointment, organisation) DO UPDATE
+               SET score = $3, again = $4, note = $5, created_at = $6""",
+            appointment_id,
+            organisation_id,
+            score,
+            again,
+            note,
+            at,
+        )
+        await record(
+            subject=f"appointment:{appointment_id}",
+            action="feedback",
+            actor=actor,
+            at=at,
+            details={"score": score, "again": again},
+        )
+        now = {**was, organisation_id: again}
+        parties = (row["seller"], row["buyer"])
+        both_before = all(was.get(party) is False for party in parties)
+        if all(now.get(party) is False for party in parties) and not both_before:
+            await notify(
+                organisation_id=row["town"],
+                kind="never_again",
+                message=msg(
+                    "{seller}和{buyer}都表示不必再见，下次排桌不会再安排。",
+                    seller=row["seller_name"],
+                    buyer=row["buyer_name"],
+                ),
+                link=f"/town/meetings/{row['meeting']}/after#feedback",
+                at=at,
+            )

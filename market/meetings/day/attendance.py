@@ -1,0 +1,275 @@
+"""Who has come: at a click for one organisation or one person. Readings of badges: ``scanning``."""
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import uuid4
+
+from market.accounts.rules import Actor
+from market.audit.operations import record
+from market.clock import CHINA
+from market.db.session import execute, fetch, fetch_row, fetch_value, transaction
+from market.db.signals import signal
+from market.errors import NotFound
+from market.i18n import msg
+from market.meetings import rules
+from market.meetings.day.presence import Event, days_here, on_day, presence_of
+
+
+def board_of(meeting_id: int) -> str:
+    """Return what whoever watches this meeting's day listens for."""
+    return f"meeting:{meeting_id}"
+
+
+def code_of_invitation(invitation_id: int) -> str:
+    """Return the code under which the log speaks of a whole organisation. No badge has such a one."""
+    return f"@{invitation_id}"
+
+
+async def settle(invitation_id: int, *, at: datetime) -> str:
+    """Bring one organisation and its persons to what the log of the door says; return its state.
+
+    While a meeting of several days is on, the state is that of the day on which ``at`` falls: everybody is
+    awaited anew each day. On which days they came stands beside it. The caller holds the invitation's row.
+    """
+    invitation = await fetch_row(
+        """SELECT meeting, attendance, invitation.days_here, held_on, days, meeting.state FROM invitation
+           JOIN meeting ON meeting.id = invitation.meeting WHERE invitation.id = $1""",
+        invitation_id,
+    )
+    assert invitation is not None
+    persons = {
+        row["id"]: row
+        for row in await fetch(
+            """SELECT id, attendance, checked_in_at, left_at, days_here FROM attendee
+               WHERE invitation = $1""",
+            invitation_id,
+        )
+    }
+    log = [
+        Event(row["move"], row["scanned_at"], row["attendee"], row["id"])
+        for row in await fetch(
+            """SELECT id, attendee, move, scanned_at FROM scan WHERE meeting = $1
+                 AND (attendee = ANY($2::bigint[]) OR (attendee IS NULL AND code = $3))""",
+            invitation["meeting"],
+            list(persons),
+            code_of_invitation(invitation_id),
+        )
+    ]
+
+    def day_of(moment: datetime) -> int:
+        return rules.day_number(
+            moment.astimezone(CHINA).date(), held_on=invitation["held_on"], days=invitation["days"]
+        )
+
+    is_on = invitation["days"] > 1 and invitation["state"] in rules.MENDABLE
+    house, settled = presence_of(on_day(log, day_of(at), day_of) if is_on else log, persons)
+    here, each_here = days_here(log, persons, day_of)
+    for number, each in settled.items():
+        before = persons[number]
+        if (each.state, each.checked_in_at, each.left_at, each_here[number]) != (
+            before["attendance"],
+            before["checked_in_at"],
+            before["left_at"],
+            before["days_here"],
+        ):
+            await execute(
+                """UPDATE attendee SET attendance = $2, checked_in_at = $3, left_at = $4, days_here = $5
+                   WHERE id = $1""",
+                number,
+                each.state,
+                each.checked_in_at,
+                each.left_at,
+                each_here[number],
+            )
+    if (house.state, here) != (invitation["attendance"], invitation["days_here"]):
+        await execute(
+            "UPDATE invitation SET attendance = $2, days_here = $3 WHERE id = $1",
+            invitation_id,
+            house.state,
+            here,
+        )
+    return house.state
+
+
+async def log_move(
+    *,
+    meeting_id: int,
+    code: str,
+    attendee_id: int | None,
+    move: str,
+    actor: Actor,
+    at: datetime,
+    key: str | None = None,
+) -> None:
+    """Write one move at the door into the log; the same key twice is one move."""
+    await execute(
+        """INSERT INTO scan (meeting, attendee, code, key, move, scanned_at, received_at, person)
+           VALUES ($1, $2, $3, $4, $5, $6, $6, $7) ON CONFLICT (key) DO NOTHING""",
+        meeting_id,
+        attendee_id,
+        code,
+        key or str(uuid4()),
+        move,
+        at,
+        actor.person_id,
+    )
+
+
+async def mark_attendance(
+    *, meeting_id: int, organisation_id: int, move: str, town_id: int, actor: Actor, at: datetime
+) -> str:
+    """Check somebody in or out, or note that they did not come; return the new state.
+
+    Raises:
+        NotFound: not invited to a meeting of this town.
+        WrongState: the move is not open now.
+    """
+    async with transaction():
+        row = await fetch_row(
+            """SELECT invitation.id, invitation.attendance, meeting.days FROM invitation
+               JOIN meeting ON meeting.id = invitation.meeting
+               WHERE invitation.meeting = $1 AND invitation.organisation = $2 AND meeting.town = $3
+                 AND invitation.state <> 'revoked' FOR UPDATE OF invitation""",
+            meeting_id,
+            organisation_id,
+            town_id,
+        )
+        if row is None:
+            raise NotFound(msg("没有找到这份邀请。"))
+        # a new day may have begun since the row was written
+        now = await settle(row["id"], at=at) if row["days"] > 1 else row["attendance"]
+        rules.ATTENDANCE.apply(move, state=now, by="official")
+        await log_move(
+            meeting_id=meeting_id,
+            code=code_of_invitation(row["id"]),
+            attendee_id=None,
+            move=move,
+            actor=actor,
+            at=at,
+        )
+        state = await settle(row["id"], at=at)
+        await record(
+            subject=f"meeting:{meeting_id}",
+            action=move,
+            actor=actor,
+            at=at,
+            details={"organisation": organisation_id},
+        )
+        await signal(board_of(meeting_id))
+    return state
+
+
+async def mark_person(
+    *,
+    attendee_id: int,
+    meeting_id: int,
+    move: str,
+    town_id: int,
+    actor: Actor,
+    at: datetime,
+    key: str | None = None,
+) -> str:
+    """Check one person in or out, or note that they did not come; return the person's new state.
+
+    Raises:
+        NotFound: nobody who comes to a meeting of this town.
+        WrongState: the move is not open now.
+    """
+    async with transaction():
+        row = await fetch_row(
+            """SELECT attendee.attendance, meeting.days, attendee.code, attendee.invitation FROM attendee
+               JOIN invitation ON invitation.id = attendee.invitation
+               JOIN meeting ON meeting.id = invitation.meeting
+               WHERE attendee.id = $1 AND meeting.id = $2 AND meeting.town = $3
+                 AND invitation.state <> 'revoked' FOR UPDATE OF invitation""",
+            attendee_id,
+            meeting_id,
+            town_id,
+        )
+        if row is None:
+            raise NotFound(msg("没有找到这位来宾。"))
+        now = row["attendance"]
+        if row["days"] > 1:
+            await settle(row["invitation"], at=at)
+            now = await fetch_value("SELECT attendance FROM attendee WHERE id = $1", attendee_id)
+        target = rules.ATTENDANCE.apply(move, state=now, by="official")
+        await log_move(
+            meeting_id=meeting_id,
+            code=row["code"],
+            attendee_id=attendee_id,
+            move=move,
+            actor=actor,
+            at=at,
+            key=key,
+        )
+        await settle(row["invitation"], at=at)
+        await record(
+            subject=f"meeting:{meeting_id}",
+            action=move,
+            actor=actor,
+            at=at,
+            details={"attendee": attendee_id},
+        )
+        await signal(board_of(meeting_id))
+    return target
+
+
+async def check_in_seated(*, meeting_id: int, organisation_id: int, actor: Actor, at: datetime) -> None:
+    """Check in whoever was not, in the caller's transaction."""
+    row = await fetch_row(
+        """SELECT invitation.id, invitation.attendance, meeting.days FROM invitation
+           JOIN meeting ON meeting.id = invitation.meeting
+           WHERE meeting = $1 AND organisation = $2 FOR UPDATE OF invitation""",
+        meeting_id,
+        organisation_id,
+    )
+    if row is None:
+        return
+    state = await settle(row["id"], at=at) if row["days"] > 1 else row["attendance"]
+    if not rules.ATTENDANCE.find("check_in", state=state, by="official"):
+        return
+    await log_move(
+        meeting_id=meeting_id,
+        code=code_of_invitation(row["id"]),
+        attendee_id=None,
+        move="check_in",
+        actor=actor,
+        at=at,
+    )
+    await settle(row["id"], at=at)
+
+
+async def hold(invitations: Collection[int]) -> None:
+    """Lock several organisations' rows, in the one order that keeps two callers from waiting in a ring."""
+    for number in sorted(invitations):
+        await fetch("SELECT id FROM invitation WHERE id = $1 FOR UPDATE", number)
+
+
+async def settle_all(invitations: Collection[int], *, at: datetime) -> None:
+    """Settle several organisations, having locked their rows."""
+    await hold(invitations)
+    for number in sorted(invitations):
+        await settle(number, at=at)
+
+
+async def settle_meeting(meeting_id: int, *, at: datetime) -> None:
+    """Settle everybody who is invited to a meeting."""
+    rows = await fetch("SELECT id FROM invitation WHERE meeting = $1 ORDER BY id", meeting_id)
+    await settle_all([row["id"] for row in rows], at=at)
+
+
+async def begin_days(*, at: datetime) -> None:
+    """At meetings that go on for another day, await everybody anew."""
+    today = at.astimezone(CHINA).date()
+    for row in await fetch(
+        """SELECT id FROM meeting WHERE state = ANY($1::text[]) AND days > 1
+             AND held_on < $2 AND $2 < held_on + days::integer
+             AND EXISTS (SELECT FROM invitation WHERE invitation.meeting = meeting.id
+                           AND invitation.attendance <> $3) ORDER BY id""",
+        sorted(rules.MENDABLE),
+        today,
+        rules.ATTENDANCE.start,
+    ):
+        async with transaction():
+            await settle_meeting(row["id"], at=at)
+            await signal(board_of(row["id"]))

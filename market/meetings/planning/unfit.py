@@ -1,0 +1,78 @@
+"""Talks in the timetable that cannot be held as they lie: somebody has left, or would rather not."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from market.db.session import fetch_into
+from market.i18n import Message, msg
+from market.meetings.invitations.wish_queries import AWAY
+
+#: Talks that a sentence names; of more it tells the number.
+MOST_NAMED = 5
+
+#: $1: the meeting, $2: the states of invitations that have left. A talk counts once, for the gravest reason.
+UNFIT = """
+  SELECT appointment.id, appointment.slot, seller.name AS seller_name, seller.name_en AS seller_name_en,
+         buyer.name AS buyer_name, buyer.name_en AS buyer_name_en, found.why
+  FROM appointment
+  JOIN organisation seller ON seller.id = appointment.seller
+  JOIN organisation buyer ON buyer.id = appointment.buyer
+  CROSS JOIN LATERAL (
+    SELECT CASE
+      WHEN EXISTS (SELECT FROM invitation WHERE invitation.meeting = appointment.meeting
+                     AND invitation.organisation IN (appointment.seller, appointment.buyer)
+                     AND invitation.state = ANY($2::text[])) THEN 'away'
+      WHEN EXISTS (SELECT FROM wish WHERE wish.meeting = appointment.meeting AND wish.level = 'never'
+                     AND ((wish.organisation, wish.about) = (appointment.seller, appointment.buyer)
+                       OR (wish.about, wish.organisation) = (appointment.seller, appointment.buyer)))
+        THEN 'never'
+      WHEN EXISTS (SELECT FROM absence JOIN invitation ON invitation.id = absence.invitation
+                   WHERE invitation.meeting = appointment.meeting AND absence.slot = appointment.slot
+                     AND invitation.organisation IN (appointment.seller, appointment.buyer)) THEN 'absent'
+    END AS why) found
+  WHERE appointment.meeting = $1 AND appointment.state = 'scheduled' AND appointment.slot IS NOT NULL
+    AND found.why IS NOT NULL
+  ORDER BY appointment.slot, appointment.table_number, appointment.id
+"""
+LEFT = list(AWAY)
+
+REASONS: dict[str, Message] = {
+    "away": msg("有一方已经不来"),
+    "never": msg("有一方标了“不见”"),
+    "absent": msg("有一方这个时段不能来"),
+}
+
+
+class UnfitRow(msgspec.Struct, frozen=True):
+    """A talk and ``why`` it cannot be held, a code of ``REASONS``."""
+
+    id: int
+    slot: int
+    seller_name: str
+    seller_name_en: str
+    buyer_name: str
+    buyer_name_en: str
+    why: str
+
+
+async def unfit_talks(meeting_id: int) -> list[UnfitRow]:
+    """Return the talks that the next plan takes away or puts elsewhere, by slot and table."""
+    return await fetch_into(UnfitRow, UNFIT, meeting_id, LEFT)
+
+
+def refusal(unfit: Sequence[UnfitRow]) -> Message:
+    """Return why a timetable with these talks is not published, with their names."""
+    named: Message | None = None
+    for each in unfit[:MOST_NAMED]:
+        one = msg(
+            "{buyer}–{seller}（{why}）", buyer=each.buyer_name, seller=each.seller_name, why=REASONS[each.why]
+        )
+        named = one if named is None else msg("{first}；{then}", first=named, then=one)
+    if len(unfit) > MOST_NAMED:
+        return msg(
+            "有 {n} 场洽谈不能照这样谈：{named}；等等。请先重新排桌，再发布。",
+            n=len(unfit),
+            named=named or "",
+        )
+    return msg("有 {n} 场洽谈不能照这样谈：{named}。请先重新排桌，再发布。", n=len(unfit), named=named or "")

@@ -1,0 +1,133 @@
+"""What follows from the result of a talk that counts: figures, contracts, samples. And how it is undone."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+from asyncpg import Record
+
+from market.accounts.rules import Actor
+from market.db.session import execute, fetch
+from market.deals import rules as deals
+from market.deals.taking_back import take_back
+from market.matching.refusals import take_back_refusals
+from market.meetings.after.samples import move_sample, request_sample
+from market.meetings.commands import Outcome
+from market.meetings.talks.figures import WITH_FIGURES
+from market.meetings.talks.striking import strike
+from market.units import FenPerKg, Gram
+
+
+async def take_effect(
+    row: Record, outcome: Outcome, topics: Mapping[int, Record], *, actor: Actor, at: datetime
+) -> tuple[int, ...]:
+    """Let a result count for its talk, in the caller's transaction; return the contracts that it made.
+
+    Raises:
+        Conflict: stock or demand have gone.
+    """
+    number = row["id"]
+    await execute(
+        """UPDATE appointment SET state = 'held', outcome = $2, reason = $3, note = $4,
+             ended_at = coalesce(ended_at, CASE WHEN started_at IS NOT NULL THEN $5::timestamptz END)
+           WHERE id = $1""",
+        number,
+        outcome.outcome,
+        outcome.reason,
+        outcome.note,
+        at,
+    )
+    await execute(
+        "UPDATE topic SET intent_quantity = NULL, intent_price = NULL WHERE appointment = $1", number
+    )
+    made = []
+    for result in outcome.topics if outcome.outcome in WITH_FIGURES else ():
+        deal_id = None
+        if outcome.outcome == "signed":
+            deal_id = await strike(
+                topic_id=result.topic_id,
+                quantity=Gram(result.quantity),
+                price=FenPerKg(result.price),
+                actor=actor,
+                at=at,
+            )
+            made.append(deal_id)
+        await execute(
+            "UPDATE topic SET intent_quantity = $2, intent_price = $3, deal = $4 WHERE id = $1",
+            result.topic_id,
+            result.quantity,
+            result.price,
+            deal_id,
+        )
+    for listing in _wanted(outcome, topics):
+        await request_sample(appointment_id=number, listing_id=listing, actor=actor, at=at)
+    return tuple(made)
+
+
+def _wanted(outcome: Outcome, topics: Mapping[int, Record]) -> list[int]:
+    """Return the listings of which this result wants a sample; none named: all."""
+    if outcome.outcome != "sample":
+        return []
+    return list(dict.fromkeys(topics[each]["listing"] for each in outcome.samples or topics))
+
+
+class Undone(msgspec.Struct, frozen=True):
+    """What went with a result that no longer counts: numbers of contracts, and how many samples."""
+
+    contracts: tuple[str, ...] = ()
+    samples: int = 0
+
+
+async def undo(
+    row: Record,
+    topics: Mapping[int, Record],
+    *,
+    instead: Outcome,
+    why: str,
+    organisation_id: int,
+    actor: Actor,
+    at: datetime,
+) -> Undone:
+    """Take back what followed from a talk's result, in the caller's transaction, before another counts.
+
+    Contracts that nobody has signed go, and samples that nobody has sent and that ``instead`` does not ask
+    for. What is sent is on its way, whatever was meant.
+
+    Raises:
+        Conflict: a contract is signed.
+    """
+    contracts = [
+        await take_back(deal_id=topic["deal"], actor=actor, at=at)
+        for topic in topics.values()
+        if topic["deal"] is not None
+    ]
+    await execute("UPDATE topic SET deal = NULL WHERE appointment = $1", row["id"])
+    unsent = await fetch(
+        """SELECT id FROM sample WHERE appointment = $1 AND state = 'requested'
+             AND NOT listing = ANY($2::bigint[]) ORDER BY id""",
+        row["id"],
+        _wanted(instead, topics),
+    )
+    for sample in unsent:
+        await move_sample(
+            sample_id=sample["id"],
+            move="call_off",
+            organisation_id=organisation_id,
+            actor=actor,
+            at=at,
+            note=why,
+        )
+    # what was refused by mistake may be proposed again; the hourly round bars what is refused now
+    await take_back_refusals(source="appointment", source_ids=[row["id"]])
+    return Undone(tuple(contracts), len(unsent))
+
+
+async def bound_by(*, appointment_id: int) -> str | None:
+    """Return the number of a contract of this talk that somebody has signed; None where nothing binds."""
+    rows = await fetch(
+        """SELECT deal.number FROM topic JOIN deal ON deal.id = topic.deal
+           WHERE topic.appointment = $1 AND NOT deal.state = ANY($2::text[]) ORDER BY deal.id LIMIT 1""",
+        appointment_id,
+        [deals.PENDING, deals.CANCELLED],
+    )
+    return str(rows[0]["number"]) if rows else None

@@ -1,0 +1,1 @@
+"""The tour to the fields: proposed, planned, changed, told."""

@@ -1,0 +1,27 @@
+"""The pages of this area. A module adds its ``routes`` here."""
+
+from litestar.types import ControllerRouterHandler
+
+from market.web.deals import (
+    breaches,
+    contacts,
+    contracts,
+    frame_ends,
+    frames,
+    invoices,
+    receipts,
+    scans,
+    terms,
+)
+
+routes: list[ControllerRouterHandler] = [
+    *breaches.routes,
+    *contacts.routes,
+    *contracts.routes,
+    *frame_ends.routes,
+    *frames.routes,
+    *invoices.routes,
+    *receipts.routes,
+    *scans.routes,
+    *terms.routes,
+]

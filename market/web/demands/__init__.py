@@ -1,0 +1,1 @@
+"""What buyers look for, and what sellers offer on it, alone or together."""

@@ -1,0 +1,187 @@
+"""The worry book (心病台账): what is stuck and since when, by village; the agenda of each joint meeting."""
+
+from collections import defaultdict
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+
+from market import clock
+from market.accounts.rules import Viewer
+from market.cases import rules
+from market.cases.operations import open_case
+from market.cases.queries import CaseRow, EntryRow, agenda_of, cases_of, diaries_of, openable_by
+from market.errors import Invalid, NotFound
+from market.i18n import Language, Message, msg
+from market.matching.findings import first_diagnoses_of
+from market.units import Gram
+from market.web.edge.guards import SignedIn, WebRequest, require
+from market.web.edge.language import language_of
+from market.web.parts import fields, formats
+from market.web.parts.forms import Filled, Form
+from market.web.parts.pages import redirect
+from market.web.parts.told import finding_told, obstacle, words_for
+from market.web.parts.trade import KEY, acting, do_once, name_in, new_key, show
+
+#: Who keeps the book.
+KEEPERS = [require("seller", "official", "county")]
+#: Lines of a diary that the agenda repeats.
+_LINES = 4
+_STATES = {"open": rules.OPEN, "closed": rules.CLOSED}
+
+
+def side_of(viewer: Viewer) -> str:
+    """Return the side that the viewer keeps the book for."""
+    return "official" if viewer.sides & {"official", "county"} else "seller"
+
+
+def why_of(case: CaseRow, viewer: Viewer) -> str:
+    """Return where the viewer reads why a case's goods do not sell."""
+    if viewer.organisation_id == case.seller:
+        return f"/selling/{case.listing}/why"
+    if viewer.is_county:
+        return f"/listings/{case.listing}"
+    return f"/town/listings/{case.listing}"
+
+
+def by_seller(cases: list[CaseRow]) -> list[list[CaseRow]]:
+    """Return the cases village by village, the one with the most goods stuck first."""
+    villages: dict[int, list[CaseRow]] = defaultdict(list)
+    for case in cases:
+        villages[case.seller].append(case)
+    return sorted(villages.values(), key=lambda rows: (-sum(each.remaining for each in rows), rows[0].seller))
+
+
+@get("/cases", guards=KEEPERS)
+async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
+    """List what is stuck and since when, village by village."""
+    asked = request.query_params
+    state = _STATES.get(asked.get("state", ""), rules.OPEN)
+    level = asked["level"] if asked.get("level") in rules.LEVELS else ""
+    every = await cases_of(organisation_id=viewer.organisation_id, state=None)
+    opened = [each for each in every if each.state == rules.OPEN]
+    found = [each for each in every if each.state == state and level in ("", each.level)]
+    today = clock.today()
+    return show(
+        request,
+        "cases/index.html",
+        villages=by_seller(found),
+        count=len(found),
+        has_any=bool(every),
+        state=state,
+        level=level,
+        opened=opened,
+        stuck=Gram(sum(each.remaining for each in opened)),
+        late=sum(each.is_late(today) for each in opened),
+        at_level={name: sum(each.level == name for each in opened) for name in rules.LEVELS},
+        closed=sum(each.state == rules.CLOSED for each in every),
+        levels=rules.LEVELS,
+        meetings=rules.JOINT_MEETINGS,
+        causes=rules.CAUSES,
+        reasons=rules.REASONS,
+        obstacle=obstacle,
+        why_of=lambda case: why_of(case, viewer),
+        side=side_of(viewer),
+    )
+
+
+@get("/cases/agenda/{level:str}", guards=KEEPERS)
+async def agenda(request: WebRequest, viewer: SignedIn, level: FromPath[str]) -> Response[str]:
+    """Show what the joint meeting of a level has to talk about, to be printed."""
+    if level not in rules.LEVELS:
+        raise NotFound(msg("没有这一级。"))
+    rows = await agenda_of(organisation_id=viewer.organisation_id, level=level)
+    lines: dict[int, list[EntryRow]] = defaultdict(list)
+    for line in await diaries_of(case_ids=[each.id for each in rows], organisation_id=viewer.organisation_id):
+        lines[line.about].append(line)
+    return show(
+        request,
+        "cases/agenda.html",
+        rows=rows,
+        lines={case: each[-_LINES:] for case, each in lines.items()},
+        advice=await first_advice(rows, viewer, language_of(request)),
+        mass=Gram(sum(each.remaining for each in rows)),
+        fresh=sum(not each.decided for each in rows),
+        level=level,
+        levels=rules.LEVELS,
+        meetings=rules.JOINT_MEETINGS,
+        causes=rules.CAUSES,
+        kinds={**rules.ENTRY_KINDS, **rules.DEEDS},
+        obstacle=obstacle,
+        why_of=lambda case: why_of(case, viewer),
+    )
+
+
+async def first_advice(cases: list[CaseRow], viewer: Viewer, language: Language) -> dict[int, Message]:
+    """Return the cheapest change that the newest run found for the goods of each case, where it found one."""
+    listings = [case.listing for case in cases]
+    findings = await first_diagnoses_of(listing_ids=listings, organisation_id=viewer.organisation_id)
+    if not findings:
+        return {}
+    words = await words_for(language, findings)
+    told = {each.listing: finding_told(each, words) for each in findings}
+    return {case.id: told[case.listing] for case in cases if case.listing in told}
+
+
+async def _new_form(request: WebRequest, viewer: Viewer) -> Form:
+    language = language_of(request)
+    options: dict[str, Message | str] = {}
+    for each in await openable_by(organisation_id=viewer.organisation_id):
+        parts = [name_in(language, each, "title"), formats.mass(Gram(each.remaining), language)]
+        if side_of(viewer) == "official":
+            parts.insert(0, name_in(language, each, "seller_name"))
+        options[str(each.listing)] = " · ".join(parts)
+    return Form(
+        listing=fields.choice(msg("哪一批货"), options),
+        note=fields.text(
+            msg("为什么立案"),
+            most=rules.LONGEST_NOTE,
+            lines=True,
+            hint=msg("卡在哪里、已经试过什么，写一两句。"),
+        ),
+        key=KEY,
+    )
+
+
+@get("/cases/new", guards=KEEPERS)
+async def new(request: WebRequest, viewer: SignedIn) -> Response[str]:
+    """Draw the form that opens a case by hand."""
+    form = await _new_form(request, viewer)
+    chosen = request.query_params.get("listing", "")
+    picked = {"listing": chosen} if chosen in form.fields["listing"].options else {}  # type: ignore[union-attr]
+    return _draw_new(request, form.blank(**picked, key=new_key()))
+
+
+def _draw_new(request: WebRequest, form: Filled, *, status: int = 200) -> Response[str]:
+    return show(request, "cases/new.html", form=form, status=status)
+
+
+@post("/cases/new", guards=KEEPERS)
+async def create(request: WebRequest, viewer: SignedIn) -> Response[Any]:
+    """Open a case by hand."""
+    filled = await (await _new_form(request, viewer)).read(request)
+    at = clock.now()
+    try:
+        filled.check()
+        listing_id, note = int(filled.values["listing"]), filled.values["note"]
+        case_id = await do_once(
+            viewer=viewer,
+            key=filled.values["key"],
+            name="open_case",
+            about={"listing": listing_id, "note": note},
+            deed=lambda: open_case(
+                listing_id=listing_id,
+                note=note,
+                organisation_id=viewer.organisation_id,
+                actor=acting(viewer, side_of(viewer)),
+                at=at,
+            ),
+            at=at,
+        )
+    except Invalid as refused:
+        return _draw_new(request, filled.refused(refused), status=422)
+    return redirect(request, f"/cases/{case_id}", toast=msg("已记入心病台账。"))
+
+
+routes: list[ControllerRouterHandler] = [index, agenda, new, create]

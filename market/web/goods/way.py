@@ -1,0 +1,76 @@
+"""Selling what is on sale in another way."""
+
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+
+from market.accounts.rules import LIST, actor
+from market.errors import Invalid
+from market.i18n import Message, msg
+from market.supply.operations import choose_way
+from market.supply.queries import ListingDetails
+from market.supply.rules import WAYS, in_round
+from market.web.bids.way_form import EXTENSIONS, told_on_form, way_fields, way_from
+from market.web.edge.guards import SignedIn, WebRequest, require
+from market.web.goods.selling import own_listing, to_change
+from market.web.parts import pages
+from market.web.parts.forms import Filled, Form
+from market.web.parts.trade import KEY, do_filled, new_key, show
+
+
+def _form() -> Form:
+    return Form(**way_fields(), key=KEY)
+
+
+@get("/selling/{listing_id:int}/way", guards=[require("seller")])
+async def ask(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[str]:
+    """The ways there are, and the one it is."""
+    listing = await to_change(listing_id, viewer)
+    return _draw(request, listing, _form().blank(way=listing.way, key=new_key()))
+
+
+@post("/selling/{listing_id:int}/way", guards=[require("seller")])
+async def choose(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[Any]:
+    """Sell in another way from now on."""
+    listing = await own_listing(listing_id, viewer)
+    filled = await _form().read(request)
+    if filled.errors:
+        return _draw(request, listing, filled, status=422)
+    way = way_from(filled.values)
+    try:
+        await do_filled(
+            viewer,
+            filled,
+            "listing_way",
+            {"listing": listing_id, "way": msgspec.to_builtins(way)},
+            lambda at: choose_way(
+                listing_id=listing_id,
+                way=way,
+                owner_id=viewer.organisation_id,
+                actor=actor(viewer, "seller", deed=LIST),
+                at=at,
+            ),
+        )
+    except Invalid as error:
+        return _draw(request, listing, filled.refused(told_on_form(error)), status=422)
+    toast: Message = msg("卖法已改为“{way}”。", way=WAYS[way.way])
+    return pages.redirect(request, f"/selling/{listing_id}", toast=toast)
+
+
+def _draw(request: WebRequest, listing: ListingDetails, form: Filled, *, status: int = 200) -> Response[str]:
+    return show(
+        request,
+        "selling/way.html",
+        status=status,
+        listing=listing,
+        form=form,
+        lasts=in_round(way=listing.way, opened=listing.opened_at is not None),
+        ways=WAYS,
+        extensions=EXTENSIONS,
+    )
+
+
+routes: list[ControllerRouterHandler] = [ask, choose]

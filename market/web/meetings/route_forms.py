@@ -1,0 +1,124 @@
+"""The forms of the tour to the fields: its buses and stops, and a stop to add."""
+
+from collections.abc import Mapping
+from datetime import time
+from typing import Any
+
+from market.i18n import Language, Message, msg
+from market.meetings.route import asked
+from market.meetings.route.asked import TourSettings
+from market.meetings.tour.queries import FieldRouteRow, VillageRow
+from market.web.parts import fields
+from market.web.parts.fields import Field
+from market.web.parts.forms import Filled, Form
+from market.web.parts.trade import KEY, new_key
+from market.web.parts.typed import Wrong, decimal_from
+
+
+def coordinates(label: Message, *, hint: Message | None = None, optional: bool = False) -> Field:
+    """Degrees north and east, as map applications give them: ``41.6, 122.56``."""
+
+    def parse(typed: str, _: str) -> tuple[float, float]:
+        north, comma, east = typed.replace("，", ",").replace("、", ",").partition(",")
+        parts = (north, east) if comma else tuple(typed.split())
+        if len(parts) != 2:
+            raise Wrong(msg("请写两个数，纬度在前，例如 41.6, 122.56。"))
+        lat, lon = (float(decimal_from(part.strip().rstrip("°"))) for part in parts)
+        if asked.off_the_map(lat, lon):
+            raise Wrong(msg("这个坐标不在国内，请纬度在前、经度在后，例如 41.6, 122.56。"))
+        return lat, lon
+
+    return Field(
+        kind="text",
+        label=label,
+        parse=parse,
+        write=lambda place: (f"{place[0]:.6g}, {place[1]:.6g}", ""),
+        hint=hint,
+        optional=optional,
+        attributes={"maxlength": 40, "inputmode": "text"},
+    )
+
+
+def tour_form(route: FieldRouteRow) -> Form:
+    """Return the form of a tour and of all its stops."""
+    stops: dict[str, Field] = {}
+    for stop in route.stops:
+        stops[f"opens_{stop.id}"] = fields.clock_time(msg("最早几点到"))
+        stops[f"closes_{stop.id}"] = fields.clock_time(msg("最晚几点走"))
+        stops[f"stay_{stop.id}"] = fields.whole(msg("停留几分钟"), least=asked.STAYS[0], most=asked.STAYS[1])
+        stops[f"shows_{stop.id}"] = fields.text(msg("看什么"), most=asked.LONGEST_SHOWS, optional=True)
+        stops[f"drop_{stop.id}"] = fields.tick(msg("不去这一站"))
+    return Form(
+        on=fields.day(msg("走访日期")),
+        start_name=fields.text(msg("上车地点"), most=asked.LONGEST_NAME),
+        start_place=coordinates(msg("上车地点的坐标"), hint=msg("从地图软件复制，纬度在前。")),
+        leaves_at=fields.clock_time(msg("几点出发")),
+        back_by=fields.clock_time(msg("最晚几点返回")),
+        buses=fields.whole(msg("几辆车"), least=1, most=asked.MOST_BUSES),
+        speed_kmh=fields.whole(
+            msg("平均车速（公里/时）"),
+            least=asked.SPEEDS[0],
+            most=asked.SPEEDS[1],
+            hint=msg("乡间路一般按 40。路程按直线距离的 1.3 倍估算。"),
+        ),
+        **stops,
+        key=KEY,
+    )
+
+
+def _clock(minutes: int) -> time:
+    return time(min(minutes, asked.END_OF_DAY - 1) // 60, min(minutes, asked.END_OF_DAY - 1) % 60)
+
+
+def minutes(moment: time) -> int:
+    return moment.hour * 60 + moment.minute
+
+
+def standing(route: FieldRouteRow) -> Filled:
+    """Return the form with what is planned standing in it."""
+    values: dict[str, object] = {
+        "on": route.on,
+        "start_name": route.start_name,
+        "start_place": (route.start_lat, route.start_lon),
+        "leaves_at": _clock(route.leaves_at),
+        "back_by": _clock(route.back_by),
+        "buses": route.buses,
+        "speed_kmh": route.speed_kmh,
+        "key": new_key(),
+    }
+    for stop in route.stops:
+        values[f"opens_{stop.id}"] = _clock(stop.opens_at)
+        values[f"closes_{stop.id}"] = _clock(stop.closes_at)
+        values[f"stay_{stop.id}"] = stop.stay_minutes
+        values[f"shows_{stop.id}"] = stop.shows
+    return tour_form(route).blank(**values)
+
+
+def settings_in(values: Mapping[str, Any]) -> TourSettings:
+    return TourSettings(
+        on=values["on"],
+        start_name=values["start_name"],
+        start_lat=values["start_place"][0],
+        start_lon=values["start_place"][1],
+        leaves_at=minutes(values["leaves_at"]),
+        back_by=minutes(values["back_by"]),
+        buses=values["buses"],
+        speed_kmh=values["speed_kmh"],
+    )
+
+
+def stop_form(villages: list[VillageRow], language: Language) -> Form:
+    """Return the form that adds one of the town's villages."""
+    options: dict[str, Message | str] = {
+        str(each.organisation): each.name_en if language == "en" and each.name_en else each.name
+        for each in villages
+    }
+    return Form(village=fields.choice(msg("镇里的村和合作社"), options), key=KEY)
+
+
+#: Adds a place that belongs to nobody here.
+PLACE = Form(
+    name=fields.text(msg("地名"), most=asked.LONGEST_NAME, hint=msg("例如冷库、加工厂。")),
+    place=coordinates(msg("坐标"), hint=msg("从地图软件复制，纬度在前。")),
+    key=KEY,
+)
