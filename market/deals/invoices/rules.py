@@ -12,7 +12,7 @@ from datetime import date
 
 import msgspec
 
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 from market.transitions import Lifecycle, Move
 from market.units import Fen
 
@@ -119,7 +119,7 @@ def faults_of(new: NewInvoice, *, today: date) -> dict[str, Message]:
     if new.amount <= 0:
         faults["amount"] = msg("金额要大于 0。")
     if new.issued_on > today:
-        faults["issued_on"] = msg("开票日期不能晚于今天（{today}）。", today=today.isoformat())
+        faults["issued_on"] = msg("开票日期不能晚于今天（{today}）。", today=on_day(today))
     if new.tax is not None and not 0 <= new.tax < new.amount:
         faults["tax"] = msg("税额要小于价税合计。")
     elif new.tax and new.kind in EXEMPT:
