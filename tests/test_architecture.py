@@ -188,6 +188,14 @@ def test_migrations_folder_holds_migrations_only() -> None:
     assert strangers == []
 
 
+def test_each_migration_has_a_moment_of_its_own() -> None:
+    """Piccolo knows them by it: of two that share one, only the last to be read is ever applied."""
+    paths = sorted((ROOT / "migrations").glob("m*.py"))
+    moments = {path.name: re.findall(r"^ID = .*", path.read_text(), re.MULTILINE)[0] for path in paths}
+    shared = [name for name, moment in moments.items() if list(moments.values()).count(moment) > 1]
+    assert shared == []
+
+
 def test_tables_are_private_to_queries_and_operations() -> None:
     """Edges and algorithms get Structs, never rows."""
     edges = [*sources("market/web", "market/api"), *(ROOT / "market").glob("*.py")]
