@@ -6,7 +6,8 @@ from datetime import datetime
 import msgspec
 
 from market.audit.auditing import AuditRow
-from market.audit.words import action_words, said, subject_words
+from market.audit.deeds import action_words, subject_words
+from market.audit.words import said
 from market.cases.rules import CAUSES
 from market.clock import CHINA
 from market.deals.breach_rules import GROUNDS

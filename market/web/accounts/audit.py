@@ -9,7 +9,7 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts.rules import COUNTY, Viewer, actor
-from market.audit import words
+from market.audit import deeds, words
 from market.audit.auditing import (
     AuditRow,
     RecordFilters,
@@ -84,8 +84,8 @@ def page_of(subject: str, viewer: Viewer) -> str | None:
 def _shown(viewer: Viewer) -> dict[str, Any]:
     """Return what the templates say records with."""
     return {
-        "deed": lambda row: words.action_words(row.action) or row.action,
-        "thing": words.subject_words,
+        "deed": lambda row: deeds.action_words(row.action) or row.action,
+        "thing": deeds.subject_words,
         "said": lambda details: words.said(details, VALUES),
         "page_of": lambda subject: page_of(subject, viewer),
     }
@@ -108,7 +108,7 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
         labels=_LABELS,
         found=await records(filters=filters, town_id=_town(viewer)),
         query=filters_to_query(filters, page=1),
-        actions={code: words.action_words(code) or code for code in known},
+        actions={code: deeds.action_words(code) or code for code in known},
         **_shown(viewer),
         **await _state(checks, busy),
     )

@@ -11,7 +11,7 @@ from python_calamine import CalamineWorkbook
 
 from fixtures.factories import Factory, Member
 from market import clock
-from market.audit import words
+from market.audit import deeds
 from market.audit.sealing import seal
 from market.db.jobs import Worker
 from market.db.session import fetch_value
@@ -111,5 +111,5 @@ def test_every_deed_that_is_recorded_has_words() -> None:
                     for given in call.keywords
                     if given.arg == "action" and isinstance(given.value, ast.Constant)
                 ]
-                unknown |= {(path.name, code) for code in codes if words.action_words(code) is None}
+                unknown |= {(path.name, code) for code in codes if deeds.action_words(code) is None}
     assert unknown == set()
