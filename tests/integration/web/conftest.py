@@ -85,7 +85,11 @@ async def new_browser(db: Engine, transport: httpx.ASGITransport) -> AsyncIterat
     opened: list[httpx.AsyncClient] = []
 
     def open_one() -> Browser:
-        opened.append(httpx.AsyncClient(transport=transport, base_url="http://market.test"))
+        opened.append(
+            httpx.AsyncClient(
+                transport=transport, base_url="http://market.test", headers={"accept-encoding": "identity"}
+            )
+        )
         return Browser(opened[-1])
 
     yield open_one
