@@ -17,8 +17,10 @@ from market.db.session import Engine, started_pool
 from tests import databases
 
 # A build is judged by the same drawn examples every time; elsewhere they are drawn anew. How long an example
-# takes says how busy the machine is, and nothing about the product.
-settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# takes says how busy the machine is, and nothing about the product; nor does how many are thrown away.
+settings.register_profile(
+    "here", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 settings.register_profile("build", settings.get_profile("here"), derandomize=True)
 settings.load_profile("build" if os.environ.get("CI") else "here")
 

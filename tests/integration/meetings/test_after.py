@@ -193,14 +193,14 @@ async def test_a_talk_that_was_called_off_waits_for_no_result(after: After) -> N
     assert await counted() == (4, 1, 3)
     # one village says no after the timetable was made: one of its talks is the one that was held
     village = held.seller
-    state = "UPDATE invitation SET state = $2, attendance = $3 WHERE organisation = $1"
-    await execute(state, village, "declined", "expected")
+    state = "UPDATE invitation SET state = $2, attendance = $3, days_here = $4 WHERE organisation = $1"
+    await execute(state, village, "declined", "expected", [])
     assert await counted() == (3, 1, 2)
     (brought,) = [each for each in (await after.report()).proposals if each.seller == village]
     assert (await after.report()).fates[brought.match] == "talked"
-    await execute(state, village, "declined", "checked_in")
+    await execute(state, village, "declined", "checked_in", [1])
     assert await counted() == (4, 1, 3)
-    await execute(state, village, "accepted", "expected")
+    await execute(state, village, "accepted", "expected", [])
     assert await counted() == (4, 1, 3)
 
 

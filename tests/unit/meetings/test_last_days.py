@@ -34,9 +34,9 @@ def test_last_day_lies_between_today_and_the_meeting(name: str, last: date | Non
 
 def test_fault_says_which_days_are_possible() -> None:
     asked = NewMeeting(title="对接会", held_on=DAY, venue="村部", answer_by=date(2026, 11, 29))
-    assert "2026-11-30" in str(meeting_problems(asked, today=TODAY)["answer_by"])
+    assert "2026年11月30日" in str(meeting_problems(asked, today=TODAY)["answer_by"])
     late = NewMeeting(title="对接会", held_on=DAY, venue="村部", answer_by=date(2026, 12, 21))
-    assert "2026-12-20" in str(meeting_problems(late, today=TODAY)["answer_by"])
+    assert "2026年12月20日" in str(meeting_problems(late, today=TODAY)["answer_by"])
 
 
 def test_last_day_that_stood_before_may_have_passed_but_not_lie_after_the_meeting() -> None:
