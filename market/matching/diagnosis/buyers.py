@@ -16,15 +16,7 @@ from market.matching.diagnosis.changes import (
     MinGrade,
     Reach,
 )
-from market.matching.diagnosis.obstacles import (
-    CREDENTIAL,
-    DISTANCE,
-    EARLIER,
-    GRADE,
-    LATER,
-    OWN_MIN,
-    THEIR_MIN,
-)
+from market.matching.diagnosis.seen import CREDENTIAL, DISTANCE, EARLIER, GRADE, LATER, OWN_MIN, THEIR_MIN
 from market.matching.diagnosis.unlocks import HAO, Hit, Unlock, Voice, fen_at
 from market.matching.rules import Demand, Lot, codes_text, kg_text, why_not, yuan_text
 from market.units import FEN_PER_YUAN, MOST_FEN_PER_KG, Fen, Gram

@@ -10,8 +10,9 @@ from collections.abc import Collection
 import numpy as np
 
 from market.matching.diagnosis.buyers import Buyer
-from market.matching.diagnosis.displacement import Outcome, outcome_of
+from market.matching.diagnosis.displacement import outcome_of
 from market.matching.diagnosis.obstacles import nearest, sweep
+from market.matching.diagnosis.seen import Outcome
 from market.matching.diagnosis.sellers import Seller
 from market.matching.diagnosis.unlocks import Advice, Unlock, Voice, grouped
 from market.matching.optimum.candidates import Arcs, Ints, Market

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from market.matching.diagnosis.seen import Outcome, Room, Ways
 from market.matching.optimum.candidates import BLOCK, Arcs, Block, Bools, Floats, Ints, Market
 from market.matching.optimum.gains import Duals
 
@@ -22,52 +23,6 @@ _NEVER = 2**62
 CELLS = 1_000_000_000
 #: Pairs of a product from which on machine code searches them; its loading takes half a second.
 MANY = 200_000
-
-
-class Room(NamedTuple):
-    """Per column (demand): grams on the widest path, the row (lot) at its end, grams avoiding that row.
-
-    An ``end`` of -1: the path ends in a column that is open, or there is none.
-    """
-
-    grams: Ints
-    end: Ints
-    other: Ints
-
-
-class Outcome(NamedTuple):
-    """One product after matching, seen by its rows: lots looking for demands, or the other way round.
-
-    Local places; mass in grams; ``lots_taken`` is per demand, whichever side it is. ``price`` is what a
-    newcomer must beat at each column, in yuan per kg: nothing where it is open, else its highest dual.
-    ``beyond`` are, per row that trades but has something left, columns that hang on it alone: (column,
-    dual price without the row, grams).
-    """
-
-    product: int
-    #: True: rows are lots, columns demands.
-    of_lots: bool
-    left: Ints
-    open: Ints
-    traded: Ints
-    lots_taken: Ints
-    price: Floats
-    #: The rows' own gains, at the end of the lattice where theirs are least.
-    gain: Floats
-    room: Room
-    beyond: dict[int, list[tuple[int, float, int]]]
-    scale: float
-    #: Smallest orders or most lots may bind: what a change unlocks is then not proven.
-    limited: bool
-
-    @property
-    def tie(self) -> float:
-        """Yuan per kg below which two plans are a tie: what wins must win by more than rounding."""
-        return max(1e-9, 16 / self.scale)
-
-    @property
-    def is_open(self) -> Bools:
-        return self.open > 0
 
 
 def outcome_of(
@@ -151,14 +106,6 @@ class Flow(NamedTuple):
     row: Ints
     column: Ints
     grams: Ints
-
-
-class Ways(NamedTuple):
-    """Columns that a row could move to, and what that costs per kg: u + v - worth, in yuan."""
-
-    row: Ints
-    column: Ints
-    cost: Floats
 
 
 def tables(market: Market, product: int, of_lots: bool, rows: Ints) -> Iterator[tuple[slice, Block]]:

@@ -9,41 +9,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from market.matching.diagnosis.displacement import MANY, Outcome, tables
+from market.matching.diagnosis.displacement import MANY, tables
+from market.matching.diagnosis.seen import (
+    BITS,
+    COUNT,
+    CREDENTIAL,
+    DISTANCE,
+    EARLIER,
+    GRADE,
+    LATER,
+    MAX_LOTS,
+    NEAREST,
+    NEAREST_PAIRS,
+    OWN_MIN,
+    PRICE,
+    THEIR_MIN,
+    Hits,
+    Outcome,
+)
 from market.matching.optimum.candidates import Block, Bools, Floats, Ints, Market
 
-GRADE, LATER, EARLIER, CREDENTIAL, DISTANCE, PRICE, OWN_MIN, THEIR_MIN, MAX_LOTS = (1 << k for k in range(9))
-#: The code of each bit, as files and pages show it.
-CODES = {
-    GRADE: "grade",
-    LATER: "window",
-    EARLIER: "window",
-    CREDENTIAL: "credential",
-    DISTANCE: "distance",
-    PRICE: "price",
-    OWN_MIN: "min_order",
-    THEIR_MIN: "min_order",
-    MAX_LOTS: "max_lots",
-}
-BITS = tuple(CODES)
-#: Hits that are kept per row and single obstacle, and per pair of them.
-NEAREST, NEAREST_PAIRS = 8, 4
 #: A pair of changes beside single ones must open so many times as much.
 MUCH_MORE = 2
-COUNT = np.array([bin(mask).count("1") for mask in range(1 << len(BITS))], np.int64)
-
-
-class Hits(NamedTuple):
-    """Pairs that one or two changes open: local places, ordered by row, obstacles, and how near they are.
-
-    ``short`` is the price that is missing, yuan per kg (0 where none); ``grams`` what it could take.
-    """
-
-    row: Ints
-    column: Ints
-    mask: Ints
-    short: Floats
-    grams: Ints
 
 
 class Nearest(NamedTuple):

@@ -17,15 +17,7 @@ from market.matching.diagnosis.changes import (
     MaxLots,
     Reach,
 )
-from market.matching.diagnosis.obstacles import (
-    CREDENTIAL,
-    DISTANCE,
-    EARLIER,
-    GRADE,
-    LATER,
-    OWN_MIN,
-    THEIR_MIN,
-)
+from market.matching.diagnosis.seen import CREDENTIAL, DISTANCE, EARLIER, GRADE, LATER, OWN_MIN, THEIR_MIN
 from market.matching.diagnosis.unlocks import HAO, Hit, Unlock, Voice, fen_at
 from market.matching.rules import Demand, Lot, codes_text, kg_text, why_not, yuan_text
 from market.units import Fen, Gram

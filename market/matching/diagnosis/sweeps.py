@@ -12,8 +12,7 @@ from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from market.compiled import compiled
-from market.matching.diagnosis.displacement import Outcome, Ways
-from market.matching.diagnosis.obstacles import BITS, COUNT, NEAREST, NEAREST_PAIRS, Hits
+from market.matching.diagnosis.seen import BITS, COUNT, NEAREST, NEAREST_PAIRS, Hits, Outcome, Ways
 from market.matching.optimum.candidates import Bools, Floats, Ints, Market
 
 Days = NDArray[np.int32]

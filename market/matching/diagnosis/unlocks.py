@@ -22,18 +22,18 @@ import msgspec
 
 from market.i18n import Message, msg
 from market.matching.diagnosis.changes import Change
-from market.matching.diagnosis.displacement import Outcome
-from market.matching.diagnosis.obstacles import (
+from market.matching.diagnosis.obstacles import MUCH_MORE
+from market.matching.diagnosis.seen import (
     BITS,
     CODES,
     CREDENTIAL,
     DISTANCE,
     MAX_LOTS,
-    MUCH_MORE,
     OWN_MIN,
     PRICE,
     THEIR_MIN,
     Hits,
+    Outcome,
 )
 from market.matching.optimum.candidates import Market
 from market.units import FEN_PER_YUAN, GRAMS_PER_KG, Fen, Gram
