@@ -32,8 +32,7 @@ check: setup-test ## style, types and import rules
 	@$(VENV)/bin/lint-imports --no-logo
 
 test: setup-test ## everything: checks, units, database, browser
-	@./.ci/browser
-	@$(MAKE) check
+	@./.ci/browser & browser=$$!; $(MAKE) check; checked=$$?; wait $$browser && exit $$checked
 	@$(VENV)/bin/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 bench: setup-test ## measure; every benchmark prints a table and writes JSON to benchmarks/results/

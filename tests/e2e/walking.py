@@ -76,19 +76,23 @@ async def links_of(person: Person) -> list[str]:
 async def faults_of(person: Person, path: str, *, wide: bool) -> tuple[list[str], list[str]]:
     """Look at one page in every way; return what is wrong, and where it leads.
 
-    All rules of access are asked at one width, ``wide`` or narrow: a page is made of parts that other pages
-    show at the other one.
+    In Chinese at both widths, in English at one; all rules of access are asked at the other one, ``wide`` or
+    narrow: a page is made of parts that other pages show the other way round. What has to be large enough for
+    a finger is measured on the phone always.
     """
     status = await person.go(path)
     links = await links_of(person)
     faults = [f"answers {status}"] if status >= 400 else []
-    faults += await faults_of_access(person.page, looks_only=not wide) + await faults_of_layout(person.page)
+    if wide:
+        faults += await faults_of_access(person.page)
+    faults += await faults_of_layout(person.page)
     await person.resize(PHONE)
     faults += await faults_of_access(person.page, looks_only=wide) + await faults_of_layout(person.page)
+    if not wide:
+        await person.resize(DESK)
     await person.go(f"{path}{'&' if '?' in path else '?'}lang=en")
-    faults += await faults_of_layout(person.page)
-    await person.resize(DESK)
     faults += await faults_of_layout(person.page) + await words_left_in_chinese(person.page)
+    await person.resize(DESK)
     await person.page.context.clear_cookies(name="lang")
     return faults, links
 
