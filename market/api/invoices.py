@@ -1,7 +1,5 @@
 """Invoices under contracts; files as base64 within JSON."""
 
-import base64
-import binascii
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -13,6 +11,7 @@ from msgspec import Meta
 from market import clock
 from market.accounts.rules import Viewer
 from market.api.deals import actor_in
+from market.api.files import MOST_SIGNS, FileContent, SentFile, decoded, file_content
 from market.api.handling import deed, do_once, read
 from market.api.inputs import ONE_LINE, Fens, IdempotencyKey, Note, PathId, RowId, SignedIn
 from market.api.outputs import Moved
@@ -28,25 +27,12 @@ from market.deals.invoices.queries import Billed, InvoiceRow, billed_of, invoice
 from market.deals.invoices.reading import read_invoice
 from market.deals.invoices.rules import NewInvoice
 from market.deals.queries import deal_of
-from market.errors import Invalid
-from market.i18n import msg
-from market.pictures import MOST_BYTES
 from market.units import Fen
-
-#: Base64 takes four signs for three bytes.
-_MOST_SIGNS = (MOST_BYTES + 2) // 3 * 4
 
 Number = Annotated[str, Meta(min_length=8, max_length=40, pattern=ONE_LINE, description="20 digits, or 8")]
 OldCode = Annotated[str, Meta(max_length=20, pattern=ONE_LINE, description="10 or 12 digits, with 8 alone")]
 Tax = Annotated[int, Meta(ge=0, le=10**13, description="Fen")]
 Undoing = Literal["mistake", "returned", "allowance", "ended", "other"]
-
-
-class SentFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A PDF, OFD, XML or picture; `content` is base64."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=80, pattern=ONE_LINE)]
-    content: Annotated[str, Meta(min_length=4, max_length=_MOST_SIGNS, pattern="^[A-Za-z0-9+/]+={0,2}$")]
 
 
 class InvoiceToRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,15 +88,6 @@ class Invoices(msgspec.Struct, frozen=True):
     invoices: list[InvoiceRow]
 
 
-class InvoiceFileContent(msgspec.Struct, frozen=True):
-    """`content` is base64, `content_hash` its SHA-256 before that."""
-
-    name: str
-    media_type: str
-    content_hash: str
-    content: str
-
-
 class _Record(msgspec.Struct, frozen=True):
     deal_id: int
     invoice: InvoiceToRecord
@@ -124,21 +101,20 @@ async def index(viewer: SignedIn, deal_id: PathId) -> Invoices:
 
 
 @read("/deals/{deal_id:int}/invoices/{invoice_id:int}/file")
-async def one(viewer: SignedIn, deal_id: PathId, invoice_id: PathId) -> InvoiceFileContent:
+async def one(viewer: SignedIn, deal_id: PathId, invoice_id: PathId) -> FileContent:
     """The file of an invoice."""
     await deal_of(deal_id=deal_id, organisation_id=viewer.organisation_id)
     found = await invoice_content(deal_id=deal_id, invoice_id=invoice_id)
-    content = base64.b64encode(found.content).decode()
-    return InvoiceFileContent(found.name, found.media_type, found.content_hash, content)
+    return file_content(found.name, found.media_type, found.content_hash, found.content)
 
 
-@deed("/deals/{deal_id:int}/invoices", body=InvoiceToRecord, status=201, most_bytes=_MOST_SIGNS + 100_000)
+@deed("/deals/{deal_id:int}/invoices", body=InvoiceToRecord, status=201, most_bytes=MOST_SIGNS + 100_000)
 async def add(
     viewer: SignedIn, deal_id: PathId, data: JSONBody[InvoiceToRecord], key: IdempotencyKey = None
 ) -> Recorded:
     """Record an invoice that your side has issued."""
     by, at = await actor_in(viewer, deal_id), clock.now()
-    file = await read_invoice(data.file.name, _decoded(data.file)) if data.file else None
+    file = await read_invoice(data.file.name, decoded(data.file, "file")) if data.file else None
     new = NewInvoice(
         data.kind,
         data.number,
@@ -170,14 +146,6 @@ async def add(
         deed=do,
         at=at,
     )
-
-
-def _decoded(file: SentFile) -> bytes:
-    try:
-        return base64.b64decode(file.content, validate=True)
-    except binascii.Error:
-        problem = msg("“{name}”不是完整的 base64。", name=file.name)
-        raise Invalid(problem, {"file": problem}) from None
 
 
 async def _do(

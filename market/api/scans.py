@@ -1,7 +1,5 @@
 """Contracts signed on paper: their scans, as base64 within JSON."""
 
-import base64
-import binascii
 from typing import Annotated, Literal
 
 import msgspec
@@ -11,6 +9,7 @@ from msgspec import Meta
 
 from market import clock
 from market.api.deals import actor_in
+from market.api.files import MOST_SIGNS, FileContent, SentFile, decoded, file_content
 from market.api.handling import deed, do_once, read
 from market.api.inputs import ONE_LINE, IdempotencyKey, Note, PathId, SignedIn
 from market.api.outputs import Moved
@@ -27,27 +26,15 @@ from market.deals.scans.operations import (
 from market.deals.scans.queries import ScanRow, scan_content, scans_of
 from market.deals.scans.reading import read_files
 from market.deals.scans.rules import MOST_FILES
-from market.errors import Invalid
-from market.i18n import msg
-from market.pictures import MOST_BYTES
 
-#: Base64 takes four signs for three bytes.
-_MOST_SIGNS = (MOST_BYTES + 2) // 3 * 4
-_MOST_BODY = MOST_FILES * _MOST_SIGNS + 100_000
+_MOST_BODY = MOST_FILES * MOST_SIGNS + 100_000
 _MOVES = {"present": present_scan, "confirm": confirm_scan, "withdraw": withdraw_scan}
-
-
-class ScannedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A PDF, JPEG, PNG or WebP; `content` is base64."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=80, pattern=ONE_LINE)]
-    content: Annotated[str, Meta(min_length=4, max_length=_MOST_SIGNS, pattern="^[A-Za-z0-9+/]+={0,2}$")]
 
 
 class ScanToUpload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`mark`: the eight signs at the foot of the paper's pages; not asked for once both sides have signed."""
 
-    files: Annotated[tuple[ScannedFile, ...], Meta(min_length=1, max_length=MOST_FILES)]
+    files: Annotated[tuple[SentFile, ...], Meta(min_length=1, max_length=MOST_FILES)]
     mark: Annotated[str, Meta(max_length=20, pattern=ONE_LINE)] = ""
 
 
@@ -62,15 +49,6 @@ class Objection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Uploaded(msgspec.Struct, frozen=True):
     scan_id: int
-
-
-class FileContent(msgspec.Struct, frozen=True):
-    """`content` is base64, `content_hash` its SHA-256 before that."""
-
-    name: str
-    media_type: str
-    content_hash: str
-    content: str
 
 
 class _Upload(msgspec.Struct, frozen=True):
@@ -93,8 +71,7 @@ async def one(viewer: SignedIn, deal_id: PathId, scan_id: PathId, file_id: PathI
     found = await scan_content(
         deal_id=deal_id, scan_id=scan_id, file_id=file_id, organisation_id=viewer.organisation_id
     )
-    content = base64.b64encode(found.content).decode()
-    return FileContent(found.name, found.media_type, found.content_hash, content)
+    return file_content(found.name, found.media_type, found.content_hash, found.content)
 
 
 @deed("/deals/{deal_id:int}/scans", body=ScanToUpload, status=201, most_bytes=_MOST_BODY)
@@ -104,7 +81,7 @@ async def upload(
     """Upload a scan. It signs nothing before it is presented; where both have signed, it is filed at once."""
     by, at = await actor_in(viewer, deal_id), clock.now()
     check_open((await deal_of(deal_id=deal_id, organisation_id=viewer.organisation_id)).state)
-    files = await read_files([(each.name, _decoded(each)) for each in data.files])
+    files = await read_files([(each.name, decoded(each, "files")) for each in data.files])
 
     async def do() -> Uploaded:
         return Uploaded(
@@ -126,14 +103,6 @@ async def upload(
         deed=do,
         at=at,
     )
-
-
-def _decoded(file: ScannedFile) -> bytes:
-    try:
-        return base64.b64decode(file.content, validate=True)
-    except binascii.Error:
-        problem = msg("“{name}”不是完整的 base64。", name=file.name)
-        raise Invalid(problem, {"files": problem}) from None
 
 
 @deed("/deals/{deal_id:int}/scans/{scan_id:int}/refuse", body=Objection)

@@ -14,24 +14,21 @@ from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals.invoices import rules
 from market.deals.invoices.due import derive_due_days
 from market.deals.invoices.queries import billed_of
-from market.deals.invoices.reading import InvoiceFile
 from market.deals.invoices.rules import NewInvoice
 from market.deals.rules import BOUND
 from market.deals.signing import locked_to_sign
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.notices.operations import notify
+from market.sent_papers import Paper
 from market.units import Fen, yuan
-
-#: Loads that an invoice may be for: they have left, and were not refused.
-_COVERABLE = ("dispatched", "arrived", "accepted", "partially_accepted")
 
 
 async def record_invoice(
     *,
     deal_id: int,
     new: NewInvoice,
-    file: InvoiceFile | None = None,
+    file: Paper | None = None,
     sure: bool = False,
     organisation_id: int,
     actor: Actor,
@@ -110,7 +107,7 @@ async def _covered(deal_id: int, wanted: tuple[int, ...]) -> list[int] | None:
                WHERE deal = $1 AND id = ANY($2::bigint[]) AND state = ANY($3) ORDER BY id""",
             deal_id,
             list(wanted),
-            list(_COVERABLE),
+            sorted(rules.COVERABLE),
         )
         return [row["id"] for row in rows] if len(rows) == len(wanted) else None
     rows = await fetch(
@@ -143,7 +140,7 @@ async def _insert(
     deal_id: int,
     issuer: int,
     new: NewInvoice,
-    file: InvoiceFile | None,
+    file: Paper | None,
     state: str,
     reverses: int | None,
     actor: Actor,

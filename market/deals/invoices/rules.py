@@ -42,6 +42,8 @@ KINDS: dict[str, Message] = {
     "agency": msg("税务机关代开的发票"),
     "purchase": msg("农产品收购发票（买方开）"),
 }
+#: Loads that an invoice may be for: they have left, and were not refused.
+COVERABLE = frozenset({"dispatched", "arrived", "accepted", "partially_accepted"})
 #: Kinds that bear no tax.
 EXEMPT = frozenset({"own_produce", "purchase"})
 #: Why an invoice is sent back.

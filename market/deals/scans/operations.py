@@ -17,20 +17,20 @@ from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals.scans import rules
 from market.deals.scans.outdating import unsign
 from market.deals.scans.queries import mark_in_force, marks_of
-from market.deals.scans.reading import NewFile
 from market.deals.signing import binding_of, locked_to_sign, sign_side
 from market.deals.terms import LONGEST_NOTE, terms_in_force
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.notices.operations import notify
 from market.organisations.approving import approvable, asks
+from market.sent_papers import Paper
 
 
 async def upload_scan(
     *,
     deal_id: int,
     mark: str,
-    files: Sequence[NewFile],
+    files: Sequence[Paper],
     organisation_id: int,
     actor: Actor,
     at: datetime,

@@ -1,6 +1,6 @@
 """Who comes to a meeting and what its timetable has room for, as it stands."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 import msgspec
@@ -28,9 +28,11 @@ class Hall(msgspec.Struct, frozen=True):
     parties: Mapping[int, Party]
     openings: Openings
     capacity: Capacity
+    #: Organisation -> how many talks it has.
+    talks: Mapping[int, int]
 
     def talks_of(self, who: int) -> int:
-        return sum(who in pair for pair in self.pairs)
+        return self.talks.get(who, 0)
 
     def most_of(self, who: int, side: str) -> int:
         """Return how many talks somebody may have."""
@@ -70,11 +72,12 @@ async def hall_of(meeting_id: int, people: set[int]) -> Hall:
     for party in parties.values():
         if party.person is not None:
             crews[party.person].append(party.id)
+    pairs = frozenset((row["seller"], row["buyer"]) for row in talks if row["state"] != "cancelled")
     return Hall(
         meeting=meeting,
         invited=invited,
         away=frozenset(who for who, row in invited.items() if row["side"] == "guest" or is_away(row)),
-        pairs=frozenset((row["seller"], row["buyer"]) for row in talks if row["state"] != "cancelled"),
+        pairs=pairs,
         apart=frozenset((row["seller"], row["buyer"]) for row in talks if row["state"] == "cancelled"),
         parties=parties,
         openings=Openings(
@@ -97,4 +100,5 @@ async def hall_of(meeting_id: int, people: set[int]) -> Hall:
             meeting["most_of_sellers"],
             meeting["most_of_buyers"],
         ),
+        talks=Counter(who for pair in pairs for who in pair),
     )

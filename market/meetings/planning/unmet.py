@@ -156,11 +156,20 @@ async def unmet_of(*, meeting_id: int, town_id: int, at: datetime) -> Unreached:
         )
     }
     names = await _names(pairs, people)
-    told = [_told(each, market, pairs, known, hall, names) for each in idle]
-    told.sort(
-        key=lambda each: (-max((one.worth for one in each.partners), default=-1), -each.grams, each.name)
-    )
-    return Unreached(told[:MOST_UNMET], len(told))
+    own = _by_owner(market, pairs)
+    told = [_told(each, own, known, hall, names) for each in idle]
+    told.sort(key=lambda each: _first(each[0]))
+    # why there is nobody takes a look at the whole market: asked for those alone who are shown
+    shown = [
+        each if each.partners else msgspec.structs.replace(each, why=_why(each, market, own, obstacles, fits))
+        for each, obstacles, fits in told[:MOST_UNMET]
+    ]
+    return Unreached(shown, len(told))
+
+
+def _first(one: Unmet) -> tuple[int, int, str]:
+    """Most at stake first, then most goods."""
+    return -max((each.worth for each in one.partners), default=-1), -one.grams, one.name
 
 
 async def _market(meeting_id: int, town_id: int, idle: Sequence[_Idle], *, at: datetime) -> Snapshot:
@@ -214,14 +223,15 @@ def _fitting(market: Snapshot, proposals: Sequence[Proposal], idle: Mapping[int,
             taken[str(each.listing)] += each.quantity
             filled[str(each.demand)] += each.quantity
     barred, parameters = set(market.barred), Parameters()
-    by_product: dict[str, list[Demand]] = defaultdict(list)
+    every: dict[str, list[Demand]] = defaultdict(list)
+    of_idle: dict[str, list[Demand]] = defaultdict(list)
     for demand in market.demands:
-        by_product[demand.product].append(demand)
+        every[demand.product].append(demand)
+        if int(demand.buyer) in idle:
+            of_idle[demand.product].append(demand)
     found = []
     for lot in market.lots:
-        for demand in by_product.get(lot.product, []):
-            if int(lot.seller) not in idle and int(demand.buyer) not in idle:
-                continue
+        for demand in (every if int(lot.seller) in idle else of_idle)[lot.product]:
             if (lot.id, demand.id) in barred or why_not(lot, demand, parameters):
                 continue
             proposal = own.get((lot.id, demand.id))
@@ -285,17 +295,39 @@ async def _names(pairs: Sequence[_Fit], people: set[int]) -> _Names:
     )
 
 
+class _Own(msgspec.Struct, frozen=True):
+    """What belongs to each organisation: what it could talk about, and its goods or demands."""
+
+    fits: Mapping[int, Sequence[_Fit]]
+    lots: Mapping[int, Sequence[Lot]]
+    demands: Mapping[int, Sequence[Demand]]
+
+
+def _by_owner(market: Snapshot, pairs: Sequence[_Fit]) -> _Own:
+    fits: dict[int, list[_Fit]] = defaultdict(list)
+    lots: dict[int, list[Lot]] = defaultdict(list)
+    demands: dict[int, list[Demand]] = defaultdict(list)
+    for each in pairs:
+        fits[each.candidate.seller].append(each)
+        fits[each.candidate.buyer].append(each)
+    for lot in market.lots:
+        lots[int(lot.seller)].append(lot)
+    for demand in market.demands:
+        demands[int(demand.buyer)].append(demand)
+    return _Own(fits, lots, demands)
+
+
 def _told(
     idle: _Idle,
-    market: Snapshot,
-    pairs: Sequence[_Fit],
+    own: _Own,
     known: Mapping[tuple[int, int], Pair],
     hall: Hall,
     names: _Names,
-) -> Unmet:
+) -> tuple[Unmet, list[Message], bool]:
+    """Return somebody with those whom they could meet, what is in the way of others, and if any goods fit."""
     is_seller = idle.side == "seller"
     mine: dict[int, list[_Fit]] = defaultdict(list)
-    for each in pairs:
+    for each in own.fits.get(idle.organisation, ()):
         seller, buyer = each.candidate.seller, each.candidate.buyer
         if (seller if is_seller else buyer) == idle.organisation:
             mine[buyer if is_seller else seller].append(each)
@@ -324,9 +356,8 @@ def _told(
             )
         )
     partners.sort(key=lambda each: (not each.invited, -each.worth, each.organisation))
-    lots = [each for each in market.lots if int(each.seller) == idle.organisation]
-    demands = [each for each in market.demands if int(each.buyer) == idle.organisation]
-    return Unmet(
+    lots, demands = own.lots.get(idle.organisation, ()), own.demands.get(idle.organisation, ())
+    found = Unmet(
         organisation=idle.organisation,
         name=idle.name,
         name_en=idle.name_en,
@@ -334,9 +365,15 @@ def _told(
         invited=idle.invited,
         grams=sum(each.quantity for each in (lots if is_seller else demands)),
         partners=partners[:MOST_PARTNERS],
-        why=None if partners else why_nobody(idle.side, market, lots, demands, obstacles, bool(mine)),
+        why=None,
         listing=int(lots[0].id) if is_seller and lots and idle.own_town else None,
     )
+    return found, obstacles, bool(mine)
+
+
+def _why(one: Unmet, market: Snapshot, own: _Own, obstacles: Sequence[Message], fits: bool) -> Message:
+    lots, demands = own.lots.get(one.organisation, ()), own.demands.get(one.organisation, ())
+    return why_nobody(one.side, market, lots, demands, obstacles, fits)
 
 
 def _obstacle(who: int, pair: Pair, hall: Hall, side: str) -> Message | None:

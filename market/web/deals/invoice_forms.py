@@ -6,6 +6,7 @@ from market import clock
 from market.deals.invoices.queries import InvoiceRow, billed_of, invoices_of
 from market.deals.invoices.reading import FILE_ENDINGS
 from market.deals.invoices.rules import (
+    COVERABLE,
     INVOICE,
     KINDS,
     LONGEST_NOTE,
@@ -25,8 +26,6 @@ from market.web.parts import fields, formats
 from market.web.parts.forms import FileField, Filled, Form
 from market.web.parts.trade import KEY, new_key
 
-#: Loads that an invoice may be for.
-_COVERABLE = frozenset({"dispatched", "arrived", "accepted", "partially_accepted"})
 _NOTE = {"most": LONGEST_NOTE, "lines": True, "optional": True}
 
 
@@ -57,7 +56,7 @@ def invoice_form(side: str, deliveries: list[DeliveryRow], request: WebRequest) 
             mass=formats.mass(Gram(each.accepted or each.quantity), language),
         )
         for each in deliveries
-        if each.state in _COVERABLE
+        if each.state in COVERABLE
     }
     return Form(
         kind=fields.choice(

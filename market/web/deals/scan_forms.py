@@ -5,7 +5,6 @@ from typing import Any
 from market.accounts.rules import Viewer
 from market.deals.queries import DealRow
 from market.deals.scans.queries import ScanRow, scans_of
-from market.deals.scans.reading import FILE_ENDINGS
 from market.deals.scans.rules import (
     MOST_FILES,
     REFUSALS,
@@ -19,11 +18,12 @@ from market.i18n import msg
 from market.pictures import MOST_BYTES
 from market.web.parts import fields
 from market.web.parts.forms import FileField, Filled, Form
+from market.web.parts.scans import SCAN_ENDINGS
 from market.web.parts.trade import KEY, new_key
 
 _FILES = FileField(
     label=msg("扫描件"),
-    endings=FILE_ENDINGS,
+    endings=SCAN_ENDINGS,
     most_bytes=MOST_BYTES,
     most_files=MOST_FILES,
     hint=msg(

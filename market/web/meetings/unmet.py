@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from litestar import Response, get, post
+from litestar import Response, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
@@ -80,11 +80,4 @@ async def add(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
     return redirect(request, f"/town/meetings/{meeting.id}/timetable#unmet", toast=said)
 
 
-@get("/town/meetings/{meeting_id:int}/timetable/unmet", guards=OFFICIAL)
-async def back(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[Any]:
-    """Lead who asks for the address of the post, as after a refusal, to the timetable."""
-    meeting = await own_meeting(meeting_id, viewer)
-    return redirect(request, f"/town/meetings/{meeting.id}/timetable#unmet")
-
-
-routes: list[ControllerRouterHandler] = [add, back]
+routes: list[ControllerRouterHandler] = [add]
