@@ -26,12 +26,11 @@ run: setup ## serve the demo and print its address and logins
 	@exec $(MARKET) serve --demo
 
 check: setup-test ## style, types and import rules
-	@$(VENV)/bin/ruff check .
-	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/mypy
-	@$(VENV)/bin/lint-imports --no-logo
+	@$(VENV)/bin/mypy & types=$$!; \
+		$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/lint-imports --no-logo; \
+		kept=$$?; wait $$types && exit $$kept
 
-test: setup-test ## everything: checks, units, database, browser
+test: ## everything: checks, units, database, browser
 	@./.ci/browser & browser=$$!; $(MAKE) check; checked=$$?; wait $$browser && exit $$checked
 	@$(VENV)/bin/pytest -n auto --dist loadfile --no-loadscope-reorder
 
@@ -43,8 +42,8 @@ soak: setup-test ## the slow tests: long runs and random schedules
 	@EXAMPLES=400 $(VENV)/bin/pytest -n auto tests/unit/meetings
 
 # Stamps: each is as new as the last setup that succeeded.
-$(VENV)/.run: requirements/run.txt .ci/setup
+$(VENV)/.run: requirements/setup.txt requirements/run.txt .ci/setup
 	@./.ci/setup run
 
-$(VENV)/.test: requirements/test.txt .ci/setup
+$(VENV)/.test: requirements/setup.txt requirements/test.txt .ci/setup
 	@./.ci/setup test

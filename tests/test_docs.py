@@ -146,7 +146,7 @@ def test_tree_of_meetings_draws_every_folder_and_every_module_of_the_timetable()
     assert modules - set(re.findall(r"\w+", timetable)) == set()
 
 
-@pytest.mark.parametrize("kind", ["run", "test"])
+@pytest.mark.parametrize("kind", ["run", "test", "setup"])
 def test_dependencies_stand_in_architecture_with_their_reason(kind: str) -> None:
     lines = (ROOT / "requirements" / f"{kind}.in").read_text().splitlines()
     wanted = [found.group() for line in lines if (found := re.match(r"[a-z][\w.-]*", line))]
