@@ -14,12 +14,10 @@ from typing import Protocol, TextIO
 from market.cli import language
 from market.errors import Invalid
 from market.i18n import LANGUAGES, Language, Message, msg, translate
-from market.meetings.checker.verify import verify_timetable
 from market.meetings.files.reading import read_meeting, read_timetable
 from market.meetings.files.results import NAMES, try_folder, write_timetable
-from market.meetings.timetable.problem import Timetable
+from market.meetings.timetable.problem import DEFAULT_PENALTY, MOST_PENALTY, Timetable
 from market.meetings.timetable.proof_words import proof_words
-from market.meetings.timetable.scheduler import DEFAULT_PENALTY, MOST_PENALTY, schedule
 
 DONE, FAULTY, BAD_INPUT, IMPOSSIBLE = 0, 1, 2, 4
 _MOST_FAULTS_SHOWN = 50
@@ -209,6 +207,9 @@ def _schedule(options: argparse.Namespace) -> int:
             _write(text, lang, sys.stderr)
 
     with _stopped_by_ctrl_c():
+        # solvers take a second or two to load: help and refusals do without
+        from market.meetings.timetable.scheduler import schedule
+
         timetable = schedule(
             meeting,
             time_limit=options.time_limit,
@@ -271,6 +272,8 @@ def _verify(options: argparse.Namespace) -> int:
     lang: Language = options.lang or language()
     try:
         with _stopped_by_ctrl_c():
+            from market.meetings.checker.verify import verify_timetable
+
             report = verify_timetable(
                 options.meeting,
                 options.directory,

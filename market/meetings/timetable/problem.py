@@ -29,6 +29,9 @@ MOST_APPOINTMENTS = 20_000
 MOST_WEIGHT = 1_000_000
 #: Weights are compared exactly, in millionths.
 WEIGHT_SCALE = 1_000_000
+#: So many breaks is a moved appointment worth unless told otherwise: change as little as possible.
+DEFAULT_PENALTY = 1_000
+MOST_PENALTY = 1_000_000
 
 SIDES: dict[Side, Message] = {"buyer": msg("采购商"), "seller": msg("供货方"), "guest": msg("来宾")}
 

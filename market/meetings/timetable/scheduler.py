@@ -13,6 +13,7 @@ from market.meetings.timetable.constraints import Constraint, constraints, domai
 from market.meetings.timetable.levels import WORTH_BUILDING, Home, Plan, fewest_changes, levels, moved, prefix
 from market.meetings.timetable.overfull import counted_clash
 from market.meetings.timetable.problem import (
+    DEFAULT_PENALTY,
     LEVELS,
     WEIGHT_SCALE,
     Clash,
@@ -35,9 +36,6 @@ from market.meetings.timetable.tightening import tightened
 
 #: What is said as soon as it is known that not all that must take place can.
 IMPOSSIBLE = msg("必须安排的洽谈排不下，正在找原因……")
-#: So many breaks is a moved appointment worth unless told otherwise: change as little as possible.
-DEFAULT_PENALTY = 1_000
-MOST_PENALTY = 1_000_000
 #: Seconds for finding out what clashes, however little is left.
 _LEAST_FOR_REASONS = 2.0
 #: What is impossible is known by then: the fewest words for it, and the fullest timetable there can be, are

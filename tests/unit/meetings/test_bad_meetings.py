@@ -322,7 +322,7 @@ def test_folder_that_cannot_be_is_refused_before_any_work(
     def never(*args: object, **options: object) -> None:
         raise AssertionError("laid for nothing")
 
-    monkeypatch.setattr("market.cli_schedule.schedule", never)
+    monkeypatch.setattr("market.meetings.timetable.scheduler.schedule", never)
     assert run("schedule", str(file), "--out", str(blocked / below)) == 2
     assert blocked.read_text(encoding="utf-8") == "in the way"
 
@@ -369,6 +369,28 @@ def test_help_says_what_each_option_does_in_both_languages(command: str) -> None
             # usage, headings and the choices are argparse's; what an option does is ours
             assert not line.startswith("  --") or len(line.split()) > 1
         assert set(said.splitlines()) - set(others.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["schedule", "--help"], 0),
+        (["schedule", "{bad}", "--out", "{out}"], 2),
+        (["verify-timetable", "--help"], 0),
+    ],
+    ids=["help", "refusal", "help-of-the-checker"],
+)
+def test_help_and_refusals_do_not_wait_for_the_solvers(words: list[str], code: int, tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text("{", encoding="utf-8")
+    said = [word.format(bad=tmp_path / "bad.json", out=tmp_path / "out") for word in words]
+    script = (
+        "import sys\nfrom market.cli import main\n"
+        f"try: code = main({said!r})\nexcept SystemExit as ended: code = ended.code or 0\n"
+        "heavy = {'numpy', 'numba', 'ortools', 'scipy', 'pysat'} & set(sys.modules)\n"
+        "print('loaded', sorted(heavy), code)"
+    )
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines()[-1] == f"loaded [] {code}", told.stderr
 
 
 def read_line(handle: int) -> bytes:
