@@ -1,5 +1,6 @@
 """Plays the contract that was broken: 172 households, a buyer that walks away, what the market takes."""
 
+import asyncio
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -22,12 +23,17 @@ from market.deals.breach import (
 from market.deals.breach_termination import terminate
 from market.deals.clauses import Milestone
 from market.deals.fulfilment import move_delivery, schedule_delivery
+from market.deals.invoices.operations import record_invoice
+from market.deals.invoices.rules import NewInvoice
 from market.deals.operations import sign
 from market.deals.paying import pay
 from market.deals.queries import deal_of, payments_of
 from market.deals.receipts import answer_receipt, receipts_under
 from market.deals.releasing import REMATCH
 from market.deals.rules import CLAIMED
+from market.deals.scans.operations import present_scan, upload_scan
+from market.deals.scans.queries import mark_in_force
+from market.deals.scans.reading import read_files
 from market.deals.terms import answer_terms, propose_terms, terms_in_force
 from market.followup.quotes import add_quote
 from market.matching.agreement import agree
@@ -37,7 +43,8 @@ from market.matching.run_jobs import begin as begin  # and so is that of the run
 from market.supply.commands import NewListing, NewTerms
 from market.supply.households import Share, set_shares
 from market.supply.operations import publish_listing, revise_listing
-from market.units import GRAMS_PER_KG, FenPerKg, Gram
+from market.units import GRAMS_PER_KG, FenPerKg, Gram, amount
+from seeds import papers
 from seeds.files import HERE, read_toml
 
 #: What the village made of the peanuts that were left: not there yet while the contract holds them.
@@ -46,6 +53,8 @@ MADE_OF_IT = frozenset({"peanut", "peanut-kernel", "peanut-oil"})
 RUN = "matching.run"
 #: Days after the contract on which its buyer is brought to book.
 FILED, ANSWERED, DECIDED = 12, 15, 18
+#: And on which the load that was taken is invoiced.
+BILLED = 5
 
 
 class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,13 +71,19 @@ class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delivered_kg: int
     signed_of_ten: int
     delivered_of_ten: int
+    #: Paid, and the money confirmed; and paid, whether or not the village has confirmed it yet.
     paid_of_ten: int
+    claimed_of_ten: int
     title_zh: str
     title_en: str
     variety: str
     story_zh: str
     story_en: str
     household_zh: str
+    #: Who signs the contract on paper, the file that the scan comes as, the invoice's number after its year.
+    signer: str
+    scan_name: str
+    invoice_serial: str
     ground: str
     statement: str
     evidence: tuple[str, ...]
@@ -168,15 +183,59 @@ async def contract(tale: Told, sides: Sides, *, at: datetime) -> int:
         tolerance=tale.tolerance_percent * 100,
         milestones=(Milestone("arrival", 10_000, 30),),
         small_seller=True,
+        invoice="own_produce",
     )
     made = await propose_terms(deal_id=deal_id, base=version, terms=agreed, note="", **_by(sides.seller, at))
     await answer_terms(deal_id=deal_id, version=made, move="agree", **_by(sides.buyer, at))
-    for side in (sides.seller, sides.buyer):
-        await sign(deal_id=deal_id, **_by(side, at))
+    await sign(deal_id=deal_id, **_by(sides.buyer, at))
+    await _sign_on_paper(tale, deal_id, sides.seller, at=at)
     await _pay_all(deal_id, sides.seller, sides.buyer, at=at + timedelta(days=2))
     await _deliver(deal_id, tale.delivered, sides.seller, sides.buyer, at=at + timedelta(days=4))
+    await _bill(tale, deal_id, sides.seller, at=at + timedelta(days=BILLED))
     await _pay_all(deal_id, sides.seller, sides.buyer, at=at + timedelta(days=8))
     return deal_id
+
+
+async def _sign_on_paper(tale: Told, deal_id: int, seller: Actor, *, at: datetime) -> None:
+    """Let the village sign the printed contract by hand, and send the scan as its signature."""
+    assert seller.organisation_id is not None
+    deal = await deal_of(deal_id=deal_id, organisation_id=seller.organisation_id)
+    mark = await mark_in_force(deal_id=deal_id)
+    page = papers.SignedPage(
+        number=deal.number,
+        seller=deal.seller_name,
+        buyer=deal.buyer_name,
+        goods=tale.title_zh,
+        quantity=tale.quantity,
+        worth=amount(tale.quantity, FenPerKg(tale.price_fen_per_kg)),
+        signer=tale.signer,
+        day=f"{_day(at):%Y-%m-%d}",
+        mark=mark,
+    )
+    image = await asyncio.to_thread(papers.scanned, page)
+    scan_id = await upload_scan(
+        deal_id=deal_id,
+        mark=mark,
+        files=await read_files([(tale.scan_name, image)]),
+        **_by(seller, at),
+    )
+    await present_scan(deal_id=deal_id, scan_id=scan_id, **_by(seller, at))
+
+
+async def _bill(tale: Told, deal_id: int, seller: Actor, *, at: datetime) -> None:
+    """Invoice the load that was taken: own produce, which bears no tax."""
+    day = _day(at)
+    await record_invoice(
+        deal_id=deal_id,
+        new=NewInvoice(
+            kind="own_produce",
+            # a number begins with the year that it was issued in
+            number=f"{day:%y}{tale.invoice_serial}",
+            issued_on=day,
+            amount=amount(tale.delivered, FenPerKg(tale.price_fen_per_kg)),
+        ),
+        **_by(seller, at),
+    )
 
 
 async def breach(tale: Told, sides: Sides, *, deal_id: int, at: datetime) -> int:
@@ -277,8 +336,9 @@ async def _take_up(tale: Told, seller: Actor, buyer: Actor, match: MatchRow, pla
             await sign(deal_id=made, **_by(side, now))
         if place % 10 < tale.delivered_of_ten:
             await _deliver(made, Gram(match.quantity), seller, buyer, at=now)
-        if place % 10 < tale.paid_of_ten:
-            await _pay_all(made, seller, buyer, at=now)
+        if place % 10 < tale.claimed_of_ten:
+            confirms = place % 10 < tale.paid_of_ten
+            await _pay_all(made, seller if confirms else None, buyer, at=now)
     return made
 
 
@@ -288,10 +348,13 @@ async def _deliver(deal_id: int, grams: Gram, seller: Actor, buyer: Actor, *, at
         await move_delivery(delivery_id=delivery_id, move=move, **_by(side, at))
 
 
-async def _pay_all(deal_id: int, seller: Actor, buyer: Actor, *, at: datetime) -> None:
+async def _pay_all(deal_id: int, seller: Actor | None, buyer: Actor, *, at: datetime) -> None:
+    """Let the buyer write down all that is open as paid, and ``seller``, if any, confirm that it came."""
     for payment in await payments_of(deal_id=deal_id):
         if payment.paid < payment.amount:
             await pay(payment_id=payment.id, **_by(buyer, at))
+    if seller is None:
+        return
     claimed = [each for each in await receipts_under([deal_id]) if each.state == CLAIMED]
     for receipt in claimed:
         await answer_receipt(receipt_id=receipt.id, move="confirm", **_by(seller, at))

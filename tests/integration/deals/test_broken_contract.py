@@ -8,7 +8,10 @@ from fixtures.factories import Factory
 from market import clock
 from market.db.session import execute, fetch, fetch_value
 from market.deals.breach_queries import case_of, evidence_of, figures
+from market.deals.invoices.queries import invoices_of
 from market.deals.queries import deal_of, deals_of
+from market.deals.receipts import receipts_under
+from market.deals.scans.queries import mark_in_force, scans_of
 from market.followup.queries import entries_of, groups_of
 from market.followup.quotes import loss_of, quotes_of
 from market.followup.rules import Filters, Sum, total_of
@@ -27,12 +30,25 @@ def test_shares_of_the_households_are_uneven_and_sum_to_the_lot() -> None:
     assert min(each.grams for each in shares) < max(each.grams for each in shares)
 
 
+async def papers_lie_with(deal_id: int, seller: int) -> None:
+    """Check the village's signature on paper, its invoice for the load that was taken, and the money."""
+    (scan,) = await scans_of(deal_id=deal_id, organisation_id=seller)
+    assert (scan.organisation, scan.state, scan.signs, scan.version) == (seller, "filed", True, 2)
+    assert scan.mark == await mark_in_force(deal_id=deal_id)
+    assert [each.media_type for each in scan.files] == ["image/webp"]
+    (bill,) = await invoices_of(deal_id=deal_id)
+    load = await fetch_value("SELECT id FROM delivery WHERE deal = $1", deal_id)
+    assert (bill.kind, bill.state, bill.tax, bill.deliveries) == ("own_produce", "recorded", None, (load,))
+    assert bill.amount == amount(Gram(10_000 * KG), FenPerKg(720))
+    assert {each.state for each in await receipts_under([deal_id])} == {"confirmed"}
+
+
 async def test_broken_contract_is_replayed_from_the_households_to_the_ledger(factory: Factory) -> None:
     town = await factory.member(role="official")
     seller = await factory.member(role="secretary", town_id=town.organisation_id)
     walker = await factory.member(role="buyer")
-    others = [await factory.member(role="buyer") for _ in range(3)]
-    for buyer, tonnes in zip(others, (40, 30, 20), strict=True):
+    others = [await factory.member(role="buyer") for _ in range(5)]
+    for buyer, tonnes in zip(others, (30, 25, 20, 10, 5), strict=True):
         await factory.demand(buyer, kg=tonnes * 1_000, ceiling=1_200)
     today = clock.today()
     await execute("UPDATE demand SET deliver_from = $1, deliver_to = $2", today, today + timedelta(days=40))
@@ -47,6 +63,7 @@ async def test_broken_contract_is_replayed_from_the_households_to_the_ledger(fac
     assert pool is not None
     assert len(pool.shares) == 172
     assert await fetch_value("SELECT remaining FROM lot") == 0
+    await papers_lie_with(deal_id, seller.organisation_id)
 
     breach_id = await breach(tale, sides, deal_id=deal_id, at=began)
     case = await case_of(breach_id=breach_id, organisation_id=town.organisation_id)
@@ -56,8 +73,11 @@ async def test_broken_contract_is_replayed_from_the_households_to_the_ledger(fac
         tale, sides, {each.organisation_id: each.actor for each in others}, breach_id=breach_id
     )
     # 490 t were free at the notice; the market of now takes 90 of them at once
-    assert (came.freed, len(came.deals)) == (490_000 * KG, 3)
+    assert (came.freed, len(came.deals)) == (490_000 * KG, 5)
     assert await fetch_value("SELECT remaining FROM lot") == 400_000 * KG
+    # of what was paid for them, the money of one has yet to be confirmed: nothing is by itself
+    told_paid = [each.state for each in await receipts_under(came.deals)]
+    assert sorted(told_paid) == ["claimed", *["confirmed"] * 4]
     after = {each.id: each for each in await deals_of(organisation_id=town.organisation_id)}
     broken = after[deal_id]
     assert (broken.state, broken.standing, broken.ended) == ("terminated", 10_000 * KG, 490_000 * KG)
