@@ -69,7 +69,7 @@ DEEDS: dict[str, Message] = {
     "refuse_terms": msg("不同意改条款"),
     "withdraw_terms": msg("撤回条款提议"),
     "upload_scan": msg("上传扫描件"),
-    "present_scan": msg("凭扫描件签字，请对方确认"),
+    "present_scan": msg("凭扫描件签字"),
     "confirm_scan": msg("确认扫描件就是所签的"),
     "refuse_scan": msg("不认可扫描件"),
     "dispute_scan": msg("对归档的扫描件提出异议"),

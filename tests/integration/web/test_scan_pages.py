@@ -69,6 +69,18 @@ async def test_scan_goes_from_upload_to_a_contract_in_force(
     assert await fetch_value("SELECT state FROM contract_scan ORDER BY id DESC LIMIT 1") == "filed"
 
 
+async def test_scan_that_completes_a_contract_asks_nobody_to_confirm_it(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    assert (await purchaser.post(f"/deals/{deal_id}/sign", {"key": str(uuid4())})).status_code == 303
+    await secretary.upload(f"/deals/{deal_id}/scans", typed(await mark_in_force(deal_id=deal_id)), FILES)
+    assert await fetch_value("SELECT state FROM deal") == "active"
+    page = (await secretary.get(f"/deals/{deal_id}")).text
+    assert "凭扫描件签字" in page
+    assert "请对方确认" not in page
+
+
 async def test_fault_stands_beside_its_field_and_what_was_typed_stays(
     secretary: Browser, seller: Member, buyer: Member
 ) -> None:
