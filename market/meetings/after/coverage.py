@@ -8,9 +8,10 @@ import msgspec
 from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.clock import CHINA
-from market.db.session import fetch, transaction
+from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
+from market.meanwhile import settled
 
 LONGEST_TITLE = 120
 LONGEST_URL = 500
@@ -159,11 +160,15 @@ async def set_budget_line(
     actor: Actor,
     at: datetime,
     line_id: int | None = None,
+    seen: str | None = None,
 ) -> int:
     """Add a line to the budget, or with ``line_id`` write one anew; return its number.
 
+    ``seen`` are the marks of the line as it was read, where that is known.
+
     Raises:
         NotFound: no such meeting of this town, or no such line in it.
+        ChangedMeanwhile: what is changed here was changed meanwhile.
         Invalid: with every field that is wrong, or there are too many lines.
     """
     problems = budget_problems(line)
@@ -185,16 +190,22 @@ async def set_budget_line(
             )
         else:
             rows = await fetch(
-                """UPDATE budget_line SET name = $3, planned = $4, spent = $5
-                   WHERE id = $2 AND meeting = $1 RETURNING id""",
+                """SELECT id, name, planned, spent FROM budget_line
+                   WHERE id = $2 AND meeting = $1 FOR UPDATE""",
                 meeting_id,
+                line_id,
+            )
+            if not rows:
+                raise NotFound(msg("没有找到这行预算。"))
+            now = NewBudgetLine(rows[0]["name"], rows[0]["planned"], rows[0]["spent"])
+            line = settled(line, now=now, seen=seen).value
+            await execute(
+                "UPDATE budget_line SET name = $2, planned = $3, spent = $4 WHERE id = $1",
                 line_id,
                 line.name,
                 line.planned,
                 line.spent,
             )
-            if not rows:
-                raise NotFound(msg("没有找到这行预算。"))
         await record(
             subject=f"meeting:{meeting_id}",
             action="set_budget_line",

@@ -14,6 +14,7 @@ from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Language, Message, msg
+from market.meanwhile import ChangedMeanwhile, marks_of, settled
 from market.meetings.after.coverage import (
     LONGEST_TITLE,
     LONGEST_URL,
@@ -25,7 +26,7 @@ from market.meetings.after.coverage import (
     set_budget_line,
 )
 from market.meetings.after.following import LONGEST_NOTE, OVER, answer_follow_up
-from market.meetings.after.queries import FollowUpRow
+from market.meetings.after.queries import BudgetRow, FollowUpRow, budget_of
 from market.meetings.after.report import FATES, LISTS, Line, contract_fen, listed, spoken_fen
 from market.meetings.after.report_queries import Report, report_of
 from market.meetings.rules import FOLLOW_UP_DAYS, FOLLOW_UP_LEVELS, MEETING, OUTCOMES, SAMPLE, SAMPLE_VERDICTS
@@ -35,6 +36,7 @@ from market.web.edge.language import language_of
 from market.web.meetings.running import own_meeting
 from market.web.meetings.steps import steps_of
 from market.web.parts import fields
+from market.web.parts.changed_meanwhile import SEEN, merged, saved_with
 from market.web.parts.forms import Filled, Form
 from market.web.parts.pages import redirect
 from market.web.parts.told import plain, words_for
@@ -66,8 +68,24 @@ BUDGET = Form(
     planned=fields.money(msg("预算")),
     spent=fields.money(msg("实际支出"), optional=True, hint=msg("还没花就留空。")),
     line_id=fields.hidden(int, optional=True),
+    seen=SEEN,
     key=KEY,
 )
+
+
+def _as_line(row: BudgetRow) -> NewBudgetLine:
+    return NewBudgetLine(row.name, row.planned, row.spent)
+
+
+def _line_form(row: BudgetRow) -> Filled:
+    return BUDGET.blank(
+        name=row.name,
+        planned=row.planned,
+        spent=row.spent,
+        line_id=row.id,
+        seen=marks_of(_as_line(row)),
+        key=new_key(),
+    )
 
 
 class FollowUpState(msgspec.Struct, frozen=True):
@@ -121,12 +139,10 @@ async def _draw(
     report = await with_names(await _report(meeting_id, viewer), language_of(request))
     today = clock.today()
     figures = report.figures
-    asked = request.query_params.get("line", "")
+    asked = budget.text("line_id") if budget else request.query_params.get("line", "")
     line = next((each for each in report.budget if str(each.id) == asked), None)
     if budget is None and line is not None:
-        budget = BUDGET.blank(
-            name=line.name, planned=line.planned, spent=line.spent, line_id=line.id, key=new_key()
-        )
+        budget = _line_form(line)
     due = [row for row in report.follow_ups if row.is_due(today)]
     return show(
         request,
@@ -295,6 +311,8 @@ async def _once(
         )
     except Invalid as refused:
         return await _draw(request, viewer, meeting_id, status=422, **{form: filled.refused(refused)})
+    except ChangedMeanwhile:
+        raise
     except Conflict as refused:
         again = msgspec.structs.replace(filled, errors={**filled.errors, "": refused.message})
         return await _draw(request, viewer, meeting_id, status=409, **{form: again})
@@ -325,20 +343,43 @@ async def note_coverage(request: WebRequest, viewer: SignedIn, meeting_id: FromP
 async def note_budget(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[Any]:
     """Add a line to the budget, or write one anew."""
     meeting = await own_meeting(meeting_id, viewer)
-    filled = await BUDGET.read(request)
+    filled, theirs = await BUDGET.read(request), frozenset[str]()
+    row = await _line_now(meeting.id, filled.values.get("line_id"))
+    if row is not None and not filled.errors:
+        try:
+            theirs = settled(_line_in(filled), now=_as_line(row), seen=filled.values["seen"]).theirs
+        except ChangedMeanwhile as changed:
+            theirs = changed.theirs
 
     async def deed() -> int:
         return await set_budget_line(
             meeting_id=meeting.id,
-            line=NewBudgetLine(filled.values["name"], filled.values["planned"], filled.values["spent"]),
+            line=_line_in(filled),
             town_id=viewer.organisation_id,
             actor=accounts.actor(viewer, "official"),
             at=clock.now(),
             line_id=filled.values["line_id"],
+            seen=filled.values["seen"],
         )
 
-    refused = await _once(request, viewer, filled, "set_budget_line", meeting.id, deed)
-    return refused or _back(request, meeting.id, "budget", msg("预算已更新。"))
+    try:
+        refused = await _once(request, viewer, filled, "set_budget_line", meeting.id, deed)
+    except ChangedMeanwhile as changed:
+        row = await _line_now(meeting.id, filled.values["line_id"])
+        if row is None:
+            raise
+        form = merged(filled, changed, fresh=_line_form(row), language=language_of(request))
+        return await _draw(request, viewer, meeting.id, budget=form, status=409)
+    done = saved_with(msg("预算已更新。"), filled, theirs)
+    return refused or _back(request, meeting.id, "budget", done)
+
+
+def _line_in(filled: Filled) -> NewBudgetLine:
+    return NewBudgetLine(filled.values["name"], filled.values["planned"], filled.values["spent"])
+
+
+async def _line_now(meeting_id: int, line_id: int | None) -> BudgetRow | None:
+    return next((row for row in await budget_of(meeting_id=meeting_id) if row.id == line_id), None)
 
 
 @post("/town/meetings/{meeting_id:int}/after/coverage/{row_id:int}/remove", guards=OFFICIAL)

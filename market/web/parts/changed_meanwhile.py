@@ -111,6 +111,8 @@ def _now(fresh: Filled, name: str, language: Language) -> Message | str:
 def _told(field: Field, value: Any, text: str, language: Language) -> Message | str:
     if field.kind == "price":
         return formats.price(value, language)
+    if field.kind == "money":
+        return formats.money(value, language)
     if field.kind == "quantity":
         return formats.mass(value, language)
     if field.kind == "day":

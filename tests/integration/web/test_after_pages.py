@@ -13,6 +13,7 @@ from market import clock
 from market.db.session import execute, fetch, fetch_value
 from market.meetings.after.report import LISTS
 from market.meetings.after.samples import request_sample
+from tests.forms import filled_in
 from tests.integration.meetings.after_scene import After
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 
@@ -271,3 +272,31 @@ async def test_finishing_warns_of_what_is_open_and_goes_on(after: After, town: B
     done = await town.post(f"/town/meetings/{after.meeting_id}/move/finish_follow_up")
     assert done.status_code == 303
     assert await fetch_value("SELECT state FROM meeting") == "followed_up"
+
+
+async def test_an_older_page_does_not_put_a_line_of_the_budget_back(after: After, town: Browser) -> None:
+    page = page_of(after)
+    await town.post(f"{page}/budget", {"name": "搭棚", "planned": "3000", "key": str(uuid4())})
+    edit = f"{page}?line={await fetch_value('SELECT id FROM budget_line')}"
+
+    def sent(html: str) -> dict[str, list[str]]:
+        typed = filled_in(html, f"{page}/budget#budget")
+        typed.pop("_csrf")
+        return typed
+
+    first, second, third = [sent((await town.get(edit)).text) for _ in range(3)]
+    assert (await town.post(f"{page}/budget", {**first, "spent": "2800"})).status_code == 303
+    # another field: both changes stand, and it is said
+    other = await town.post(f"{page}/budget", {**second, "planned": "3200"})
+    assert other.status_code == 303
+    assert "别人刚改的也都保留：实际支出" in (await town.get(other.headers["location"])).text
+    assert await fetch_value("SELECT (planned, spent) FROM budget_line") == (320_000, 280_000)
+    # the same field: both values are told, and the next save means it
+    stale = await town.post(f"{page}/budget", {**third, "planned": "3500"})
+    assert stale.status_code == 409
+    assert "别人把这一项改成了 3,200 元；再保存一次，就按您填的改" in faults(stale)["planned"]
+    assert await fetch_value("SELECT planned FROM budget_line") == 320_000
+    again = sent(stale.text)
+    assert again["planned"] == ["3500"]
+    await town.post(f"{page}/budget", again)
+    assert await fetch_value("SELECT (planned, spent) FROM budget_line") == (350_000, 280_000)
