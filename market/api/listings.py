@@ -36,7 +36,7 @@ from market.supply.commands import NewListing, NewTerms, NewWay
 from market.supply.filters import BrowseFilters
 from market.supply.hall import ListingCard, browse
 from market.supply.operations import Published, choose_way, move_listing, publish_listing
-from market.supply.queries import ListingDetails, OwnListing, listing_page, listings_of
+from market.supply.queries import ListingDetails, OwnListing, listing_page, listings_of, way_of
 from market.units import MOST_FEN_PER_KG, FenPerKg, Gram
 
 Credentials = Annotated[tuple[Code, ...], Meta(max_length=20)]
@@ -227,9 +227,20 @@ async def revise(
         return await do_once(viewer=viewer, key=key, name="revise_listing", about=about, do=do)
 
 
-@deed("/listings/{listing_id:int}/way", body=WayToSell)
+@read("/listings/{listing_id:int}/way", marked=True)
+async def way_now(viewer: SignedIn, listing_id: PathId) -> Response[WayToSell]:
+    """How your listing is sold, with its ETag; the reserve price is told to nobody else."""
+    now = await way_of(listing_id, viewer.organisation_id)
+    return marked_as(WayToSell(**msgspec.structs.asdict(now)), marks_of(now))
+
+
+@deed("/listings/{listing_id:int}/way", body=WayToSell, matched=True)
 async def sell_so(
-    viewer: SignedIn, listing_id: PathId, data: JSONBody[WayToSell], key: IdempotencyKey = None
+    viewer: SignedIn,
+    listing_id: PathId,
+    data: JSONBody[WayToSell],
+    key: IdempotencyKey = None,
+    if_match: IfMatch = None,
 ) -> Moved:
     """Sell in another way; not while a round lasts or somebody waits for an answer to a bid."""
     by = actor(viewer, "seller", deed=LIST)
@@ -241,11 +252,19 @@ async def sell_so(
     )
 
     async def do(at: datetime) -> str:
-        await choose_way(listing_id=listing_id, way=way, owner_id=viewer.organisation_id, actor=by, at=at)
+        await choose_way(
+            listing_id=listing_id,
+            way=way,
+            owner_id=viewer.organisation_id,
+            actor=by,
+            at=at,
+            seen=seen_in(if_match),
+        )
         return (await listing_page(listing_id, viewer.organisation_id)).state
 
     about = {"listing": listing_id, "way": msgspec.to_builtins(data)}
-    return await do_once(viewer=viewer, key=key, name="listing_way", about=about, do=do)
+    with unless_changed(if_match):
+        return await do_once(viewer=viewer, key=key, name="listing_way", about=about, do=do)
 
 
 @deed("/listings/{listing_id:int}/{move:str}")
@@ -273,6 +292,7 @@ routes: list[ControllerRouterHandler] = [
     publish,
     terms_now,
     revise,
+    way_now,
     sell_so,
     change,
 ]

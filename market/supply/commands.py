@@ -1,6 +1,6 @@
 """What can be asked of this room."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import msgspec
 
@@ -47,6 +47,11 @@ class NewWay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     closes_at: datetime | None = None
     min_step: FenPerKg = FenPerKg(0)
     reserve: FenPerKg | None = None
+
+
+def in_utc(way: NewWay) -> NewWay:
+    """Return the way with its closing in UTC: the same moment has the same mark (``market.meanwhile``)."""
+    return msgspec.structs.replace(way, closes_at=way.closes_at and way.closes_at.astimezone(UTC))
 
 
 class NewTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

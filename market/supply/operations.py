@@ -13,8 +13,9 @@ from market.db.replay import once
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
+from market.meanwhile import settled
 from market.supply import rules
-from market.supply.commands import NewListing, NewTerms, NewWay
+from market.supply.commands import NewListing, NewTerms, NewWay, in_utc
 from market.supply.search import search_text
 from market.units import FenPerKg, Gram
 
@@ -131,17 +132,23 @@ async def close_at(listing_id: int, at: datetime) -> None:
     await enqueue(rules.CLOSING, {"listing_id": listing_id}, key=f"{listing_id}:{at.timestamp()}", run_at=at)
 
 
-async def choose_way(*, listing_id: int, way: NewWay, owner_id: int, actor: Actor, at: datetime) -> None:
+async def choose_way(
+    *, listing_id: int, way: NewWay, owner_id: int, actor: Actor, at: datetime, seen: str | None = None
+) -> None:
     """Sell what is on sale in another way from now on.
+
+    ``seen`` are the marks of the way as it was read (``queries.way_of``), where that is known. A way is
+    chosen as a whole: nothing of what others chose meanwhile is mixed into it.
 
     Raises:
         NotFound: no such listing of this owner.
         Conflict: it is off sale, a round lasts, or somebody waits for an answer to a bid.
+        ChangedMeanwhile: others chose another way meanwhile.
         Invalid: with every field that is wrong.
     """
     async with transaction():
         rows = await fetch(
-            """SELECT state, way, opened_at, ask, available_to FROM listing
+            """SELECT state, way, closes_at, min_step, reserve, opened_at, ask, available_to FROM listing
                WHERE id = $1 AND owner = $2 FOR NO KEY UPDATE""",
             listing_id,
             owner_id,
@@ -160,6 +167,8 @@ async def choose_way(*, listing_id: int, way: NewWay, owner_id: int, actor: Acto
             listing_id,
         ):
             raise Conflict(msg("还有出价没有答复，请先接受或谢绝，再换卖法。"))
+        now = NewWay(listing["way"], listing["closes_at"], listing["min_step"], listing["reserve"])
+        settled(in_utc(way), now=in_utc(now), seen=seen, exact=True)
         closes_on = way.closes_at.astimezone(CHINA).date() if way.closes_at else None
         problems = rules.way_problems(
             way, ask=listing["ask"], available_to=listing["available_to"], at=at, closes_on=closes_on

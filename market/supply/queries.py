@@ -9,6 +9,7 @@ from market.catalogue.queries import CredentialKindView
 from market.db.session import fetch_into, fetch_one_into
 from market.errors import NotFound
 from market.i18n import msg
+from market.supply.commands import NewWay, in_utc
 from market.supply.rules import PUBLISHED, SOLD_OUT
 
 #: What everybody may see.
@@ -136,6 +137,23 @@ async def listing_page(listing_id: int, viewer: int | None) -> ListingDetails:
     if found is None:
         raise NotFound(msg("没有找到这批货源，它可能已经下架。"))
     return found
+
+
+async def way_of(listing_id: int, owner_id: int) -> NewWay:
+    """Return how a listing is sold, its reserve price with it, for its owner alone.
+
+    Raises:
+        NotFound: no such listing of this owner.
+    """
+    found = await fetch_one_into(
+        NewWay,
+        "SELECT way, closes_at, min_step, reserve FROM listing WHERE id = $1 AND owner = $2",
+        listing_id,
+        owner_id,
+    )
+    if found is None:
+        raise NotFound(msg("没有找到这批货源。"))
+    return in_utc(found)
 
 
 async def picture(

@@ -110,3 +110,23 @@ async def test_who_may_not_change_it_learns_nothing_of_what_stands_there(
     stranger = await people.caller(await factory.member(role="seller"))
     refused = await send(stranger, path, {**terms, "ask": 180}, '"abcdef"')
     assert (refused.status_code, "changed" in refused.json()) == (404, False)
+
+
+async def test_a_way_of_selling_is_changed_as_long_as_it_stands_as_read(
+    village: Caller, seller: Member, people: People, buyer: Member
+) -> None:
+    path = f"/listings/{await shop.put_on_sale(seller)}/way"
+    read = await village.get(path)
+    tag = read.headers["etag"]
+    assert read.json()["way"] == "negotiable"
+    assert (await send(village, path, {"way": "fixed"}, tag)).status_code == 200
+    stale = await send(village, path, {"way": "negotiable", "min_step": 0}, tag)
+    # it is wanted as it was read, but others chose otherwise meanwhile
+    assert (stale.status_code, stale.json()["changed"]) == (
+        412,
+        {"way": {"sent": "negotiable", "now": "fixed"}},
+    )
+    assert await fetch_value("SELECT way FROM listing") == "fixed"
+    assert (await send(village, path, {"way": "negotiable"}, stale.headers["etag"])).status_code == 200
+    # the reserve price stands in it: nobody else reads it
+    assert (await (await people.caller(buyer)).get(path)).status_code == 404

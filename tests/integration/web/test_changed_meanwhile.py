@@ -139,3 +139,21 @@ async def test_a_nought_too_many_is_asked_back_though_the_kind_may_cost_so_much(
     assert (odd.status_code, set(faults(odd))) == (422, {"ceiling"})
     assert (await shopper.post(edit, {**typed, "sure": "1"})).status_code == 303
     assert await fetch_value("SELECT ceiling FROM demand") == 2_000
+
+
+async def test_another_way_of_selling_chosen_meanwhile_is_told_and_then_meant(
+    terms: str, seller: Member, browser_of: SignedInAs
+) -> None:
+    way = terms.replace("terms", "way")
+    browser = await browser_of(seller)
+    first, second = await drawn(browser, way), await drawn(browser, way)
+    assert (await browser.post(way, {**first, "way": "fixed"})).status_code == 303
+    day = (clock.today() + timedelta(days=3)).isoformat()
+    wanted = {"way": "open", "closes_on": day, "min_step": "0.02", "min_step_unit": "jin"}
+    stale = await browser.post(way, {**second, **wanted})
+    assert (stale.status_code, await fetch_value("SELECT way FROM listing")) == (409, "fixed")
+    assert "别人把这一项改成了 一口价；再保存一次，就按您填的改" in faults(stale)["way"]
+    again = _sent(stale, way)
+    assert {name: again[name] for name in wanted} == {name: [text] for name, text in wanted.items()}
+    assert (await browser.post(way, again)).status_code == 303
+    assert await fetch_value("SELECT (way, min_step) = ('open', 4) FROM listing")
