@@ -110,13 +110,21 @@ async def records(*, filters: RecordFilters, town_id: int | None) -> Page[AuditR
     return Page(rows=rows, total=total, page=filters.page, length=LENGTH)
 
 
-async def records_for_file(*, filters: RecordFilters, town_id: int | None) -> AsyncIterator[AuditRow]:
-    """Yield what is asked for, the oldest first, at most :data:`MOST_ROWS`."""
+async def count_of_records(*, filters: RecordFilters, town_id: int | None) -> int:
+    """Return how many records are asked for."""
+    return int(await fetch_value(f"SELECT count(*) {_WHERE}", *_values(filters, town_id)))
+
+
+async def records_for_file(
+    *, filters: RecordFilters, town_id: int | None, part: int = 1
+) -> AsyncIterator[AuditRow]:
+    """Yield what is asked for, the oldest first, at most :data:`MOST_ROWS`: the ``part``-th so many."""
     async with transaction(isolation="repeatable_read", readonly=True), connection() as own:
         cursor = await own.cursor(
-            f"{_SELECT} {_WHERE} ORDER BY audit_record.at, audit_record.id LIMIT $8",
+            f"{_SELECT} {_WHERE} ORDER BY audit_record.at, audit_record.id LIMIT $8 OFFSET $9",
             *_values(filters, town_id),
             MOST_ROWS,
+            (part - 1) * MOST_ROWS,
         )
         while rows := await cursor.fetch(1_000):
             for row in rows:

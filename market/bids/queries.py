@@ -5,7 +5,7 @@ from typing import NamedTuple
 import msgspec
 
 from market.db.gathering import Gatherer, look_ups
-from market.db.session import fetch, fetch_into
+from market.db.session import fetch, fetch_into, fetch_value
 from market.errors import MarketError, NotFound
 from market.i18n import msg
 
@@ -120,7 +120,9 @@ async def _sides_of(asked: Sequence[_OfSide], _: bool) -> list[str | MarketError
 _SIDES: Gatherer[_OfSide, str] = look_ups(_sides_of)
 
 
-async def bids_of(*, organisation_id: int, listing_id: int | None = None) -> list[BidRow]:
+async def bids_of(
+    *, organisation_id: int, listing_id: int | None = None, limit: int = 200, offset: int = 0
+) -> list[BidRow]:
     """Return the negotiations of an organisation, each by its newest turn.
 
     What awaits an answer comes first, what awaits this organisation before the rest; then the newest.
@@ -133,9 +135,22 @@ async def bids_of(*, organisation_id: int, listing_id: int | None = None) -> lis
              ORDER BY bid.state NOT IN ('submitted', 'needs_reconfirm'),
                  CASE bid.awaiting WHEN 'seller' THEN listing.owner ELSE bid.buyer END <> $1,
                  bid.created_at DESC, bid.id DESC
-             LIMIT 200""",
+             LIMIT $3 OFFSET $4""",
         organisation_id,
         listing_id,
+        limit,
+        offset,
+    )
+
+
+async def count_of_bids(*, organisation_id: int) -> int:
+    """Return how many negotiations an organisation has."""
+    return int(
+        await fetch_value(
+            """SELECT count(*) FROM bid JOIN listing ON listing.id = bid.listing
+               WHERE $1 IN (bid.buyer, listing.owner) AND bid.state <> 'countered'""",
+            organisation_id,
+        )
     )
 
 

@@ -174,8 +174,8 @@ async def deal_of(*, deal_id: int, organisation_id: int) -> DealRow:
     return rows[0]
 
 
-async def deals_of(*, organisation_id: int, limit: int = 500) -> list[DealRow]:
-    """Return the deals of the organisation, or of its sellers where it is a town, newest first."""
+async def deals_of(*, organisation_id: int, limit: int | None = 500) -> list[DealRow]:
+    """Return the deals of the organisation, or of its sellers where it is a town, newest first; None: all."""
     return await fetch_into(
         DealRow,
         _DEAL

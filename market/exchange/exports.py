@@ -10,7 +10,7 @@ from market.cases.queries import CaseRow
 from market.clock import CHINA
 from market.deals.queries import DealRow
 from market.deals.rules import CANCELLED, CONTRACT, SOURCES
-from market.exchange.table_book import Column, named, workbook
+from market.exchange.table_book import Column, Piece, named, workbook
 from market.followup import rules as followup
 from market.followup.rules import Entry
 from market.followup.shelf_queries import ShelfRow
@@ -136,25 +136,25 @@ SHELF = (
 )
 
 
-def ledger_book(rows: Sequence[Entry], language: Language) -> bytes:
-    return workbook(name=msg("跟进台账"), columns=LEDGER, rows=rows, language=language)
+def ledger_book(rows: Sequence[Entry], language: Language, piece: Piece | None = None) -> bytes:
+    return workbook(name=msg("跟进台账"), columns=LEDGER, rows=rows, language=language, piece=piece)
 
 
-def deals_book(rows: Sequence[DealRow], language: Language) -> bytes:
-    return workbook(name=msg("成交台账"), columns=DEALS, rows=rows, language=language)
+def deals_book(rows: Sequence[DealRow], language: Language, piece: Piece | None = None) -> bytes:
+    return workbook(name=msg("成交台账"), columns=DEALS, rows=rows, language=language, piece=piece)
 
 
-def bids_book(rows: Sequence[BidRow], language: Language) -> bytes:
-    return workbook(name=msg("报价"), columns=BIDS, rows=rows, language=language)
+def bids_book(rows: Sequence[BidRow], language: Language, piece: Piece | None = None) -> bytes:
+    return workbook(name=msg("报价"), columns=BIDS, rows=rows, language=language, piece=piece)
 
 
-def stock_book(rows: Sequence[Movement], language: Language) -> bytes:
-    return workbook(name=msg("库存台账"), columns=STOCK, rows=rows, language=language)
+def stock_book(rows: Sequence[Movement], language: Language, piece: Piece | None = None) -> bytes:
+    return workbook(name=msg("库存台账"), columns=STOCK, rows=rows, language=language, piece=piece)
 
 
-def cases_book(rows: Sequence[CaseRow], language: Language) -> bytes:
-    return workbook(name=msg("心病台账"), columns=CASES, rows=rows, language=language)
+def cases_book(rows: Sequence[CaseRow], language: Language, piece: Piece | None = None) -> bytes:
+    return workbook(name=msg("心病台账"), columns=CASES, rows=rows, language=language, piece=piece)
 
 
-def shelf_book(rows: Sequence[ShelfRow], language: Language) -> bytes:
-    return workbook(name=msg("上架情况"), columns=SHELF, rows=rows, language=language)
+def shelf_book(rows: Sequence[ShelfRow], language: Language, piece: Piece | None = None) -> bytes:
+    return workbook(name=msg("上架情况"), columns=SHELF, rows=rows, language=language, piece=piece)

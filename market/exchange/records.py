@@ -11,7 +11,7 @@ from market.audit.words import said
 from market.cases.rules import CAUSES
 from market.clock import CHINA
 from market.deals.breach_rules import GROUNDS
-from market.exchange.table_book import Column, named, workbook
+from market.exchange.table_book import Column, Piece, named, workbook
 from market.i18n import Language, Message, msg, translate
 from market.meetings.rules import OUTCOMES
 from market.organisations.rules import CHECKS, REFUSALS, SUSPENSIONS
@@ -57,8 +57,8 @@ RECORDS = (
 )
 
 
-def records_book(rows: Sequence[AuditRow], language: Language) -> bytes:
-    return workbook(name=msg("留痕"), columns=RECORDS, rows=rows, language=language)
+def records_book(rows: Sequence[AuditRow], language: Language, piece: Piece | None = None) -> bytes:
+    return workbook(name=msg("留痕"), columns=RECORDS, rows=rows, language=language, piece=piece)
 
 
 def lines(rows: Sequence[AuditRow]) -> bytes:

@@ -11,13 +11,14 @@ import xlsxwriter
 
 from market.clock import CHINA
 from market.exchange.sheets import safe
-from market.i18n import Language, Message, translate
+from market.i18n import Language, Message, msg, translate
 from market.units import GRAMS_PER_KG, Fen, FenPerKg, Gram, kg, yuan, yuan_per_kg
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-#: Rows of one workbook, at most: more than a spreadsheet program opens gladly.
+#: Rows of one workbook, at most: more than a spreadsheet program opens gladly. More come in several.
 MOST_ROWS = 100_000
 _GREEN = "#1F6B4A"
+_NOTE = "#B42318"
 
 #: What a workbook says of its making: the same for all, so that what one holds is all that tells two apart,
 #: and how often or when something was downloaded stays out of it.
@@ -67,6 +68,42 @@ class Column(msgspec.Struct, frozen=True):
     width: int | None = None
 
 
+class Piece(msgspec.Struct, frozen=True):
+    """Which of several workbooks one is, where there are more rows than one takes: the ``part``-th, from 1.
+
+    ``most``: rows of each but the last; ``total``: of all together; ``another``: the address of another one.
+    """
+
+    part: int
+    most: int
+    total: int
+    another: str
+
+    @property
+    def parts(self) -> int:
+        return parts_of(self.total, self.most)
+
+    def told(self, here: int) -> Message:
+        """Return the note over the rows that are ``here``."""
+        first = (self.part - 1) * self.most
+        return msg(
+            "共 {total} 行，一个文件放不下，分成 {parts} 个。"
+            "这是第 {part} 个，里面是第 {first} 至 {last} 行；其余的请在下载地址里写 part=1 到 part={parts}，"
+            "例如 {another}",
+            total=f"{self.total:,}",
+            parts=self.parts,
+            part=self.part,
+            first=f"{first + 1:,}",
+            last=f"{first + here:,}",
+            another=self.another,
+        )
+
+
+def parts_of(total: int, most: int = MOST_ROWS) -> int:
+    """Return in how many workbooks so many rows come."""
+    return max(1, -(-total // most))
+
+
 def named(name: str) -> Callable[[Any, Language], str]:
     """Return the reader's own language where there is one: ``name`` or ``name_en``."""
 
@@ -77,8 +114,21 @@ def named(name: str) -> Callable[[Any, Language], str]:
     return of
 
 
-def workbook(*, name: Message, columns: Sequence[Column], rows: Sequence[Any], language: Language) -> bytes:
-    """Return one sheet with ``rows`` under the heads of ``columns``, ready to be filtered."""
+def workbook(
+    *,
+    name: Message,
+    columns: Sequence[Column],
+    rows: Sequence[Any],
+    language: Language,
+    piece: Piece | None = None,
+) -> bytes:
+    """Return one sheet with ``rows`` under the heads of ``columns``, ready to be filtered.
+
+    Where these are not all rows there are, a note over the heads says so: nobody scrolls to the last of them.
+    """
+    if len(rows) > MOST_ROWS:
+        raise ValueError(f"{len(rows)} rows are more than a workbook takes: cut them up and say so")
+    top = 0 if piece is None else 1
     buffer = io.BytesIO()
     book = new_book(buffer)
     sheet = book.add_worksheet(translate(name, language)[:31])
@@ -87,17 +137,20 @@ def workbook(*, name: Message, columns: Sequence[Column], rows: Sequence[Any], l
     )
     looks = {kind: book.add_format({"num_format": form, "valign": "top"}) for kind, form in _FORMATS.items()}
     whole_kg = book.add_format({"num_format": _WHOLE_KG, "valign": "top"})
+    if piece is not None:
+        note = book.add_format({"bold": True, "font_color": _NOTE})
+        sheet.write_string(0, 0, translate(piece.told(len(rows)), language), note)
     for place, column in enumerate(columns):
         label = translate(column.head, language)
-        sheet.write_string(0, place, label, head)
+        sheet.write_string(top, place, label, head)
         sheet.set_column(place, place, max(column.width or _WIDTHS[column.kind], 2 + len(label)))
-        for at, row in enumerate(rows[:MOST_ROWS], start=1):
+        for at, row in enumerate(rows, start=top + 1):
             value = column.of(row, language)
             is_whole = column.kind == "kg" and value is not None and not value % GRAMS_PER_KG
             _write(sheet, at, place, column, value, whole_kg if is_whole else looks[column.kind], language)
-    sheet.set_row(0, 32)
-    sheet.freeze_panes(1, 1)
-    sheet.autofilter(0, 0, max(1, min(len(rows), MOST_ROWS)), len(columns) - 1)
+    sheet.set_row(top, 32)
+    sheet.freeze_panes(top + 1, 1)
+    sheet.autofilter(top, 0, top + max(1, len(rows)), len(columns) - 1)
     book.close()
     return buffer.getvalue()
 

@@ -63,7 +63,7 @@ WHERE $1 IN (seller.id, chain.id, seller.town)
 """
 
 
-async def shelf_of(*, organisation_id: int, limit: int = 100_000) -> list[ShelfRow]:
+async def shelf_of(*, organisation_id: int, limit: int | None = 100_000) -> list[ShelfRow]:
     """Return every product on a shelf that concerns the organisation: what is there first, then by chain."""
     return await fetch_into(
         ShelfRow,

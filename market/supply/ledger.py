@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from market.db.session import fetch_into
+from market.db.session import fetch_into, fetch_value
 
 
 class LedgerLine(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ class Movement(LedgerLine, frozen=True, kw_only=True):
     produce_en: str
 
 
-async def movements_of(*, owner_id: int, limit: int = 100_000) -> list[Movement]:
+async def movements_of(*, owner_id: int, limit: int = 100_000, offset: int = 0) -> list[Movement]:
     """Return the newest lines of the ledgers of all of an owner's lots."""
     return await fetch_into(
         Movement,
@@ -74,7 +74,18 @@ async def movements_of(*, owner_id: int, limit: int = 100_000) -> list[Movement]
             ", lot.id AS lot, produce.zh AS produce, produce.en AS produce_en\nFROM stock_entry",
         )
         + "JOIN produce ON produce.code = lot.produce WHERE lot.owner = $1"
-        " ORDER BY stock_entry.id DESC LIMIT $2",
+        " ORDER BY stock_entry.id DESC LIMIT $2 OFFSET $3",
         owner_id,
         limit,
+        offset,
+    )
+
+
+async def count_of_movements(*, owner_id: int) -> int:
+    """Return how many lines the ledgers of all of an owner's lots have."""
+    return int(
+        await fetch_value(
+            "SELECT count(*) FROM stock_entry JOIN lot ON lot.id = stock_entry.lot WHERE lot.owner = $1",
+            owner_id,
+        )
     )

@@ -11,10 +11,12 @@ from market import clock
 from market.accounts.rules import COUNTY, Viewer, actor
 from market.audit import deeds, words
 from market.audit.auditing import (
+    MOST_ROWS,
     AuditRow,
     RecordFilters,
     actions_known,
     ask_for_check,
+    count_of_records,
     last_checks,
     newest_seal,
     records,
@@ -31,6 +33,7 @@ from market.web.edge.guards import SignedIn, WebRequest, require
 from market.web.edge.language import language_of
 from market.web.parts.downloads import attachment
 from market.web.parts.pages import redirect
+from market.web.parts.pieces import part_asked, piece_of
 from market.web.parts.trade import BARE, show
 
 AUDITOR = [require("auditor")]
@@ -67,7 +70,7 @@ def _town(viewer: Viewer) -> int | None:
 
 
 def _filters(request: WebRequest) -> tuple[RecordFilters, Invalid | None]:
-    pairs = [pair for pair in request.query_params.multi_items() if pair[0] != "lang"]
+    pairs = [pair for pair in request.query_params.multi_items() if pair[0] not in ("lang", "part")]
     try:
         return filters_from_query(RecordFilters, pairs), None
     except Invalid as refused:
@@ -108,6 +111,7 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
         labels=_LABELS,
         found=await records(filters=filters, town_id=_town(viewer)),
         query=filters_to_query(filters, page=1),
+        most_rows=MOST_ROWS,
         actions={code: deeds.action_words(code) or code for code in known},
         **_shown(viewer),
         **await _state(checks, busy),
@@ -159,11 +163,18 @@ async def file(request: WebRequest, viewer: SignedIn, name: FromPath[str]) -> Re
     filters, trouble = _filters(request)
     if trouble is not None:
         raise trouble
-    rows: list[AuditRow] = [row async for row in records_for_file(filters=filters, town_id=_town(viewer))]
+    part = part_asked(request)
+    rows: list[AuditRow] = [
+        row async for row in records_for_file(filters=filters, town_id=_town(viewer), part=part)
+    ]
     # tens of thousands of rows: off the event loop
     if name == "records.jsonl":
         return attachment(await asyncio.to_thread(lines, rows), name, "application/x-ndjson")
-    book = await asyncio.to_thread(records_book, rows, language_of(request))
+    total = len(rows)
+    if part > 1 or total >= MOST_ROWS:
+        total = await count_of_records(filters=filters, town_id=_town(viewer))
+    piece = piece_of(request, part=part, most=MOST_ROWS, total=total)
+    book = await asyncio.to_thread(records_book, rows, language_of(request), piece)
     return attachment(book, name, MEDIA_TYPE)
 
 

@@ -6,6 +6,7 @@ from litestar import Response, get
 from litestar.types import ControllerRouterHandler
 
 from market.accounts.rules import Viewer
+from market.exchange import table_book
 from market.followup.queries import choices_of, entries_of, groups_of
 from market.followup.rules import GROUPS, KINDS, MEANINGS, SOURCES, Entry, Filters, Sum, total_of
 from market.i18n import Message
@@ -65,6 +66,7 @@ async def ledger(request: WebRequest, viewer: SignedIn) -> Response[str]:
         bys=GROUPS,
         sources=SOURCES,
         rows_at=lambda kind, key=None: _rows_at(filters, kind, key),
+        most_rows=table_book.MOST_ROWS,
         query=filters_to_query(filters),
         by_at=lambda by: f"/ledger?{filters_to_query(filters, by=by)}",
     )
@@ -93,6 +95,7 @@ async def rows(request: WebRequest, viewer: SignedIn) -> Response[str]:
         pages=pages,
         next_pages=f"/ledger/rows?{query}&page=".replace("?&", "?"),
         back=f"/ledger?{back}",
+        most_rows=table_book.MOST_ROWS,
         query=query,
         kinds=KINDS,
         meanings=MEANINGS,

@@ -8,9 +8,12 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from fixtures.factories import PASSWORD, STORY, TODAY, Factory, Member
+from market.audit import auditing
 from market.bids.operations import NewBid, place_bid
 from market.cases.operations import open_case
+from market.exchange import table_book
 from market.units import FenPerKg, Gram
+from market.web.accounts import audit
 from tests.integration.deals.scene import Contracted, contract
 from tests.integration.web.conftest import Browser, SignedInAs
 
@@ -42,11 +45,11 @@ async def sides(factory: Factory) -> tuple[Member, Contracted]:
     return town, deal
 
 
-async def sheet_of(browser: Browser, path: str) -> list[list[object]]:
+async def sheet_of(browser: Browser, path: str, *, end: str = '.xlsx"') -> list[list[object]]:
     """Return the cells of a workbook whose head is frozen and that has no formula."""
     answer = await browser.get(path)
     assert answer.status_code == 200, path
-    assert answer.headers["content-disposition"].endswith('.xlsx"')
+    assert answer.headers["content-disposition"].endswith(end)
     with zipfile.ZipFile(io.BytesIO(answer.content)) as parts:
         sheet = parts.read("xl/worksheets/sheet1.xml").decode()
     assert "<f>" not in sheet
@@ -92,3 +95,45 @@ async def test_each_side_takes_away_what_it_sees_and_a_stranger_nothing(
         assert len(await sheet_of(other, path)) == 1
         assert (await stranger.get(path)).status_code == 403
     assert (await official.get("/bids.xlsx")).status_code == 403
+
+
+async def test_more_rows_than_a_file_takes_are_told_in_it_and_come_in_several(
+    sides: tuple[Member, Contracted], browser_of: SignedInAs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_book, "MOST_ROWS", 1)
+    seller = await browser_of(sides[1].seller)
+    whole = []
+    for part in (1, 2):
+        rows = await sheet_of(seller, f"/selling/stock.xlsx?lang=zh&part={part}", end=f'-{part}.xlsx"')
+        assert rows[0][0] == (
+            f"共 2 行，一个文件放不下，分成 2 个。这是第 {part} 个，里面是第 {part} 至 {part} 行；其余的请在"
+            "下载地址里写 part=1 到 part=2，例如 "
+            f"{seller.client.base_url}/selling/stock.xlsx?lang=zh&part={3 - part}"
+        )
+        assert rows[1][0] == "时间"
+        whole += [row[3] for row in rows[2:]]
+    assert whole == ["成交占用", "入库"]
+    assert (await seller.get("/selling/stock.xlsx?part=3")).status_code == 404
+    assert len(await sheet_of(seller, "/deals.xlsx")) == 2
+
+
+async def test_more_records_than_a_file_takes_are_told_in_it_and_on_the_page(
+    sides: tuple[Member, Contracted],
+    browser_of: SignedInAs,
+    factory: Factory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    browser = await browser_of(await factory.member(kind="county", role="auditor", password=PASSWORD))
+    everything = await sheet_of(browser, "/audit/files/records.xlsx?subject=deal")
+    assert everything[0][0] == "时间"
+    assert "导出时分成" not in (await browser.get("/audit?subject=deal")).text
+    for module in (auditing, audit):
+        monkeypatch.setattr(module, "MOST_ROWS", 2)
+    parts = -(-(len(everything) - 1) // 2)
+    assert parts > 1
+    page = (await browser.get("/audit?subject=deal")).text
+    assert f"共 {len(everything) - 1} 行，一个文件放不下，导出时分成 {parts} 个" in page
+    assert f'href="/audit/files/records.xlsx?subject=deal&amp;part={parts}"' in page
+    rows = await sheet_of(browser, f"/audit/files/records.xlsx?subject=deal&part={parts}")
+    assert str(rows[0][0]).startswith(f"共 {len(everything) - 1} 行，一个文件放不下，分成 {parts} 个。")
+    assert rows[-1] == everything[-1]
