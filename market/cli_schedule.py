@@ -13,7 +13,7 @@ from typing import Protocol, TextIO
 
 from market.cli import language
 from market.errors import Invalid
-from market.i18n import LANGUAGES, Language, Message, msg, translate
+from market.i18n import LANGUAGES, Language, Message, msg, system_words, translate
 from market.meetings.files.reading import read_meeting, read_timetable
 from market.meetings.files.results import NAMES, try_folder, write_timetable
 from market.meetings.timetable.problem import DEFAULT_PENALTY, MOST_PENALTY, Timetable
@@ -151,12 +151,12 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise Invalid(
-            msg("读不到文件 {path}：{error}。", path=str(path), error=error.strerror or "")
+            msg("读不到文件 {path}：{error}。", path=str(path), error=system_words(error))
         ) from None
 
 
 def _unwritable(path: Path, error: OSError, lang: Language) -> int:
-    text = msg("写不进 {path}：{error}。", path=str(path), error=error.strerror or "")
+    text = msg("写不进 {path}：{error}。", path=str(path), error=system_words(error))
     return _refuse(Invalid(text), lang)
 
 

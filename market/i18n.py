@@ -100,3 +100,18 @@ def translate(message: Message | str, language: Language, *, today: date | None 
             for name, value in message.values.items()
         }
     )
+
+
+def system_words(trouble: OSError) -> Message:
+    """Return in words why the system did not read or write a file: its own are in one language."""
+    match trouble:
+        case FileNotFoundError():
+            return msg("没有这个文件")
+        case PermissionError():
+            return msg("没有这个文件的权限")
+        case IsADirectoryError():
+            return msg("是文件夹，不是文件")
+        case NotADirectoryError():
+            return msg("路径里有一段不是文件夹")
+        case _:
+            return msg("系统错误 {number}", number=trouble.errno or 0)

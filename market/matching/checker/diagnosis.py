@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from market.i18n import Message, msg
 from market.matching.checker.files import (
     DIAGNOSIS_COLUMNS,
     Bools,
@@ -59,9 +60,9 @@ def check_diagnosis(report: Report, folder: Path, book: Book, rest: tuple[Ints, 
         (rest[0] > 0) & (pages.ranks == 0),
         NAME,
         lambda k: book.lots.ids[k],
-        "row",
-        lambda _: "at least one",
-        lambda _: "none",
+        msg("各行"),
+        lambda _: msg("至少一行"),
+        lambda _: msg("一行也没有"),
     )
 
 
@@ -98,7 +99,7 @@ class _Pages:
         if self.named:
             self._pairs()
 
-    def _wrong(self, number: int, what: str, expected: object, got: object) -> None:
+    def _wrong(self, number: int, what: str | Message, expected: object, got: object) -> None:
         self.report.wrong(NAME, number, what, expected, got)
 
     def _row(self, number: int, row: tuple[str, ...]) -> None:
@@ -106,13 +107,13 @@ class _Pages:
         lots = self.book.lots
         i = lots.place.get(lot)
         if i is None or self.left[i] <= 0:
-            self._wrong(number, "lot", "a lot with something left", lot)
+            self._wrong(number, "lot", msg("有剩余的批次"), lot)
             return
         self.ranks[i] += 1
         if rank != str(self.ranks[i]):
             self._wrong(number, "rank", self.ranks[i], rank)
         if not change.strip():
-            self._wrong(number, "change", "words", change)
+            self._wrong(number, "change", msg("写明怎么办的文字"), change)
         if not _YUAN.fullmatch(cost) or not _KG.fullmatch(unlock):
             self._wrong(number, "unlock_kg, cost_yuan_per_kg", ">= 0", f"{unlock}, {cost}")
             return
@@ -122,7 +123,7 @@ class _Pages:
             return
         readings = list(islice(self._readings(named, int(lots.product[i])), _READINGS))
         if not readings:
-            self._wrong(number, "unlock_demands", "demands of this product, each once", named)
+            self._wrong(number, "unlock_demands", msg("同一品类的需求，每个一次"), named)
             return
         self._opens(said, next(filter(lambda places: self._holds(said, places), readings), readings[0]))
 
@@ -183,7 +184,7 @@ class _Pages:
             self._wrong(number, "obstacle", ", ".join((*CONDITIONS, *OTHERS)), said.obstacle)
             return
         if (yuan > 0) != bool({"price", "outbid"} & set(codes)):
-            self._wrong(number, "cost_yuan_per_kg", "> 0 for a lower price, else 0", yuan)
+            self._wrong(number, "cost_yuan_per_kg", msg("要降价就大于 0，否则为 0"), yuan)
         elif missing := lacking(self.book, i, places, codes, yuan, said.change):
             self._wrong(number, "change", missing, said.change)
         room = self.open[places] if (self.open[places] > 0).all() else demands.grams[places]
@@ -195,13 +196,13 @@ class _Pages:
     def _helpless(self, said: "_Said") -> None:
         """A row that names no demand promises nothing and costs nothing."""
         if said.grams or said.yuan:
-            self._wrong(said.number, "unlock_demands", "demands where something is unlocked", "")
+            self._wrong(said.number, "unlock_demands", msg("能多卖就写明需求"), msg("空白"))
         nobody = int(self.book.lots.product[said.lot]) not in self.wanted
         if said.obstacle not in HELPLESS or (said.obstacle == "no_demand") != nobody:
             expected = "no_demand" if nobody else ", ".join(HELPLESS)
             self._wrong(said.number, "obstacle", expected, said.obstacle)
         elif not tells_why(self.book, said.lot, said.obstacle, said.change):
-            self._wrong(said.number, "change", "figures", said.change)
+            self._wrong(said.number, "change", msg("有数字的文字"), said.change)
 
     def _pairs(self) -> None:
         """Check each demand that is named against its obstacles."""
@@ -246,6 +247,6 @@ class _Pages:
             NAME,
             lambda k: rows[k],
             what,
-            lambda _: "what stands between the two",
+            lambda _: msg("真正挡在两者之间的"),
             lambda k: "+".join(sorted(got[k])) if isinstance(got[k], frozenset) else got[k],
         )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from market.i18n import Message, msg
+from market.i18n import Message, msg, system_words
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -61,7 +61,8 @@ class Report:
     count: int = 0
     unreadable: Message | None = None
 
-    def wrong(self, file: str, row: object, what: str, expected: object, got: object) -> None:
+    def wrong(self, file: str, row: object, what: str | Message, expected: object, got: object) -> None:
+        """Report one fault. Names and figures stand as they are; words are a Message."""
         self.count += 1
         if len(self.faults) < TOLD:
             self.faults.append(
@@ -70,8 +71,8 @@ class Report:
                     file=file,
                     row=str(row),
                     what=what,
-                    expected=str(expected),
-                    got=str(got),
+                    expected=_told(expected),
+                    got=_told(got),
                 )
             )
 
@@ -80,7 +81,7 @@ class Report:
         bad: Bools,
         file: str,
         row: Callable[[int], object],
-        what: str,
+        what: str | Message,
         expected: Callable[[int], object],
         got: Callable[[int], object],
     ) -> None:
@@ -90,6 +91,27 @@ class Report:
         for k in told:
             self.wrong(file, row(k), what, expected(k), got(k))
         self.count += len(places) - len(told)
+
+
+def _told(value: object) -> str | Message:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, Message) else str(value)
+
+
+def why_unread(trouble: Exception) -> Message:
+    """Return in words why a file could not be read."""
+    match trouble:
+        case OSError():
+            return system_words(trouble)
+        case UnicodeDecodeError():
+            return msg("不是 UTF-8 文字")
+        case csv.Error():
+            return msg("不是 CSV 表格")
+        case json.JSONDecodeError() | RecursionError():
+            return msg("不是 JSON")
+        case _:
+            return msg("读不出内容")
 
 
 class FileFault(Exception):
@@ -107,13 +129,13 @@ def stripes(report: Report, folder: Path, name: str, columns: Sequence[str]) -> 
             reader = csv.reader(file, strict=True)
             header = next(reader, [])
             if tuple(header[: len(columns)]) != tuple(columns) or len(set(header)) != len(header):
-                report.wrong(name, "-", "header", ",".join(columns), ",".join(header))
+                report.wrong(name, "-", msg("表头"), ",".join(columns), ",".join(header))
                 raise FileFault
             number = 2
             rows: list[list[str]] = []
             for row in reader:
                 if len(row) != len(header):
-                    report.wrong(name, number + len(rows), "cells", len(header), len(row))
+                    report.wrong(name, number + len(rows), msg("格数"), len(header), len(row))
                     raise FileFault
                 rows.append(row)
                 if len(rows) == STRIPE:
@@ -122,8 +144,7 @@ def stripes(report: Report, folder: Path, name: str, columns: Sequence[str]) -> 
             if rows:
                 yield number, dict(zip(header, zip(*rows, strict=True), strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as trouble:
-        why = getattr(trouble, "strerror", None) or type(trouble).__name__
-        report.wrong(name, "-", "file", "readable", why)
+        report.wrong(name, "-", msg("整个文件"), msg("可读的"), why_unread(trouble))
         raise FileFault from trouble
 
 
@@ -136,7 +157,7 @@ def numbers(report: Report, file: str, first: int, texts: Sequence[str], column:
     bad = ~(np.abs(values) <= MOST)
     if bad.any():
         report.wrong_at(
-            bad, file, lambda k: first + k, column, lambda _: "a number", lambda k: repr(texts[k])
+            bad, file, lambda k: first + k, column, lambda _: msg("一个数"), lambda k: repr(texts[k])
         )
         values[bad] = 0.0
     return values
@@ -147,7 +168,7 @@ def counts(report: Report, file: str, first: int, texts: Sequence[str], column: 
     plain = [text.isascii() and text.isdigit() and len(text) < 18 for text in texts]
     if not all(plain):
         bad = ~np.array(plain, np.bool_)
-        report.wrong_at(bad, file, lambda k: first + k, column, lambda _: "a count", lambda k: texts[k])
+        report.wrong_at(bad, file, lambda k: first + k, column, lambda _: msg("一个整数"), lambda k: texts[k])
     return np.array([int(t) if fits else -1 for t, fits in zip(texts, plain, strict=True)], np.int64)
 
 
@@ -161,11 +182,10 @@ def read_certificate(report: Report, path: Path) -> dict[str, Any] | None:
     try:
         claim = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as trouble:
-        why = getattr(trouble, "strerror", None) or type(trouble).__name__
-        report.wrong(path.name, "-", "file", "readable", why)
+        report.wrong(path.name, "-", msg("整个文件"), msg("可读的"), why_unread(trouble))
         return None
     if not isinstance(claim, dict):
-        report.wrong(path.name, "-", "file", "an object", type(claim).__name__)
+        report.wrong(path.name, "-", msg("整个文件"), msg("一个 JSON 对象"), msg("别的东西"))
         return None
     kinds: dict[str, Callable[[Any], bool]] = {
         "worth_yuan": is_number,
@@ -184,7 +204,7 @@ def read_certificate(report: Report, path: Path) -> dict[str, Any] | None:
     }
     bad = [name for name, fits in kinds.items() if not fits(claim.get(name))]
     for name in bad:
-        report.wrong(path.name, "-", name, "a fitting value", claim.get(name))
+        report.wrong(path.name, "-", name, msg("合乎格式的值"), json.dumps(claim.get(name))[:80])
     return None if bad else claim
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from market.i18n import Message, msg
 from market.matching.checker import cells
-from market.matching.checker.files import MOST, STRIPE, Floats, Ints
+from market.matching.checker.files import MOST, STRIPE, Floats, Ints, why_unread
 
 _PLAIN = re.compile(r"(?:-?+[0-9]++(?:\.[0-9]++)?+\n)*+")
 #: Rows among which the headings are.
@@ -78,8 +78,7 @@ def read_side(path: str, products: dict[str, int], *, lot: bool) -> Side:
         raise
     # A broken workbook makes its reader raise kinds of its own; all mean the same to the caller.
     except Exception as trouble:
-        why = getattr(trouble, "strerror", None) or type(trouble).__name__
-        raise Unreadable(msg("读不出 {file}：{why}", file=path, why=why)) from trouble
+        raise Unreadable(msg("读不出 {file}：{why}", file=path, why=why_unread(trouble))) from trouble
 
 
 def _table(path: str, known: Callable[[Sequence[Any]], int]) -> Iterator[Sequence[Any]]:

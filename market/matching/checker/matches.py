@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 
+from market.i18n import Message, msg
 from market.matching.checker.files import (
     MATCH_COLUMNS,
     Bools,
@@ -81,7 +82,7 @@ def read_matches(report: Report, folder: Path, book: Book) -> Matches | None:
                 name,
                 lambda k: first + k,  # noqa: B023  called at once
                 "lot, demand",
-                lambda _: "ids of the input",
+                lambda _: msg("输入里有的编号"),
                 lambda k: ", ".join(ids[k]),  # noqa: B023
             )
             _check_decimals(report, name, first, texts["quantity_kg"], "quantity_kg")
@@ -104,7 +105,12 @@ def _check_decimals(report: Report, name: str, first: int, texts: Sequence[str],
     if not _GRAMS.fullmatch("\n".join(texts) + "\n"):
         bad = np.array([not _GRAMS.fullmatch(text + "\n") for text in texts], np.bool_)
         report.wrong_at(
-            bad, name, lambda k: first + k, column, lambda _: ">= 0, to 0.001", lambda k: texts[k]
+            bad,
+            name,
+            lambda k: first + k,
+            column,
+            lambda _: msg("不小于 0、到 0.001"),
+            lambda k: texts[k],
         )
 
 
@@ -127,7 +133,7 @@ def _check_exact(report: Report, first: int, texts: Sequence[str], column: str, 
         "matches.csv",
         lambda k: first + k,
         column,
-        lambda _: "to 0.0001",
+        lambda _: msg("精确到 0.0001 的数"),
         lambda k: texts[k],
     )
 
@@ -154,11 +160,11 @@ def check_matches(report: Report, book: Book, matches: Matches, u: Floats) -> fl
     order = np.argsort(key, kind="stable")
     again = np.zeros(len(key), np.bool_)
     again[order[1:]] = key[order[1:]] == key[order[:-1]]
-    report.wrong_at(again, name, row, "pair", lambda _: "once", lambda _: "again")
+    report.wrong_at(again, name, row, msg("配对"), lambda _: msg("只写一次"), lambda _: msg("又一次"))
     km = book.km(m.i, m.j)
     surplus = book.surplus(m.i, m.j, km)
     may = book.fits(m.i, m.j) & book.judge(m.i, m.j, km, surplus)[1]
-    report.wrong_at(~may, name, row, "pair", lambda _: "admissible", lambda _: "not admissible")
+    report.wrong_at(~may, name, row, msg("配对"), lambda _: msg("可以成交的"), lambda _: msg("不能成交的"))
     least = np.maximum(np.maximum(lots.min_order[m.i], demands.min_order[m.j]), 1)
     report.wrong_at(
         m.grams < least,
@@ -307,15 +313,23 @@ def read_outcome(
     except FileFault:
         return None
     if ids != side.ids:
-        ours, theirs = set(side.ids), set(ids)
-        missing = [id_ for id_ in side.ids if id_ not in theirs][:3]
-        foreign = [id_ for id_ in ids if id_ not in ours][:3]
-        report.wrong(name, "-", "rows", f"{len(side.ids)} {missing}", f"{len(ids)} {foreign}")
+        report.wrong(name, "-", msg("各行"), *_rows_told(side.ids, ids))
         return None
     none = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64))
     traded, rest, gain, pairs = (np.concatenate(c) for c in zip(*(parts or [none]), strict=True))
     report.wrong_at(gain < 0, name, lambda k: ids[k], columns[3], lambda _: ">= 0", lambda k: gain[k])
     return Outcome(traded, rest, gain, pairs, status, 10.0 ** -min(max(finest, 9), 10))
+
+
+def _rows_told(due: Sequence[str], written: Sequence[str]) -> tuple[Message, Message]:
+    """Return in words which rows there should be and which there are, the first that differ by name."""
+    ours, theirs = set(due), set(written)
+    missing = [each for each in due if each not in theirs][:3]
+    foreign = [each for each in written if each not in ours][:3]
+    return (
+        msg("{count} 行，次序与输入相同（缺：{ids}）", count=len(due), ids=", ".join(missing) or "-"),
+        msg("{count} 行（多出：{ids}）", count=len(written), ids=", ".join(foreign) or "-"),
+    )
 
 
 def check_outcome(

@@ -45,7 +45,7 @@ def verify(supply: str, demand: str, folder: str) -> Report:
         return report
     where = Path(folder)
     if (where / "errors.csv").exists():
-        report.wrong("errors.csv", "-", "file", "absent", "present")
+        report.wrong("errors.csv", "-", msg("整个文件"), msg("没有它"), msg("有它"))
     claim = read_certificate(report, where / "certificate.json")
     rates = _rates(report, claim) if claim else None
     book = Book(lots, demands, *(rates or (0.0, 1.0)))

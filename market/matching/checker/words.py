@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from market.i18n import Message, msg
 from market.matching.checker.files import Floats
 from market.matching.checker.pairs import Book
 
@@ -39,7 +40,7 @@ def reason_figures(texts: Sequence[str]) -> Floats:
 
 def lacking(
     book: Book, lot: int, places: Sequence[int], codes: Iterable[str], yuan: float, change: str
-) -> str | None:
+) -> str | Message | None:
     """What the words of a change that opens the demands at ``places`` leave out; None: nothing.
 
     ``codes`` are the obstacles that the change takes away, ``yuan`` how much lower it makes the ask.
@@ -60,7 +61,7 @@ def lacking(
             if missing := sorted(each for each in lacks if each not in change):
                 return missing[0]
         elif not told:
-            return "1"
+            return msg("一个数字")
     return None
 
 

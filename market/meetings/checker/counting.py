@@ -10,6 +10,8 @@ from market.i18n import Message, msg
 from market.meetings.checker.claimed import Claim
 from market.meetings.checker.reading import MICRO, Meeting
 
+_HALVES = {"morning": msg("上午"), "afternoon": msg("下午")}
+
 
 class Count(Struct, frozen=True):
     """What a timetable comes to. ``micro`` is the kept weight in millionths."""
@@ -88,7 +90,7 @@ def _own(meeting: Meeting, name: str, slot: int, slots: Mapping[str, int]) -> li
         if slot in meeting.people[who].away
     ]
     if talk.half != "any" and (talk.half == "morning") != (slot <= (meeting.noon or 0)):
-        wrong.append(msg("洽谈 {id} 不在要求的半天（{half}）。", id=name, half=talk.half))
+        wrong.append(msg("洽谈 {id} 不在要求的半天（{half}）。", id=name, half=_HALVES[talk.half]))
     if talk.slot is not None and slot != talk.slot:
         wrong.append(msg("洽谈 {id} 不在指定的第 {slot} 时段。", id=name, slot=talk.slot))
     wrong += [

@@ -9,7 +9,7 @@ from typing import Any, cast
 from msgspec import Struct
 
 from market.errors import Invalid
-from market.i18n import Message, msg
+from market.i18n import Message, msg, system_words
 
 _LONGEST = 200
 
@@ -53,7 +53,7 @@ def load(path: Path) -> dict[str, Any]:
         content = path.read_bytes()
     except OSError as error:
         raise Invalid(
-            msg("读不到文件 {path}：{error}。", path=str(path), error=error.strerror or "")
+            msg("读不到文件 {path}：{error}。", path=str(path), error=system_words(error))
         ) from None
     try:
         found = json.loads(
