@@ -10,7 +10,7 @@ from datetime import date
 import msgspec
 
 from market.i18n import Message, msg
-from market.supply.stock_rules import STORAGE_KINDS
+from market.supply.stock_rules import STORAGE_KINDS, too_much
 from market.units import MOST_GRAMS
 
 KINDS: dict[str, Message] = STORAGE_KINDS
@@ -78,8 +78,10 @@ def entry_problems(
         problems["on"] = msg("日期不能在今天以后。")
     if not 0 <= units <= MOST_UNITS:
         problems["units"] = msg("个数要在 0 到 {most} 之间。", most=f"{MOST_UNITS:,}")
-    if not 0 < grams <= MOST_GRAMS:
+    if grams <= 0:
         problems["grams"] = msg("容量要大于 0。")
+    elif grams > MOST_GRAMS:
+        problems["grams"] = too_much()
     if len(note) > LONGEST_NOTE:
         problems["note"] = msg("太长了：最多 {most} 个字。", most=LONGEST_NOTE)
     return problems

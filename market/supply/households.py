@@ -221,7 +221,11 @@ async def settle(
         Invalid: it was pooled from nobody, its list no longer adds up, or less came in under the contract.
     """
     if not 0 < money <= MOST_FEN:
-        problem = msg("金额要大于 0。")
+        problem = (
+            msg("金额要大于 0。")
+            if money <= 0
+            else msg("金额太大：一次最多 {most} 元。", most=f"{yuan(Fen(MOST_FEN)):,.2f}")
+        )
         raise Invalid(problem, {"amount": problem})
     async with transaction():
         await own_lot(lot_id, owner_id)

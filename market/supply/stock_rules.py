@@ -46,6 +46,11 @@ class Yield(msgspec.Struct, frozen=True):
     high: int
 
 
+def too_much() -> Message:
+    """Return what is wrong with a mass above the largest that is kept."""
+    return msg("太多了：最多 {most}，请核对单位。", most=masses(MOST_GRAMS))
+
+
 def storage_problems(*, name: str, kind: str, capacity: int) -> dict[str, Message]:
     """Return field -> what is wrong; ``capacity`` in grams."""
     problems: dict[str, Message] = {}
@@ -53,16 +58,20 @@ def storage_problems(*, name: str, kind: str, capacity: int) -> dict[str, Messag
         problems["name"] = msg("名称要有 1 到 {most} 个字。", most=LONGEST_NAME)
     if kind not in STORAGE_KINDS:
         problems["kind"] = msg("没有这个选项，请从列出的里面选一个。")
-    if not 0 < capacity <= MOST_GRAMS:
+    if capacity <= 0:
         problems["capacity"] = msg("容量要大于 0。")
+    elif capacity > MOST_GRAMS:
+        problems["capacity"] = too_much()
     return problems
 
 
 def correction_problems(*, grams: int, reason: str, note: str) -> dict[str, Message]:
     """Return what is wrong with a correction by ``grams``, negative for a loss."""
     problems: dict[str, Message] = {}
-    if not 0 < abs(grams) <= MOST_GRAMS:
+    if grams == 0:
         problems["quantity"] = msg("数量要大于 0。")
+    elif abs(grams) > MOST_GRAMS:
+        problems["quantity"] = too_much()
     if reason not in (LOSSES if grams < 0 else ADDITIONS):
         problems["reason"] = msg("请选一个与增减相符的原因。")
     if len(note) > LONGEST_NOTE:
@@ -132,8 +141,10 @@ def yield_problems(
     outputs taken together, and the loss lie within the bounds of the process.
     """
     problems: dict[str, Message] = {}
-    if not 0 < grams <= MOST_GRAMS:
+    if grams <= 0:
         return {"quantity": msg("数量要大于 0。")}
+    if grams > MOST_GRAMS:
+        return {"quantity": too_much()}
     if not 0 < len(outputs) <= MOST_OUTPUTS or any(each <= 0 for _, each in outputs):
         return {"outputs": msg("请填写产出，每样都要大于 0。")}
     made: dict[str | None, int] = {}
