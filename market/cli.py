@@ -106,6 +106,26 @@ def number_option(option: str, value: str, low: Decimal, high: Decimal) -> Decim
     return number
 
 
+def whole_option(option: str, value: str, low: int, high: int) -> int:
+    """Return the whole number that an option was given.
+
+    Raises:
+        BadOption: it is none, or not between ``low`` and ``high``.
+    """
+    number = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else low - 1
+    if not low <= number <= high:
+        raise BadOption(
+            msg(
+                "{option} 应是 {low} 至 {high} 之间的整数，不是 {value}。",
+                option=option,
+                low=low,
+                high=high,
+                value=value,
+            )
+        )
+    return number
+
+
 def _add(commands: Any, name: str) -> None:
     module, _, function = COMMANDS[name][0].partition(".")
     getattr(import_module(f"market.{module}"), function)(commands)

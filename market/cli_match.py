@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from market.cli import BadOption, add_freight, add_language, language, number_option
+from market.cli import BadOption, add_freight, add_language, language, number_option, whole_option
 from market.errors import MarketError
 from market.i18n import Language, Message, msg, translate
 from market.matching.certificate import Certificate
@@ -92,7 +92,7 @@ def match(args: argparse.Namespace) -> int:
             limit = float(number_option("--time-limit", args.time_limit, Decimal(0), Decimal(10**7)))
         if args.threads is None:
             args.threads = processors()
-        args.threads = int(number_option("--threads", str(args.threads), Decimal(1), Decimal(1024)))
+        args.threads = whole_option("--threads", str(args.threads), 1, 1024)
         _check_folder(folder, (args.supply, args.demand))
         return _match(args, folder, Parameters(freight=freight, road_factor=road_factor), begin, limit, lang)
     except MarketError as trouble:

@@ -203,6 +203,7 @@ def test_no_time_gives_the_best_so_far_and_status_three(tmp_path: Path) -> None:
         ("--freight", "-1"),
         ("--road-factor", "x"),
         ("--threads", "0"),
+        ("--threads", "1.5"),
         ("--time-limit", "-1"),
     ],
 )
