@@ -5,10 +5,12 @@ the edges turn it into words. The Chinese source text is the key (gettext's way)
 translation shows Chinese and never an internal name. Catalogues are ``market/locale/<lang>/*.po``.
 """
 
+import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import msgspec
 from babel.messages.pofile import read_po
@@ -78,6 +80,11 @@ def in_both(zh: str, en: str) -> Message:
     return Message(_NAME, {"zh": zh, "en": en})
 
 
+def named(row: Mapping[str, Any], field: str) -> Message:
+    """Return what a row calls something, its ``field`` and ``field_en``, as it stands in a message."""
+    return in_both(row[field], row[f"{field}_en"])
+
+
 def translate(message: Message | str, language: Language, *, today: date | None = None) -> str:
     """Return ``message`` in ``language``, with its places filled in.
 
@@ -97,7 +104,7 @@ def translate(message: Message | str, language: Language, *, today: date | None 
     return text.format_map(
         {
             name: translate(value, language, today=today) if isinstance(value, Message) else value
-            for name, value in message.values.items()
+            for name, value in _read(message.values).items()
         }
     )
 
@@ -115,3 +122,18 @@ def system_words(trouble: OSError) -> Message:
             return msg("路径里有一段不是文件夹")
         case _:
             return msg("系统错误 {number}", number=trouble.errno or 0)
+
+
+#: The place of a day, and what was stored there before days were kept as :func:`on_day` has them.
+_DAY_PLACE, _ISO_DAY = "day", re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _read(values: dict[str, str | int | Message]) -> dict[str, str | int | Message]:
+    """Return what stands in a message's places; a day that was stored as ``2026-11-30`` is a day there."""
+    value = values.get(_DAY_PLACE)
+    if not isinstance(value, str) or not _ISO_DAY.fullmatch(value):
+        return values
+    try:
+        return {**values, _DAY_PLACE: on_day(date.fromisoformat(value))}
+    except ValueError:  # no day of the calendar
+        return values

@@ -17,7 +17,7 @@ from market.accounts.signing_in import Opened
 from market.audit.operations import record
 from market.db.session import execute, fetch, fetch_into, fetch_row, transaction
 from market.errors import Invalid, NotFound
-from market.i18n import msg
+from market.i18n import in_both, msg
 from market.notices.operations import notify
 
 #: A link opens so long.
@@ -334,7 +334,11 @@ async def accept_invitation(
         await notify(
             organisation_id=settled[0]["inviter"],
             kind="account_joined",
-            message=msg("{name} 已加入“{organisation}”。", name=name, organisation=invited.organisation_name),
+            message=msg(
+                "{name} 已加入“{organisation}”。",
+                name=name,
+                organisation=in_both(invited.organisation_name, invited.organisation_name_en),
+            ),
             link="/people",
             at=at,
         )

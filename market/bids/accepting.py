@@ -22,7 +22,7 @@ from market.db.replay import Keyed, digest_of, keep_replies, kept_replies, other
 from market.db.session import DB, execute, fetch, transaction
 from market.deals.making import DealWish, NewDeal, make_deals
 from market.errors import Busy, Conflict, MarketError, NotFound
-from market.i18n import msg
+from market.i18n import msg, named
 from market.organisations.approving import Binding, approvable, bind
 from market.supply.rules import ROUNDS
 from market.units import FenPerKg, Gram, amount
@@ -146,7 +146,7 @@ async def serve(wishes: Sequence[AcceptWish], patient: bool) -> list[Accepted | 
 async def _accept_all(wishes: Sequence[AcceptWish]) -> list[Accepted | MarketError]:
     """Accept within the current transaction, the bids locked by their numbers."""
     rows = await fetch(
-        """SELECT bid.*, listing.owner, listing.way, listing.title
+        """SELECT bid.*, listing.owner, listing.way, listing.title, listing.title_en
            FROM bid JOIN listing ON listing.id = bid.listing
            WHERE bid.id = ANY($1) ORDER BY bid.id FOR NO KEY UPDATE OF bid""",
         [wish.bid_id for wish in wishes],
@@ -203,7 +203,7 @@ async def _may_accept(wish: AcceptWish, bid: Record) -> None:
     quantity, price = wish.quantity or Gram(bid["quantity"]), FenPerKg(bid["price"])
     about = msg(
         "接受“{title}”的报价：{mass}，{price}",
-        title=bid["title"],
+        title=named(bid, "title"),
         mass=masses(quantity),
         price=prices(price),
     )

@@ -11,7 +11,7 @@ from market.amounts import masses
 from market.audit.operations import Entry, record_all
 from market.db.jobs import Run, job
 from market.db.session import fetch, transaction
-from market.i18n import msg
+from market.i18n import msg, named
 from market.notices.operations import Word, notify_all
 from market.supply.rules import AFTER_ROUND, NEGOTIABLE, PUBLISHED, ROUNDS
 from market.units import Gram
@@ -43,7 +43,7 @@ async def free_to_bid(listing_ids: Collection[int] | None, *, at: datetime) -> i
                  AND listing.way = ANY($3::text[]) AND listing.opened_at IS NOT NULL AND listing.state = $4
                  AND NOT EXISTS (SELECT FROM bid WHERE bid.listing = listing.id AND bid.answers = 'listing'
                                  AND bid.state IN ('submitted', 'needs_reconfirm'))
-               RETURNING listing.id, listing.owner, listing.title, lot.remaining""",
+               RETURNING listing.id, listing.owner, listing.title, listing.title_en, lot.remaining""",
             None if listing_ids is None else sorted(set(listing_ids)),
             NEGOTIABLE,
             sorted(ROUNDS),
@@ -59,7 +59,7 @@ async def free_to_bid(listing_ids: Collection[int] | None, *, at: datetime) -> i
                     "round_over",
                     msg(
                         "“{title}”这一轮报价已经结束，还有 {mass}，现在转为可议价；您也可以另选卖法。",
-                        title=row["title"],
+                        title=named(row, "title"),
                         mass=masses(Gram(row["remaining"])),
                     ),
                     f"/selling/{row['id']}/way",

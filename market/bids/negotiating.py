@@ -25,7 +25,7 @@ from market.catalogue.queries import check_reason
 from market.db.replay import once
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict
-from market.i18n import Message, msg
+from market.i18n import Message, msg, named
 from market.notices.operations import notify
 from market.organisations.approving import approvable, asks, bind
 from market.organisations.dead_approvals import end_dead_approvals
@@ -75,7 +75,7 @@ async def counter_bid(
                 "counter_bid",
                 counter,
                 turn,
-                title=parent["title"],
+                title=named(parent, "title"),
                 other=parent["owner"],
                 bid_id=counter.bid_id,
             ),
@@ -123,7 +123,7 @@ async def counter_bid(
             kind="bid_countered",
             message=msg(
                 "“{title}”对方还价：{mass}，{price}，请答复。",
-                title=parent["title"],
+                title=named(parent, "title"),
                 mass=masses(counter.quantity),
                 price=prices(counter.price),
             ),
@@ -192,11 +192,11 @@ async def reject_bid(
         await execute("UPDATE bid SET reason = $2, reason_note = $3 WHERE id = $1", bid_id, reason, note)
         await record(subject=f"bid:{bid_id}", action="reject", actor=actor, at=at, details={"reason": reason})
         if bid["answers"] == rules.DEMAND:
-            message = msg("对方谢绝了“{title}”的报价，原因已写明。", title=bid["title"])
+            message = msg("对方谢绝了“{title}”的报价，原因已写明。", title=named(bid, "title"))
         elif side == "seller":
-            message = msg("对方谢绝了您对“{title}”的出价，原因已写明。", title=bid["title"])
+            message = msg("对方谢绝了您对“{title}”的出价，原因已写明。", title=named(bid, "title"))
         else:
-            message = msg("对方谢绝了您对“{title}”的还价，原因已写明。", title=bid["title"])
+            message = msg("对方谢绝了您对“{title}”的还价，原因已写明。", title=named(bid, "title"))
         await _tell_other(bid, side=side, kind="bid_rejected", message=message, at=at)
         await end_dead_approvals(at=at, subject=f"bid:{bid_id}")
         await free_to_bid([bid["listing"]], at=at)
@@ -211,11 +211,11 @@ async def withdraw_bid(*, bid_id: int, organisation_id: int, side: str, actor: A
         bid = await by_author(bid_id=bid_id, organisation_id=organisation_id, side=side, move="withdraw")
         await record(subject=f"bid:{bid_id}", action="withdraw", actor=actor, at=at, details={})
         if bid["answers"] == rules.DEMAND:
-            message = msg("“{title}”的报价，对方撤回了。", title=bid["title"])
+            message = msg("“{title}”的报价，对方撤回了。", title=named(bid, "title"))
         elif side == "buyer":
-            message = msg("“{title}”的一笔出价，买方撤回了。", title=bid["title"])
+            message = msg("“{title}”的一笔出价，买方撤回了。", title=named(bid, "title"))
         else:
-            message = msg("“{title}”的还价，卖方撤回了。", title=bid["title"])
+            message = msg("“{title}”的还价，卖方撤回了。", title=named(bid, "title"))
         await _tell_other(bid, side=side, kind="bid_withdrawn", message=message, at=at)
         await end_dead_approvals(at=at, subject=f"bid:{bid_id}")
         await free_to_bid([bid["listing"]], at=at)
@@ -233,7 +233,7 @@ async def reconfirm_bid(*, bid_id: int, organisation_id: int, side: str, actor: 
         until = at + timedelta(days=rules.ANSWER_DAYS)
         await execute("UPDATE bid SET expires_at = $2 WHERE id = $1", bid_id, until)
         await record(subject=f"bid:{bid_id}", action="reconfirm", actor=actor, at=at, details={})
-        message = msg("“{title}”条件改过之后，对方确认出价仍然算数，请答复。", title=bid["title"])
+        message = msg("“{title}”条件改过之后，对方确认出价仍然算数，请答复。", title=named(bid, "title"))
         await _tell_other(bid, side=side, kind="bid_reconfirmed", message=message, at=at, due_at=until)
 
 

@@ -14,7 +14,7 @@ from market.bids.operations import NewBid, Placed, check_demand_terms, check_ter
 from market.db.replay import once
 from market.db.session import fetch, fetch_value
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import msg
+from market.i18n import msg, named
 from market.notices.operations import notify
 from market.supply.rules import in_round
 from market.units import FenPerKg, Gram
@@ -126,7 +126,7 @@ async def place_offer(
             kind="offer_placed",
             message=msg(
                 "“{title}”收到报价：{mass}，{price}（地头价）。",
-                title=demand["title"],
+                title=named(demand, "title"),
                 mass=masses(offer.quantity),
                 price=prices(offer.price),
             ),
@@ -150,8 +150,8 @@ async def goods_held(*, listing_id: int, seller_id: int) -> Record:
         Conflict: a round of bidding is under way; what bidders compete for is not offered elsewhere.
     """
     rows = await fetch(
-        """SELECT listing.way, listing.opened_at, listing.min_order, listing.available_from, listing.title,
-                  listing.available_to, lot.produce, lot.remaining
+        """SELECT listing.way, listing.opened_at, listing.min_order, listing.available_from,
+                  listing.title, listing.title_en, listing.available_to, lot.produce, lot.remaining
            FROM listing JOIN lot ON lot.id = listing.lot
            WHERE listing.id = $1 AND listing.owner = $2 AND listing.state = 'published'
            FOR NO KEY UPDATE OF listing""",

@@ -17,7 +17,7 @@ from market.bids.operations import NewBid, bid_binding, check_terms, on_sale
 from market.db.replay import once
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, NotFound
-from market.i18n import msg
+from market.i18n import msg, named
 from market.notices.operations import Word, notify_all
 from market.organisations.approving import approvable, asks, bind
 from market.supply.operations import close_at
@@ -55,7 +55,7 @@ async def bid_openly(
         listing = await _held_listing(wish.bid.listing_id, at=at)
         await check_terms(wish.bid, listing=listing, buyer_id=buyer_id)
         # who bids is not told before the round ends, so nobody else learns that it waits
-        what = bid_binding("bid_openly", wish, wish.bid, title=listing["title"], other=None)
+        what = bid_binding("bid_openly", wish, wish.bid, title=named(listing, "title"), other=None)
         await bind(
             actor=actor,
             organisation_id=buyer_id,
@@ -168,11 +168,11 @@ async def _place(
         Word(
             owners[lost],
             "open_bid_overbid",
-            msg("“{title}”有人出价更高，您现在拿不到了，可以加价。", title=listing["title"])
+            msg("“{title}”有人出价更高，您现在拿不到了，可以加价。", title=named(listing, "title"))
             if not left
             else msg(
                 "“{title}”有人出价更高，您现在只拿得到 {mass}，可以加价。",
-                title=listing["title"],
+                title=named(listing, "title"),
                 mass=masses(left),
             ),
             f"/listings/{bid.listing_id}#bid",
@@ -188,7 +188,7 @@ async def _place(
                 "open_bid_placed",
                 msg(
                     "“{title}”的竞价来了新的买方：{mass}，{price}。",
-                    title=listing["title"],
+                    title=named(listing, "title"),
                     mass=masses(bid.quantity),
                     price=prices(bid.price),
                 ),
@@ -236,7 +236,9 @@ async def ask_release(*, open_bid_id: int, buyer_id: int, actor: Actor, at: date
             return
         await execute("UPDATE open_bid SET release_asked_at = $2 WHERE id = $1", open_bid_id, at)
         await record(subject=f"open_bid:{open_bid_id}", action="ask_release", actor=actor, at=at, details={})
-        message = msg("“{title}”的一个竞买人请您同意撤回出价；不答复就仍然算数。", title=listing["title"])
+        message = msg(
+            "“{title}”的一个竞买人请您同意撤回出价；不答复就仍然算数。", title=named(listing, "title")
+        )
         link = f"/selling/{listing['id']}#bidding"
         await notify_all(
             [Word(listing["owner"], "open_bid_release_asked", message, link, at, listing["closes_at"])]
@@ -269,9 +271,9 @@ async def answer_release(
             details={},
         )
         message = (
-            msg("卖方同意您撤回对“{title}”的出价。", title=listing["title"])
+            msg("卖方同意您撤回对“{title}”的出价。", title=named(listing, "title"))
             if agreed
-            else msg("卖方不同意您撤回对“{title}”的出价，它仍然算数。", title=listing["title"])
+            else msg("卖方不同意您撤回对“{title}”的出价，它仍然算数。", title=named(listing, "title"))
         )
         link = f"/listings/{listing['id']}#bid"
         await notify_all([Word(bid["buyer"], "open_bid_release_answered", message, link, at)])

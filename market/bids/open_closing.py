@@ -14,7 +14,7 @@ from market.bids.open_rules import Standing
 from market.db.session import execute, fetch, transaction
 from market.deals.making import DealWish, NewDeal, make_deals
 from market.errors import MarketError
-from market.i18n import Message, msg
+from market.i18n import Message, msg, named
 from market.notices.operations import Word, notify_all
 from market.supply.rules import NEGOTIABLE, OPEN, PUBLISHED, SUSPENDED, WITHDRAWN
 from market.units import FenPerKg, Gram
@@ -54,7 +54,7 @@ async def close_open_round(*, listing_id: int, at: datetime) -> bool:
         )
         if listing["state"] not in (PUBLISHED, SUSPENDED):
             await _end(bids, "void")
-            message = msg("“{title}”在竞价截止前停售了，您的出价作废。", title=listing["title"])
+            message = msg("“{title}”在竞价截止前停售了，您的出价作废。", title=named(listing, "title"))
             await _tell(bids, "open_bid_void", message, listing=listing, at=at)
             return True
         barred = await suspended_among([listing["owner"], *(bid["buyer"] for bid in bids)])
@@ -106,8 +106,8 @@ async def _award(listing: Record, bids: list[Record], shares: dict[int, Gram], *
         details={"bidders": len(bids), "winners": len(won), "grams": sold},
     )
     low = min(bid["price"] for bid in won)
-    told = {
-        "title": listing["title"],
+    told: dict[str, str | int | Message] = {
+        "title": named(listing, "title"),
         "n": len(won),
         "mass": masses(Gram(sold)),
         "low": prices(FenPerKg(low)),
@@ -132,7 +132,7 @@ async def _award(listing: Record, bids: list[Record], shares: dict[int, Gram], *
                     "open_bid_won",
                     msg(
                         "您竞得“{title}”{mass}，{price}，合同待双方签字。",
-                        title=listing["title"],
+                        title=named(listing, "title"),
                         mass=masses(shares[bid["id"]]),
                         price=prices(FenPerKg(bid["price"])),
                     ),
@@ -145,7 +145,7 @@ async def _award(listing: Record, bids: list[Record], shares: dict[int, Gram], *
     )
     message = msg(
         "“{title}”竞价结束，您没有竞得；竞得的最低出价是 {low}。",
-        title=listing["title"],
+        title=named(listing, "title"),
         low=told["low"],
     )
     await _tell(lost, "open_bid_lost", message, listing=listing, at=at)
@@ -200,7 +200,7 @@ async def _negotiate(
         at=at,
         details={"bidders": len(bids), "winners": 0, "way": NEGOTIABLE},
     )
-    title = listing["title"]
+    title = named(listing, "title")
     until = at + timedelta(days=rules.ANSWER_DAYS) if bids else None
     if able < rules.LEAST_BIDDERS:
         seller_told = msg("“{title}”竞价结束：只有 {n} 家出价，不足三家，转为议价。", title=title, n=able)

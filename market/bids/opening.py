@@ -12,7 +12,7 @@ from market.bids import rules
 from market.bids.open_closing import close_open_round
 from market.db.jobs import Run, job
 from market.db.session import execute, fetch, transaction
-from market.i18n import msg
+from market.i18n import msg, named
 from market.notices.operations import Word, notify, notify_all
 from market.organisations.approval_queries import approvers_of
 from market.supply.rules import CLOSING, NEGOTIABLE, PUBLISHED, SEALED, SUSPENDED
@@ -54,8 +54,8 @@ async def open_round(*, listing_id: int, at: datetime) -> bool:
     """
     async with transaction():
         rows = await fetch(
-            """SELECT listing.id, listing.state, listing.owner, listing.title, listing.min_order,
-                      listing.round, lot.remaining
+            """SELECT listing.id, listing.state, listing.owner, listing.title, listing.title_en,
+                      listing.min_order, listing.round, lot.remaining
                FROM listing JOIN lot ON lot.id = listing.lot
                WHERE listing.id = $1 AND listing.way = $2 AND listing.opened_at IS NULL
                  AND listing.closes_at <= $3 FOR UPDATE OF listing""",
@@ -91,11 +91,13 @@ async def open_round(*, listing_id: int, at: datetime) -> bool:
         await notify(
             organisation_id=listing["owner"],
             kind="bids_opened",
-            message=msg("“{title}”已开标：{n} 家报价，请答复。", title=listing["title"], n=len(bidders))
+            message=msg(
+                "“{title}”已开标：{n} 家报价，请答复。", title=named(listing, "title"), n=len(bidders)
+            )
             if way == SEALED
             else msg(
                 "“{title}”已开标：只有 {n} 家报价，不足三家，转为议价。",
-                title=listing["title"],
+                title=named(listing, "title"),
                 n=len(bidders),
             ),
             link=f"/selling/{listing_id}",
@@ -148,9 +150,9 @@ async def _open(listing: Record, sealed: list[Record], *, way: str, at: datetime
     )
     await record_all([Entry(f"bid:{n}", "open", SYSTEM, at, {"way": way}) for n in numbers.values()])
     message = (
-        msg("“{title}”已开标，您的报价等卖方答复。", title=listing["title"])
+        msg("“{title}”已开标，您的报价等卖方答复。", title=named(listing, "title"))
         if way == SEALED
-        else msg("“{title}”已开标，报价不足三家，转为议价。", title=listing["title"])
+        else msg("“{title}”已开标，报价不足三家，转为议价。", title=named(listing, "title"))
     )
     await notify_all(
         [Word(buyer, "bid_opened", message, f"/bids/{bid_id}", at) for buyer, bid_id in numbers.items()]
@@ -163,7 +165,7 @@ async def _void(listing: Record, sealed: list[Record], *, at: datetime) -> None:
         [bid["id"] for bid in sealed],
         rules.SEALED_BID.apply("void", state=rules.SEALED_BID.start, by="system"),
     )
-    message = msg("“{title}”在开标前停售了，您的密封报价作废，没有人看过。", title=listing["title"])
+    message = msg("“{title}”在开标前停售了，您的密封报价作废，没有人看过。", title=named(listing, "title"))
     await notify_all(
         [Word(bid["buyer"], "bid_void", message, f"/sealed/{bid['mark']}", at) for bid in sealed]
     )

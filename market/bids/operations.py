@@ -15,7 +15,7 @@ from market.bids.accepting import accept_bid as accept_bid
 from market.db.replay import once
 from market.db.session import execute, fetch
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import msg
+from market.i18n import Message, msg, named
 from market.notices.operations import notify
 from market.organisations.approving import Binding, approvable, asks, bind
 from market.supply.rules import DRAFT, FIXED, OPEN, PENDING, PUBLISHED, SEALED
@@ -50,7 +50,7 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
 
     async def deed() -> Placed:
         listing = await fetch(
-            """SELECT listing.state, listing.title, listing.owner, listing.way, listing.ask,
+            """SELECT listing.state, listing.title, listing.title_en, listing.owner, listing.way, listing.ask,
                       listing.min_order, listing.available_from, listing.available_to, lot.remaining
                FROM listing JOIN lot ON lot.id = listing.lot
                WHERE listing.id = $1 FOR SHARE OF listing""",
@@ -70,7 +70,7 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
             side="buyer",
             deed=ANSWER,
             other=row["owner"],
-            what=bid_binding("place_bid", bid, bid, title=row["title"], other=row["owner"]),
+            what=bid_binding("place_bid", bid, bid, title=named(row, "title"), other=row["owner"]),
         )
         rows = await fetch(
             """INSERT INTO bid (listing, demand, buyer, quantity, price, deliver_from, deliver_to, note,
@@ -102,7 +102,7 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
             kind="bid_placed",
             message=msg(
                 "“{title}”收到出价：{mass}，{price}。",
-                title=row["title"],
+                title=named(row, "title"),
                 mass=masses(bid.quantity),
                 price=prices(bid.price),
             ),
@@ -121,7 +121,7 @@ def bid_binding(
     request: msgspec.Struct,
     bid: NewBid,
     *,
-    title: str,
+    title: Message,
     other: int | None,
     bid_id: int | None = None,
 ) -> Binding:
@@ -217,8 +217,8 @@ async def demand_held(demand_id: int | None) -> Record:
     Raises: NotFound; Conflict, where it is not open.
     """
     rows = await fetch(
-        """SELECT buyer, produce, title, state, open, min_order, deliver_from, deliver_to FROM demand
-           WHERE id = $1 AND state <> 'draft' FOR SHARE""",
+        """SELECT buyer, produce, title, title_en, state, open, min_order, deliver_from, deliver_to
+           FROM demand WHERE id = $1 AND state <> 'draft' FOR SHARE""",
         demand_id,
     )
     if not rows:
@@ -271,7 +271,8 @@ async def by_author(*, bid_id: int, organisation_id: int, side: str, move: str) 
 async def _locked(*, bid_id: int, organisation_id: int, side: str) -> Record:
     """Everybody who answers locks in this order: the turn, the lot, the listing."""
     rows = await fetch(
-        """SELECT bid.*, listing.title, listing.owner FROM bid JOIN listing ON listing.id = bid.listing
+        """SELECT bid.*, listing.title, listing.title_en, listing.owner
+           FROM bid JOIN listing ON listing.id = bid.listing
            WHERE bid.id = $1 AND CASE $3 WHEN 'seller' THEN listing.owner ELSE bid.buyer END = $2
            FOR UPDATE OF bid""",
         bid_id,

@@ -15,7 +15,7 @@ from market.bids.operations import NewBid, bid_binding, check_terms, on_sale
 from market.db.replay import once
 from market.db.session import execute, fetch, fetch_into, transaction
 from market.errors import Conflict, NotFound
-from market.i18n import msg
+from market.i18n import msg, named
 from market.organisations.approving import approvable, asks, bind
 from market.supply.rules import SEALED
 
@@ -43,8 +43,8 @@ async def seal_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, ke
     async def deed() -> Sealed:
         # shared with other bidders, never with the opening: no bid slips in while the others are read
         rows = await fetch(
-            """SELECT listing.state, listing.title, listing.owner, listing.way, listing.round,
-                      listing.closes_at, listing.opened_at, listing.min_order,
+            """SELECT listing.state, listing.title, listing.title_en, listing.owner, listing.way,
+                      listing.round, listing.closes_at, listing.opened_at, listing.min_order,
                       listing.available_from, listing.available_to, lot.remaining
                FROM listing JOIN lot ON lot.id = listing.lot
                WHERE listing.id = $1 FOR SHARE OF listing""",
@@ -57,7 +57,7 @@ async def seal_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, ke
             raise Conflict(msg("报价已经截止，不再收。"))
         await check_terms(bid, listing=listing, buyer_id=buyer_id)
         # nobody but its own people learns that it waits: the other side is not named
-        what = bid_binding("seal_bid", bid, bid, title=listing["title"], other=None)
+        what = bid_binding("seal_bid", bid, bid, title=named(listing, "title"), other=None)
         await bind(
             actor=actor,
             organisation_id=buyer_id,

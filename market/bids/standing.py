@@ -18,7 +18,7 @@ from market.bids.joint.closing import (
 from market.db.session import fetch, transaction
 from market.demand.commands import DemandWants
 from market.demand.operations import move_demand, revise_demand, wants_held
-from market.i18n import Message, msg
+from market.i18n import Message, msg, named
 from market.meanwhile import settled
 from market.notices.operations import Word, notify_all
 from market.supply.commands import NewTerms
@@ -76,7 +76,8 @@ async def unsettle(*, listing_id: int, at: datetime) -> int:
     unsettled = await fetch(
         """UPDATE bid SET state = $2, awaiting = bid.author FROM listing
            WHERE bid.listing = $1 AND bid.state = $3 AND listing.id = bid.listing
-           RETURNING bid.id, bid.author, bid.buyer, bid.answers, listing.owner, listing.title""",
+           RETURNING bid.id, bid.author, bid.buyer, bid.answers, listing.owner,
+                     listing.title, listing.title_en""",
         listing_id,
         rules.BID.apply("unsettle", state=rules.SUBMITTED, by="system"),
         rules.SUBMITTED,
@@ -93,7 +94,9 @@ async def unsettle(*, listing_id: int, at: datetime) -> int:
                     "bid_unsettled",
                     _asks_again(bid)
                     if asks
-                    else msg("“{title}”的条件改了，卖方的还价要由卖方重新确认后才算数。", title=bid["title"]),
+                    else msg(
+                        "“{title}”的条件改了，卖方的还价要由卖方重新确认后才算数。", title=named(bid, "title")
+                    ),
                     f"/bids/{bid['id']}",
                     at,
                 )
@@ -109,8 +112,8 @@ async def _record(bids: Sequence[Record], action: str, at: datetime) -> None:
 
 def _asks_again(bid: Record) -> Message:
     if bid["answers"] == rules.DEMAND:
-        return msg("“{title}”的条件改了，请确认您的报价是否还算数。", title=bid["title"])
-    return msg("“{title}”的条件改了，请确认您的出价是否还算数。", title=bid["title"])
+        return msg("“{title}”的条件改了，请确认您的报价是否还算数。", title=named(bid, "title"))
+    return msg("“{title}”的条件改了，请确认您的出价是否还算数。", title=named(bid, "title"))
 
 
 async def revise_wants(
@@ -151,7 +154,8 @@ async def revise_wants(
         unsettled = await fetch(
             """UPDATE bid SET state = $2, awaiting = bid.author FROM listing
                WHERE bid.demand = $1 AND bid.answers = $4 AND bid.state = $3 AND listing.id = bid.listing
-               RETURNING bid.id, bid.author, bid.buyer, bid.answers, listing.owner, listing.title""",
+               RETURNING bid.id, bid.author, bid.buyer, bid.answers, listing.owner,
+                         listing.title, listing.title_en""",
             demand_id,
             rules.BID.apply("unsettle", state=rules.SUBMITTED, by="system"),
             rules.SUBMITTED,
@@ -169,8 +173,8 @@ async def revise_wants(
 
 def _wants_changed(bid: Record) -> Message:
     if bid["author"] == "seller":
-        return msg("买方改了采购需求，请确认您“{title}”的报价是否还算数。", title=bid["title"])
-    return msg("买方改了采购需求，“{title}”的还价要由买方重新确认后才算数。", title=bid["title"])
+        return msg("买方改了采购需求，请确认您“{title}”的报价是否还算数。", title=named(bid, "title"))
+    return msg("买方改了采购需求，“{title}”的还价要由买方重新确认后才算数。", title=named(bid, "title"))
 
 
 async def end_offers(*, at: datetime) -> int:
@@ -185,7 +189,7 @@ async def end_offers(*, at: datetime) -> int:
                               AND (demand.state <> 'published' OR demand.open = 0)
                             ORDER BY bid.id LIMIT $4 FOR UPDATE OF bid SKIP LOCKED)
                UPDATE bid SET state = $1 FROM due, listing WHERE bid.id = due.id AND listing.id = bid.listing
-               RETURNING bid.id, listing.owner, listing.title""",
+               RETURNING bid.id, listing.owner, listing.title, listing.title_en""",
             rules.EXPIRED,
             sorted(rules.BID.sources("expire")),
             rules.DEMAND,
@@ -197,7 +201,7 @@ async def end_offers(*, at: datetime) -> int:
                 Word(
                     bid["owner"],
                     "offer_ended",
-                    msg("采购需求已经结束，“{title}”的报价没有成交。", title=bid["title"]),
+                    msg("采购需求已经结束，“{title}”的报价没有成交。", title=named(bid, "title")),
                     f"/bids/{bid['id']}",
                     at,
                 )
@@ -235,7 +239,8 @@ async def expire_bids(*, at: datetime) -> int:
             """WITH due AS (SELECT id FROM bid WHERE state = ANY($2::text[]) AND expires_at <= $3
                             ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED)
                UPDATE bid SET state = $1 FROM due, listing WHERE bid.id = due.id AND listing.id = bid.listing
-               RETURNING bid.id, bid.buyer, bid.answers, bid.listing, listing.owner, listing.title""",
+               RETURNING bid.id, bid.buyer, bid.answers, bid.listing, listing.owner,
+                         listing.title, listing.title_en""",
             rules.EXPIRED,
             sorted(rules.BID.sources("expire")),
             at,
@@ -245,11 +250,13 @@ async def expire_bids(*, at: datetime) -> int:
         words = []
         for bid in lapsed:
             told = {
-                bid["buyer"]: msg("您对“{title}”的出价过了答复期限，没有成交。", title=bid["title"]),
-                bid["owner"]: msg("“{title}”的一笔出价过了答复期限，没有成交。", title=bid["title"]),
+                bid["buyer"]: msg("您对“{title}”的出价过了答复期限，没有成交。", title=named(bid, "title")),
+                bid["owner"]: msg("“{title}”的一笔出价过了答复期限，没有成交。", title=named(bid, "title")),
             }
             if bid["answers"] == rules.DEMAND:
-                told = dict.fromkeys(told, msg("“{title}”的报价过了答复期限，没有成交。", title=bid["title"]))
+                told = dict.fromkeys(
+                    told, msg("“{title}”的报价过了答复期限，没有成交。", title=named(bid, "title"))
+                )
             words += [
                 Word(party, "bid_expired", message, f"/bids/{bid['id']}", at)
                 for party, message in told.items()

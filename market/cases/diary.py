@@ -12,7 +12,7 @@ from market.cases import rules
 from market.clock import CHINA
 from market.db.session import execute, fetch
 from market.errors import NotFound
-from market.i18n import Message, msg, on_day
+from market.i18n import Message, msg, named, on_day
 from market.notices.operations import notify
 
 LINK = "/cases/{id}"
@@ -25,7 +25,7 @@ async def locked(*, case_id: int, organisation_id: int | None = None) -> Record:
         NotFound: no such case of theirs.
     """
     rows = await fetch(
-        """SELECT book.*, listing.owner AS seller, listing.title, lot.remaining, town.county
+        """SELECT book.*, listing.owner AS seller, listing.title, listing.title_en, lot.remaining, town.county
            FROM stuck_case book JOIN listing ON listing.id = book.listing JOIN lot ON lot.id = listing.lot
            JOIN organisation town ON town.id = book.town
            WHERE book.id = $1 AND ($2::bigint IS NULL OR $2 IN (listing.owner, book.town, town.county))
@@ -148,7 +148,7 @@ async def begin(
             stuck_since,
             at,
         )
-    values: dict[str, Any] = {"title": case["title"], "cause": rules.CAUSES[cause]}
+    values: dict[str, Any] = {"title": named(case, "title"), "cause": rules.CAUSES[cause]}
     due = on_day(rules.due_on(case["level"], since=today))
     told = msg("“{title}”记入心病台账：{cause}，请在 {day} 前解决。", **values, day=due)
     await write(

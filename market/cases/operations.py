@@ -8,9 +8,9 @@ from market.accounts.rules import Actor
 from market.cases import rules
 from market.cases.diary import begin, locked, tell, write
 from market.clock import CHINA
-from market.db.session import execute, fetch, fetch_value, transaction
+from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg, on_day
+from market.i18n import Message, in_both, msg, named, on_day
 from market.meanwhile import settled
 
 
@@ -118,8 +118,13 @@ async def put_in_charge(
             in_charge.strip(),
             due_on,
         )
-        name = await fetch_value("SELECT name FROM organisation WHERE id = $1", owner_id)
-        who = " ".join(part for part in (name, in_charge.strip()) if part)
+        owner = (await fetch("SELECT name, name_en FROM organisation WHERE id = $1", owner_id))[0]
+        who = in_both(
+            *(
+                " ".join(part for part in (name, in_charge.strip()) if part)
+                for name in (owner["name"], owner["name_en"] or owner["name"])
+            )
+        )
         await write(
             case_id=case_id,
             kind=rules.DECIDED if decided else rules.ASSIGNED,
@@ -130,7 +135,9 @@ async def put_in_charge(
             note=note,
             details={"owner": owner_id, "due_on": str(due_on)},
         )
-        told = msg("“{title}”由{who}负责，{day} 前解决。", title=case["title"], who=who, day=on_day(due_on))
+        told = msg(
+            "“{title}”由{who}负责，{day} 前解决。", title=named(case, "title"), who=who, day=on_day(due_on)
+        )
         await tell(case, kind="case_assigned", message=told, actor=actor, at=at, further=(owner_id,))
 
 
@@ -191,7 +198,7 @@ async def lift(*, case_id: int, actor: Actor, at: datetime, note: str = "") -> s
         if actor.side == "system"
         else msg("“{title}”提前上报，已列入{meeting}议程，新期限 {day}。")
     )
-    message = Message(told.text, {"title": case["title"], "meeting": meeting, "day": on_day(due)})
+    message = Message(told.text, {"title": named(case, "title"), "meeting": meeting, "day": on_day(due)})
     reached = (case["county"],) if case["county"] and level in rules.COUNTY_LEVELS else ()
     await tell(case, kind="case_climbed", message=message, actor=actor, at=at, further=reached)
     return level
@@ -239,7 +246,7 @@ async def shut(
         note=note,
         details={"reason": reason, "remaining": case["remaining"]},
     )
-    told = msg("“{title}”已销号：{reason}。", title=case["title"], reason=rules.REASONS[reason])
+    told = msg("“{title}”已销号：{reason}。", title=named(case, "title"), reason=rules.REASONS[reason])
     await tell(case, kind="case_closed", message=told, actor=actor, at=at)
 
 

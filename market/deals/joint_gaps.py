@@ -7,7 +7,7 @@ from asyncpg import Record
 from market.amounts import masses
 from market.db.session import fetch
 from market.deals import rules
-from market.i18n import Message, msg
+from market.i18n import Message, msg, named
 from market.notices.operations import Word, notify_all
 from market.units import Gram
 
@@ -25,7 +25,7 @@ async def tell_of_gap(*, deal: Record, state: str, grams: Gram, at: datetime) ->
     # the offer is another room's: read, never written
     rows = await fetch(
         """SELECT joint_offer.id, joint_offer.number, other.seller, other.state, other.quantity,
-                  own.name AS gone
+                  own.name, own.name_en
            FROM joint_share JOIN joint_offer ON joint_offer.id = joint_share.joint
            JOIN organisation AS own ON own.id = joint_share.seller
            LEFT JOIN joint_share AS share ON share.joint = joint_offer.id AND share.id <> joint_share.id
@@ -35,7 +35,7 @@ async def tell_of_gap(*, deal: Record, state: str, grams: Gram, at: datetime) ->
     )
     standing = [row for row in rows if row["seller"] is not None and row["state"] not in _OVER]
     rest = Gram(sum(row["quantity"] for row in standing))
-    number, name = str(rows[0]["number"]), str(rows[0]["gone"])
+    number, name = str(rows[0]["number"]), named(rows[0], "name")
     link = f"/joint/{rows[0]['id']}"
     figures: dict[str, str | int | Message] = {
         "number": number,

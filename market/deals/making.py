@@ -15,7 +15,7 @@ from market.clock import CHINA
 from market.db.session import DB, execute, fetch, fetch_value, transaction
 from market.deals import rules
 from market.errors import Conflict, MarketError, NotFound
-from market.i18n import msg
+from market.i18n import Message, msg, named
 from market.notices.operations import Word, notify_all
 from market.units import FenPerKg, Gram
 
@@ -46,9 +46,11 @@ class DealWish(msgspec.Struct, frozen=True):
 #: number of the contract's first record. In one statement, because every accept waits for it.
 _GOODS = f"""
 SELECT goods.*, {NUMBER} AS record_id,
+       (SELECT title_en FROM listing WHERE listing.id = buyer.listing) AS title_en,
        EXISTS (SELECT FROM organisation WHERE id IN (goods.owner, buyer.id) AND standing = $4) AS barred
 FROM hold_goods($1, $2) AS goods
-JOIN unnest($3::bigint[]) WITH ORDINALITY AS buyer (id, n) ON buyer.n = goods.n ORDER BY goods.n
+JOIN unnest($3::bigint[], $1::bigint[]) WITH ORDINALITY AS buyer (id, listing, n) ON buyer.n = goods.n
+ORDER BY goods.n
 """  # noqa: S608  words of ours; values are parameters
 
 
@@ -191,7 +193,11 @@ async def _write(made: Sequence[tuple[DealWish, Record]]) -> None:
     )
     words = []
     for (wish, row), number in zip(made, numbers, strict=True):
-        goods = {"title": row["title"], "mass": masses(wish.deal.quantity), "number": number}
+        goods: dict[str, str | int | Message] = {
+            "title": named(row, "title"),
+            "mass": masses(wish.deal.quantity),
+            "number": number,
+        }
         if wish.deal.source == "call_off":
             # both have signed the agreement: the contract is in force in this transaction
             message = msg("“{title}”按框架协议成交 {mass}，合同 {number} 已生效。", **goods)

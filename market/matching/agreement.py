@@ -15,7 +15,7 @@ from market.db.replay import once
 from market.db.session import execute, fetch, transaction
 from market.deals.operations import NewDeal, make_deal
 from market.errors import Conflict, NotFound
-from market.i18n import msg
+from market.i18n import msg, named
 from market.matching import lifecycle
 from market.notices.operations import notify
 from market.organisations.approving import Binding, approvable, asks, bind
@@ -94,7 +94,7 @@ async def agree(
                 kind="match_agreed",
                 message=msg(
                     "对方已同意“{title}”{mass}的撮合建议，请您答复。",
-                    title=match["title"],
+                    title=named(match, "title"),
                     mass=masses(Gram(match["quantity"])),
                 ),
                 link=f"/matches/{match_id}",
@@ -127,7 +127,7 @@ def _binding(match: Record, buyer_id: int) -> Binding:
         "agree",
         Agree(match["id"], buyer_id),
         amount(quantity, price),
-        msg("同意“{title}”{mass}的撮合建议", title=match["title"], mass=masses(quantity)),
+        msg("同意“{title}”{mass}的撮合建议", title=named(match, "title"), mass=masses(quantity)),
         f"match:{match['id']}",
         f"/matches/{match['id']}",
         match["seller"],
@@ -169,15 +169,15 @@ async def decline(
         await notify(
             organisation_id=match["buyer"] if side == "seller" else match["seller"],
             kind="match_declined",
-            message=msg("对方谢绝了“{title}”的撮合建议，原因已写明。", title=match["title"]),
+            message=msg("对方谢绝了“{title}”的撮合建议，原因已写明。", title=named(match, "title")),
             link=f"/matches/{match_id}",
             at=at,
         )
         await end_dead_approvals(at=at, subject=f"match:{match_id}")
 
 
-_MATCH = """SELECT match.*, offered_price(match.price, listing.way, listing.ask) AS offered, listing.title,
-       listing.available_from, listing.available_to,
+_MATCH = """SELECT match.*, offered_price(match.price, listing.way, listing.ask) AS offered,
+       listing.title, listing.title_en, listing.available_from, listing.available_to,
        demand.deliver_from, demand.deliver_to
 FROM match JOIN listing ON listing.id = match.listing JOIN demand ON demand.id = match.demand
 """

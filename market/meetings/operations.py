@@ -7,7 +7,7 @@ from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import msg
+from market.i18n import msg, named
 from market.meetings import rules
 from market.meetings.after.following import open_follow_ups, settle_refusals
 from market.meetings.day.attendance import mark_attendance as mark_attendance
@@ -34,7 +34,7 @@ async def respond(*, meeting_id: int, organisation_id: int, answer: str, actor: 
     async with transaction():
         rows = await fetch(
             """SELECT invitation.id, invitation.state, invitation.side, meeting.state AS meeting_state,
-                      meeting.town, meeting.title, organisation.name
+                      meeting.town, meeting.title, meeting.title_en, organisation.name, organisation.name_en
                FROM invitation JOIN meeting ON meeting.id = invitation.meeting
                JOIN organisation ON organisation.id = invitation.organisation
                WHERE invitation.meeting = $1 AND invitation.organisation = $2 FOR UPDATE OF invitation""",
@@ -57,7 +57,9 @@ async def respond(*, meeting_id: int, organisation_id: int, answer: str, actor: 
             await notify(
                 organisation_id=row["town"],
                 kind="invitation_declined",
-                message=msg("{name} 不参加“{title}”，请重新排桌。", name=row["name"], title=row["title"]),
+                message=msg(
+                    "{name} 不参加“{title}”，请重新排桌。", name=named(row, "name"), title=named(row, "title")
+                ),
                 link=f"/town/meetings/{meeting_id}",
                 at=at,
             )
@@ -107,7 +109,7 @@ async def move_meeting(
     """
     async with transaction():
         rows = await fetch(
-            """SELECT state, title, held_on, days, published_at FROM meeting WHERE id = $1 AND town = $2
+            """SELECT state, title, title_en, held_on, days, published_at FROM meeting WHERE id = $1 AND town = $2
                FOR UPDATE""",
             meeting_id,
             town_id,
@@ -140,7 +142,7 @@ async def move_meeting(
                     organisation_id=row["organisation"],
                     kind="meeting_moved",
                     message=msg(
-                        "“{title}”{state}。", title=rows[0]["title"], state=rules.MEETING.label(state)
+                        "“{title}”{state}。", title=named(rows[0], "title"), state=rules.MEETING.label(state)
                     ),
                     link=f"/meetings/{meeting_id}",
                     at=at,

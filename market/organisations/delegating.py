@@ -13,7 +13,7 @@ from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_into, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, msg, named
 from market.notices.operations import notify
 
 #: A delegation holds no longer than this.
@@ -387,5 +387,6 @@ async def _write(
     return number
 
 
-async def _name(organisation_id: int) -> str:
-    return str((await fetch("SELECT name FROM organisation WHERE id = $1", organisation_id))[0]["name"])
+async def _name(organisation_id: int) -> Message:
+    rows = await fetch("SELECT name, name_en FROM organisation WHERE id = $1", organisation_id)
+    return named(rows[0], "name")

@@ -17,7 +17,7 @@ OWN_PAGE = "/organisation"
 
 async def locked(organisation_id: int) -> Record:
     rows = await fetch(
-        """SELECT id, name, standing, verified_until, county, town, granted, withheld
+        """SELECT id, name, name_en, standing, verified_until, county, town, granted, withheld
            FROM organisation WHERE id = $1 FOR NO KEY UPDATE""",
         organisation_id,
     )

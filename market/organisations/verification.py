@@ -10,7 +10,7 @@ from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid
-from market.i18n import msg, on_day
+from market.i18n import msg, named, on_day
 from market.meanwhile import settled
 from market.notices.operations import notify
 from market.organisations import rules
@@ -76,7 +76,7 @@ async def file_evidence(
             await notify(
                 organisation_id=county,
                 kind="verification_filed",
-                message=msg("{name}交来核验材料，请核验。", name=row["name"]),
+                message=msg("{name}交来核验材料，请核验。", name=named(row, "name")),
                 link=f"/county/organisations/{organisation_id}",
                 at=at,
             )

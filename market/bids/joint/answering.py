@@ -14,7 +14,7 @@ from market.bids.operations import check_demand_terms, demand_held
 from market.bids.rules import ANSWER_DAYS, check_least
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, msg, named
 from market.notices.operations import Word, notify, notify_all
 from market.supply.rules import in_round
 from market.units import Gram
@@ -75,14 +75,14 @@ async def answer_share(*, share_id: int, move: str, organisation_id: int, actor:
             await notify(
                 organisation_id=told,
                 kind=f"joint_share_{move}",
-                message=_told(move, joint["title"]),
+                message=_told(move, named(joint, "title")),
                 link=f"/joint/{joint['id']}",
                 at=at,
             )
     return state
 
 
-def _told(move: str, title: str) -> Message:
+def _told(move: str, title: Message) -> Message:
     return {
         "confirm": msg("“{title}”的拼货有一家确认了份额。", title=title),
         "decline": msg("“{title}”的拼货有一家没有参加。", title=title),
@@ -95,7 +95,7 @@ def _told(move: str, title: str) -> Message:
 def _left(joint: Record, share: Record) -> Message:
     return msg(
         "“{title}”的拼货少了 {mass}，请确认您的份额是否还算数。",
-        title=joint["title"],
+        title=named(joint, "title"),
         mass=masses(Gram(share["quantity"])),
     )
 
@@ -152,7 +152,7 @@ async def submit_joint(*, joint_id: int, lead_id: int, actor: Actor, at: datetim
             kind="joint_submitted",
             message=msg(
                 "“{title}”收到拼货报价：{n} 家一起供 {mass}，请答复。",
-                title=joint["title"],
+                title=named(joint, "title"),
                 n=sum(share["state"] in rules.IN for share in shares),
                 mass=masses(total),
             ),
@@ -180,7 +180,7 @@ async def unsettle_joint(joint: Record, *, message: Message, at: datetime) -> No
     link = f"/joint/{joint['id']}"
     words = [Word(row["seller"], "joint_unsettled", message, link, at, until) for row in asked]
     if joint["state"] == rules.SUBMITTED:
-        told = msg("“{title}”的拼货报价有变动，卖方重新确认后才能接受。", title=joint["title"])
+        told = msg("“{title}”的拼货报价有变动，卖方重新确认后才能接受。", title=named(joint, "title"))
         words.append(Word(joint["buyer"], "joint_unsettled", told, link, at))
     await notify_all(words)
 

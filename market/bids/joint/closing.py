@@ -17,7 +17,7 @@ from market.db.replay import once
 from market.db.session import execute, fetch, transaction
 from market.deals.making import DealWish, NewDeal, make_deals
 from market.errors import Conflict, MarketError, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, msg, named
 from market.notices.operations import Word, notify_all
 from market.organisations.approving import Binding, approvable, asks, bind
 from market.units import Fen, FenPerKg, Gram, amount
@@ -177,7 +177,7 @@ async def reject_joint(
         await record(
             subject=f"joint:{joint_id}", action="reject", actor=actor, at=at, details={"reason": reason}
         )
-        message = msg("买方谢绝了“{title}”的拼货报价，原因已写明。", title=joint["title"])
+        message = msg("买方谢绝了“{title}”的拼货报价，原因已写明。", title=named(joint, "title"))
         await _tell_sellers(joint, "joint_rejected", message, at=at)
 
 
@@ -196,12 +196,12 @@ async def withdraw_joint(*, joint_id: int, lead_id: int, actor: Actor, at: datet
         await _tell_sellers(
             joint,
             "joint_withdrawn",
-            msg("“{title}”的拼货，牵头方撤回了。", title=joint["title"]),
+            msg("“{title}”的拼货，牵头方撤回了。", title=named(joint, "title")),
             at=at,
             besides=lead_id,
         )
         if joint["state"] in rules.SHOWN_TO_BUYER:
-            told = msg("“{title}”的一份拼货报价，卖方撤回了。", title=joint["title"])
+            told = msg("“{title}”的一份拼货报价，卖方撤回了。", title=named(joint, "title"))
             link = f"/demands/{joint['demand']}/offers"
             await notify_all([Word(joint["buyer"], "joint_withdrawn", told, link, at)])
 
@@ -213,14 +213,15 @@ async def expire_joints(*, at: datetime) -> int:
             """UPDATE joint_offer SET state = $1 FROM demand
                WHERE joint_offer.state = ANY($2::text[]) AND demand.id = joint_offer.demand
                  AND (joint_offer.expires_at <= $3 OR demand.state <> 'published' OR demand.open = 0)
-               RETURNING joint_offer.id, joint_offer.demand, joint_offer.lead, demand.title, demand.buyer""",
+               RETURNING joint_offer.id, joint_offer.demand, joint_offer.lead, demand.title,
+                         demand.title_en, demand.buyer""",
             rules.EXPIRED,
             sorted(rules.JOINT.sources("expire")),
             at,
         )
         await record_all([Entry(f"joint:{joint['id']}", "expire", SYSTEM, at, {}) for joint in lapsed])
         for joint in lapsed:
-            message = msg("“{title}”的拼货过了期限或需求已结束，没有成交。", title=joint["title"])
+            message = msg("“{title}”的拼货过了期限或需求已结束，没有成交。", title=named(joint, "title"))
             await _tell_sellers(joint, "joint_expired", message, at=at)
     return len(lapsed)
 
@@ -228,7 +229,7 @@ async def expire_joints(*, at: datetime) -> int:
 async def unsettle_joints_of_demand(*, demand_id: int, at: datetime) -> None:
     """Ask all sellers in joint offers on a demand again: what it wants has changed to their harm."""
     for joint in await _held_where("joint_offer.demand = $1", demand_id):
-        message = msg("买方改了“{title}”的需求，请确认您的份额是否还算数。", title=joint["title"])
+        message = msg("买方改了“{title}”的需求，请确认您的份额是否还算数。", title=named(joint, "title"))
         await unsettle_joint(joint, message=message, at=at)
 
 
@@ -237,7 +238,9 @@ async def unsettle_joints_of_listing(*, listing_id: int, at: datetime) -> None:
     part = """EXISTS (SELECT FROM joint_share WHERE joint_share.joint = joint_offer.id
                 AND joint_share.listing = $1 AND joint_share.state = 'confirmed')"""
     for joint in await _held_where(part, listing_id):
-        message = msg("“{title}”的拼货里有一批货的条件改了，请确认您的份额是否还算数。", title=joint["title"])
+        message = msg(
+            "“{title}”的拼货里有一批货的条件改了，请确认您的份额是否还算数。", title=named(joint, "title")
+        )
         await unsettle_joint(joint, message=message, at=at)
 
 
@@ -257,7 +260,7 @@ async def hold_joints_of_demand(demand_id: int) -> None:
 
 async def _held_where(condition: str, value: int) -> list[Record]:
     return await fetch(
-        f"""SELECT joint_offer.*, demand.title, demand.buyer FROM joint_offer
+        f"""SELECT joint_offer.*, demand.title, demand.title_en, demand.buyer FROM joint_offer
             JOIN demand ON demand.id = joint_offer.demand
             WHERE joint_offer.state = ANY($2::text[]) AND {condition}
             ORDER BY joint_offer.id FOR NO KEY UPDATE OF joint_offer""",  # noqa: S608  our own words

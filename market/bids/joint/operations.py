@@ -21,7 +21,7 @@ from market.clock import CHINA
 from market.db.replay import once
 from market.db.session import fetch, fetch_value
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import msg
+from market.i18n import msg, named
 from market.notices.operations import notify
 from market.units import MOST_FEN_PER_KG, FenPerKg, Gram
 
@@ -161,8 +161,8 @@ async def invite(*, share: NewShare, lead_id: int, actor: Actor, at: datetime, k
             kind="joint_invited",
             message=msg(
                 "{lead}邀请您一起给“{title}”供货：{mass}，{price}。您确认了才算数。",
-                lead=joint["lead_name"],
-                title=joint["title"],
+                lead=named(joint, "lead_name"),
+                title=named(joint, "title"),
                 mass=masses(share.quantity),
                 price=prices(share.price),
             ),
@@ -197,7 +197,7 @@ async def ask_to_join(
             kind="joint_asked",
             message=msg(
                 "“{title}”的拼货有人想加入：{mass}，{price}，请答复。",
-                title=joint["title"],
+                title=named(joint, "title"),
                 mass=masses(share.quantity),
                 price=prices(share.price),
             ),
@@ -217,7 +217,8 @@ async def held(joint_id: int) -> Record:
     Raises: NotFound; Conflict, where it is closed.
     """
     rows = await fetch(
-        """SELECT joint_offer.*, demand.title, demand.buyer, demand.produce, lead.name AS lead_name
+        """SELECT joint_offer.*, demand.title, demand.title_en, demand.buyer, demand.produce,
+                  lead.name AS lead_name, lead.name_en AS lead_name_en
            FROM joint_offer JOIN demand ON demand.id = joint_offer.demand
            JOIN organisation AS lead ON lead.id = joint_offer.lead
            WHERE joint_offer.id = $1 FOR NO KEY UPDATE OF joint_offer""",

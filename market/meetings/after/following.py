@@ -7,7 +7,7 @@ from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg, on_day
+from market.i18n import Message, msg, named, on_day
 from market.matching.refusals import refuse_pairs, take_back_refusals
 from market.meetings import rules
 from market.meetings.after.samples import remind_of_samples
@@ -96,14 +96,14 @@ async def ask_what_became(*, at: datetime) -> int:
                WHERE appointment.id = follow_up.appointment AND meeting.id = appointment.meeting
                  AND follow_up.due_on <= $2 AND follow_up.level IS NULL AND follow_up.asked_at IS NULL
                RETURNING follow_up.days, appointment.seller, appointment.buyer, meeting.id AS meeting,
-                         meeting.title""",
+                         meeting.title, meeting.title_en""",
             at,
             at.astimezone(CHINA).date(),
         )
         talks: dict[tuple[int, int, int], int] = {}
-        titles: dict[int, str] = {}
+        titles: dict[int, Message] = {}
         for row in due:
-            titles[row["meeting"]] = row["title"]
+            titles[row["meeting"]] = named(row, "title")
             for party in (row["seller"], row["buyer"]):
                 key = (party, row["meeting"], row["days"])
                 talks[key] = talks.get(key, 0) + 1
@@ -203,7 +203,8 @@ async def give_feedback(
     async with transaction():
         rows = await fetch(
             """SELECT appointment.state, appointment.seller, appointment.buyer, meeting.id AS meeting,
-                      meeting.town, seller.name AS seller_name, buyer.name AS buyer_name
+                      meeting.town, seller.name AS seller_name, seller.name_en AS seller_name_en,
+                      buyer.name AS buyer_name, buyer.name_en AS buyer_name_en
                FROM appointment JOIN meeting ON meeting.id = appointment.meeting
                JOIN organisation seller ON seller.id = appointment.seller
                JOIN organisation buyer ON buyer.id = appointment.buyer
@@ -249,8 +250,8 @@ async def give_feedback(
                 kind="never_again",
                 message=msg(
                     "{seller}和{buyer}都表示不必再见，下次排桌不会再安排。",
-                    seller=row["seller_name"],
-                    buyer=row["buyer_name"],
+                    seller=named(row, "seller_name"),
+                    buyer=named(row, "buyer_name"),
                 ),
                 link=f"/town/meetings/{row['meeting']}/after#feedback",
                 at=at,

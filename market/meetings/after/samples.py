@@ -12,7 +12,7 @@ from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, transaction
 from market.errors import Invalid, NotFound
-from market.i18n import Message, msg, on_day
+from market.i18n import Message, msg, named, on_day
 from market.matching.refusals import refuse_pairs
 from market.meetings import rules
 from market.notices.operations import notify
@@ -53,7 +53,7 @@ async def request_sample(*, appointment_id: int, listing_id: int, actor: Actor, 
     """
     async with transaction():
         rows = await fetch(
-            """SELECT appointment.seller, listing.title FROM topic
+            """SELECT appointment.seller, listing.title, listing.title_en FROM topic
                JOIN appointment ON appointment.id = topic.appointment
                JOIN listing ON listing.id = topic.listing
                WHERE topic.appointment = $1 AND topic.listing = $2 LIMIT 1""",
@@ -93,7 +93,7 @@ async def request_sample(*, appointment_id: int, listing_id: int, actor: Actor, 
             organisation_id=rows[0]["seller"],
             kind="sample_requested",
             message=msg(
-                "对方要“{title}”的样品，请在 {day} 前寄出。", title=rows[0]["title"], day=on_day(due)
+                "对方要“{title}”的样品，请在 {day} 前寄出。", title=named(rows[0], "title"), day=on_day(due)
             ),
             link=LINK.format(id=sample_id),
             at=at,
@@ -159,7 +159,7 @@ async def move_sample(
             details={"sample": sample_id, "side": side, "verdict": verdict},
         )
         told = _TOLD[move]
-        values: dict[str, str | int | Message] = {"title": row["title"]}
+        values: dict[str, str | int | Message] = {"title": named(row, "title")}
         if verdict is not None:
             values["verdict"] = rules.SAMPLE_VERDICTS[verdict]
         for party in {row["seller"], row["buyer"]} - {organisation_id}:
@@ -191,7 +191,8 @@ def _check(move: str, *, carrier: str, tracking: str, verdict: str | None, note:
 
 async def _locked(*, sample_id: int, organisation_id: int) -> Record:
     rows = await fetch(
-        """SELECT sample.*, appointment.seller, appointment.buyer, meeting.town, listing.title
+        """SELECT sample.*, appointment.seller, appointment.buyer, meeting.town, listing.title,
+                  listing.title_en
            FROM sample JOIN appointment ON appointment.id = sample.appointment
            JOIN meeting ON meeting.id = appointment.meeting JOIN listing ON listing.id = sample.listing
            WHERE sample.id = $1 AND $2 IN (appointment.seller, appointment.buyer, meeting.town)
@@ -233,7 +234,8 @@ async def remind_of_samples(*, at: datetime) -> int:
                WHERE appointment.id = sample.appointment AND listing.id = sample.listing
                  AND sample.due_on < $2 AND sample.reminded_at IS NULL
                  AND sample.state = ANY($3::text[])
-               RETURNING sample.id, sample.state, appointment.seller, appointment.buyer, listing.title""",
+               RETURNING sample.id, sample.state, appointment.seller, appointment.buyer, listing.title,
+                         listing.title_en""",
             at,
             at.astimezone(CHINA).date(),
             list(TURN),
@@ -242,7 +244,7 @@ async def remind_of_samples(*, at: datetime) -> int:
             await notify(
                 organisation_id=row[TURN[row["state"]]],
                 kind="sample_late",
-                message=Message(_LATE[row["state"]].text, {"title": row["title"]}),
+                message=Message(_LATE[row["state"]].text, {"title": named(row, "title")}),
                 link=LINK.format(id=row["id"]),
                 at=at,
             )

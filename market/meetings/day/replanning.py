@@ -15,7 +15,7 @@ from market.audit.operations import record
 from market.db.session import execute, fetch, fetch_row, transaction
 from market.db.signals import signal
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, msg, named
 from market.meetings import rules
 from market.meetings.day.attendance import board_of, code_of_invitation, log_move, settle
 from market.meetings.day.board import hour_of
@@ -315,8 +315,10 @@ async def tell_changed(meeting: MeetingRow, steps: tuple[Step, ...], *, at: date
         own.setdefault(step.seller, []).append((step, step.buyer))
         own.setdefault(step.buyer, []).append((step, step.seller))
     names = {
-        row["id"]: row["name"]
-        for row in await fetch("SELECT id, name FROM organisation WHERE id = ANY($1::bigint[])", list(own))
+        row["id"]: named(row, "name")
+        for row in await fetch(
+            "SELECT id, name, name_en FROM organisation WHERE id = ANY($1::bigint[])", list(own)
+        )
     }
     for organisation, changed in sorted(own.items()):
         step, other = changed[0]
@@ -332,8 +334,8 @@ async def tell_changed(meeting: MeetingRow, steps: tuple[Step, ...], *, at: date
         )
 
 
-def _words(meeting: MeetingRow, step: Step, other: str) -> Message:
-    if step.after is None and step.reason == not_coming(other):
+def _words(meeting: MeetingRow, step: Step, other: Message) -> Message:
+    if step.after is None and step.reason == not_coming(str(other)):
         return msg("“{other}”不来了，与它的洽谈已取消。", other=other)
     if step.after is None and step.reason is not None and step.reason.text == not_coming("").text:
         return msg("与“{other}”的洽谈已取消。", other=other)

@@ -11,7 +11,7 @@ from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg, on_day
+from market.i18n import Message, msg, named, on_day
 from market.meetings import rules
 from market.meetings.invitations.persons import NewAttendee, attendee_problems, set_attendees
 from market.meetings.invitations.replying import KIND_OF_SIDE, LONGEST_ORGANISATION
@@ -24,7 +24,8 @@ REMIND_PAUSE = timedelta(hours=1)
 
 async def _own_meeting(meeting_id: int, town_id: int) -> Record:
     rows = await fetch(
-        """SELECT meeting.id, meeting.state, meeting.title, meeting.held_on, organisation.name AS town_name
+        """SELECT meeting.id, meeting.state, meeting.title, meeting.title_en, meeting.held_on,
+                  organisation.name AS town_name, organisation.name_en AS town_name_en
            FROM meeting JOIN organisation ON organisation.id = meeting.town
            WHERE meeting.id = $1 AND meeting.town = $2""",
         meeting_id,
@@ -81,7 +82,7 @@ async def invite(
         )
         if name is None:
             raise NotFound(msg("没有找到这个单位。"))
-        words = reason or msg("应 {town} 之邀到会。", town=meeting["town_name"])
+        words = reason or msg("应 {town} 之邀到会。", town=named(meeting, "town_name"))
         rows = await fetch(
             """INSERT INTO invitation (meeting, organisation, side, state, attendance, reason, source,
                                        created_at)
@@ -177,7 +178,7 @@ async def _tell_invited(meeting: Record, organisation_id: int, *, at: datetime) 
         message=msg(
             "邀请您参加 {day} 的“{title}”，请回复是否到场。",
             day=on_day(meeting["held_on"]),
-            title=meeting["title"],
+            title=named(meeting, "title"),
         ),
         link=f"/meetings/{meeting['id']}",
         at=at,
@@ -211,7 +212,7 @@ async def revoke(*, invitation_id: int, meeting_id: int, town_id: int, actor: Ac
         await notify(
             organisation_id=row["organisation"],
             kind="invitation_revoked",
-            message=msg("“{title}”的邀请已撤回，不必到会。", title=meeting["title"]),
+            message=msg("“{title}”的邀请已撤回，不必到会。", title=named(meeting, "title")),
             link="/meetings",
             at=at,
         )
@@ -279,7 +280,7 @@ async def remind(
                 message=msg(
                     "请回复是否参加 {day} 的“{title}”，主办方正等您的答复。",
                     day=on_day(meeting["held_on"]),
-                    title=meeting["title"],
+                    title=named(meeting, "title"),
                 ),
                 link=f"/meetings/{meeting_id}",
                 at=at,

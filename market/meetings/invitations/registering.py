@@ -11,7 +11,7 @@ from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_into, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, in_both, msg
 from market.meetings import rules
 from market.meetings.invitations.inviting import invite, invite_new
 from market.meetings.invitations.persons import LONGEST_NAME, NewAttendee, attendees_of, set_attendees
@@ -196,7 +196,9 @@ async def register(*, meeting_id: int, asked: NewRegistration, address: str, at:
             organisation_id=meeting.town,
             kind="registration",
             message=msg(
-                "{name} 报名参加“{title}”，请审核。", name=asked.organisation_name, title=meeting.title
+                "{name} 报名参加“{title}”，请审核。",
+                name=asked.organisation_name,
+                title=in_both(meeting.title, meeting.title_en),
             ),
             link=f"/town/meetings/{meeting_id}/invitations#registrations",
             at=at,

@@ -14,7 +14,7 @@ from market.accounts.rules import SYSTEM
 from market.audit.operations import Entry, record, record_all
 from market.db.jobs import Run, enqueue, job
 from market.db.session import fetch, fetch_value, transaction
-from market.i18n import Message, msg, on_day
+from market.i18n import Message, in_both, msg, on_day
 from market.meetings import rules
 from market.meetings.queries import MeetingRow, meeting_of
 from market.notices.operations import notify
@@ -116,7 +116,11 @@ async def remind_of(reminder: RemindPayload, *, at: datetime) -> int:
 async def _words(meeting: MeetingRow, kind: str, organisation: int) -> Message:
     if kind != EVE:
         assert meeting.answer_by is not None
-        return msg("请在 {day} 前回复是否参加“{title}”。", day=on_day(meeting.answer_by), title=meeting.title)
+        return msg(
+            "请在 {day} 前回复是否参加“{title}”。",
+            day=on_day(meeting.answer_by),
+            title=in_both(meeting.title, meeting.title_en),
+        )
     first: int | None = None
     if meeting.published_at is not None:
         first = await fetch_value(
@@ -128,15 +132,15 @@ async def _words(meeting: MeetingRow, kind: str, organisation: int) -> Message:
     if first is not None:
         return msg(
             "明天是“{title}”，在{venue}。您的第一场洽谈：{slot}。",
-            title=meeting.title,
-            venue=meeting.venue,
+            title=in_both(meeting.title, meeting.title_en),
+            venue=in_both(meeting.venue, meeting.venue_en),
             slot=meeting.slot_label(first),
         )
     return msg(
         "明天 {hour} 是“{title}”，在{venue}，请准时到会。",
         hour=meeting.slot_label(1)[-11:-6],
-        title=meeting.title,
-        venue=meeting.venue,
+        title=in_both(meeting.title, meeting.title_en),
+        venue=in_both(meeting.venue, meeting.venue_en),
     )
 
 

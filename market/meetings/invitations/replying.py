@@ -11,7 +11,7 @@ from market.accounts.rules import MEDIA, RETAILER, SELLING_KINDS, VILLAGE, Actor
 from market.audit.operations import record
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid
-from market.i18n import Message, msg
+from market.i18n import Message, msg, named
 from market.meetings import rules
 from market.meetings.invitations.persons import LONGEST_NAME, NewAttendee, set_attendees
 from market.meetings.invitations.queries import openable
@@ -50,8 +50,8 @@ async def _locked(invitation_id: int, version: int) -> Record:
         Conflict: it is too late for an answer.
     """
     rows = await fetch(
-        """SELECT invitation.*, meeting.state AS meeting_state, meeting.town, meeting.title,
-                  organisation.name, organisation.kind
+        """SELECT invitation.*, meeting.state AS meeting_state, meeting.town, meeting.title, meeting.title_en,
+                  organisation.name, organisation.name_en, organisation.kind
            FROM invitation JOIN meeting ON meeting.id = invitation.meeting
            JOIN organisation ON organisation.id = invitation.organisation
            WHERE invitation.id = $1 FOR UPDATE OF invitation""",
@@ -103,7 +103,7 @@ async def reply(
             await _tell_town(
                 row,
                 kind="invitation_note",
-                message=msg("{name} 留言：{note}", name=row["name"], note=reply.note),
+                message=msg("{name} 留言：{note}", name=named(row, "name"), note=reply.note),
                 at=at,
             )
         if reply.answer == "declined":
@@ -191,9 +191,9 @@ async def delegate(
             kind="invitation_delegated",
             message=msg(
                 "{name} 委托 {other} 参加“{title}”，请把邀请链接发给对方。",
-                name=row["name"],
+                name=named(row, "name"),
                 other=delegation.organisation,
-                title=row["title"],
+                title=named(row, "title"),
             ),
             at=at,
         )
@@ -237,7 +237,7 @@ async def _organisation(name: str, row: Record, *, at: datetime) -> int:
 async def _invite_delegate(
     row: Record, organisation: int, delegation: Delegation, *, actor: Actor, at: datetime
 ) -> int:
-    reason = msg("受 {name} 委托参加。", name=row["name"])
+    reason = msg("受 {name} 委托参加。", name=named(row, "name"))
     number: int | None = await fetch_value(
         """INSERT INTO invitation (meeting, organisation, side, state, attendance, reason, source,
                                    created_at)
@@ -265,7 +265,9 @@ async def _invite_delegate(
     await notify(
         organisation_id=organisation,
         kind="meeting_invitation",
-        message=msg("{name} 委托您参加“{title}”，请回复是否到场。", name=row["name"], title=row["title"]),
+        message=msg(
+            "{name} 委托您参加“{title}”，请回复是否到场。", name=named(row, "name"), title=named(row, "title")
+        ),
         link=f"/meetings/{row['meeting']}",
         at=at,
     )

@@ -10,7 +10,7 @@ from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_row, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, msg, named
 from market.meetings import rules
 from market.meetings.commands import wishes_closed
 from market.meetings.invitations.wish_queries import AWAY
@@ -150,7 +150,9 @@ async def set_absences(
                 organisation_id=mine["town"],
                 kind="absences_changed",
                 message=msg(
-                    "{name} 改了能来的时段，请为“{title}”重新排桌。", name=mine["name"], title=mine["title"]
+                    "{name} 改了能来的时段，请为“{title}”重新排桌。",
+                    name=named(mine, "name"),
+                    title=named(mine, "title"),
                 ),
                 link=f"/town/meetings/{meeting_id}",
                 at=at,
@@ -162,9 +164,10 @@ async def _invited(
 ) -> Record:
     """Return the invitation, locked, with what the meeting says; one participant's wishes come in line."""
     mine = await fetch_row(
-        """SELECT invitation.id, invitation.side, invitation.state, organisation.name, meeting.town,
-                  meeting.title, meeting.state AS meeting_state, meeting.slots, meeting.days,
-                  meeting.blocked_slots, meeting.most_musts, meeting.wishes_by, meeting.published_at
+        """SELECT invitation.id, invitation.side, invitation.state, organisation.name, organisation.name_en,
+                  meeting.town, meeting.title, meeting.title_en, meeting.state AS meeting_state,
+                  meeting.slots, meeting.days, meeting.blocked_slots, meeting.most_musts,
+                  meeting.wishes_by, meeting.published_at
            FROM invitation JOIN meeting ON meeting.id = invitation.meeting
            JOIN organisation ON organisation.id = invitation.organisation
            WHERE invitation.meeting = $1 AND invitation.organisation = $2

@@ -9,7 +9,7 @@ from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.db.session import execute, fetch, fetch_row, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, msg, named
 from market.meetings import rules
 from market.meetings.invitations.wish_queries import AWAY
 from market.meetings.planning.keeping import write_topics
@@ -84,7 +84,9 @@ async def add_appointment(
         if tell and slot is not None and meeting["published_at"] is not None:
             for who, other in _each_other(names):
                 text = msg(
-                    "“{title}”给您加了与“{other}”的洽谈，请看日程。", title=meeting["title"], other=other
+                    "“{title}”给您加了与“{other}”的洽谈，请看日程。",
+                    title=named(meeting, "title"),
+                    other=other,
                 )
                 await _tell(meeting_id, who, text, at=at)
     return int(number)
@@ -117,7 +119,7 @@ async def remove_appointment(
         )
         if tell and row["slot"] is not None and meeting["published_at"] is not None:
             for who, other in _each_other(await _names(row["seller"], row["buyer"])):
-                text = msg("“{title}”里与“{other}”的洽谈已取消。", title=meeting["title"], other=other)
+                text = msg("“{title}”里与“{other}”的洽谈已取消。", title=named(meeting, "title"), other=other)
                 await _tell(meeting["id"], who, text, at=at)
 
 
@@ -171,7 +173,7 @@ async def _own_appointment(appointment_id: int, town_id: int) -> tuple[Record, R
     return row, meeting
 
 
-async def _both(meeting_id: int, seller: int, buyer: int) -> dict[int, str]:
+async def _both(meeting_id: int, seller: int, buyer: int) -> dict[int, Message]:
     """Return the names of the two, seller first."""
     sides = {
         row["organisation"]: row["side"]
@@ -189,13 +191,13 @@ async def _both(meeting_id: int, seller: int, buyer: int) -> dict[int, str]:
     return await _names(seller, buyer)
 
 
-async def _names(seller: int, buyer: int) -> dict[int, str]:
-    rows = await fetch("SELECT id, name FROM organisation WHERE id IN ($1, $2)", seller, buyer)
-    names = {row["id"]: row["name"] for row in rows}
+async def _names(seller: int, buyer: int) -> dict[int, Message]:
+    rows = await fetch("SELECT id, name, name_en FROM organisation WHERE id IN ($1, $2)", seller, buyer)
+    names = {row["id"]: named(row, "name") for row in rows}
     return {who: names[who] for who in (seller, buyer)}
 
 
-async def _free_table(meeting: Record, names: dict[int, str], slot: int, table: int | None) -> int:
+async def _free_table(meeting: Record, names: dict[int, Message], slot: int, table: int | None) -> int:
     """Return a table where the two can sit in ``slot``, ``table`` where that is asked for."""
     last = meeting["slots"] * meeting["days"]
     if not 1 <= slot <= last:
@@ -235,7 +237,7 @@ async def _free_table(meeting: Record, names: dict[int, str], slot: int, table: 
     return table or free[0]
 
 
-def _each_other(names: dict[int, str]) -> list[tuple[int, str]]:
+def _each_other(names: dict[int, Message]) -> list[tuple[int, Message]]:
     """Return each of the two with the other's name."""
     (one, one_name), (other, other_name) = names.items()
     return [(one, other_name), (other, one_name)]

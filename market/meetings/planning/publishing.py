@@ -5,9 +5,9 @@ from datetime import datetime
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
-from market.db.session import execute, fetch, fetch_row, fetch_value, transaction
+from market.db.session import execute, fetch, fetch_row, transaction
 from market.errors import Conflict, NotFound
-from market.i18n import msg, on_day
+from market.i18n import msg, named, on_day
 from market.meetings import rules
 from market.meetings.planning.unfit import refusal, unfit_talks
 from market.notices.operations import notify
@@ -28,7 +28,7 @@ async def publish_timetable(*, meeting_id: int, town_id: int, actor: Actor, at: 
     """
     async with transaction():
         meeting = await fetch_row(
-            """SELECT state, published_at, title,
+            """SELECT state, published_at, title, title_en,
                       EXISTS (SELECT FROM job WHERE job.kind = 'meetings.plan'
                                 AND job.key = 'meeting:' || meeting.id
                                 AND job.state IN ('waiting', 'running', 'retrying')) AS planning
@@ -60,12 +60,15 @@ async def publish_timetable(*, meeting_id: int, town_id: int, actor: Actor, at: 
         ):
             mine = len(days.get(row["organisation"], ()))
             if mine:
-                text = msg("“{title}”的日程已发布：您有 {count} 场洽谈。", title=meeting["title"], count=mine)
+                text = msg(
+                    "“{title}”的日程已发布：您有 {count} 场洽谈。", title=named(meeting, "title"), count=mine
+                )
             elif row["side"] == "guest":
-                text = msg("“{title}”的日程已发布，欢迎到会。", title=meeting["title"])
+                text = msg("“{title}”的日程已发布，欢迎到会。", title=named(meeting, "title"))
             else:
                 text = msg(
-                    "“{title}”的日程已发布：这次没有给您排上洽谈，可到会自由交流。", title=meeting["title"]
+                    "“{title}”的日程已发布：这次没有给您排上洽谈，可到会自由交流。",
+                    title=named(meeting, "title"),
                 )
             await notify(
                 organisation_id=row["organisation"],
@@ -92,7 +95,7 @@ async def days_of(meeting_id: int) -> Days:
 async def tell_changed(meeting_id: int, before: Days, *, but: int | None = None, at: datetime) -> list[int]:
     """Tell whoever's day is not as it was ``before``, and nobody else (nor ``but``); return them."""
     after = await days_of(meeting_id)
-    title = await fetch_value("SELECT title FROM meeting WHERE id = $1", meeting_id)
+    title = named((await fetch("SELECT title, title_en FROM meeting WHERE id = $1", meeting_id))[0], "title")
     changed = sorted(who for who in {*before, *after} - {but} if after.get(who) != before.get(who))
     for who in changed:
         if who not in after:
@@ -115,7 +118,7 @@ async def tell_invited(
     meeting_id: int, organisations: Collection[int], *, guests: bool, at: datetime
 ) -> None:
     """Tell ``organisations`` that they are invited, and the invited guests as well where that is asked."""
-    meeting = (await fetch("SELECT title, held_on FROM meeting WHERE id = $1", meeting_id))[0]
+    meeting = (await fetch("SELECT title, title_en, held_on FROM meeting WHERE id = $1", meeting_id))[0]
     invited = set(organisations)
     if guests:
         invited |= {
@@ -134,7 +137,7 @@ async def tell_invited(
             message=msg(
                 "邀请您参加 {day} 的“{title}”，请回复是否到场。",
                 day=on_day(meeting["held_on"]),
-                title=meeting["title"],
+                title=named(meeting, "title"),
             ),
             link=f"/meetings/{meeting_id}",
             at=at,

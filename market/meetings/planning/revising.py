@@ -7,7 +7,7 @@ from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import msg, on_day
+from market.i18n import in_both, msg, on_day
 from market.meanwhile import settled
 from market.meetings import rules
 from market.meetings.commands import COLUMNS, NewMeeting, columns_of, meeting_problems
@@ -96,10 +96,10 @@ async def _tell(meeting_id: int, meeting: NewMeeting, *, at: datetime) -> None:
             kind="meeting_revised",
             message=msg(
                 "“{title}”改为 {day} {hour} 在{venue}举行，请留意新的日程。",
-                title=meeting.title,
+                title=in_both(meeting.title, meeting.title_en),
                 day=on_day(meeting.held_on),
                 hour=f"{meeting.starts_at // 60:02d}:{meeting.starts_at % 60:02d}",
-                venue=meeting.venue,
+                venue=in_both(meeting.venue, meeting.venue_en),
             ),
             link=f"/meetings/{meeting_id}",
             at=at,

@@ -14,7 +14,7 @@ from market.db.replay import once
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.db.signals import signal
 from market.errors import Conflict, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, in_both, msg, named, translate
 from market.meetings import rules
 from market.meetings.commands import Outcome
 from market.meetings.day.attendance import board_of, check_in_seated
@@ -120,7 +120,7 @@ async def locked(appointment_id: int, organisation_id: int) -> Record:
         NotFound: there is none.
     """
     rows = await fetch(
-        """SELECT appointment.*, meeting.state AS meeting_state, meeting.town, meeting.title
+        """SELECT appointment.*, meeting.state AS meeting_state, meeting.town, meeting.title, meeting.title_en
            FROM appointment JOIN meeting ON meeting.id = appointment.meeting
            WHERE appointment.id = $1 AND $2 IN (appointment.seller, appointment.buyer, meeting.town)
            FOR UPDATE OF appointment""",
@@ -210,9 +210,10 @@ async def settle(appointment_id: int, statement_id: int, *, actor: Actor, at: da
 async def tell_sides(row: Record, outcome: Outcome, *, actor: Actor, at: datetime, why: str = "") -> None:
     """Tell everybody at the table, but whoever did it, that another result counts now."""
     names = {
-        each["id"]: each["name"]
+        each["id"]: named(each, "name")
         for each in await fetch(
-            "SELECT id, name FROM organisation WHERE id = ANY($1::bigint[])", [row["seller"], row["buyer"]]
+            "SELECT id, name, name_en FROM organisation WHERE id = ANY($1::bigint[])",
+            [row["seller"], row["buyer"]],
         )
     }
     seller, buyer = names[row["seller"]], names[row["buyer"]]
@@ -221,12 +222,20 @@ async def tell_sides(row: Record, outcome: Outcome, *, actor: Actor, at: datetim
     told = [
         (row["seller"], buyer, f"{page}/result"),
         (row["buyer"], seller, f"{page}/result"),
-        (row["town"], f"{seller} – {buyer}", f"/town{page}"),
+        (
+            row["town"],
+            in_both(f"{seller} – {buyer}", f"{translate(seller, 'en')} – {translate(buyer, 'en')}"),
+            f"/town{page}",
+        ),
     ]
     for organisation, other, link in told:
         if organisation == actor.organisation_id:
             continue
-        values: dict[str, str | int | Message] = {"title": row["title"], "other": other, "result": result}
+        values: dict[str, str | int | Message] = {
+            "title": named(row, "title"),
+            "other": other,
+            "result": result,
+        }
         if why:
             message = msg("“{title}”与{other}的洽谈结果更正为“{result}”：{why}", **values, why=why)
         else:
@@ -249,12 +258,14 @@ async def _compare(
     )
     if not await disputed(meeting_id=row["meeting"], appointment_id=row["id"]):
         return
-    name = await fetch_value("SELECT name FROM organisation WHERE id = $1", organisation_id)
+    stated = (await fetch("SELECT name, name_en FROM organisation WHERE id = $1", organisation_id))[0]
     await notify(
         organisation_id=row["town"],
         kind="outcome_disputed",
         message=msg(
-            "“{title}”有一场洽谈双方记录不一致（{name}），请核对后定下来。", title=row["title"], name=name
+            "“{title}”有一场洽谈双方记录不一致（{name}），请核对后定下来。",
+            title=named(row, "title"),
+            name=named(stated, "name"),
         ),
         link=f"/town/meetings/{row['meeting']}/talks/{row['id']}",
         at=at,
