@@ -109,8 +109,8 @@ async def move_meeting(
     """
     async with transaction():
         rows = await fetch(
-            """SELECT state, title, title_en, held_on, days, published_at FROM meeting WHERE id = $1 AND town = $2
-               FOR UPDATE""",
+            """SELECT state, title, title_en, held_on, days, published_at FROM meeting
+               WHERE id = $1 AND town = $2 FOR UPDATE""",
             meeting_id,
             town_id,
         )

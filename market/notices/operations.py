@@ -11,7 +11,7 @@ from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.notices import rules
-from market.notices.readers import check_kind, hearing
+from market.notices.readers import check_kind, hearing, is_narrow, may_leave
 from market.settings import settings
 
 LONGEST_NAME = 30
@@ -59,15 +59,18 @@ async def notify_all(words: Sequence[Word]) -> None:
         return
     for word in words:
         check_kind(word.kind)
+    kept = await _kept_inside(words)
     rows = await fetch(
         """WITH told AS (
              INSERT INTO notice (organisation, kind, message, link, due_at, created_at)
              SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]::jsonb[], $4::text[],
                                   $5::timestamptz[], $6::timestamptz[])
-             RETURNING id, organisation, created_at)
+             RETURNING id, organisation, kind, created_at)
            INSERT INTO outgoing (notice, channel, state, tries, trouble, created_at)
            SELECT told.id, channel.id, $7, 0, '', told.created_at
            FROM told JOIN channel ON channel.organisation = told.organisation AND channel.active
+           WHERE NOT EXISTS (SELECT FROM unnest($8::bigint[], $9::text[]) AS kept (organisation, kind)
+                             WHERE kept.organisation = told.organisation AND kept.kind = told.kind)
            ORDER BY told.id RETURNING id""",
         [word.organisation_id for word in words],
         [word.kind for word in words],
@@ -76,9 +79,28 @@ async def notify_all(words: Sequence[Word]) -> None:
         [word.due_at for word in words],
         [word.at for word in words],
         rules.WAITING,
+        [organisation for organisation, _ in kept],
+        [kind for _, kind in kept],
     )
     for row in rows:
         await enqueue("notices.send", SendPayload(row["id"]))
+
+
+async def _kept_inside(words: Sequence[Word]) -> list[tuple[int, str]]:
+    """Return which kinds of which organisations no channel carries; see :func:`readers.may_leave`."""
+    narrow = sorted({(word.organisation_id, word.kind) for word in words if is_narrow(word.kind)})
+    if not narrow:
+        return []
+    people: dict[int, list[frozenset[str]]] = {}
+    for row in await fetch(
+        """SELECT membership.organisation, array_agg(membership.role) AS roles
+           FROM membership JOIN person ON person.id = membership.person AND person.active
+           WHERE membership.organisation = ANY($1::bigint[])
+           GROUP BY membership.organisation, membership.person""",
+        sorted({organisation for organisation, _ in narrow}),
+    ):
+        people.setdefault(row["organisation"], []).append(frozenset(row["roles"]))
+    return [each for each in narrow if not may_leave(each[1], people.get(each[0], []))]
 
 
 async def mark_read(viewer: Viewer, *, notice_id: int | None, at: datetime) -> int:

@@ -4,6 +4,8 @@ One inbox is an organisation's; this says which of its notices a person sees the
 in no line here cannot be sent (:func:`check_kind`), so none is forgotten.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from market.accounts.rules import (
@@ -211,6 +213,29 @@ READERS: dict[str, Circles] = {
         _TOWN,
     ),
 }
+
+
+#: Circles of a few of an organisation: who looks after it, who approves.
+_NARROW = (KEEPERS, *READERS["approval_asked"])
+
+
+def may_leave(kind: str, people: Sequence[frozenset[str]]) -> bool:
+    """Say whether channels carry ``kind`` out of an organisation; ``people``: the roles of each active one.
+
+    Anybody of it may add a channel, and a group or another system has more readers than an inbox: what is
+    for a few stays inside, unless everybody there is one of them.
+    """
+    circle = READERS[kind][0]
+    if circle not in _NARROW:
+        return True
+    if not any(roles & circle for roles in people):
+        circle = KEEPERS  # they stand in
+    return not any(roles & circle for roles in people) or all(roles & circle for roles in people)
+
+
+def is_narrow(kind: str) -> bool:
+    """Whether :func:`may_leave` depends on who is there."""
+    return READERS[kind][0] in _NARROW
 
 
 class Hearing(msgspec.Struct, frozen=True):

@@ -33,6 +33,8 @@ _POSTS = {re.sub(r":\w+}", "}", path): deed for path, deed in AGENT_POSTS.items(
 #: One's own: signing out, language, going back to one's own organisation.
 _OWN = ("/account", "/sign-out", "/delegations/stop")
 #: Names of people: for the principal's own eyes.
+#: Where the principal's notices go besides: for its own people, and it would outlast the delegation.
+_CHANNELS = "/account/channels"
 _CLOSED = ("households", "settlements", "/lots/{lot_id}/shares")
 
 
@@ -41,6 +43,8 @@ def check_agent(viewer: Viewer, *, method: str, path: str) -> None:
 
     Raises: NotAllowed.
     """
+    if viewer.delegation_id is not None and path.startswith(_CHANNELS):
+        require_delegated(viewer, None)
     if viewer.delegation_id is None or path.startswith(_OWN):
         return
     if method not in ("GET", "HEAD", "OPTIONS"):

@@ -259,3 +259,37 @@ async def test_channels_are_few_and_different(member: Member) -> None:
     )
     assert sum(isinstance(each, Conflict) for each in added) == 3
     assert await fetch_value("SELECT count(*) FROM channel") == MOST_CHANNELS
+
+
+async def test_what_only_a_few_of_an_organisation_may_read_leaves_by_no_channel(
+    factory: Factory, receiver: Receiver
+) -> None:
+    manager = await factory.member(role="manager")
+    await channel(manager, receiver.address)
+
+    async def told(kind: str) -> int:
+        await notify(
+            organisation_id=manager.organisation_id,
+            kind=kind,
+            message=msg("请写会议地点。"),
+            link="/people",
+            at=STORY,
+        )
+        return int(
+            await fetch_value(
+                "SELECT count(*) FROM outgoing JOIN notice ON notice.id = outgoing.notice WHERE kind = $1",
+                kind,
+            )
+        )
+
+    assert [await told("approval_asked"), await told("account_joined")] == [1, 1]
+    other = await factory.member(role="buyer")
+    await execute(
+        "INSERT INTO membership (person, organisation, role) VALUES ($1, $2, 'buyer')",
+        other.person_id,
+        manager.organisation_id,
+    )
+    # a buyer reads neither, and may have added the channel: the inbox alone has them now
+    assert [await told("approval_asked"), await told("account_joined"), await told("deal_made")] == [1, 1, 1]
+    kinds = [each.kind for each in await inbox(organisation_id=manager.organisation_id)]
+    assert [kinds.count("approval_asked"), kinds.count("account_joined")] == [2, 2]

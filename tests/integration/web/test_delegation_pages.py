@@ -104,9 +104,17 @@ async def test_an_agent_signs_for_the_principal_and_does_nothing_that_was_not_na
     assert stale.status_code == 403
     page = await agent.get(f"/deals/{deal}")
     assert "正在代" in page.text
-    for path in (f"/deals/{deal}/cancel", "/selling/stock/places/new", "/organisation/evidence"):
+    for path in (
+        f"/deals/{deal}/cancel",
+        "/selling/stock/places/new",
+        "/organisation/evidence",
+        "/account/channels",
+    ):
         refused = await agent.post(path, key())
         assert (path, refused.status_code) == (path, 403)
+    # where the principal's notices go would outlast the delegation
+    assert (await agent.get("/account/channels")).status_code == 403
+    assert "/account/channels" not in (await agent.get("/account")).text
     signed_now = await agent.post(f"/deals/{deal}/sign", key())
     assert signed_now.status_code == 303, signed_now.text[signed_now.text.index("<main") :][:1500]
     step = next(each for each in await history(subjects=[f"deal:{deal}"]) if each.action == "sign")
