@@ -215,27 +215,22 @@ READERS: dict[str, Circles] = {
 }
 
 
-#: Circles of a few of an organisation: who looks after it, who approves.
-_NARROW = (KEEPERS, *READERS["approval_asked"])
 
 
 def may_leave(kind: str, people: Sequence[frozenset[str]]) -> bool:
     """Say whether channels carry ``kind`` out of an organisation; ``people``: the roles of each active one.
 
     Anybody of it may add a channel, and a group or another system has more readers than an inbox: what is
-    for a few stays inside, unless everybody there is one of them.
+    told only to those who look after accounts and papers stays inside, unless everybody there is one of them
+    or, for want of one, stands in.
     """
-    circle = READERS[kind][0]
-    if circle not in _NARROW:
-        return True
-    if not any(roles & circle for roles in people):
-        circle = KEEPERS  # they stand in
-    return not any(roles & circle for roles in people) or all(roles & circle for roles in people)
+    keepers = sum(bool(roles & KEEPERS) for roles in people)
+    return not is_narrow(kind) or keepers in (0, len(people))
 
 
 def is_narrow(kind: str) -> bool:
     """Whether :func:`may_leave` depends on who is there."""
-    return READERS[kind][0] in _NARROW
+    return READERS[kind][0] == KEEPERS
 
 
 class Hearing(msgspec.Struct, frozen=True):

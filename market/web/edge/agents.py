@@ -32,9 +32,9 @@ AGENT_POSTS: dict[str, str] = {
 _POSTS = {re.sub(r":\w+}", "}", path): deed for path, deed in AGENT_POSTS.items()}
 #: One's own: signing out, language, going back to one's own organisation.
 _OWN = ("/account", "/sign-out", "/delegations/stop")
-#: Names of people: for the principal's own eyes.
 #: Where the principal's notices go besides: for its own people, and it would outlast the delegation.
 _CHANNELS = "/account/channels"
+#: Names of people: for the principal's own eyes.
 _CLOSED = ("households", "settlements", "/lots/{lot_id}/shares")
 
 
