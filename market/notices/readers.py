@@ -215,8 +215,6 @@ READERS: dict[str, Circles] = {
 }
 
 
-
-
 def may_leave(kind: str, people: Sequence[frozenset[str]]) -> bool:
     """Say whether channels carry ``kind`` out of an organisation; ``people``: the roles of each active one.
 

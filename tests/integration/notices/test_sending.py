@@ -285,11 +285,11 @@ async def test_what_only_a_few_of_an_organisation_may_read_leaves_by_no_channel(
     assert [await told("account_joined"), await told("approval_asked")] == [1, 1]
     other = await factory.member(role="buyer")
     await execute(
-        "INSERT INTO membership (person, organisation, role) VALUES ($1, $2, 'administrator')",
+        "INSERT INTO membership (person, organisation, role) VALUES ($1, $2, 'buyer')",
         other.person_id,
         manager.organisation_id,
     )
-    # the manager does not read it any more, and may have added the channel: the inbox alone has it now
+    # a buyer does not read it, and may have added the channel: the inbox alone has it now
     assert [await told("account_joined"), await told("approval_asked")] == [1, 2]
     kinds = [each.kind for each in await inbox(organisation_id=manager.organisation_id)]
     assert kinds.count("account_joined") == 2
