@@ -1,19 +1,21 @@
 """The worry book: goods that do not move, what is done about them, and who has to by when."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import msgspec
+from litestar import Response
 from litestar.params import JSONBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
 from market.accounts.rules import Actor, Viewer, require
-from market.api.handling import acting, deed, do_once, read
-from market.api.inputs import Code, IdempotencyKey, PathId, Reader, RowId, SignedIn
+from market.api.handling import acting, deed, do_once, marked_as, read, seen_in, unless_changed
+from market.api.inputs import Code, IdempotencyKey, IfMatch, PathId, Reader, RowId, SignedIn
 from market.api.outputs import Moved, told
 from market.cases import operations, rules
 from market.cases.queries import CaseRow, case_of, cases_of, diaries_of
+from market.meanwhile import marks_of
 
 CaseNote = Annotated[
     str, Meta(max_length=rules.LONGEST_NOTE, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")
@@ -59,6 +61,16 @@ class Closing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: CaseNote
+
+
+class NewCharge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`owner`: the seller or the town; `decided`: its level's joint meeting said so, `note` says what."""
+
+    owner: RowId
+    due_on: date
+    in_charge: Annotated[str, Meta(max_length=rules.LONGEST_NAME)] = ""
+    decided: bool = False
+    note: CaseNote = ""
 
 
 def _by(viewer: Viewer) -> Actor:
@@ -156,8 +168,69 @@ async def reopen(
     return await do_once(viewer=viewer, key=key, name="case_reopen", about=_about(case_id, data), do=do)
 
 
+@read("/cases/{case_id:int}/charge", marked=True)
+async def charge_now(viewer: SignedIn, case_id: PathId) -> Response[rules.Charge]:
+    """Who has to solve a case and until when, with its ETag."""
+    case = await case_of(case_id=case_id, organisation_id=viewer.organisation_id)
+    now = rules.Charge(case.owner, case.in_charge, case.due_on)
+    return marked_as(now, marks_of(now))
+
+
+@deed("/cases/{case_id:int}/charge", body=NewCharge, matched=True)
+async def put_in_charge(
+    viewer: SignedIn,
+    case_id: PathId,
+    data: JSONBody[NewCharge],
+    key: IdempotencyKey = None,
+    if_match: IfMatch = None,
+) -> Moved:
+    """Say who has to solve an open case and until when; the town, and the county from its level on."""
+    by = _above(viewer)
+
+    async def do(at: datetime) -> str:
+        await operations.put_in_charge(
+            case_id=case_id,
+            owner_id=data.owner,
+            in_charge=data.in_charge,
+            due_on=data.due_on,
+            note=data.note,
+            decided=data.decided,
+            town_id=viewer.organisation_id,
+            actor=by,
+            at=at,
+            seen=seen_in(if_match),
+        )
+        return rules.OPEN
+
+    with unless_changed(if_match):
+        return await do_once(viewer=viewer, key=key, name="case_charge", about=_about(case_id, data), do=do)
+
+
+@deed("/cases/{case_id:int}/climb", body=Word)
+async def climb(viewer: SignedIn, case_id: PathId, data: JSONBody[Word], key: IdempotencyKey = None) -> Moved:
+    """Send an open case one level up before its time, onto the agenda of that level's joint meeting."""
+    by = _above(viewer)
+
+    async def do(at: datetime) -> str:
+        await operations.climb(
+            case_id=case_id, note=data.note, town_id=viewer.organisation_id, actor=by, at=at
+        )
+        return rules.OPEN
+
+    return await do_once(viewer=viewer, key=key, name="case_climb", about=_about(case_id, data), do=do)
+
+
+def _above(viewer: Viewer) -> Actor:
+    """Return who acts for those that decide on cases of others: a town, or its county."""
+    require(viewer, "official", "county")
+    return acting(viewer, "official")
+
+
 def _about(case_id: int, data: msgspec.Struct) -> dict[str, Any]:
     return {"case": case_id, **msgspec.structs.asdict(data)}
 
 
-routes: list[ControllerRouterHandler] = [mine, one, open_one, write, close, reopen]
+routes: list[ControllerRouterHandler] = [
+    *(mine, one, open_one, write, close, reopen),
+    *(charge_now, put_in_charge, climb),
+]

@@ -1,8 +1,7 @@
 """After a meeting, for its official: what it has brought, what is open, media, budget, the lists behind."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 from litestar import Response, get, post
@@ -12,35 +11,24 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
-from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Language, Message, msg
-from market.meanwhile import ChangedMeanwhile, marks_of, settled
-from market.meetings.after.coverage import (
-    LONGEST_TITLE,
-    LONGEST_URL,
-    NewBudgetLine,
-    NewCoverage,
-    add_coverage,
-    remove_budget_line,
-    remove_coverage,
-    set_budget_line,
-)
+from market.errors import NotFound
+from market.i18n import Language, msg
 from market.meetings.after.following import LONGEST_NOTE, OVER, answer_follow_up
-from market.meetings.after.queries import BudgetRow, FollowUpRow, budget_of
+from market.meetings.after.queries import FollowUpRow
 from market.meetings.after.report import FATES, LISTS, Line, contract_fen, listed, spoken_fen
 from market.meetings.after.report_queries import Report, report_of
 from market.meetings.rules import FOLLOW_UP_DAYS, FOLLOW_UP_LEVELS, MEETING, OUTCOMES, SAMPLE, SAMPLE_VERDICTS
 from market.web.edge.addresses import row_number
 from market.web.edge.guards import OFFICIAL, SignedIn, WebRequest
 from market.web.edge.language import language_of
+from market.web.meetings.noted_forms import BUDGET, coverage_form, line_form
 from market.web.meetings.running import own_meeting
 from market.web.meetings.steps import steps_of
 from market.web.parts import fields
-from market.web.parts.changed_meanwhile import SEEN, merged, saved_with
 from market.web.parts.forms import Filled, Form
 from market.web.parts.pages import redirect
 from market.web.parts.told import plain, words_for
-from market.web.parts.trade import BARE, KEY, do_once, new_key, show
+from market.web.parts.trade import KEY, new_key, show
 
 #: Lists about talks, not about single goods: they show one row for each talk.
 BY_TALK = frozenset({"talks", "held", "missed", "waiting", *(f"outcome_{code}" for code in OUTCOMES)})
@@ -51,41 +39,6 @@ ANSWER = Form(
     note=fields.text(msg("补充说明"), most=LONGEST_NOTE, optional=True),
     key=KEY,
 )
-
-
-def coverage_form() -> Form:
-    return Form(
-        outlet=fields.text(msg("媒体"), most=60, hint=msg("例如“辽宁日报”。")),
-        title=fields.text(msg("报道标题"), most=LONGEST_TITLE),
-        published_on=fields.day(msg("发布日期"), latest=clock.today()),
-        url=fields.text(msg("链接"), most=LONGEST_URL, optional=True, hint=msg("从浏览器地址栏复制。")),
-        key=KEY,
-    )
-
-
-BUDGET = Form(
-    name=fields.text(msg("用途"), most=60, hint=msg("例如“搭棚”“午餐”。")),
-    planned=fields.money(msg("预算")),
-    spent=fields.money(msg("实际支出"), optional=True, hint=msg("还没花就留空。")),
-    line_id=fields.hidden(int, optional=True),
-    seen=SEEN,
-    key=KEY,
-)
-
-
-def _as_line(row: BudgetRow) -> NewBudgetLine:
-    return NewBudgetLine(row.name, row.planned, row.spent)
-
-
-def _line_form(row: BudgetRow) -> Filled:
-    return BUDGET.blank(
-        name=row.name,
-        planned=row.planned,
-        spent=row.spent,
-        line_id=row.id,
-        seen=marks_of(_as_line(row)),
-        key=new_key(),
-    )
 
 
 class FollowUpState(msgspec.Struct, frozen=True):
@@ -124,10 +77,10 @@ def rounds_of(rows: Sequence[FollowUpRow]) -> list[FollowUpState]:
 @get("/town/meetings/{meeting_id:int}/after", guards=OFFICIAL)
 async def after(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[str]:
     """Show what a meeting has brought so far, and what is still to be done about it."""
-    return await _draw(request, viewer, meeting_id)
+    return await draw(request, viewer, meeting_id)
 
 
-async def _draw(
+async def draw(
     request: WebRequest,
     viewer: Viewer,
     meeting_id: int,
@@ -136,13 +89,14 @@ async def _draw(
     budget: Filled | None = None,
     status: int = 200,
 ) -> Response[str]:
+    """Draw the page; ``coverage`` and ``budget`` are forms that were sent and are to be mended."""
     report = await with_names(await _report(meeting_id, viewer), language_of(request))
     today = clock.today()
     figures = report.figures
     asked = budget.text("line_id") if budget else request.query_params.get("line", "")
     line = next((each for each in report.budget if str(each.id) == asked), None)
     if budget is None and line is not None:
-        budget = _line_form(line)
+        budget = line_form(line)
     due = [row for row in report.follow_ups if row.is_due(today)]
     return show(
         request,
@@ -294,140 +248,10 @@ async def answer(
     return redirect(request, f"/town/meetings/{meeting.id}/after#answers", toast=msg("已记下回访。"))
 
 
-async def _once(
-    request: WebRequest, viewer: Viewer, filled: Filled, name: str, meeting_id: int, deed: Callable[[], Any]
-) -> Response[Any] | None:
-    """Check the form and do the deed once; None when it is done, else the page with what to mend."""
-    form = "coverage" if name == "add_coverage" else "budget"
-    try:
-        filled.check()
-        await do_once(
-            viewer=viewer,
-            key=filled.values["key"],
-            name=name,
-            about={"meeting": meeting_id, "form": {key: filled.typed[key] for key in sorted(filled.typed)}},
-            deed=deed,
-            at=clock.now(),
-        )
-    except Invalid as refused:
-        return await _draw(request, viewer, meeting_id, status=422, **{form: filled.refused(refused)})
-    except ChangedMeanwhile:
-        raise
-    except Conflict as refused:
-        again = msgspec.structs.replace(filled, errors={**filled.errors, "": refused.message})
-        return await _draw(request, viewer, meeting_id, status=409, **{form: again})
-    return None
-
-
-@post("/town/meetings/{meeting_id:int}/after/coverage", guards=OFFICIAL)
-async def note_coverage(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[Any]:
-    """Note a report in the media."""
-    meeting = await own_meeting(meeting_id, viewer)
-    filled = await coverage_form().read(request)
-
-    async def deed() -> int:
-        values = {name: filled.values[name] for name in ("outlet", "title", "published_on", "url")}
-        return await add_coverage(
-            meeting_id=meeting.id,
-            coverage=NewCoverage(**values),
-            town_id=viewer.organisation_id,
-            actor=accounts.actor(viewer, "official"),
-            at=clock.now(),
-        )
-
-    refused = await _once(request, viewer, filled, "add_coverage", meeting.id, deed)
-    return refused or _back(request, meeting.id, "coverage", msg("已记下这篇报道。"))
-
-
-@post("/town/meetings/{meeting_id:int}/after/budget", guards=OFFICIAL)
-async def note_budget(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[Any]:
-    """Add a line to the budget, or write one anew."""
-    meeting = await own_meeting(meeting_id, viewer)
-    filled, theirs = await BUDGET.read(request), frozenset[str]()
-    row = await _line_now(meeting.id, filled.values.get("line_id"))
-    if row is not None and not filled.errors:
-        try:
-            theirs = settled(_line_in(filled), now=_as_line(row), seen=filled.values["seen"]).theirs
-        except ChangedMeanwhile as changed:
-            theirs = changed.theirs
-
-    async def deed() -> int:
-        return await set_budget_line(
-            meeting_id=meeting.id,
-            line=_line_in(filled),
-            town_id=viewer.organisation_id,
-            actor=accounts.actor(viewer, "official"),
-            at=clock.now(),
-            line_id=filled.values["line_id"],
-            seen=filled.values["seen"],
-        )
-
-    try:
-        refused = await _once(request, viewer, filled, "set_budget_line", meeting.id, deed)
-    except ChangedMeanwhile as changed:
-        row = await _line_now(meeting.id, filled.values["line_id"])
-        if row is None:
-            raise
-        form = merged(filled, changed, fresh=_line_form(row), language=language_of(request))
-        return await _draw(request, viewer, meeting.id, budget=form, status=409)
-    done = saved_with(msg("预算已更新。"), filled, theirs)
-    return refused or _back(request, meeting.id, "budget", done)
-
-
-def _line_in(filled: Filled) -> NewBudgetLine:
-    return NewBudgetLine(filled.values["name"], filled.values["planned"], filled.values["spent"])
-
-
-async def _line_now(meeting_id: int, line_id: int | None) -> BudgetRow | None:
-    return next((row for row in await budget_of(meeting_id=meeting_id) if row.id == line_id), None)
-
-
-@post("/town/meetings/{meeting_id:int}/after/coverage/{row_id:int}/remove", guards=OFFICIAL)
-async def drop_coverage(
-    request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], row_id: FromPath[int]
-) -> Response[bytes]:
-    """Take a report in the media off."""
-    (await BARE.read(request)).check()
-    meeting = await own_meeting(meeting_id, viewer)
-    await remove_coverage(
-        coverage_id=row_number(row_id),
-        meeting_id=meeting.id,
-        town_id=viewer.organisation_id,
-        actor=accounts.actor(viewer, "official"),
-        at=clock.now(),
-    )
-    return _back(request, meeting.id, "coverage", msg("已删除。"))
-
-
-@post("/town/meetings/{meeting_id:int}/after/budget/{row_id:int}/remove", guards=OFFICIAL)
-async def drop_budget(
-    request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], row_id: FromPath[int]
-) -> Response[bytes]:
-    """Take a line of the budget off."""
-    (await BARE.read(request)).check()
-    meeting = await own_meeting(meeting_id, viewer)
-    await remove_budget_line(
-        line_id=row_number(row_id),
-        meeting_id=meeting.id,
-        town_id=viewer.organisation_id,
-        actor=accounts.actor(viewer, "official"),
-        at=clock.now(),
-    )
-    return _back(request, meeting.id, "budget", msg("已删除。"))
-
-
-def _back(request: WebRequest, meeting_id: int, part: str, toast: Message) -> Response[bytes]:
-    return redirect(request, f"/town/meetings/{meeting_id}/after#{part}", toast=toast)
-
-
 routes: list[ControllerRouterHandler] = [
     after,
     lines,
     proposals,
     answers,
     answer,
-    note_coverage,
-    note_budget,
-    drop_coverage,
-    drop_budget,
 ]
