@@ -5,6 +5,7 @@ the edges turn it into words. The Chinese source text is the key (gettext's way)
 translation shows Chinese and never an internal name. Catalogues are ``market/locale/<lang>/*.po``.
 """
 
+import errno
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -120,6 +121,8 @@ def system_words(trouble: OSError) -> Message:
             return msg("是文件夹，不是文件")
         case NotADirectoryError():
             return msg("路径里有一段不是文件夹")
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            return msg("磁盘满了")
         case _:
             return msg("系统错误 {number}", number=trouble.errno or 0)
 

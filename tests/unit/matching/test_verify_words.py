@@ -1,10 +1,13 @@
 """What the checker says of a fault is whole in either language; names of files and columns stay."""
 
 import ast
+import errno
 from pathlib import Path
 
+import pytest
+
 import market.matching.checker.verify
-from market.i18n import translate
+from market.i18n import system_words, translate
 from market.matching.checker.files import Report, read_certificate
 
 FOLDER = Path(market.matching.checker.verify.__file__).parent
@@ -38,6 +41,20 @@ def test_a_missing_file_is_told_in_either_language(tmp_path: Path) -> None:
         "certificate.json - 的 整个文件：应为 可读的，写的是 没有这个文件",
         "certificate.json -, the whole file: expected a readable file, got there is no such file",
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "zh", "en"),
+    [
+        (errno.ENOENT, "没有这个文件", "there is no such file"),
+        (errno.ENOSPC, "磁盘满了", "the disk is full"),
+        (errno.EDQUOT, "磁盘满了", "the disk is full"),
+        (errno.ELOOP, f"系统错误 {errno.ELOOP}", f"system error {errno.ELOOP}"),
+    ],
+)
+def test_what_the_system_says_is_told_in_either_language(number: int, zh: str, en: str) -> None:
+    said = system_words(OSError(number, "its own words"))
+    assert (translate(said, "zh"), translate(said, "en")) == (zh, en)
 
 
 def test_truth_is_told_as_it_is_written() -> None:
