@@ -172,8 +172,7 @@ async def reopen(
 async def charge_now(viewer: SignedIn, case_id: PathId) -> Response[rules.Charge]:
     """Who has to solve a case and until when, with its ETag."""
     case = await case_of(case_id=case_id, organisation_id=viewer.organisation_id)
-    now = rules.Charge(case.owner, case.in_charge, case.due_on)
-    return marked_as(now, marks_of(now))
+    return marked_as(case.charge, marks_of(case.charge))
 
 
 @deed("/cases/{case_id:int}/charge", body=NewCharge, matched=True)

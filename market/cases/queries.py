@@ -44,6 +44,10 @@ class CaseRow(msgspec.Struct, frozen=True):
     entries: int
     decided: bool
 
+    @property
+    def charge(self) -> rules.Charge:
+        return rules.Charge(self.owner, self.in_charge, self.due_on)
+
     def is_late(self, today: date) -> bool:
         return self.state == rules.OPEN and rules.is_overdue(self.due_on, today=today)
 

@@ -86,15 +86,21 @@ class Person:
 
 
 async def faults_of_layout(page: Page) -> list[str]:
-    """Return what sticks out of the window at its present width."""
+    """Return what sticks out of the window at its present width, or out of a desk's top bar."""
     return list(
         await page.evaluate(
             """() => {
-                if (document.documentElement.scrollWidth <= window.innerWidth) return [];
+                const bar = document.querySelector(".mainnav")?.getBoundingClientRect();
+                const entries = innerWidth >= 1280 ? [...document.querySelectorAll(".mainnav a")] : [];
+                const hidden = entries.filter((each) => {
+                    const own = each.getBoundingClientRect();
+                    return own.right > bar.right + 1 || own.bottom > bar.bottom + 1;
+                }).map((each) => "no room in the top bar: " + each.textContent.trim());
+                if (document.documentElement.scrollWidth <= innerWidth) return hidden;
                 const out = [...document.querySelectorAll("body *")].filter(
-                    (each) => each.getBoundingClientRect().right > window.innerWidth + 1);
-                return ["scrolls sideways: " + document.documentElement.scrollWidth]
-                    .concat(out.slice(0, 3).map((each) => each.outerHTML.slice(0, 160)));
+                    (each) => each.getBoundingClientRect().right > innerWidth + 1);
+                return hidden.concat("scrolls sideways: " + document.documentElement.scrollWidth,
+                    out.slice(0, 3).map((each) => each.outerHTML.slice(0, 160)));
             }"""
         )
     )

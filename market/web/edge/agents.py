@@ -32,10 +32,9 @@ AGENT_POSTS: dict[str, str] = {
 _POSTS = {re.sub(r":\w+}", "}", path): deed for path, deed in AGENT_POSTS.items()}
 #: One's own: signing out, language, going back to one's own organisation.
 _OWN = ("/account", "/sign-out", "/delegations/stop")
-#: Where the principal's notices go besides: for its own people, and it would outlast the delegation.
-_CHANNELS = "/account/channels"
-#: Names of people: for the principal's own eyes.
-_CLOSED = ("households", "settlements", "/lots/{lot_id}/shares")
+#: For the principal's own people: others by name, and where its notices go besides, which would outlast
+#: the delegation.
+_CLOSED = ("households", "settlements", "/lots/{lot_id}/shares", "/account/channels")
 
 
 def check_agent(viewer: Viewer, *, method: str, path: str) -> None:
@@ -43,11 +42,9 @@ def check_agent(viewer: Viewer, *, method: str, path: str) -> None:
 
     Raises: NotAllowed.
     """
-    if viewer.delegation_id is not None and path.startswith(_CHANNELS):
-        require_delegated(viewer, None)
-    if viewer.delegation_id is None or path.startswith(_OWN):
+    if viewer.delegation_id is None:
         return
-    if method not in ("GET", "HEAD", "OPTIONS"):
-        require_delegated(viewer, _POSTS.get(path))
-    elif any(word in path for word in _CLOSED):
+    if any(word in path for word in _CLOSED):
         require_delegated(viewer, None)
+    elif not path.startswith(_OWN) and method not in ("GET", "HEAD", "OPTIONS"):
+        require_delegated(viewer, _POSTS.get(path))

@@ -82,7 +82,7 @@ def _charge_form(request: WebRequest, case: CaseRow) -> Form:
 
 def _charge(case: CaseRow) -> dict[str, Any]:
     """Return what stands in that form, as the case is."""
-    now = rules.Charge(case.owner, case.in_charge, case.due_on)
+    now = case.charge
     return {
         "owner": str(now.owner),
         "in_charge": now.in_charge,

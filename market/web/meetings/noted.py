@@ -1,6 +1,7 @@
 """What an official notes about a meeting afterwards: reports in the media, and the budget."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -128,16 +129,8 @@ async def drop_coverage(
     request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], row_id: FromPath[int]
 ) -> Response[bytes]:
     """Take a report in the media off."""
-    (await BARE.read(request)).check()
-    meeting = await own_meeting(meeting_id, viewer)
-    await remove_coverage(
-        coverage_id=row_number(row_id),
-        meeting_id=meeting.id,
-        town_id=viewer.organisation_id,
-        actor=accounts.actor(viewer, "official"),
-        at=clock.now(),
-    )
-    return _back(request, meeting.id, "coverage", msg("已删除。"))
+    deed = partial(remove_coverage, coverage_id=row_number(row_id))
+    return await _drop(request, viewer, meeting_id, "coverage", deed)
 
 
 @post("/town/meetings/{meeting_id:int}/after/budget/{row_id:int}/remove", guards=OFFICIAL)
@@ -145,16 +138,22 @@ async def drop_budget(
     request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], row_id: FromPath[int]
 ) -> Response[bytes]:
     """Take a line of the budget off."""
+    deed = partial(remove_budget_line, line_id=row_number(row_id))
+    return await _drop(request, viewer, meeting_id, "budget", deed)
+
+
+async def _drop(
+    request: WebRequest, viewer: Viewer, meeting_id: int, part: str, deed: Callable[..., Awaitable[object]]
+) -> Response[bytes]:
     (await BARE.read(request)).check()
     meeting = await own_meeting(meeting_id, viewer)
-    await remove_budget_line(
-        line_id=row_number(row_id),
+    await deed(
         meeting_id=meeting.id,
         town_id=viewer.organisation_id,
         actor=accounts.actor(viewer, "official"),
         at=clock.now(),
     )
-    return _back(request, meeting.id, "budget", msg("已删除。"))
+    return _back(request, meeting.id, part, msg("已删除。"))
 
 
 def _back(request: WebRequest, meeting_id: int, part: str, toast: Message) -> Response[bytes]:
