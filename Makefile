@@ -6,6 +6,10 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
+# Python keeps what it has compiled, whatever the environment says: some hundred processes start in the tests, and
+# each would compile all libraries anew, which takes longer than to run.
+export PYTHONDONTWRITEBYTECODE :=
+
 VENV := .venv
 PY := $(VENV)/bin/python
 MARKET := $(VENV)/bin/market
