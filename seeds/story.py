@@ -1,6 +1,9 @@
 """Plays the case: the matching, the meeting, the contracts and what became of them."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
+from operator import itemgetter
 
 import msgspec
 
@@ -31,6 +34,9 @@ from seeds.tour import lead_to_the_fields
 #: Days from the deal to the first goods, and from the goods to the money.
 DISPATCH_DAYS = 4
 PAYMENT_DAYS = 6
+
+#: What is still to happen, and when: told in the order of its days, as books and records are kept.
+Later = list[tuple[datetime, Callable[[], Awaitable[None]]]]
 
 
 class People(msgspec.Struct, frozen=True):
@@ -110,11 +116,14 @@ async def meet(loaded: Case, people: People, *, began: datetime) -> None:
     await _arrive(meeting_id, official=official, town_id=town_id, at=day)
     await move_meeting(meeting_id=meeting_id, move="start", town_id=town_id, actor=official, at=day)
     endings = await _endings(loaded)
+    later: Later = []
     for appointment in await appointments_of_meeting(meeting_id=meeting_id):
-        await _talk(appointment, endings, official=official, town_id=town_id, people=people, at=day)
+        later += await _talk(appointment, endings, official=official, town_id=town_id, people=people, at=day)
     await move_meeting(
         meeting_id=meeting_id, move="close", town_id=town_id, actor=official, at=day, sure=True
     )
+    for _, deed in sorted(later, key=itemgetter(0)):
+        await deed()
 
 
 async def _arrive(meeting_id: int, *, official: Actor, town_id: int, at: datetime) -> None:
@@ -195,8 +204,11 @@ async def _talk(
     town_id: int,
     people: People,
     at: datetime,
-) -> None:
-    """Record one talk: a contract where one of its demands ended in one, else the best that was reached."""
+) -> Later:
+    """Record one talk: a contract where one of its demands ended in one, else the best that was reached.
+
+    Return how its contracts go on.
+    """
     signed = []
     reached, reason = "none", ""
     for topic in appointment.topics:
@@ -230,49 +242,57 @@ async def _talk(
     recorded = await record_outcome(
         appointment_id=appointment.id, outcome=outcome, organisation_id=town_id, actor=official, at=at
     )
+    later: Later = []
     for deal_id, (_, ending, grams) in zip(recorded.deal_ids, signed, strict=True):
-        await _fulfil(deal_id, appointment, ending, grams, people=people, at=at)
+        later += await _sign(deal_id, appointment, ending, grams, people=people, at=at)
+    return later
 
 
-async def _fulfil(
+async def _sign(
     deal_id: int, appointment: AppointmentRow, ending: Ending, grams: Gram, *, people: People, at: datetime
-) -> None:
-    """Sign, deliver and pay as far as the case says."""
+) -> Later:
+    """Let both sign; return what is delivered and paid, as far as the case says."""
     seller, buyer = people.actor_of(appointment.seller), people.actor_of(appointment.buyer)
     for actor in (buyer, seller):
         assert actor.organisation_id is not None
         await sign(deal_id=deal_id, organisation_id=actor.organisation_id, actor=actor, at=at)
     sent = Gram(grams * ending.delivered_percent // 100 // GRAMS_PER_KG * GRAMS_PER_KG)
+    later: Later = []
     if not sent:
-        return
+        return later
     part_paid = 0 < ending.paid_percent < 100
     halves = (Gram(sent // 2 // GRAMS_PER_KG * GRAMS_PER_KG),) if part_paid else ()
     loads = [grams for grams in (*halves, Gram(sent - sum(halves))) if grams]
     for place, load in enumerate(loads):
         # goods leave over the weeks after the meeting, so that the stock falls step by step
         leaves = at + timedelta(days=DISPATCH_DAYS + deal_id % 20 + 3 * place)
-        await _deliver(deal_id, appointment, load, seller=seller, buyer=buyer, at=leaves)
-    due = (await payments_of(deal_id=deal_id))[: 1 if part_paid else None]
-    for payment in due if ending.paid_percent else ():
-        await pay(
-            payment_id=payment.id,
-            organisation_id=appointment.buyer,
-            actor=buyer,
-            at=at + timedelta(days=DISPATCH_DAYS + deal_id % 20 + PAYMENT_DAYS),
-        )
-    # the bank's word comes a day later
+        later.append((leaves, partial(_deliver, deal_id, appointment, load, seller, buyer, at=leaves)))
+    if ending.paid_percent:
+        paid = at + timedelta(days=DISPATCH_DAYS + deal_id % 20 + PAYMENT_DAYS)
+        most = 1 if part_paid else None
+        # the bank's word comes a day later
+        confirmed = paid + timedelta(days=1)
+        later += [
+            (paid, partial(_pay, deal_id, most, appointment.buyer, buyer, at=paid)),
+            (confirmed, partial(_confirm, deal_id, appointment.seller, seller, at=confirmed)),
+        ]
+    return later
+
+
+async def _pay(deal_id: int, most: int | None, buyer_id: int, buyer: Actor, *, at: datetime) -> None:
+    for payment in (await payments_of(deal_id=deal_id))[:most]:
+        await pay(payment_id=payment.id, organisation_id=buyer_id, actor=buyer, at=at)
+
+
+async def _confirm(deal_id: int, seller_id: int, seller: Actor, *, at: datetime) -> None:
     for receipt in await receipts_under([deal_id]):
         await answer_receipt(
-            receipt_id=receipt.id,
-            move="confirm",
-            organisation_id=appointment.seller,
-            actor=seller,
-            at=at + timedelta(days=DISPATCH_DAYS + deal_id % 20 + PAYMENT_DAYS + 1),
+            receipt_id=receipt.id, move="confirm", organisation_id=seller_id, actor=seller, at=at
         )
 
 
 async def _deliver(
-    deal_id: int, appointment: AppointmentRow, load: Gram, *, seller: Actor, buyer: Actor, at: datetime
+    deal_id: int, appointment: AppointmentRow, load: Gram, seller: Actor, buyer: Actor, *, at: datetime
 ) -> None:
     delivery_id = await schedule_delivery(
         deal_id=deal_id,

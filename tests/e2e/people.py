@@ -85,9 +85,37 @@ class Person:
         await self.page.set_viewport_size({"width": screen.width, "height": screen.height})
 
 
+#: Words that lie over other words, though neither floats above the page: something has too little room.
+_OVERLAPS = """() => {
+    const floats = new Map(), words = [];
+    for (const each of document.querySelectorAll("main, main *")) {
+        const style = getComputedStyle(each);
+        floats.set(each, floats.get(each.parentElement) || each.tagName === "svg"
+            || ["fixed", "sticky"].includes(style.position) || style.overflowX !== "visible"
+            || style.clip !== "auto");
+        if (floats.get(each)) continue;
+        const own = [...each.childNodes].filter((node) => node.nodeType === 3 && node.textContent.trim());
+        if (!own.length || !each.checkVisibility({ contentVisibilityAuto: true, visibilityProperty: true })
+            || each.closest("details:not([open]) > :not(summary)")) continue;
+        for (const node of own) {
+            const range = document.createRange();
+            range.selectNodeContents(node);
+            for (const box of range.getClientRects()) words.push([box, node.textContent.trim().slice(0, 40)]);
+        }
+    }
+    const found = new Set();
+    words.forEach(([one, text], at) => words.slice(at + 1, at + 60).forEach(([two, other]) => {
+        const wide = Math.min(one.right, two.right) - Math.max(one.left, two.left);
+        const high = Math.min(one.bottom, two.bottom) - Math.max(one.top, two.top);
+        if (wide > 2 && high > 10) found.add(`words over words: ${text} | ${other}`);
+    }));
+    return [...found].slice(0, 3);
+}"""
+
+
 async def faults_of_layout(page: Page) -> list[str]:
-    """Return what sticks out of the window at its present width, or out of a desk's top bar."""
-    return list(
+    """Return what sticks out of the window at its present width or of a desk's top bar, or has no room."""
+    sticks_out = list(
         await page.evaluate(
             """() => {
                 const bar = document.querySelector(".mainnav")?.getBoundingClientRect();
@@ -104,6 +132,7 @@ async def faults_of_layout(page: Page) -> list[str]:
             }"""
         )
     )
+    return sticks_out + list(await page.evaluate(_OVERLAPS))
 
 
 _AXE = Axe()
