@@ -88,17 +88,25 @@ TOGETHER = {
 }
 
 
+def _calls(*names: str) -> Iterator[ast.Call]:
+    """Yield every call in the product of what goes by one of ``names``."""
+    for path in sorted((ROOT / "market").rglob("*.py")):
+        text = path.read_text()
+        if not any(f"{name}(" in text for name in names):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+                yield node
+
+
 def _sent() -> Iterator[tuple[str, str]]:
     """Yield kind and address of every notice whose both stand where it is sent."""
-    for path in sorted((ROOT / "market").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.Call) or ast.unparse(node.func) not in ("notify", "Word"):
-                continue
-            named = {each.arg: each.value for each in node.keywords}
-            named |= dict(zip(("organisation_id", "kind", "message", "link"), node.args, strict=False))
-            kind, link = named.get("kind"), _address(named.get("link"))
-            if isinstance(kind, ast.Constant) and link:
-                yield str(kind.value), link
+    for call in _calls("notify", "Word"):
+        named = {each.arg: each.value for each in call.keywords}
+        named |= dict(zip(("organisation_id", "kind", "message", "link"), call.args, strict=False))
+        kind, link = named.get("kind"), _address(named.get("link"))
+        if isinstance(kind, ast.Constant) and link:
+            yield str(kind.value), link
 
 
 #: How kinds begin whose end is a move or a state of their thing; each is listed whole above.
@@ -107,13 +115,10 @@ BEGINNINGS = {"call_", "frame_", "joint_share_", "payment_", "sample_", "terms_"
 
 def test_kinds_that_are_put_together_are_listed_above() -> None:
     found = set()
-    for path in (ROOT / "market").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.Call) or ast.unparse(node.func) not in ("notify", "Word", "_tell"):
-                continue
-            for each in (*node.args, *(word.value for word in node.keywords if word.arg == "kind")):
-                if isinstance(each, ast.JoinedStr) and isinstance(each.values[0], ast.Constant):
-                    found.add(str(each.values[0].value))
+    for call in _calls("notify", "Word", "_tell"):
+        for each in (*call.args, *(word.value for word in call.keywords if word.arg == "kind")):
+            if isinstance(each, ast.JoinedStr) and isinstance(each.values[0], ast.Constant):
+                found.add(str(each.values[0].value))
     assert {each for each in found if "/" not in each} == BEGINNINGS
 
 
