@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
+from asyncpg import Record
 
 from market.accounts.rules import Viewer
 from market.db.jobs import enqueue
 from market.db.session import execute, fetch, fetch_value, transaction
-from market.errors import Conflict, Invalid, NotFound
+from market.errors import Conflict, Invalid, NotAllowed, NotFound
 from market.i18n import Message, msg
 from market.notices import rules
 from market.notices.readers import check_kind, hearing, is_narrow, may_leave
@@ -139,8 +140,8 @@ async def forget_name(*, name: str, instead: str) -> None:
     )
 
 
-async def add_channel(*, organisation_id: int, name: str, address: str, at: datetime) -> int:
-    """Also send the organisation's notices to ``address`` from now on; return the channel's number.
+async def add_channel(viewer: Viewer, *, name: str, address: str, at: datetime) -> int:
+    """Also send the notices of the viewer's organisation to ``address``; return the channel's number.
 
     Raises:
         Invalid: with every field that is wrong (``name``, ``address``).
@@ -157,6 +158,7 @@ async def add_channel(*, organisation_id: int, name: str, address: str, at: date
         problems |= refused.fields
     if problems:
         raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
+    organisation_id = viewer.organisation_id
     async with transaction():
         # two who add at once are put in line, or both would find room for one
         await execute("SELECT id FROM organisation WHERE id = $1 FOR NO KEY UPDATE", organisation_id)
@@ -167,48 +169,56 @@ async def add_channel(*, organisation_id: int, name: str, address: str, at: date
         if len(known) >= rules.MOST_CHANNELS:
             raise Conflict(msg("最多 {most} 个，请先删去不用的。", most=rules.MOST_CHANNELS))
         number: int = await fetch_value(
-            """INSERT INTO channel (organisation, name, address, active, created_at)
-               VALUES ($1, $2, $3, true, $4) RETURNING id""",
+            """INSERT INTO channel (organisation, name, address, active, added_by, created_at)
+               VALUES ($1, $2, $3, true, $4, $5) RETURNING id""",
             organisation_id,
             name.strip(),
             str(where),
+            viewer.person_id,
             at,
         )
     return number
 
 
-async def remove_channel(*, channel_id: int, organisation_id: int) -> rules.Address:
+async def _own_channel(viewer: Viewer, channel_id: int) -> Record:
+    """Lock a channel that is the viewer's to tend; see :func:`rules.tends`."""
+    rows = await fetch(
+        "SELECT name, address, added_by FROM channel WHERE id = $1 AND organisation = $2 FOR UPDATE",
+        channel_id,
+        viewer.organisation_id,
+    )
+    if not rows:
+        raise NotFound(msg("没有找到这个通知渠道。"))
+    if not rules.tends(viewer, added_by=rows[0]["added_by"]):
+        raise NotAllowed(
+            msg("这个渠道是同事加的，测试和删去由加它的人，或本单位的书记、采购经理、干部、管理员来办。")
+        )
+    return rows[0]
+
+
+async def remove_channel(viewer: Viewer, *, channel_id: int) -> rules.Address:
     """Send nothing there any more; what was still on its way is dropped. Returns where it led.
 
     Raises:
         NotFound: the organisation has no such channel.
+        NotAllowed: it is a colleague's.
     """
     async with transaction():
-        rows = await fetch(
-            "DELETE FROM channel WHERE id = $1 AND organisation = $2 RETURNING address",
-            channel_id,
-            organisation_id,
-        )
-        if not rows:
-            raise NotFound(msg("没有找到这个通知渠道。"))
-    return rules.address_from(rows[0]["address"])
+        row = await _own_channel(viewer, channel_id)
+        await execute("DELETE FROM channel WHERE id = $1", channel_id)
+    return rules.address_from(row["address"])
 
 
-async def test_channel(*, channel_id: int, organisation_id: int, at: datetime) -> None:
+async def test_channel(viewer: Viewer, *, channel_id: int, at: datetime) -> None:
     """Put a notice that says that it is a test on its way to this one channel.
 
     Raises:
         NotFound: the organisation has no such channel.
+        NotAllowed: it is a colleague's.
         Conflict: the last one has not left yet.
     """
     async with transaction():
-        name = await fetch_value(
-            "SELECT name FROM channel WHERE id = $1 AND organisation = $2 FOR UPDATE",
-            channel_id,
-            organisation_id,
-        )
-        if name is None:
-            raise NotFound(msg("没有找到这个通知渠道。"))
+        name = (await _own_channel(viewer, channel_id))["name"]
         if await fetch_value(
             "SELECT id FROM outgoing WHERE channel = $1 AND state = $2 AND created_at > $3 LIMIT 1",
             channel_id,
@@ -222,7 +232,7 @@ async def test_channel(*, channel_id: int, organisation_id: int, at: datetime) -
                  VALUES ($1, 'channel_test', $2, '/account/channels', $3, $3) RETURNING id)
                INSERT INTO outgoing (notice, channel, state, tries, trouble, created_at)
                SELECT told.id, $4, $5, 0, '', $3 FROM told RETURNING id""",
-            organisation_id,
+            viewer.organisation_id,
             msgspec.json.encode(msg("这是一条测试消息：“{name}”能收到田头的通知。", name=name)).decode(),
             at,
             channel_id,

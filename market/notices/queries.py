@@ -6,7 +6,7 @@ from asyncpg import Record
 from market.accounts.rules import Viewer
 from market.db.session import fetch, fetch_one_into
 from market.errors import NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, msg, named
 from market.notices import rules
 from market.notices.readers import hearing
 from market.notices.signing import signing_key
@@ -69,11 +69,17 @@ def _notice(row: Record) -> Notice:
 
 
 class ChannelRow(msgspec.Struct, frozen=True):
-    """A channel as its owner may see it, with how its last message fared."""
+    """A channel as a member of its organisation may see it, with how its last message fared.
+
+    What is not the viewer's to tend (``own``) is there with its name, kind and whose it is, and no more.
+    """
 
     id: int
     name: str
     kind: str
+    own: bool
+    #: Who added it; empty where nobody knows any more.
+    by: Message
     #: Never the whole address: it holds a secret.
     shown: str
     created_at: datetime
@@ -99,24 +105,41 @@ class OutgoingRow(msgspec.Struct, frozen=True):
     language: str
 
 
-async def channels_of(*, organisation_id: int) -> list[ChannelRow]:
+async def channels_of(viewer: Viewer) -> list[ChannelRow]:
+    """Return the channels of the viewer's organisation, each as far as it is the viewer's to see."""
     rows = await fetch(
-        """SELECT channel.id, channel.name, channel.address, channel.created_at, latest.state,
+        """SELECT channel.id, channel.name, channel.address, channel.created_at, channel.added_by,
+                  coalesce(person.name, '') AS name_of, coalesce(person.name_en, '') AS name_of_en,
+                  latest.state,
                   coalesce(latest.trouble, '') AS trouble,
                   coalesce(latest.sent_at, latest.created_at) AS tried_at
-           FROM channel LEFT JOIN LATERAL (
+           FROM channel LEFT JOIN person ON person.id = channel.added_by
+           LEFT JOIN LATERAL (
              SELECT state, trouble, sent_at, created_at FROM outgoing
              WHERE outgoing.channel = channel.id ORDER BY id DESC LIMIT 1) latest ON true
            WHERE channel.organisation = $1 ORDER BY channel.id""",
-        organisation_id,
+        viewer.organisation_id,
     )
-    found = []
-    for row in rows:
-        fields = dict(row)
-        where = rules.address_from(fields.pop("address"))
-        key = signing_key(channel_id=row["id"], created_at=row["created_at"]) if where.host else ""
-        found.append(ChannelRow(**fields, kind=where.kind, shown=where.masked, signing_key=key))
-    return found
+    return [_channel(row, own=rules.tends(viewer, added_by=row["added_by"])) for row in rows]
+
+
+def _channel(row: Record, *, own: bool) -> ChannelRow:
+    where = rules.address_from(row["address"])
+    key = signing_key(channel_id=row["id"], created_at=row["created_at"]) if where.host and own else ""
+    return ChannelRow(
+        id=row["id"],
+        name=row["name"],
+        kind=where.kind,
+        own=own,
+        by=named(row, "name_of"),
+        shown=where.masked if own else "",
+        created_at=row["created_at"],
+        state=row["state"],
+        # a host's own words may say where it is
+        trouble=row["trouble"] if own else "",
+        tried_at=row["tried_at"],
+        signing_key=key,
+    )
 
 
 async def outgoing_of(*, outgoing_id: int) -> OutgoingRow | None:

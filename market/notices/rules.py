@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from market.accounts.rules import Viewer
 from market.errors import Invalid
 from market.i18n import Message, msg
 from market.notices.hosts import may_be_public, plain_host
@@ -132,6 +133,15 @@ def _place(text: str) -> Address | None:
         return None
     port = "" if parts.port is None else f":{parts.port}"
     return Address(scheme, (f"[{host}]" if ":" in host else host) + port + parts.path)
+
+
+def tends(viewer: Viewer, *, added_by: int | None) -> bool:
+    """Whether a channel of the viewer's organisation is the viewer's to test, to remove and to see whole.
+
+    It belongs to whoever added it and to those who look after the organisation. Colleagues see that it is
+    there: what leaves their inbox concerns them, where to and under which key does not.
+    """
+    return viewer.keeps or (viewer.delegation_id is None and added_by == viewer.person_id)
 
 
 def check_public(where: Address) -> None:

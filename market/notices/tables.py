@@ -28,6 +28,8 @@ class Channel(Table, tablename="channel"):
     #: An address as Apprise writes it (mailto://, wecombot://, dingtalk:// ...); it holds a secret.
     address = text()
     active = flag(True)
+    #: Whose it is beside those who look after the organisation; NULL: theirs alone, nobody knows any more.
+    added_by = reference("Person", null=True)
     created_at = moment()
 
 

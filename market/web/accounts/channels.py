@@ -46,7 +46,7 @@ _CHANNEL = Form(
 
 @get(_PAGE)
 async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
-    """The organisation's channels, each with how its last message fared."""
+    """The organisation's channels, each with how its last message fared, as far as it is theirs to see."""
     return await _draw(request, viewer, _CHANNEL.blank(key=new_key()))
 
 
@@ -56,7 +56,7 @@ async def _draw(request: WebRequest, viewer: Viewer, form: Filled, *, status: in
         "notices/channels.html",
         status=status,
         form=form,
-        channels=await channels_of(organisation_id=viewer.organisation_id),
+        channels=await channels_of(viewer),
         most=MOST_CHANNELS,
         mail=bool(settings().mail_via),
         kinds=KINDS,
@@ -75,12 +75,7 @@ async def add(request: WebRequest, viewer: SignedIn) -> Response[Any]:
         values = filled.values
 
         async def deed() -> int:
-            made = await add_channel(
-                organisation_id=viewer.organisation_id,
-                name=values["name"],
-                address=values["address"],
-                at=at,
-            )
+            made = await add_channel(viewer, name=values["name"], address=values["address"], at=at)
             await _noted(viewer, "add_channel", address_from(values["address"]), at=at)
             return made
 
@@ -114,9 +109,7 @@ async def _noted(viewer: Viewer, action: str, where: Address, *, at: datetime) -
 async def test(request: WebRequest, viewer: SignedIn, channel_id: FromPath[int]) -> Response[bytes]:
     """Send a test message there."""
     (await BARE.read(request)).check()
-    await test_channel(
-        channel_id=row_number(channel_id), organisation_id=viewer.organisation_id, at=clock.now()
-    )
+    await test_channel(viewer, channel_id=row_number(channel_id), at=clock.now())
     return redirect(request, _PAGE, toast=msg("测试消息正在发出，过几秒刷新看结果。"))
 
 
@@ -127,9 +120,7 @@ async def remove(request: WebRequest, viewer: SignedIn, channel_id: FromPath[int
     at = clock.now()
 
     async def deed() -> None:
-        where = await remove_channel(
-            channel_id=row_number(channel_id), organisation_id=viewer.organisation_id
-        )
+        where = await remove_channel(viewer, channel_id=row_number(channel_id))
         await _noted(viewer, "remove_channel", where, at=at)
 
     await do_once(viewer=viewer, key=None, name="remove_channel", about={}, deed=deed, at=at)

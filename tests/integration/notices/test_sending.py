@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fixtures.factories import STORY, Factory, Member
+from market.accounts.rules import RETAILER, Viewer
 from market.db.jobs import MOST_ATTEMPTS, Worker
 from market.db.session import execute, fetch, fetch_value
 from market.errors import Conflict, Invalid, NotFound
@@ -104,8 +105,13 @@ async def member(factory: Factory) -> Member:
     return await factory.member(role="buyer")
 
 
+def seen_as(member: Member) -> Viewer:
+    roles = frozenset({member.role})
+    return Viewer(0, member.person_id, "", member.organisation_id, "", "", RETAILER, roles, "zh")
+
+
 async def channel(member: Member, address: str, name: str = "采购部群") -> int:
-    return await add_channel(organisation_id=member.organisation_id, name=name, address=address, at=STORY)
+    return await add_channel(seen_as(member), name=name, address=address, at=STORY)
 
 
 async def tell(member: Member) -> None:
@@ -162,7 +168,7 @@ async def test_refused_message_is_tried_again_and_then_told(member: Member, rece
     assert (state, tries, len(receiver.got)) == ("failed", MOST_ATTEMPTS, MOST_ATTEMPTS)
     assert "500" in trouble
     assert "s3cret" not in trouble
-    [seen] = await channels_of(organisation_id=member.organisation_id)
+    [seen] = await channels_of(seen_as(member))
     assert (seen.state, seen.trouble, seen.shown.partition("/")[2]) == ("failed", trouble, "…")
     assert await fetch_value("SELECT count(*) FROM job WHERE state <> 'done'") == 0
 
@@ -223,7 +229,7 @@ async def test_mail_without_an_account_says_so(member: Member) -> None:
 async def test_removed_channel_gets_nothing_more(member: Member, receiver: Receiver) -> None:
     number = await channel(member, receiver.address)
     await tell(member)
-    await remove_channel(channel_id=number, organisation_id=member.organisation_id)
+    await remove_channel(seen_as(member), channel_id=number)
     await work_all()
     assert (receiver.got, await outgoing()) == ([], [])
 
@@ -231,9 +237,9 @@ async def test_removed_channel_gets_nothing_more(member: Member, receiver: Recei
 async def test_test_message_goes_to_that_channel_alone(member: Member, receiver: Receiver) -> None:
     number = await channel(member, receiver.address)
     await channel(member, "https://nobody.invalid/", "别处")
-    await send_test(channel_id=number, organisation_id=member.organisation_id, at=STORY)
+    await send_test(seen_as(member), channel_id=number, at=STORY)
     with pytest.raises(Conflict):
-        await send_test(channel_id=number, organisation_id=member.organisation_id, at=STORY)
+        await send_test(seen_as(member), channel_id=number, at=STORY)
     await work_all()
     assert [each["message"].split("\n")[0] for each in receiver.got] == [
         "这是一条测试消息：“采购部群”能收到田头的通知。"
@@ -243,11 +249,11 @@ async def test_test_message_goes_to_that_channel_alone(member: Member, receiver:
 async def test_channels_belong_to_their_organisation(factory: Factory, member: Member) -> None:
     other = await factory.member(role="buyer")
     number = await channel(member, "https://erp.example.com/in/s3cret")
-    assert await channels_of(organisation_id=other.organisation_id) == []
+    assert await channels_of(seen_as(other)) == []
     with pytest.raises(NotFound):
-        await send_test(channel_id=number, organisation_id=other.organisation_id, at=STORY)
+        await send_test(seen_as(other), channel_id=number, at=STORY)
     with pytest.raises(NotFound):
-        await remove_channel(channel_id=number, organisation_id=other.organisation_id)
+        await remove_channel(seen_as(other), channel_id=number)
 
 
 async def test_channels_are_few_and_different(member: Member) -> None:

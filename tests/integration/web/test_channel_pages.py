@@ -2,10 +2,11 @@
 
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from fixtures.factories import Factory, Member
-from market.db.session import fetch, fetch_value
+from market.db.session import execute, fetch, fetch_value
 from market.notices.rules import MOST_CHANNELS
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 
@@ -85,3 +86,32 @@ async def test_channels_are_the_organisations_own(
         assert (await stranger.post(f"{PAGE}/{number}/{deed}")).status_code == 404
     assert (await guest.get(PAGE)).headers["location"].startswith("/sign-in")
     assert await fetch_value("SELECT count(*) FROM channel") == 1
+
+
+async def test_channel_is_its_adders_and_the_managers(
+    browser: Browser, member: Member, factory: Factory, browser_of: SignedInAs
+) -> None:
+    sent = {"name": "采购部群", "address": "https://erp.example.com/in/s3cret", "key": str(uuid4())}
+    await browser.post(PAGE, sent, form=PAGE)
+    number = await fetch_value("SELECT id FROM channel")
+    colleague, manager = [await factory.member(role=role) for role in ("buyer", "manager")]
+    await execute(
+        "UPDATE membership SET organisation = $1 WHERE person = ANY($2)",
+        member.organisation_id,
+        [colleague.person_id, manager.person_id],
+    )
+    other, keeper = [
+        await browser_of(msgspec.structs.replace(each, organisation_id=member.organisation_id))
+        for each in (colleague, manager)
+    ]
+    mine, seen = [(await each.get(PAGE)).text for each in (browser, other)]
+    for page, whole in ((mine, True), (seen, False)):
+        assert "采购部群" in page
+        assert [word in page for word in ("erp.example.com", "whsec_", f"/{number}/remove")] == [whole] * 3
+    name = await fetch_value("SELECT name FROM person WHERE id = $1", member.person_id)
+    assert name in seen
+    for deed in ("test", "remove"):
+        refused = await other.post(f"{PAGE}/{number}/{deed}")
+        assert (refused.status_code, "这个渠道是同事加的" in refused.text) == (403, True)
+    assert "whsec_" in (await keeper.get(PAGE)).text
+    assert (await keeper.post(f"{PAGE}/{number}/remove")).status_code == 303
