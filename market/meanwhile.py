@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from market.errors import Conflict
-from market.i18n import msg
+from market.i18n import Message, msg
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -45,6 +45,10 @@ class ChangedMeanwhile(Conflict):
         )
         self.both, self.theirs = frozenset(both), frozenset(theirs)
         self.mine, self.now, self.marks = mine, now, marks
+
+    def beside(self, now: Message | str) -> Message:
+        """Return what is told beside a field that both sides changed, ``now`` being what stands there."""
+        return msg("您填写的时候，别人把这一项改成了 {now}；再保存一次，就按您填的改。", now=now)
 
     def values(self) -> dict[str, dict[str, Any]]:
         """Return field -> what was ``sent`` and what stands ``now``, in JSON's types."""

@@ -19,6 +19,7 @@ from market.deals import breach
 from market.deals.breach_queries import BreachRow, EvidenceRow, case_of, cases_of, evidence_of
 from market.deals.breach_termination import terminate
 from market.deals.clauses import Terms
+from market.deals.open_terms import OpenProposal, open_proposal
 from market.deals.queries import deal_of
 from market.deals.record import Facts, facts_of
 from market.deals.rules import TERMINATED
@@ -40,11 +41,15 @@ class Warned(msgspec.Struct, frozen=True):
 
 
 class InForce(msgspec.Struct, frozen=True):
-    """`version` 0: nobody has signed yet, these are the usual terms. Shares are basis points."""
+    """`version` 0: nobody has signed yet, these are the usual terms. Shares are basis points.
+
+    `waiting`: the proposal that waits for a signature, if there is one; `proposer` is an organisation.
+    """
 
     version: int
     terms: Terms
     advice: list[Warned]
+    waiting: OpenProposal | None = None
 
 
 class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,11 +57,16 @@ class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Proposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Other terms, whole. `base` is the version in force that you have read; `note` says why."""
+    """Other terms, whole. `base` is the version in force that you have read; `note` says why.
+
+    `replaces`: the number of the proposal that waits for a signature, where there is one: yours takes its
+    place. Another that waits by then is answered 409, with what it says in `changed`.
+    """
 
     base: Annotated[int, Meta(ge=0, le=10_000)]
     terms: Terms
     note: Note = ""
+    replaces: Annotated[int, Meta(ge=0, le=10_000)] = 0
 
 
 class Proposed(msgspec.Struct, frozen=True):
@@ -126,6 +136,7 @@ async def terms(viewer: SignedIn, deal_id: PathId, language: Reader) -> InForce:
             )
             for each in advice_on(found)
         ],
+        await open_proposal(deal_id=deal.id),
     )
 
 
@@ -146,6 +157,7 @@ async def propose(
                 organisation_id=viewer.organisation_id,
                 actor=by,
                 at=at,
+                replaces=data.replaces,
             )
         )
 

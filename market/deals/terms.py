@@ -11,6 +11,7 @@ from market.audit.operations import record
 from market.db.session import execute, fetch, fetch_into, fetch_one_into, fetch_value, transaction
 from market.deals import rules
 from market.deals.clauses import Terms, check, price_of, usual_terms
+from market.deals.open_terms import check_seen
 from market.deals.scans.outdating import outdate
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
@@ -130,15 +131,6 @@ async def versions_of(*, deal_id: int) -> list[Version]:
     return await fetch_into(Version, _VERSION + "WHERE deal = $1 ORDER BY version DESC", deal_id)
 
 
-async def is_proposed(*, deal_id: int) -> bool:
-    """Tell whether other terms of a contract wait for a signature."""
-    return bool(
-        await fetch_value(
-            "SELECT EXISTS (SELECT FROM contract_terms WHERE deal = $1 AND state = 'proposed')", deal_id
-        )
-    )
-
-
 async def fix_terms(*, deal_id: int, at: datetime) -> None:
     """Write down what is signed, where nobody has proposed anything. The contract's row is locked."""
     version, terms = await terms_in_force(deal_id=deal_id)
@@ -156,15 +148,18 @@ async def propose_terms(
     organisation_id: int,
     actor: Actor,
     at: datetime,
+    replaces: int = 0,
 ) -> int:
     """Propose other terms and sign them for one's own side; return the number of the version.
 
-    A proposal that is open already is replaced, whosever it is. Nothing changes until the other signs.
+    A proposal that is open already is replaced, whosever it is, if it is the one that was seen (``replaces``;
+    0: none was). Nothing changes until the other signs.
 
     Raises:
         NotFound: no such contract of this organisation.
         Conflict: the contract is over, or these terms are in force.
         ChangedMeanwhile: other terms are in force than ``base``, and clauses of them are wanted otherwise.
+        ProposedMeanwhile: another proposal is open than ``replaces``.
         Invalid: terms that cannot be carried out, or a note that is too long.
     """
     check(terms)
@@ -181,7 +176,10 @@ async def propose_terms(
             settled(terms, now=in_force, seen=marks_of(read) if read else "", exact=True)
         if terms == in_force:
             raise Conflict(msg("和现在的条款一样，没有要改的。"))
-        wish = ProposeTerms(deal_id, base, terms, note)
+        replaced = await check_seen(
+            deal_id=deal_id, replaces=replaces, mine=terms, organisation_id=organisation_id
+        )
+        wish = ProposeTerms(deal_id, base, terms, note, replaces)
         await _bind(deal, side, terms, "propose_terms", wish, actor)
         await fix_terms(deal_id=deal_id, at=at)
         await execute(
@@ -200,7 +198,7 @@ async def propose_terms(
             deal,
             organisation_id,
             "terms_proposed",
-            msg("合同 {number} 对方提议改条款，双方都签字才生效。", number=deal["number"]),
+            _proposed(deal["number"], theirs=replaced is not None and replaced.proposer != organisation_id),
             at,
         )
         await record(
@@ -278,6 +276,13 @@ async def answer_terms(
     return state
 
 
+def _proposed(number: str, *, theirs: bool) -> Message:
+    """``theirs``: it takes the place of what the one who is told has proposed."""
+    if theirs:
+        return msg("合同 {number} 对方另提了条款，代替贵方的提议，双方都签字才生效。", number=number)
+    return msg("合同 {number} 对方提议改条款，双方都签字才生效。", number=number)
+
+
 def _paper_is_old(number: str) -> Message:
     return msg(
         "合同 {number} 的条款改了，按旧条款签的扫描件不再作数：请按新条款打印重签，或在线签字。",
@@ -342,6 +347,7 @@ class ProposeTerms(msgspec.Struct, frozen=True):
     base: int
     terms: Terms
     note: str
+    replaces: int = 0
 
 
 @approvable("propose_terms", ProposeTerms)
@@ -351,6 +357,7 @@ async def _propose_approved(wish: ProposeTerms, buyer_id: int, actor: Actor, at:
         base=wish.base,
         terms=wish.terms,
         note=wish.note,
+        replaces=wish.replaces,
         organisation_id=buyer_id,
         actor=actor,
         at=at,

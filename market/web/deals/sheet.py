@@ -12,6 +12,7 @@ from market.catalogue.rules import CANCELS, GOODS_REFUSED
 from market.deals.breach_queries import cases_of
 from market.deals.clauses import price_of
 from market.deals.contacts import look_up_contacts
+from market.deals.open_terms import open_proposal
 from market.deals.queries import DealRow, DeliveryRow, deal_of, deliveries_of, payments_of
 from market.deals.receipts import LONGEST_NOTE as LONGEST_DENIAL
 from market.deals.receipts import receipts_under
@@ -29,7 +30,7 @@ from market.deals.rules import (
     SOURCES,
     TAKEN,
 )
-from market.deals.terms import is_proposed, terms_in_force
+from market.deals.terms import terms_in_force
 from market.deals.unfair import LEVELS, advice_on
 from market.deals.wording import lines_of
 from market.errors import NotFound
@@ -248,7 +249,7 @@ async def draw(
         lines=lines_of(terms, price=FenPerKg(deal.price)),
         advice=advice_on(terms),
         levels=LEVELS,
-        has_proposal=await is_proposed(deal_id=deal.id),
+        has_proposal=await open_proposal(deal_id=deal.id) is not None,
         **await shown_scans(
             deal,
             viewer,

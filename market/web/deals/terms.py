@@ -9,6 +9,7 @@ from litestar.types import ControllerRouterHandler
 
 from market.accounts.rules import Viewer
 from market.deals.clauses import Terms
+from market.deals.open_terms import ProposedMeanwhile
 from market.deals.queries import DealRow
 from market.deals.rules import CHANGEABLE, PROPOSED, TERMS
 from market.deals.terms import (
@@ -66,6 +67,10 @@ async def _draw(
 ) -> Response[str]:
     version, terms = await terms_in_force(deal_id=deal.id)
     versions = await versions_of(deal_id=deal.id)
+    waiting = next((each for each in versions if each.state == PROPOSED), None)
+    is_own = waiting is not None and waiting.proposer == viewer.organisation_id
+    replaces = waiting.version if waiting else 0
+    begun = waiting.terms if waiting and is_own else terms
     return show(
         request,
         "deals/terms.html",
@@ -82,22 +87,13 @@ async def _draw(
         ],
         can_change=side is not None and deal.state in CHANGEABLE,
         moves_of=lambda each: _moves(each, viewer, deal, side),
-        form=form or blank_form(_begin_with(versions, viewer) or terms, base=version, key=new_key()),
+        waiting=waiting,
+        is_own=is_own,
+        # a better proposal begins with one's own that is still open
+        form=form or blank_form(begun, base=version, key=new_key(), replaces=replaces),
         is_open=form is not None,
         sections=SECTIONS,
         TERMS=TERMS,
-    )
-
-
-def _begin_with(versions: list[Version], viewer: Viewer) -> Terms | None:
-    """Return one's own proposal that is still open: a better one begins with it."""
-    return next(
-        (
-            each.terms
-            for each in versions
-            if each.state == PROPOSED and each.proposer == viewer.organisation_id
-        ),
-        None,
     )
 
 
@@ -153,6 +149,7 @@ async def propose(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int])
                 organisation_id=viewer.organisation_id,
                 actor=acting(viewer, side),
                 at=at,
+                replaces=int(filled.values["replaces"] or 0),
             ),
         )
     except Invalid as refused:
@@ -160,10 +157,14 @@ async def propose(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int])
         return await _draw(request, viewer, deal, side, form=again, status=422)
     except ChangedMeanwhile as changed:
         version, now = await terms_in_force(deal_id=deal.id)
+        replaces = int(filled.values["replaces"] or 0)
+        if isinstance(changed, ProposedMeanwhile):
+            # what waits for a signature is told beside what was typed; the next save has seen it
+            now, replaces = changed.proposed, changed.version
         again = merged(
             filled,
             changed,
-            fresh=blank_form(now, base=version, key=new_key()),
+            fresh=blank_form(now, base=version, key=new_key(), replaces=replaces),
             language=language_of(request),
             controls={"milestones": MILESTONES},
         )

@@ -121,6 +121,7 @@ TERMS = Form(
     other=_words("other", msg("其他约定")),
     note=fields.text(msg("为什么要改"), most=LONGEST_NOTE, optional=True, hint=msg("对方会看到。")),
     base=fields.hidden(int),
+    replaces=fields.hidden(int, optional=True),
     key=KEY,
 )
 #: How the form is drawn: heads and the fields below them.
@@ -137,13 +138,13 @@ SECTIONS: tuple[tuple[Message, tuple[str, ...]], ...] = (
 )
 
 
-def blank_form(terms: Terms, *, base: int, key: str) -> Filled:
-    """Return the form with ``terms`` standing in it."""
+def blank_form(terms: Terms, *, base: int, key: str, replaces: int = 0) -> Filled:
+    """Return the form with ``terms`` standing in it; ``replaces``: the proposal that is open, if any is."""
     own = {name: getattr(terms, name) for name in Terms.__struct_fields__ if name != "milestones"}
     rows: dict[str, Any] = {f"after{row}": _NONE for row in _ROWS[1:]}
     for row, each in enumerate(terms.milestones, 1):
         rows |= {f"after{row}": each.after, f"share{row}": each.share, f"days{row}": each.days}
-    return TERMS.blank(**own, **rows, base=Decimal(base), key=key)
+    return TERMS.blank(**own, **rows, base=Decimal(base), replaces=Decimal(replaces), key=key)
 
 
 #: What the milestones are called in the form.

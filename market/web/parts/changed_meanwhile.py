@@ -38,7 +38,7 @@ def merged(
     for name in _drawn(filled, changed.both, controls):
         now = _now(fresh, name, language)
         if again.typed.get(name) != fresh.typed.get(name):
-            errors[name] = msg("您填写的时候，别人把这一项改成了 {now}；再保存一次，就按您填的改。", now=now)
+            errors[name] = changed.beside(now)
     return msgspec.structs.replace(again, errors={"": changed.message, **errors})
 
 

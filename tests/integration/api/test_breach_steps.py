@@ -25,6 +25,11 @@ async def test_terms_and_evidence_go_over_the_api_by_the_rules_of_the_pages(
     proposed = await sells.post(address, wish)
     assert proposed.status_code == 201
     assert (await sells.post(address, {**wish, "base": 7})).status_code == 409
+    mine = {**wish, "terms": {**terms, "tolerance": 300}}
+    unseen = await buys.post(address, mine)
+    assert (unseen.status_code, unseen.json()["changed"]) == (409, {"tolerance": {"sent": 300, "now": 200}})
+    waiting = (await buys.get(address)).json()["waiting"]
+    assert (waiting["version"], waiting["proposer"]) == (proposed.json()["version"], seller.organisation_id)
     wrong = await sells.post(address, {**wish, "terms": {**terms, "tolerance": 20_000}})
     assert (wrong.status_code, "tolerance" in wrong.text) == (422, True)
     assert (await sells.post(address, {**wish, "terms": {**terms, "x": 1}})).status_code in (400, 422)

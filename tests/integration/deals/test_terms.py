@@ -11,6 +11,7 @@ from fixtures.factories import TODAY, Factory, Member
 from market.db.session import execute, fetch, fetch_value
 from market.deals import terms as module
 from market.deals.clauses import Milestone, Terms
+from market.deals.open_terms import ProposedMeanwhile
 from market.deals.terms import answer_terms, propose_terms, terms_in_force, versions_of
 from market.errors import Busy, Conflict, Invalid, NotFound
 from market.meanwhile import ChangedMeanwhile
@@ -20,13 +21,14 @@ from tests.integration.races import at_once
 
 
 class Scene(Contracted, frozen=True):
-    async def propose(self, by: Member, base: int = 0, **changed: object) -> int:
+    async def propose(self, by: Member, base: int = 0, replaces: int = 0, **changed: object) -> int:
         _, now = await terms_in_force(deal_id=self.deal_id)
         return await propose_terms(
             deal_id=self.deal_id,
             base=base,
             terms=msgspec.structs.replace(now, **(changed or {"deposit": 1_000})),
             note="商量过的",
+            replaces=replaces,
             **self.by(by),
         )
 
@@ -97,8 +99,25 @@ async def test_refused_and_withdrawn_proposals_change_nothing(scene: Scene) -> N
 
 async def test_counter_proposal_takes_the_place_of_the_open_one(scene: Scene) -> None:
     await scene.propose(scene.buyer, deposit=500)
-    await scene.propose(scene.seller, base=1, deposit=1_000)
+    await scene.propose(scene.seller, base=1, replaces=2, deposit=1_000)
     assert await scene.states() == ["agreed", "superseded", "proposed"]
+    told = await fetch_value("SELECT message ->> 'text' FROM notice ORDER BY id DESC LIMIT 1")
+    assert "代替贵方的提议" in told
+
+
+async def test_proposal_that_was_not_seen_is_not_replaced(scene: Scene) -> None:
+    await scene.propose(scene.buyer, deposit=500)
+    for by, whose in ((scene.seller, "对方已提议"), (scene.buyer, "本单位已有人提议")):
+        with pytest.raises(ProposedMeanwhile) as unseen:
+            await scene.propose(by, base=1, natural_loss=100)
+        assert unseen.value.message.text.startswith(whose)
+        assert unseen.value.version == 2
+        assert unseen.value.values()["deposit"] == {"sent": 0, "now": 500}
+    assert await scene.states() == ["agreed", "proposed"]
+    # what was seen, and is over by now, stands in nobody's way
+    await scene.answer(scene.seller, 2, "refuse")
+    await scene.propose(scene.seller, base=1, replaces=2, natural_loss=100)
+    assert await scene.states() == ["agreed", "refused", "proposed"]
 
 
 async def test_proposal_from_old_terms_is_a_conflict(scene: Scene) -> None:
@@ -171,13 +190,14 @@ async def test_without_the_lock_several_count(wide: Scene, monkeypatch: pytest.M
 async def test_proposals_at_once_leave_one_open(wide: Scene) -> None:
     async def one(by: Member, loss: int) -> bool:
         try:
-            await wide.propose(by, base=1, natural_loss=loss)
+            await wide.propose(by, base=1, replaces=2, natural_loss=loss)
         except (Conflict, Busy):
             return False
         return True
 
     await wide.propose(wide.buyer)
     done = await at_once(one(by, n) for n, by in enumerate([wide.seller, wide.buyer] * 4, 60))
-    assert all(done)
+    # each has seen the first one: whoever comes second has not seen what took its place
+    assert sum(done) == 1
     states = await wide.states()
-    assert states == ["agreed", *["superseded"] * 8, "proposed"]
+    assert states == ["agreed", "superseded", "proposed"]

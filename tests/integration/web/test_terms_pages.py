@@ -189,6 +189,25 @@ async def test_form_begins_with_ones_own_open_proposal(
     assert ("没有这一笔" in own, "不限" in own) == (True, False)
 
 
+async def test_a_proposal_that_came_meanwhile_is_told_and_replaced_only_once_seen(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    path, drawn = f"/deals/{deal_id}/terms", await typed(deal_id, packing="纸箱")
+    assert "提议还在等" not in (await secretary.get(path)).text
+    await purchaser.post(path, await typed(deal_id, deposit="10"))
+    assert "对方第 2 版提议还在等本方签字" in (await secretary.get(path)).text
+    assert "本单位第 2 版提议还在等对方签字" in (await purchaser.get(path)).text
+    unseen = await secretary.post(path, drawn)
+    assert (unseen.status_code, set(faults(unseen))) == (409, {"deposit", "packing"})
+    assert await fetch_value("SELECT count(*) FROM contract_terms WHERE state = 'superseded'") == 0
+    again = filled_in(unseen.text, path)
+    again.pop("_csrf")
+    assert [again[name][0].strip() for name in ("deposit", "packing", "replaces")] == ["0%", "纸箱", "2"]
+    assert (await secretary.post(path, again)).status_code == 303
+    assert await fetch_value("SELECT state FROM contract_terms WHERE version = 2") == "superseded"
+
+
 async def test_a_proposal_over_terms_that_changed_meanwhile_is_asked_back_whole(
     secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
 ) -> None:
