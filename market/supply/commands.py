@@ -36,6 +36,12 @@ class NewListing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reserve: FenPerKg | None = None
 
 
+class Bonus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The hardship bonus that a town grants a listing in matching, in fen per kg; 0: none."""
+
+    priority: FenPerKg = FenPerKg(0)
+
+
 class NewWay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How goods are sold. ``way`` as ``rules.WAYS``; a round of bidding closes at ``closes_at``.
 

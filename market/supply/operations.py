@@ -15,7 +15,7 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.meanwhile import settled
 from market.supply import rules
-from market.supply.commands import NewListing, NewTerms, NewWay, in_utc
+from market.supply.commands import Bonus, NewListing, NewTerms, NewWay, in_utc
 from market.supply.search import search_text
 from market.units import FenPerKg, Gram
 
@@ -265,33 +265,38 @@ async def move_listing(*, listing_id: int, move: str, owner_id: int, actor: Acto
 
 
 async def set_priority(
-    *, listing_id: int, priority: FenPerKg, town_id: int, actor: Actor, at: datetime
+    *, listing_id: int, bonus: Bonus, town_id: int, actor: Actor, at: datetime, seen: str | None = None
 ) -> None:
     """Grant a listing of the town's sellers a hardship bonus in matching.
 
+    ``seen`` are the marks of the bonus as it was read, where that is known.
+
     Raises:
         NotFound: no such listing in this town.
+        ChangedMeanwhile: others have granted it another one since.
         Invalid: negative, or more than the asking price.
     """
     async with transaction():
         rows = await fetch(
-            """SELECT listing.ask FROM listing JOIN organisation ON organisation.id = listing.owner
+            """SELECT listing.ask, listing.priority FROM listing
+               JOIN organisation ON organisation.id = listing.owner
                WHERE listing.id = $1 AND organisation.town = $2 FOR UPDATE OF listing""",
             listing_id,
             town_id,
         )
         if not rows:
             raise NotFound(msg("没有找到这批货源。"))
-        if not 0 <= priority <= rows[0]["ask"]:
+        settled(bonus, now=Bonus(FenPerKg(rows[0]["priority"])), seen=seen, exact=True)
+        if not 0 <= bonus.priority <= rows[0]["ask"]:
             problem = msg("照顾加分须在零与要价之间。")
             raise Invalid(problem, {"priority": problem})
-        await execute("UPDATE listing SET priority = $2 WHERE id = $1", listing_id, priority)
+        await execute("UPDATE listing SET priority = $2 WHERE id = $1", listing_id, bonus.priority)
         await record(
             subject=f"listing:{listing_id}",
             action="prioritise",
             actor=actor,
             at=at,
-            details={"fen_per_kg": priority},
+            details={"fen_per_kg": bonus.priority},
         )
 
 

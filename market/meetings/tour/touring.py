@@ -15,6 +15,7 @@ from market.meetings.queries import meeting_of
 from market.meetings.route import asked
 from market.meetings.route.asked import NewStop, StopSettings, TourSettings
 from market.meetings.route.problem import Place
+from market.meetings.tour.changing import kept_of
 from market.meetings.tour.queries import (
     FieldRouteRow,
     Kept,
@@ -27,6 +28,10 @@ from market.meetings.tour.queries import (
 CHANGEABLE = frozenset({"draft", "announced", "registration", "timetabled", "in_progress", "closed"})
 #: So many kinds of produce stand on the list of what a village shows.
 _MOST_KINDS = 4
+
+
+class StopsGone(NotFound):
+    """A stop that was to be changed is not on the tour any more."""
 
 
 async def propose_route(*, meeting_id: int, town_id: int, actor: Actor, at: datetime) -> int:
@@ -70,24 +75,31 @@ async def save_route(
     town_id: int,
     actor: Actor,
     at: datetime,
-) -> None:
+    seen: str | None = None,
+) -> frozenset[str]:
     """Change the tour, its stops' windows and stays, and drop some; what was planned no longer holds.
 
+    ``seen``: as :func:`changing.kept_of` takes it. Returns the fields that others alone have changed since.
+
     Raises:
-        NotFound: no such tour or stop.
+        NotFound: no such tour.
+        StopsGone: a stop is not there, or not any more.
         Conflict: the meeting was called off or is long over.
+        ChangedMeanwhile: others have changed a field that is wanted otherwise here.
         Invalid: with every field that is wrong.
     """
-    problems = asked.tour_problems(tour, today=at.astimezone(CHINA).date())
-    problems |= asked.stop_problems([stop for stop in stops if stop.id not in dropped])
-    if problems:
-        raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
     async with transaction():
         await own_title(meeting_id, town_id)
         route = await route_there(meeting_id)
         strangers = {*dropped, *(stop.id for stop in stops)} - {stop.id for stop in route.stops}
         if strangers:
-            raise NotFound(msg("有的站点已经不在了，请刷新页面再改。"))
+            raise StopsGone(msg("有的站点别人刚去掉了，这次没有保存。填的其他内容都在，看过再保存一次。"))
+        kept = kept_of(tour, stops, now=route, seen=seen)
+        tour, stops = kept.tour, kept.stops
+        problems = asked.tour_problems(tour, today=at.astimezone(CHINA).date())
+        problems |= asked.stop_problems([stop for stop in stops if stop.id not in dropped])
+        if problems:
+            raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
         await execute(
             """UPDATE field_route SET "on" = $2, start_name = $3, start_lat = $4, start_lon = $5,
                  leaves_at = $6, back_by = $7, buses = $8, speed_kmh = $9 WHERE id = $1""",
@@ -120,6 +132,7 @@ async def save_route(
             at=at,
             details={"stops": len(route.stops) - len(set(dropped)), "dropped": len(set(dropped))},
         )
+    return kept.theirs
 
 
 async def add_stop(*, meeting_id: int, stop: NewStop, town_id: int, actor: Actor, at: datetime) -> int:

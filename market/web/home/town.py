@@ -21,11 +21,10 @@ from market.supply.queries import stock_history
 from market.units import Fen, Gram, tonnes, yuan
 from market.web.edge.guards import OFFICIAL, SignedIn, WebRequest
 from market.web.edge.language import language_of
-from market.web.parts import fields, formats
-from market.web.parts.forms import Form
+from market.web.parts import formats
 from market.web.parts.next_step import Step
 from market.web.parts.told import obstacle
-from market.web.parts.trade import KEY, show
+from market.web.parts.trade import show
 
 #: A meeting in one of these states is still ahead.
 _TO_PLAN = frozenset({"draft", "announced", "registration", "postponed"})
@@ -228,17 +227,6 @@ def money_parts(total: Fen, language: Language) -> tuple[str, Message]:
     if language == "en":
         return formats.plain(yuan(total) / 1_000, places=1), msg("千元")
     return formats.plain(yuan(total) / 10_000, places=1), msg("万元")
-
-
-PRIORITY = Form(
-    priority=fields.price(
-        msg("照顾加分"),
-        hint=msg("每公斤多算多少收益：只影响撮合的先后，不改变价格。留空表示不照顾。"),
-        optional=True,
-        unit="kg",
-    ),
-    key=KEY,
-)
 
 
 routes: list[ControllerRouterHandler] = [overview]

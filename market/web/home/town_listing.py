@@ -15,6 +15,8 @@ from market.dashboard.listings import TownListing, town_listing
 from market.errors import Invalid
 from market.i18n import msg
 from market.matching.findings import diagnosis_of
+from market.meanwhile import ChangedMeanwhile, marks_of
+from market.supply.commands import Bonus
 from market.supply.operations import set_priority
 from market.supply.queries import listing_page
 from market.supply.rules import LISTING, PUBLISHED
@@ -24,6 +26,7 @@ from market.web.edge.guards import OFFICIAL, SignedIn, WebRequest
 from market.web.edge.language import language_of
 from market.web.matching.why import draw, listing_advice, listing_lab, try_out_listing
 from market.web.parts import fields
+from market.web.parts.changed_meanwhile import SEEN, merged
 from market.web.parts.forms import Filled, Form
 from market.web.parts.pages import redirect
 from market.web.parts.told import words_for
@@ -36,6 +39,7 @@ PRIORITY = Form(
         optional=True,
         unit="kg",
     ),
+    seen=SEEN,
     key=KEY,
 )
 
@@ -44,7 +48,13 @@ PRIORITY = Form(
 async def listing(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[str]:
     """Show one listing: why it does not sell, and what the town can do for it."""
     found = await town_listing(listing_id=row_number(listing_id), town_id=viewer.organisation_id)
-    return await _draw(request, viewer, found, PRIORITY.blank(priority=found.priority or None, key=new_key()))
+    return await _draw(request, viewer, found, _standing(found))
+
+
+def _standing(found: TownListing) -> Filled:
+    """Return the form with the bonus that is granted now."""
+    seen = marks_of(Bonus(FenPerKg(found.priority)))
+    return PRIORITY.blank(priority=found.priority or None, seen=seen, key=new_key())
 
 
 async def _draw(
@@ -86,8 +96,7 @@ async def _draw(
 async def what_if(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int]) -> Response[str]:
     """Try out changes of a listing of the town's: nothing is changed, and all whom it touches are named."""
     found = await town_listing(listing_id=row_number(listing_id), town_id=viewer.organisation_id)
-    form = PRIORITY.blank(priority=found.priority or None, key=new_key())
-    return await _draw(request, viewer, found, form, tries=True)
+    return await _draw(request, viewer, found, _standing(found), tries=True)
 
 
 @post("/town/listings/{listing_id:int}/priority", guards=OFFICIAL)
@@ -106,13 +115,18 @@ async def prioritise(request: WebRequest, viewer: SignedIn, listing_id: FromPath
             about={"listing": listing_id, "fen_per_kg": int(priority)},
             deed=lambda: set_priority(
                 listing_id=listing_id,
-                priority=priority,
+                bonus=Bonus(priority),
                 town_id=viewer.organisation_id,
                 actor=accounts.actor(viewer, "official"),
                 at=at,
+                seen=filled.values["seen"],
             ),
             at=at,
         )
+    except ChangedMeanwhile as changed:
+        found = await town_listing(listing_id=found.listing, town_id=viewer.organisation_id)
+        again = merged(filled, changed, fresh=_standing(found), language=language_of(request))
+        return await _draw(request, viewer, found, again, status=409)
     except Invalid as refused:
         return await _draw(request, viewer, found, filled.refused(refused), status=422)
     return redirect(request, f"/town/listings/{listing_id}", toast=msg("照顾加分已保存，下次撮合起作用。"))

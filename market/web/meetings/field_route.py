@@ -13,6 +13,7 @@ from market.accounts.rules import Viewer
 from market.catalogue.queries import all_produce
 from market.errors import Invalid, NotFound
 from market.i18n import Language, Message, msg
+from market.meanwhile import ChangedMeanwhile
 from market.meetings.queries import MeetingRow
 from market.meetings.route.asked import NewStop, StopSettings
 from market.meetings.route.problem import clock as clock_text
@@ -22,6 +23,7 @@ from market.meetings.tour.queries import FieldRouteRow, may_see_tour, route_of, 
 from market.meetings.tour.telling import news_of, tell_route
 from market.meetings.tour.touring import (
     CHANGEABLE,
+    StopsGone,
     add_stop,
     drop_route,
     propose_route,
@@ -31,10 +33,22 @@ from market.meetings.tour.touring import (
 from market.web.edge.addresses import row_number
 from market.web.edge.guards import OFFICIAL, SignedIn, WebRequest
 from market.web.edge.language import language_of
-from market.web.meetings.route_forms import PLACE, minutes, settings_in, standing, stop_form, tour_form
+from market.web.meetings.route_forms import (
+    PLACE,
+    controls_of,
+    minutes,
+    over,
+    seen_in,
+    settings_in,
+    standing,
+    stop_form,
+    stops_in,
+    tour_form,
+)
 from market.web.meetings.route_map import name_of, route_map
 from market.web.meetings.running import own_meeting
 from market.web.meetings.steps import steps_of
+from market.web.parts.changed_meanwhile import merged, saved_with
 from market.web.parts.forms import Filled
 from market.web.parts.pages import redirect
 from market.web.parts.trade import BARE, do_once, new_key, show
@@ -167,27 +181,29 @@ async def propose(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[in
 async def save(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[Any]:
     """Keep the change and plan the tour anew."""
     meeting = await own_meeting(meeting_id, viewer)
-    route = await route_there(meeting.id)
-    filled = await tour_form(route).read(request)
+    sent = stops_in((await BARE.read(request)).typed)
+    filled = await tour_form(sent).read(request)
     actor, at, town_id = accounts.actor(viewer, "official"), clock.now(), viewer.organisation_id
+    theirs: frozenset[str] = frozenset()
     try:
         filled.check()
         values = filled.values
         tour = settings_in(values)
         stops = [
             StopSettings(
-                stop.id,
-                minutes(values[f"opens_{stop.id}"]),
-                minutes(values[f"closes_{stop.id}"]),
-                values[f"stay_{stop.id}"],
-                values[f"shows_{stop.id}"],
+                stop,
+                minutes(values[f"opens_{stop}"]),
+                minutes(values[f"closes_{stop}"]),
+                values[f"stay_{stop}"],
+                values[f"shows_{stop}"],
             )
-            for stop in route.stops
+            for stop in sent
         ]
-        dropped = [stop.id for stop in route.stops if values[f"drop_{stop.id}"]]
+        dropped = [stop for stop in sent if values[f"drop_{stop}"]]
 
         async def deed() -> int:
-            await save_route(
+            nonlocal theirs
+            theirs = await save_route(
                 meeting_id=meeting.id,
                 tour=tour,
                 stops=stops,
@@ -195,6 +211,7 @@ async def save(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
                 town_id=town_id,
                 actor=actor,
                 at=at,
+                seen=seen_in(values, sent),
             )
             return meeting.id
 
@@ -208,11 +225,21 @@ async def save(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
             deed=deed,
             at=at,
         )
-        if len(dropped) < len(route.stops):
+        if (await route_there(meeting.id)).stops:
             await plan_tour(meeting_id=meeting.id, town_id=town_id, actor=actor, at=at)
-    except Invalid as refused:
-        return await _draw(request, viewer, meeting, form=filled.refused(refused), status=422)
-    return redirect(request, f"/town/meetings/{meeting.id}/route", toast=msg("路线已重新规划。"))
+    except (ChangedMeanwhile, StopsGone, Invalid) as refused:
+        fresh = standing(await route_there(meeting.id))
+        again = over(fresh, filled)
+        if isinstance(refused, ChangedMeanwhile):
+            language, controls = language_of(request), controls_of(sent)
+            again = merged(again, refused, fresh=fresh, language=language, controls=controls)
+        else:
+            again = again.refused(refused if isinstance(refused, Invalid) else Invalid(refused.message))
+        status = 422 if isinstance(refused, Invalid) else 409
+        return await _draw(request, viewer, meeting, form=again, status=status)
+    names = {name for each in theirs for name in controls_of(sent).get(each, (each,))}
+    told = saved_with(msg("路线已重新规划。"), filled, names)
+    return redirect(request, f"/town/meetings/{meeting.id}/route", toast=told)
 
 
 @post("/town/meetings/{meeting_id:int}/route/stops", guards=OFFICIAL)

@@ -1,14 +1,19 @@
 """The forms of the tour to the fields: its buses and stops, and a stop to add."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import time
 from typing import Any
+
+import msgspec
 
 from market.i18n import Language, Message, msg
 from market.meetings.route import asked
 from market.meetings.route.asked import TourSettings
+from market.meetings.tour.changing import marks_of_stops, marks_of_tour
 from market.meetings.tour.queries import FieldRouteRow, VillageRow
 from market.web.parts import fields
+from market.web.parts.changed_meanwhile import SEEN
 from market.web.parts.fields import Field
 from market.web.parts.forms import Filled, Form
 from market.web.parts.trade import KEY, new_key
@@ -39,15 +44,16 @@ def coordinates(label: Message, *, hint: Message | None = None, optional: bool =
     )
 
 
-def tour_form(route: FieldRouteRow) -> Form:
-    """Return the form of a tour and of all its stops."""
+def tour_form(stop_ids: Iterable[int]) -> Form:
+    """Return the form of a tour and of these stops."""
     stops: dict[str, Field] = {}
-    for stop in route.stops:
-        stops[f"opens_{stop.id}"] = fields.clock_time(msg("最早几点到"))
-        stops[f"closes_{stop.id}"] = fields.clock_time(msg("最晚几点走"))
-        stops[f"stay_{stop.id}"] = fields.whole(msg("停留几分钟"), least=asked.STAYS[0], most=asked.STAYS[1])
-        stops[f"shows_{stop.id}"] = fields.text(msg("看什么"), most=asked.LONGEST_SHOWS, optional=True)
-        stops[f"drop_{stop.id}"] = fields.tick(msg("不去这一站"))
+    for stop in stop_ids:
+        stops[f"opens_{stop}"] = fields.clock_time(msg("最早几点到"))
+        stops[f"closes_{stop}"] = fields.clock_time(msg("最晚几点走"))
+        stops[f"stay_{stop}"] = fields.whole(msg("停留几分钟"), least=asked.STAYS[0], most=asked.STAYS[1])
+        stops[f"shows_{stop}"] = fields.text(msg("看什么"), most=asked.LONGEST_SHOWS, optional=True)
+        stops[f"drop_{stop}"] = fields.tick(msg("不去这一站"))
+        stops[f"seen_{stop}"] = SEEN
     return Form(
         on=fields.day(msg("走访日期")),
         start_name=fields.text(msg("上车地点"), most=asked.LONGEST_NAME),
@@ -62,6 +68,7 @@ def tour_form(route: FieldRouteRow) -> Form:
             hint=msg("乡间路一般按 40。路程按直线距离的 1.3 倍估算。"),
         ),
         **stops,
+        seen=SEEN,
         key=KEY,
     )
 
@@ -84,14 +91,48 @@ def standing(route: FieldRouteRow) -> Filled:
         "back_by": _clock(route.back_by),
         "buses": route.buses,
         "speed_kmh": route.speed_kmh,
+        "seen": marks_of_tour(route),
         "key": new_key(),
     }
+    values |= {f"seen_{stop}": marks for stop, marks in marks_of_stops(route).items()}
     for stop in route.stops:
         values[f"opens_{stop.id}"] = _clock(stop.opens_at)
         values[f"closes_{stop.id}"] = _clock(stop.closes_at)
         values[f"stay_{stop.id}"] = stop.stay_minutes
         values[f"shows_{stop.id}"] = stop.shows
-    return tour_form(route).blank(**values)
+    return tour_form(stop.id for stop in route.stops).blank(**values)
+
+
+def stops_in(typed: Mapping[str, list[str]]) -> list[int]:
+    """Return the stops that the form which was sent had: others may add or drop some meanwhile."""
+    found = [int(match[1]) for name in typed if (match := _STAY.fullmatch(name))]
+    return found[: 2 * asked.MOST_STOPS]
+
+
+def seen_in(values: Mapping[str, Any], stop_ids: Iterable[int]) -> str | None:
+    """Return the marks of what the form was drawn with, as ``tour.changing`` takes them."""
+    words = [values["seen"], *(values[f"seen_{stop}"] for stop in stop_ids)]
+    return "".join(words) if all(words) else None
+
+
+def controls_of(stop_ids: Iterable[int]) -> dict[str, tuple[str, ...]]:
+    """Return what the form calls a field of the tour, where it calls it otherwise."""
+    names: dict[str, tuple[str, ...]] = {"start_lat": ("start_place",), "start_lon": ("start_place",)}
+    for stop in stop_ids:
+        names |= {f"{long}_{stop}": (f"{short}_{stop}",) for long, short in _STOP.items()}
+    return names
+
+
+def over(fresh: Filled, filled: Filled) -> Filled:
+    """Return the form with the stops that there are now, and what was typed into those that were there."""
+    known = {name: texts for name, texts in filled.typed.items() if name in fresh.form.fields}
+    errors = {name: told for name, told in filled.errors.items() if name in fresh.form.fields or not name}
+    return msgspec.structs.replace(filled, form=fresh.form, typed={**fresh.typed, **known}, errors=errors)
+
+
+#: Field of a stop -> what the form calls it, before the number of the stop.
+_STOP = {"opens_at": "opens", "closes_at": "closes", "stay_minutes": "stay"}
+_STAY = re.compile(r"stay_([1-9][0-9]{0,17})")
 
 
 def settings_in(values: Mapping[str, Any]) -> TourSettings:

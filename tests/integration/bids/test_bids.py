@@ -12,7 +12,7 @@ from market.db.session import fetch_value
 from market.deals.queries import deal_of
 from market.errors import Conflict, Invalid, NotFound
 from market.notices.queries import inbox
-from market.supply.commands import NewTerms
+from market.supply.commands import Bonus, NewTerms
 from market.supply.operations import set_priority
 from market.transitions import WrongState
 from market.units import FenPerKg, Gram
@@ -172,7 +172,7 @@ async def test_the_bonus_of_a_listing_comes_down_with_its_price(factory: Factory
     listing_id = await factory.listing(seller, ask=700)
     await set_priority(
         listing_id=listing_id,
-        priority=FenPerKg(600),
+        bonus=Bonus(FenPerKg(600)),
         town_id=town.organisation_id,
         actor=town.actor,
         at=STORY,

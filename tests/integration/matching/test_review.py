@@ -9,6 +9,7 @@ from market.matching.agreement import decline
 from market.matching.operations import run_now
 from market.matching.queries import gains_of, matches_of
 from market.matching.review import bonus_of_run, compute_again, villages_of_run, why_in_run
+from market.supply.commands import Bonus
 from market.supply.operations import set_priority
 from market.units import FenPerKg
 
@@ -115,7 +116,7 @@ async def test_a_bonus_is_weighed_once_and_kept(town: Member, factory: Factory) 
     assert await bonus_of_run(run_id=plain, town_id=town.organisation_id) is None
     await set_priority(
         listing_id=marked,
-        priority=FenPerKg(50),
+        bonus=Bonus(FenPerKg(50)),
         town_id=town.organisation_id,
         actor=town.actor,
         at=STORY,

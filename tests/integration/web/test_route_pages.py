@@ -12,6 +12,7 @@ from market.db.session import execute, fetch, fetch_value
 from market.meetings.commands import NewMeeting
 from market.meetings.planning.plan import open_meeting
 from market.meetings.tour.queries import FieldRouteRow, route_of
+from tests.forms import filled_in
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 
 
@@ -98,6 +99,37 @@ async def test_form_plans_anew_once_and_a_dropped_stop_is_gone(scene: Scene) -> 
     route = await scene.route()
     assert ([stop.id == gone for stop in route.stops], route.leaves_at) == ([False], 540)
     assert await fetch_value("SELECT count(*) FROM audit_record WHERE action = 'save_route'") == 1
+
+
+async def test_two_who_change_a_tour_at_once_put_nothing_back(scene: Scene) -> None:
+    await proposed(scene)
+    mine, other = (await scene.route()).stops
+    form = scene.page
+    older, newer, third = [filled_in((await scene.browser.get(scene.page)).text, form) for _ in range(3)]
+    for each in (older, newer, third):
+        each.pop("_csrf")
+    newer |= {"leaves_at": "09:15", f"stay_{mine.id}": "50"}
+    assert (await scene.browser.post(scene.page, newer)).status_code == 303
+    # what only others changed is kept, and said
+    saved = await scene.browser.post(scene.page, {**older, f"shows_{other.id}": "谷子"})
+    assert saved.status_code == 303
+    route = await scene.route()
+    stays = {stop.id: (stop.stay_minutes, stop.shows) for stop in route.stops}
+    assert (route.leaves_at, stays[mine.id][0], stays[other.id][1]) == (555, 50, "谷子")
+    assert "别人刚改的也都保留" in (await scene.browser.get(scene.page)).text
+    # what both changed is asked back, and a stop that went meanwhile loses nothing of the rest
+    unseen = await scene.browser.post(scene.page, {**third, "leaves_at": "10:00", "buses": "2"})
+    assert (unseen.status_code, {"leaves_at"} <= set(faults(unseen))) == (409, True)
+    gone = filled_in(unseen.text, form)
+    gone.pop("_csrf")
+    await execute("DELETE FROM route_stop WHERE id = $1", other.id)
+    left = await scene.browser.post(scene.page, gone)
+    assert (left.status_code, "有的站点别人刚去掉了" in left.text) == (409, True)
+    again = filled_in(left.text, form)
+    again.pop("_csrf")
+    assert (await scene.browser.post(scene.page, again)).status_code == 303
+    route = await scene.route()
+    assert ([stop.id for stop in route.stops], route.leaves_at, route.buses) == ([mine.id], 600, 2)
 
 
 @pytest.mark.parametrize(

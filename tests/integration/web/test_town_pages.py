@@ -23,6 +23,7 @@ from market.matching.queries import matches_of_run
 from market.units import Gram
 from market.web.followup.reports import sums_of
 from market.web.home.town import follow_up, next_step
+from tests.forms import filled_in
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 
 
@@ -194,6 +195,27 @@ async def test_bonus_is_granted_once_and_recorded(
     assert "0.30 元/公斤" in (await browser.get(page)).text
     await browser.post(f"{page}/priority", {"priority": "", "key": str(uuid4())})
     assert await fetch_value("SELECT priority FROM listing") == 0
+
+
+async def test_bonus_that_a_colleague_granted_meanwhile_is_not_put_back_unseen(
+    factory: Factory, official: Member, browser: Browser
+) -> None:
+    seller = await factory.member(role="secretary", town_id=official.organisation_id)
+    page = f"/town/listings/{await factory.listing(seller, ask=700)}"
+    form = f"{page}/priority#priority"
+    first, second = [filled_in((await browser.get(page)).text, form) for _ in range(2)]
+    for each in (first, second):
+        each.pop("_csrf")
+        each |= {"priority_unit": "kg"}
+    assert (await browser.post(f"{page}/priority", {**first, "priority": "0.30"})).status_code == 303
+    older = await browser.post(f"{page}/priority", {**second, "priority": "0.10"})
+    assert (older.status_code, 'value="0.10"' in older.text) == (409, True)
+    assert "0.30 元/公斤" in faults(older)["priority"]
+    assert await fetch_value("SELECT priority FROM listing") == 30
+    again = filled_in(older.text, form)
+    again.pop("_csrf")
+    assert (await browser.post(f"{page}/priority", again)).status_code == 303
+    assert await fetch_value("SELECT priority FROM listing") == 10
 
 
 @pytest.mark.parametrize(
