@@ -13,6 +13,7 @@ from market.api.handling import acting, deed, do_once, read
 from market.api.inputs import Code, Grams, IdempotencyKey, Note, PathId, Price, RowId, SignedIn
 from market.api.outputs import Moved
 from market.bids import negotiating, operations
+from market.bids.meant import check_meant
 from market.bids.offer_queries import OfferRow, offers_on
 from market.bids.offering import NewOffer, place_offer
 from market.bids.operations import Accepted, NewBid, Placed
@@ -24,7 +25,10 @@ from market.units import FenPerKg, Gram
 
 
 class BidToPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`price` at the farm gate; `demand_id` is the demand of yours that it counts towards, if any."""
+    """`price` at the farm gate; `demand_id` is the demand of yours that it counts towards, if any.
+
+    A price far from what the goods are asked for is asked back (422) unless you are `sure` of it.
+    """
 
     listing_id: RowId
     quantity: Grams
@@ -33,12 +37,14 @@ class BidToPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deliver_to: date
     demand_id: RowId | None = None
     note: Note = ""
+    sure: bool = False
 
 
 class CounterTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The terms that you want instead; `price` at the farm gate.
 
-    `least` is the smallest part that the other side may accept; without it all or nothing.
+    `least` is the smallest part that the other side may accept; without it all or nothing. A price far
+    from what the goods are asked for is asked back (422) unless you are `sure` of it.
     """
 
     quantity: Grams
@@ -47,10 +53,14 @@ class CounterTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deliver_to: date
     note: Note = ""
     least: Grams | None = None
+    sure: bool = False
 
 
 class OfferToPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`listing_id` is one of yours on sale; `price` at the farm gate; `least` as in a counter."""
+    """`listing_id` is one of yours on sale; `price` at the farm gate; `least` and `sure` as in a counter.
+
+    The price is compared with what the goods are asked for, and with what the demand pays at most.
+    """
 
     listing_id: RowId
     quantity: Grams
@@ -59,6 +69,7 @@ class OfferToPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deliver_to: date
     least: Grams | None = None
     note: Note = ""
+    sure: bool = False
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,6 +114,7 @@ async def place(viewer: SignedIn, data: JSONBody[BidToPlace], key: IdempotencyKe
     """Bid on a listing; on one that is sold by sealed bids at `/sealed-bids` instead."""
     bid = _bid_of(data)
     by = actor(viewer, "buyer")
+    await check_meant(bid.price, sure=data.sure, listing_id=bid.listing_id)
     return Placed(
         await operations.place_bid(
             bid=bid, buyer_id=viewer.organisation_id, actor=by, at=clock.now(), key=key
@@ -120,6 +132,7 @@ async def sealed(viewer: SignedIn) -> list[SealedRow]:
 async def seal(viewer: SignedIn, data: JSONBody[BidToPlace], key: IdempotencyKey = None) -> Sealed:
     """Bid under seal on a listing that is sold so. To change a bid, withdraw it and bid anew."""
     by = actor(viewer, "buyer")
+    await check_meant(FenPerKg(data.price), sure=data.sure, listing_id=data.listing_id)
     mark = await seal_bid(
         bid=_bid_of(data), buyer_id=viewer.organisation_id, actor=by, at=clock.now(), key=key
     )
@@ -156,19 +169,21 @@ async def offer(
     viewer: SignedIn, demand_id: PathId, data: JSONBody[OfferToPlace], key: IdempotencyKey = None
 ) -> Placed:
     """Answer a demand with goods of yours: a turn of `/bids` that its buyer answers."""
+    by, price = actor(viewer, "seller", deed=ANSWER), FenPerKg(data.price)
+    await check_meant(price, sure=data.sure, listing_id=data.listing_id, demand_id=demand_id)
     placed = await place_offer(
         offer=NewOffer(
             demand_id=demand_id,
             listing_id=data.listing_id,
             quantity=Gram(data.quantity),
-            price=FenPerKg(data.price),
+            price=price,
             deliver_from=data.deliver_from,
             deliver_to=data.deliver_to,
             least=None if data.least is None else Gram(data.least),
             note=data.note,
         ),
         seller_id=viewer.organisation_id,
-        actor=actor(viewer, "seller", deed=ANSWER),
+        actor=by,
         at=clock.now(),
         key=key,
     )
@@ -213,12 +228,14 @@ async def counter(
 ) -> Placed:
     """Answer with other terms: a new turn that refers to this one and awaits the other side."""
     side = await side_of(bid_id=bid_id, organisation_id=viewer.organisation_id)
+    by, price = acting(viewer, side), FenPerKg(data.price)
+    await check_meant(price, sure=data.sure, bid_id=bid_id)
     return Placed(
         await negotiating.counter_bid(
             counter=negotiating.Counter(
                 bid_id=bid_id,
                 quantity=Gram(data.quantity),
-                price=FenPerKg(data.price),
+                price=price,
                 deliver_from=data.deliver_from,
                 deliver_to=data.deliver_to,
                 note=data.note,
@@ -226,7 +243,7 @@ async def counter(
             ),
             organisation_id=viewer.organisation_id,
             side=side,
-            actor=acting(viewer, side),
+            actor=by,
             at=clock.now(),
             key=key,
         )

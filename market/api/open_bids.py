@@ -22,6 +22,7 @@ from market.api.inputs import (
 )
 from market.api.outputs import Moved
 from market.bids import open_bidding
+from market.bids.meant import check_meant
 from market.bids.open_bidding import BidInTheOpen, OpenBidPlaced
 from market.bids.open_queries import Bidding, OwnOpenBid, bidding_of, open_bids_of
 from market.bids.operations import NewBid
@@ -30,7 +31,10 @@ from market.units import FenPerKg, Gram
 
 
 class OpenBidToPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`price` at the farm gate; where only a part of `quantity` is left, you take it from `least` on."""
+    """`price` at the farm gate; where only a part of `quantity` is left, you take it from `least` on.
+
+    A price far from what the goods are asked for is asked back (422) unless you are `sure` of it.
+    """
 
     listing_id: RowId
     quantity: Grams
@@ -40,6 +44,7 @@ class OpenBidToPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least: GramsOrNone = 0
     demand_id: RowId | None = None
     note: Note = ""
+    sure: bool = False
 
 
 class ReleaseAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,10 +81,12 @@ async def place(
         demand_id=data.demand_id,
         note=data.note,
     )
+    by = actor(viewer, "buyer", deed=ANSWER)
+    await check_meant(bid.price, sure=data.sure, listing_id=bid.listing_id)
     return await open_bidding.bid_openly(
         wish=BidInTheOpen(bid, Gram(data.least)),
         buyer_id=viewer.organisation_id,
-        actor=actor(viewer, "buyer", deed=ANSWER),
+        actor=by,
         at=clock.now(),
         key=key,
     )

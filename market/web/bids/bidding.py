@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from market.accounts.rules import Viewer
-from market.amounts import odd_price
 from market.bids import rules
+from market.bids.meant import slip_in
 from market.bids.queries import BidRow
 from market.demand.queries import OwnDemand, demands_of
 from market.demand.rules import PUBLISHED
@@ -125,7 +125,7 @@ def bid_problems(values: Mapping[str, Any], listing: ListingDetails) -> dict[str
             continue
     price = values.get("price")
     if price is not None and "price" not in found and not values.get("sure"):
-        odd = odd_price(price, low=FenPerKg(listing.ask), high=FenPerKg(listing.ask))
+        odd = slip_in(price, asked=listing.ask)
         if odd:
             found["price"] = odd
     return found

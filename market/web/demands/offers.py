@@ -15,6 +15,7 @@ from market.accounts.rules import Viewer
 from market.amounts import odd_price
 from market.bids.joint.queries import joints_on
 from market.bids.joint.rules import JOINT
+from market.bids.meant import slip_in
 from market.bids.offer_queries import Goods, goods_of, offers_on
 from market.bids.offering import NewOffer, place_offer
 from market.bids.rules import BID
@@ -127,7 +128,7 @@ async def place(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int])
     try:
         filled.check()
         asked = next(each.ask for each in goods if str(each.listing) == values["listing_id"])
-        odd = odd_price(values["price"], low=FenPerKg(asked), high=FenPerKg(max(asked, demand.ceiling)))
+        odd = slip_in(values["price"], asked=asked, ceiling=demand.ceiling)
         if odd and not values["sure"]:
             raise Invalid(odd, {"price": odd})
         bid_id = await place_offer(

@@ -124,6 +124,35 @@ async def test_a_delivery_is_refused_for_known_reasons_only(
     assert refused.json() == {"state": "rejected"}
 
 
+async def test_prices_that_look_like_a_slip_are_asked_back(
+    people: People, factory: Factory, lot: dict[str, Any], window: dict[str, date]
+) -> None:
+    sells, buys = [await factory.member(role=role) for role in ("secretary", "buyer")]
+    seller, buyer = await people.caller(sells), await people.caller(buys)
+    await seller.post("/listings", lot)
+    demand_id = await factory.demand(buys, kg=500)
+    terms = {"quantity": 400_000, **window}
+    low, high = lot["ask"] // 10, lot["ask"] * 10
+
+    async def asked_back(who: Any, address: str, wish: dict[str, Any], key: str) -> int:
+        odd = await who.post(address, wish)
+        assert (odd.status_code, set(odd.json()["fields"])) == (422, {"price"})
+        assert (await who.post(address, {**wish, "sure": True}, key=key)).status_code == 201
+        return int((await who.post(address, {**wish, "sure": True}, key=key)).json()["bid_id"])
+
+    bid = await asked_back(buyer, "/bids", {"listing_id": 1, **terms, "price": low}, "bid")
+    await asked_back(seller, f"/bids/{bid}/counter", {**terms, "price": high}, "counter")
+    offer = {"listing_id": 1, **terms, "price": low}
+    await asked_back(seller, f"/demands/{demand_id}/offers", offer, "offer")
+    for address, body in (("/sealed-bids", {}), ("/open-bids", {"least": 0})):
+        odd = await buyer.post(address, {"listing_id": 1, **terms, **body, "price": high})
+        assert (odd.status_code, set(odd.json()["fields"])) == (422, {"price"})
+    # goods that are no longer on sale ask nothing back: what was done is told again
+    await seller.post("/listings/1/withdraw")
+    again = {"listing_id": 1, **terms, "price": low, "sure": True}
+    assert (await buyer.post("/bids", again, key="bid")).json() == {"bid_id": bid}
+
+
 async def test_counters_pass_the_turn_to_the_other_side(
     people: People, factory: Factory, lot: dict[str, Any], window: dict[str, date]
 ) -> None:

@@ -1,0 +1,47 @@
+"""Prices of bids, offers and counters that may be a slip: asked back once, wherever they come from."""
+
+from market.amounts import odd_price
+from market.db.session import fetch
+from market.errors import Invalid
+from market.i18n import Message
+from market.supply.rules import PUBLISHED
+from market.units import FenPerKg
+
+
+def slip_in(price: FenPerKg, *, asked: int, ceiling: int | None = None) -> Message | None:
+    """Return the question to ask back where ``price`` is far from what the goods are asked for.
+
+    ``ceiling``: what the demand that is answered pays at most, where there is one. Fen per kg.
+    """
+    return odd_price(price, low=FenPerKg(asked), high=FenPerKg(max(asked, ceiling or 0)))
+
+
+async def check_meant(
+    price: FenPerKg,
+    *,
+    sure: bool,
+    listing_id: int | None = None,
+    demand_id: int | None = None,
+    bid_id: int | None = None,
+) -> None:
+    """Ask back a price that may be a slip: of a bid on a listing, an offer to a demand, an answer to a bid.
+
+    Nothing is asked of goods that are not on sale: what is wrong there, the deed itself says, and who sends
+    the same once more after it was done gets the same answer.
+
+    Raises:
+        Invalid: for ``price``, unless it is ``sure``.
+    """
+    if sure:
+        return
+    rows = await fetch(
+        """SELECT listing.ask, demand.ceiling FROM listing LEFT JOIN demand ON demand.id = $2
+           WHERE listing.id = coalesce($1, (SELECT listing FROM bid WHERE bid.id = $3))
+             AND listing.state = $4""",
+        listing_id,
+        demand_id,
+        bid_id,
+        PUBLISHED,
+    )
+    if rows and (odd := slip_in(price, asked=rows[0]["ask"], ceiling=rows[0]["ceiling"])):
+        raise Invalid(odd, {"price": odd})
