@@ -11,7 +11,7 @@ from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.followup.shelf_rules import GONE, LONGEST_LABEL, PUT, SIGHTINGS, sighting_problems
-from market.i18n import Message, msg
+from market.i18n import Message, msg, on_day
 from market.notices.operations import notify
 from market.units import FenPerKg
 
@@ -44,7 +44,7 @@ async def put_on_shelf(*, spell: NewSpell, organisation_id: int, actor: Actor, a
         NotFound: no such store, or no signed contract for that product between its chain and the seller, or
             neither of them is this organisation.
         Conflict: it is noted as on this shelf already.
-        Invalid: a day, price or word is wrong.
+        Invalid: a day, price or word is wrong, or it was there before and gone only after that day.
     """
     label, today = spell.label.strip(), at.astimezone(CHINA).date()
     problems = sighting_problems(
@@ -88,11 +88,50 @@ async def put_on_shelf(*, spell: NewSpell, organisation_id: int, actor: Actor, a
             at,
         )
         if number is None:
-            raise Conflict(msg("这家门店已经记着有这种货了，在列表里点“还在”即可。"))
+            raise Conflict(await _there_already(spell, label))
+        await _check_apart(number, spell, label)
         first = NewSighting(PUT, spell.on, spell.price, spell.note)
         other = rows[0]["chain"] if organisation_id == spell.seller_id else spell.seller_id
         await _keep(number, first, rows[0]["name"], other, organisation_id, actor, at)
     return int(number)
+
+
+async def _spells(spell: NewSpell, label: str) -> list[Record]:
+    return await fetch(
+        """SELECT id, since, gone_on FROM shelf_spell
+           WHERE site = $1 AND seller = $2 AND produce = $3 AND label = $4 ORDER BY since DESC, id DESC""",
+        spell.site_id,
+        spell.seller_id,
+        spell.produce,
+        label,
+    )
+
+
+async def _there_already(spell: NewSpell, label: str) -> Message:
+    since = next((row["since"] for row in await _spells(spell, label) if row["gone_on"] is None), spell.on)
+    return msg(
+        "这家门店从 {day} 起就记着有“{label}”了：还在架上，在列表里点“还在”；"
+        "中间下过架，先在那一条记下架，再记新的。",
+        day=on_day(since),
+        label=label,
+    )
+
+
+async def _check_apart(number: int, spell: NewSpell, label: str) -> None:
+    """Refuse a spell that begins before an earlier one ended: one product is not there twice.
+
+    It is asked after the new row is written: whoever noted meanwhile that it is gone has been waited for.
+    """
+    for row in await _spells(spell, label):
+        if row["id"] != number and row["gone_on"] > spell.on:
+            problem = msg(
+                "这家门店 {since} 上架、{gone} 下架的“{label}”已经记过，"
+                "两条不能重叠：请填 {gone} 或以后的日期。",
+                since=on_day(row["since"]),
+                gone=on_day(row["gone_on"]),
+                label=label,
+            )
+            raise Invalid(problem, {"on": problem})
 
 
 async def see(

@@ -10,6 +10,7 @@ from market.db.session import execute, fetch_value
 from market.errors import Conflict, Invalid, NotFound
 from market.followup.shelf_queries import products_of, shelf_of, sightings_of, stores_of
 from market.followup.shelving import NewSighting, NewSpell, put_on_shelf, see
+from market.i18n import on_day
 from market.units import FenPerKg
 from tests.integration.deals.scene import Contracted, contract
 from tests.integration.web.conftest import SignedInAs
@@ -105,6 +106,26 @@ async def test_newest_sighting_is_told_and_gone_stays_gone(shop: Shop) -> None:
         await execute("DELETE FROM shelf_sighting")
 
 
+async def test_the_same_goods_are_not_on_one_shelf_twice(shop: Shop) -> None:
+    first, gone = TODAY - timedelta(days=20), TODAY - timedelta(days=10)
+    spell_id = await put_on_shelf(spell=shop.spell(on=first), **shop.by(shop.buyer))
+    with pytest.raises(Conflict) as there:
+        await put_on_shelf(spell=shop.spell(), **shop.by(shop.seller))
+    assert (there.value.message.values["label"], there.value.message.values["day"]) == (
+        "老边头",
+        on_day(first),
+    )
+    await see(spell_id=spell_id, sighting=NewSighting("gone", gone), **shop.by(shop.buyer))
+    for on in (first - timedelta(days=5), first, gone - timedelta(days=1)):
+        with pytest.raises(Invalid) as overlap:
+            await put_on_shelf(spell=shop.spell(on=on), **shop.by(shop.seller))
+        told = overlap.value.fields["on"].values
+        assert (told["since"], told["gone"]) == (on_day(first), on_day(gone))
+    await put_on_shelf(spell=shop.spell(on=first, label="散装"), **shop.by(shop.seller))
+    await put_on_shelf(spell=shop.spell(on=gone), **shop.by(shop.seller))
+    assert await fetch_value("SELECT count(*) FROM shelf_spell") == 3
+
+
 async def test_store_is_added_and_confirmed_in_a_few_taps(shop: Shop, browser_of: SignedInAs) -> None:
     browser = await browser_of(shop.seller)
     form = (await browser.get("/shelf/new")).text
@@ -127,7 +148,7 @@ async def test_store_is_added_and_confirmed_in_a_few_taps(shop: Shop, browser_of
     assert "红衣花生" in page
     assert "6.00 元/斤" in page
     again = await browser.post("/shelf/new", wish)
-    assert (again.status_code, "点“还在”即可" in again.text) == (422, True)
+    assert (again.status_code, "点“还在”" in again.text) == (422, True)
     assert (await browser.post(f"/shelf/{spell_id}", {"kind": "seen"})).status_code == 303
     assert await fetch_value("SELECT count(*) FROM shelf_sighting") == 2
     for query in ("by=town", f"chain={shop.buyer.organisation_id}", "by=%00", "seller=x", "produce=peanut"):
