@@ -32,6 +32,7 @@ class Preview(msgspec.Struct, frozen=True):
     from_slot: int
     steps: tuple[Step, ...]
     parties: tuple[Party, ...]
+    #: Who gets a notice: nobody, as long as the timetable is not published.
     told: tuple[int, ...]
     token: str
     #: Why a swap is not possible.
@@ -79,11 +80,17 @@ async def _plan(meeting: MeetingRow, day: Snapshot, change: Change, *, at: datet
     if problems:
         raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
     steps, clashes = await asyncio.to_thread(compute, day, change, from_slot, since)
-    told = sorted({number for each in steps for number in (each.seller, each.buyer)})
     digest = hashlib.sha256(
         msgspec.json.encode([day, change, steps, from_slot], order="deterministic")
     ).hexdigest()
-    return Preview(change, from_slot, steps, day.parties, tuple(told), digest, clashes)
+    return Preview(change, from_slot, steps, day.parties, _told(meeting, steps), digest, clashes)
+
+
+def _told(meeting: MeetingRow, steps: tuple[Step, ...]) -> tuple[int, ...]:
+    """Return whose own day changes; a timetable that nobody knows yet does not change for anybody."""
+    if meeting.published_at is None:
+        return ()
+    return tuple(sorted({number for each in steps for number in (each.seller, each.buyer)}))
 
 
 async def snapshot_of(meeting: MeetingRow) -> Snapshot:
@@ -180,7 +187,7 @@ async def apply_change(
             msgspec.json.encode(Details(change, effects, steps)).decode(),
             len(preview.moved) + len(preview.added),
             len([each for each in preview.called_off if each.before]),
-            len(preview.told),
+            len(_told(meeting, preview.steps)),
             actor.person_id,
             at,
         )
@@ -193,7 +200,6 @@ async def apply_change(
             at=at,
             details={"kind": change.kind, "incident": incident[0]["id"]},
         )
-        # a timetable that nobody knows yet has not changed for anybody
         if meeting.published_at is not None:
             await tell_changed(meeting, preview.steps, at=at)
         await signal(board_of(meeting_id))

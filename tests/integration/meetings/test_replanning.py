@@ -210,7 +210,10 @@ async def test_newcomer_before_the_beginning_is_let_in_planned_in_and_kept_by_th
     came = await let_in(meeting_id=day.meeting_id, walk_in=WalkIn(f"{name}（新）"), **by)
     assert await day.state_of(came) == stands
     before = await day.places()
-    await apply(day, Change("walk_in", came, counterparts=(day.buyers[0].organisation_id,)), minute)
+    change = Change("walk_in", came, counterparts=(day.buyers[0].organisation_id,))
+    assert (await preview(day, change, minute)).told == ()
+    await apply(day, change, minute)
+    assert [each.told for each in await incidents_of(meeting_id=day.meeting_id)] == [0]
     new = {talk: place for talk, place in (await day.places()).items() if talk not in before}
     assert len(new) == 1
     # nobody knows the timetable yet: nothing of it has changed for anybody
