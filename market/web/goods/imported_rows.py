@@ -18,7 +18,7 @@ from market.db.session import transaction
 from market.demand.commands import NewDemand
 from market.demand.operations import publish_demand
 from market.errors import Invalid
-from market.exchange.imported import Noun, already_in, row_key
+from market.exchange.imported import Made, Noun, already_in, row_key
 from market.exchange.sheet_import import Fault, Row, Table, refused
 from market.i18n import Language, Message, msg
 from market.supply.commands import NewListing
@@ -49,13 +49,28 @@ class Ready(msgspec.Struct, frozen=True):
     faults: dict[str, Message]
 
 
+class Ended(msgspec.Struct, frozen=True):
+    """A row that was taken before, and whose listing or demand is not open any more."""
+
+    row: int
+    made: Made
+
+
+#: States in which what was made of a row is not open, though it was not sold or filled.
+_ENDED = frozenset({"withdrawn", "expired", "suspended", "cancelled", "closed", "unsuccessful"})
+
+
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of a ledger. Numbers of listings or demands; rows that could not be taken, as written."""
+    """What became of a ledger. Numbers of listings or demands; rows that could not be taken, as written.
+
+    ``ended``: those of the ``unchanged`` that whoever sends them may think are open, and are not.
+    """
 
     added: list[int]
     unchanged: list[int]
     rejected: list[tuple[int, dict[str, str]]]
     faults: list[Fault]
+    ended: list[Ended] = []
 
 
 class _Names:
@@ -287,7 +302,7 @@ async def _take(
     noun: Noun, table: Table, viewer: Viewer, read: Read, publish: Publish, renamed: Mapping[str, str]
 ) -> Outcome:
     """Read every row, then publish the good ones in small transactions, each row once for ever."""
-    outcome = Outcome([], [], [], [])
+    outcome = Outcome([], [], [], [], [])
     wrong: dict[int, dict[str, Message]] = {}
     ready: dict[str, Ready] = {}
     for row in table.rows:
@@ -307,11 +322,15 @@ async def _take(
     for start in range(0, len(waiting), _AT_ONCE):
         batch = waiting[start : start + _AT_ONCE]
         added, unchanged, refusals = list[int](), list[int](), dict[int, dict[str, Message]]()
+        ended = list[Ended]()
         async with transaction():
             known = await already_in(noun, viewer.organisation_id, [each.key for each in batch])
             for each in batch:
                 if each.key in known:
-                    unchanged.append(known[each.key])
+                    made = known[each.key]
+                    unchanged.append(made.id)
+                    if made.state in _ENDED:
+                        ended.append(Ended(each.row.number, made))
                 elif each.faults:
                     refusals[each.row.number] = each.faults
                 else:
@@ -324,6 +343,7 @@ async def _take(
                         }
         outcome.added.extend(added)
         outcome.unchanged.extend(unchanged)
+        outcome.ended.extend(ended)
         wrong |= refusals
     for row in table.rows:
         for field, reason in wrong.get(row.number, {}).items():

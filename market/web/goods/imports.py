@@ -15,15 +15,17 @@ from market import clock
 from market.accounts.queries import sites_of
 from market.accounts.rules import Viewer
 from market.catalogue.queries import all_produce, credential_kinds, grades
+from market.demand.rules import DEMAND
 from market.errors import Invalid
 from market.exchange import demand_sheet, listing_sheet, workbooks
 from market.exchange.sheet_import import ENDINGS, MOST_BYTES, MOST_ROWS, Column, Fault, Table, read_table
 from market.exchange.table_book import MEDIA_TYPE
 from market.i18n import Language, Message, msg, translate
+from market.supply.rules import LISTING, SUSPENDED
 from market.web.edge import cookies
 from market.web.edge.guards import SignedIn, WebRequest, require
 from market.web.edge.language import language_of
-from market.web.goods.imported_rows import Outcome, take_demands, take_listings
+from market.web.goods.imported_rows import Ended, Outcome, take_demands, take_listings
 from market.web.parts.downloads import attachment
 from market.web.parts.fields import Field
 from market.web.parts.forms import FileField, Filled, Form, Upload
@@ -145,9 +147,23 @@ async def _bring_in(request: WebRequest, viewer: Viewer, ledger: Ledger) -> Resp
         ignored=table.ignored,
         faults=outcome.faults[:_MOST_SHOWN],
         heads=heads,
+        again={each.row: _again(ledger, each) for each in outcome.ended[:_MOST_SHOWN]},
+        states=(LISTING if ledger is LISTINGS else DEMAND).labels,
         packed=_packed(request, outcome) if outcome.rejected else "",
         form=UPLOAD.blank(),
     )
+
+
+def _again(ledger: Ledger, ended: Ended) -> tuple[str, Message]:
+    """Return where something of a row that is not open any more can be opened again, and how."""
+    made = ended.made
+    if ledger is DEMANDS:
+        return f"/demands/{made.id}", msg("还要买，请换个标题再传一行，或在“采购需求”里重新发布。")
+    if made.state == SUSPENDED:
+        return f"/selling/{made.id}", msg("打开这批货源，点“恢复销售”。")
+    if made.lot is not None:
+        return f"/selling/lots/{made.lot}/sell", msg("还有库存：从库存重新上架。")
+    return f"/selling/{made.id}", msg("还要卖，请换个标题再传一行。")
 
 
 async def _rest(request: WebRequest, ledger: Ledger) -> Response[bytes]:

@@ -154,6 +154,27 @@ async def test_the_same_file_twice_changes_nothing(ledger_keeper: Browser) -> No
     assert len(await listed()) == 2
 
 
+async def test_a_row_whose_goods_are_not_on_sale_any_more_says_so_and_how_to_sell_them(
+    ledger_keeper: Browser,
+) -> None:
+    content = xlsx(HEAD, goods(), goods(标题="第二批"), goods(标题="第三批"))
+    assert counts(await send(ledger_keeper, content)) == [3, 0, 0]
+    assert "不在架上" not in (await send(ledger_keeper, content)).text
+    numbers = {row["title"]: row["id"] for row in await fetch("SELECT id, title FROM listing")}
+    for title, move in (("第二批", "withdraw"), ("第三批", "suspend")):
+        moved = await ledger_keeper.post(f"/selling/{numbers[title]}/move/{move}")
+        assert moved.status_code == 303
+    again = await send(ledger_keeper, content)
+    assert (again.status_code, counts(again)) == (200, [0, 3, 0])
+    lot = await fetch_value("SELECT lot FROM listing WHERE id = $1", numbers["第二批"])
+    told = re.findall(r'<a href="(/selling/(?:lots/)?\d[^"]*)">([^<]*)</a>', again.text)
+    assert told == [
+        (f"/selling/lots/{lot}/sell", "还有库存：从库存重新上架。"),
+        (f"/selling/{numbers['第三批']}", "打开这批货源，点“恢复销售”。"),
+    ]
+    assert (await ledger_keeper.get(f"/selling/lots/{lot}/sell")).status_code == 200
+
+
 async def test_a_colleague_who_sends_the_file_again_changes_nothing(
     ledger_keeper: Browser, seller: Member, browser_of: SignedInAs
 ) -> None:
