@@ -9,7 +9,7 @@ from litestar.types import ControllerRouterHandler
 
 from market.accounts.rules import LIST, actor
 from market.clock import CHINA
-from market.errors import Invalid
+from market.errors import Conflict, Invalid
 from market.i18n import Message, msg
 from market.meanwhile import ChangedMeanwhile, marks_of
 from market.supply.commands import NewWay
@@ -87,6 +87,10 @@ async def choose(request: WebRequest, viewer: SignedIn, listing_id: FromPath[int
         return _draw(request, listing, form, status=409)
     except Invalid as error:
         return _draw(request, listing, filled.refused(told_on_form(error)), status=422)
+    except Conflict as error:
+        # off sale, a round, a bid without an answer: it may be over soon, and what was typed is kept
+        listing = await own_listing(listing_id, viewer)
+        return _draw(request, listing, filled.refused(Invalid(error.message)), status=409)
     toast: Message = msg("卖法已改为“{way}”。", way=WAYS[way.way])
     return pages.redirect(request, f"/selling/{listing_id}", toast=toast)
 
@@ -98,7 +102,7 @@ def _draw(request: WebRequest, listing: ListingDetails, form: Filled, *, status:
         status=status,
         listing=listing,
         form=form,
-        lasts=in_round(way=listing.way, opened=listing.opened_at is not None),
+        lasts=in_round(way=listing.way, opened=listing.opened_at is not None) and not form.errors,
         ways=WAYS,
         extensions=EXTENSIONS,
     )

@@ -12,7 +12,7 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
-from market.errors import Conflict, Invalid
+from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.meanwhile import ChangedMeanwhile, settled
 from market.meetings.after.coverage import (
@@ -112,8 +112,19 @@ async def note_budget(request: WebRequest, viewer: SignedIn, meeting_id: FromPat
             raise
         form = merged(filled, changed, fresh=line_form(row), language=language_of(request))
         return await draw(request, viewer, meeting.id, budget=form, status=409)
+    except NotFound:
+        if filled.values["line_id"] is None:
+            raise
+        return await draw(request, viewer, meeting.id, budget=_as_new(filled), status=409)
     done = saved_with(msg("预算已更新。"), filled, theirs)
     return refused or _back(request, meeting.id, "budget", done)
+
+
+def _as_new(filled: Filled) -> Filled:
+    """Return the form of a line that others have deleted, to be added anew with what was typed."""
+    typed = {name: texts for name, texts in filled.typed.items() if name not in ("line_id", "seen")}
+    told = msg("这一行别人刚删了，没有保存。填的都还在：再保存一次，就重新加上这一行。")
+    return msgspec.structs.replace(filled, typed=typed, errors={**filled.errors, "": told})
 
 
 def _line_in(filled: Filled) -> NewBudgetLine:

@@ -300,3 +300,12 @@ async def test_an_older_page_does_not_put_a_line_of_the_budget_back(after: After
     assert again["planned"] == ["3500"]
     await town.post(f"{page}/budget", again)
     assert await fetch_value("SELECT (planned, spent) FROM budget_line") == (350_000, 280_000)
+    # a line that others delete meanwhile takes nothing of what was typed with it
+    last = sent((await town.get(edit)).text)
+    await town.post(f"{page}/budget/{last['line_id'][0]}/remove")
+    gone = await town.post(f"{page}/budget", {**last, "spent": "2900"})
+    assert (gone.status_code, "这一行别人刚删了" in gone.text) == (409, True)
+    again = sent(gone.text)
+    assert (again["name"], again["spent"], "line_id" in again) == (["搭棚"], ["2900"], False)
+    assert (await town.post(f"{page}/budget", again)).status_code == 303
+    assert await fetch_value("SELECT (planned, spent) FROM budget_line") == (350_000, 290_000)

@@ -12,6 +12,7 @@ from market import clock
 from market.bids.opening import open_overdue
 from market.clock import CHINA
 from market.db.session import execute, fetch_value
+from tests.forms import filled_in
 from tests.integration.web import shop
 from tests.integration.web.conftest import Browser, NewBrowser, SignedInAs, faults
 
@@ -155,8 +156,11 @@ async def test_what_is_left_after_a_round_is_bid_for_on_the_same_page(
     assert await fetch_value("SELECT array_agg(price ORDER BY price) FROM deal") == [240, 250]
     placed = await buyers[0].post(f"{path}/bids", bid("2.10", kg=100))
     assert placed.headers["location"].startswith("/bids/")
-    asked = await seller_page.post(f"{path.replace('listings', 'selling')}/way", {"way": "fixed"})
-    assert asked.status_code == 409
+    way = f"{path.replace('listings', 'selling')}/way"
+    asked = await seller_page.post(way, {"way": "open", "min_step": "0.03", "min_step_unit": "jin"})
+    assert (asked.status_code, "还有出价没有答复" in asked.text) == (409, True)
+    kept = filled_in(asked.text, way)
+    assert (kept["way"], kept["min_step"]) == (["open"], ["0.03"])
 
 
 async def test_the_seller_chooses_another_way_on_a_page(seller_page: Browser, seller: Member) -> None:
