@@ -101,7 +101,7 @@ def filters_of(request: WebRequest) -> Filters:
 async def ledger(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """List the town's deals; intended, signed, delivered and paid are counted apart."""
     filters = filters_of(request)
-    deals = await deals_of(organisation_id=viewer.organisation_id, limit=100_000)
+    deals = await deals_of(organisation_id=viewer.organisation_id, limit=None)
     found = [each for each in deals if filters.keep(each)]
     pages = max(1, -(-len(found) // _ROWS))
     asked = request.query_params.get("page", "1")
@@ -146,7 +146,7 @@ async def ledger_file(request: WebRequest, viewer: SignedIn) -> Response[bytes]:
     filters = filters_of(request)
     deals = [
         each
-        for each in await deals_of(organisation_id=viewer.organisation_id, limit=100_000)
+        for each in await deals_of(organisation_id=viewer.organisation_id, limit=None)
         if filters.keep(each)
     ]
     name = f"deals-{clock.today().isoformat()}.csv"
