@@ -75,6 +75,8 @@ class DealRow(msgspec.Struct, frozen=True):
     buyer_scan: int | None = None
     #: Fen that standing invoices come to.
     billed: int = 0
+    seller_signer_en: str | None = None
+    buyer_signer_en: str | None = None
 
     @property
     def to_return(self) -> int:
@@ -99,6 +101,7 @@ _DEAL = f"""SELECT deal.id, deal.number, deal.listing, listing.title, listing.ti
        buyer.uscc AS buyer_uscc, coalesce(division.path, '') AS origin, deal.quantity, deal.price,
        deal.source, deal.source_id, deal.state, deal.deliver_from, deal.deliver_to,
        deal.seller_signed_at, seller_person.name AS seller_signer,
+       seller_person.name_en AS seller_signer_en, buyer_person.name_en AS buyer_signer_en,
        deal.buyer_signed_at, buyer_person.name AS buyer_signer, deal.created_at,
        standing.taken AS delivered, standing.paid, deal.released, deal.terminated_at,
        deal.dropped_at, deal.dropped_by, reason.zh AS reason_zh, reason.en AS reason_en,

@@ -163,6 +163,14 @@ async def present_scan(
             signs,
             at,
         )
+        # what was done before what it leads to: the contract may be in force by it
+        await record(
+            subject=f"deal:{deal_id}",
+            action="present_scan",
+            actor=actor,
+            at=at,
+            details={"scan": scan_id, "side": side, "version": scan["version"]},
+        )
         if deal[f"{side}_signed_at"] is None:
             await sign_side(
                 deal=deal,
@@ -174,13 +182,6 @@ async def present_scan(
                 at=at,
                 scan=await _kept_of(scan_id),
             )
-        await record(
-            subject=f"deal:{deal_id}",
-            action="present_scan",
-            actor=actor,
-            at=at,
-            details={"scan": scan_id, "side": side, "version": scan["version"]},
-        )
         told = msg(
             "合同 {number} 对方传了签好盖好章的扫描件，请核对：点“这就是我们签的”才算您签字，不答复不算数。",
             number=deal["number"],
@@ -204,6 +205,14 @@ async def confirm_scan(
         state = rules.SCAN.apply("confirm", state=scan["state"], by=_by(scan, organisation_id))
         await _check_terms(deal, scan)
         await _answered(scan_id, state, actor, at)
+        # what was done before what it leads to: the contract is in force by it
+        await record(
+            subject=f"deal:{deal_id}",
+            action="confirm_scan",
+            actor=actor,
+            at=at,
+            details={"scan": scan_id, "side": side},
+        )
         await sign_side(
             deal=deal,
             side=side,
@@ -213,13 +222,6 @@ async def confirm_scan(
             actor=actor,
             at=at,
             scan=await _kept_of(scan_id),
-        )
-        await record(
-            subject=f"deal:{deal_id}",
-            action="confirm_scan",
-            actor=actor,
-            at=at,
-            details={"scan": scan_id, "side": side},
         )
     return state
 

@@ -12,6 +12,7 @@ from PIL import Image
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.accounts.operations import NewPerson, register_person
 from market.accounts.rules import Actor
+from market.audit.queries import history
 from market.db.session import execute, fetch, fetch_value
 from market.deals import signing
 from market.deals.operations import cancel, sign
@@ -108,6 +109,9 @@ async def test_scan_signs_for_its_uploader_and_for_the_other_by_its_word(scene: 
     )
     assert [row["kind"] for row in told][-1] == "scan_presented"
     kept = await fetch_value("SELECT details -> 'files' ->> 0 FROM audit_record WHERE action = 'countersign'")
+    # what was done stands before what it led to
+    done = [each.action for each in await history(subjects=[f"deal:{scene.deal_id}"])]
+    assert done[-4:] == ["present_scan", "sign", "confirm_scan", "countersign"]
     assert kept == await fetch_value("SELECT content_hash FROM contract_scan_file")
 
 

@@ -10,7 +10,7 @@ import pytest
 from docx import Document
 
 from fixtures.factories import Factory, Member
-from market.db.session import fetch_value
+from market.db.session import execute, fetch_value
 from market.deals.terms import terms_in_force
 from market.web.deals.terms_form import blank_form
 from tests.forms import filled_in
@@ -45,6 +45,12 @@ async def test_contract_tells_its_terms_in_both_languages(
         assert text in page.text
     english = await secretary.get(f"/deals/{deal_id}/terms?lang=en")
     assert english.status_code == 200
+    names = "UPDATE person SET name = '签字人', name_en = 'Zhou Wangtian' WHERE id = $1"
+    await execute(names, seller.person_id)
+    assert (await secretary.post(f"/deals/{deal_id}/sign")).status_code == 303
+    for language, name in (("zh", "签字人"), ("en", "Zhou Wangtian")):
+        signed = (await secretary.get(f"/deals/{deal_id}?lang={language}")).text
+        assert f"<strong>{name}</strong>" in signed.partition('class="signatures"')[2]
 
 
 async def test_proposal_is_signed_by_the_other_side_and_then_counts(
