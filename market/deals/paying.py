@@ -1,6 +1,6 @@
 """Money under a contract: what falls due, paid whole or in parts, to the fen; and when all is done."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from asyncpg import Record
 
@@ -175,7 +175,7 @@ async def pay(
             *(payment_id, now, today, actor.person_id, rules.RECEIPT.start, at),
         )
         # the payee is asked again after some days; nothing is taken for confirmed by that
-        due = at + timedelta(days=rules.REMIND_AFTER_DAYS)
+        due = rules.next_reminder(at, after=at)
         await enqueue(rules.REMIND_RECEIPT, {"receipt_id": receipt_id}, run_at=due, key=str(receipt_id))
         await record(
             subject=f"deal:{deal['id']}",

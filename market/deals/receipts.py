@@ -14,7 +14,7 @@ from asyncpg import Record
 from market import clock
 from market.accounts.rules import Actor
 from market.audit.operations import record
-from market.db.jobs import Run, job
+from market.db.jobs import Run, enqueue, job
 from market.db.session import execute, fetch, fetch_into, fetch_row, transaction
 from market.deals import rules
 from market.deals.paying import complete, end_prepayments
@@ -166,9 +166,13 @@ async def remind_of_receipt(run: Run) -> None:
 
 
 async def remind(receipt_id: int, *, at: datetime) -> None:
-    """Do :func:`remind_of_receipt` in the caller's transaction. Nothing is taken for confirmed by it."""
+    """Do :func:`remind_of_receipt` in the caller's transaction, and put the next one down.
+
+    Nothing is taken for confirmed by it; once the claim is answered or taken back nobody is asked any more.
+    """
     row = await fetch_row(
-        """SELECT deal.id, deal.number, deal.seller, receipt.amount, receipt."on" FROM receipt
+        """SELECT deal.id, deal.number, deal.seller, receipt.amount, receipt."on", receipt.created_at
+           FROM receipt
            JOIN payment ON payment.id = receipt.payment JOIN deal ON deal.id = payment.deal
            WHERE receipt.id = $1 AND receipt.state = $2""",
         receipt_id,
@@ -187,3 +191,6 @@ async def remind(receipt_id: int, *, at: datetime) -> None:
             link=f"/deals/{row['id']}#payments",
             at=at,
         )
+        due = rules.next_reminder(row["created_at"], after=at)
+        if due is not None:
+            await enqueue(rules.REMIND_RECEIPT, {"receipt_id": receipt_id}, run_at=due, key=str(receipt_id))

@@ -1,6 +1,6 @@
 """The life of a contract, of its deliveries and payments."""
 
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from market.i18n import Message, msg
 from market.transitions import Lifecycle, Move
@@ -100,9 +100,15 @@ RECEIPT = Lifecycle(
 )
 #: Receipts that count as paid.
 COUNTED = frozenset({CLAIMED, "confirmed"})
-#: A payee who says nothing is asked after so many days.
-REMIND_AFTER_DAYS = 7
+#: A payee who says nothing is asked after so many days, ever more seldom.
+REMIND_AFTER_DAYS = (7, 14, 30, 60, 90)
 REMIND_RECEIPT = "deals.remind_receipt"
+
+
+def next_reminder(claimed_at: datetime, *, after: datetime) -> datetime | None:
+    """Return when a payee is asked next; None: often enough. What was missed is not made up for."""
+    due = (claimed_at + timedelta(days=days) for days in REMIND_AFTER_DAYS)
+    return next((moment for moment in due if moment > after), None)
 
 
 def paid_state(*, paid: int, amount: int) -> str:

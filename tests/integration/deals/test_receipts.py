@@ -113,16 +113,37 @@ async def test_strangers_find_no_claim_and_nobody_rewrites_one(scene: Scene, fac
             await execute(sql)
 
 
-async def test_who_says_nothing_is_reminded_once_and_has_confirmed_nothing(scene: Scene) -> None:
+async def reminder_due() -> int | None:
+    """Return after how many days the payee is asked next; the job is taken, as by whoever does it."""
+    rows = await fetch(
+        """UPDATE job SET state = 'done' WHERE kind = 'deals.remind_receipt' AND state = 'waiting'
+           RETURNING run_at"""
+    )
+    return (rows[0]["run_at"] - STORY).days if rows else None
+
+
+async def test_who_says_nothing_is_reminded_ever_more_seldom_and_has_confirmed_nothing(scene: Scene) -> None:
     receipt = await claim(scene)
-    job = (await fetch("SELECT run_at, payload FROM job WHERE kind = 'deals.remind_receipt'"))[0]
-    assert job["run_at"] == STORY + timedelta(days=7)
-    await remind(receipt, at=STORY + timedelta(days=7))
-    assert (await kinds(scene.seller)).count("payment_unanswered") == 1
+    asked = []
+    while (due := await reminder_due()) is not None:
+        asked.append(due)
+        await remind(receipt, at=STORY + timedelta(days=due))
+    assert asked == [7, 14, 30, 60, 90]
+    assert (await kinds(scene.seller)).count("payment_unanswered") == 5
     assert [each.state for each in await receipts_under([scene.deal_id])] == ["claimed"]
-    await answer_receipt(receipt_id=receipt, move="confirm", **scene.by(scene.seller))
-    await remind(receipt, at=STORY + timedelta(days=8))
+
+
+async def test_reminders_end_with_the_answer_and_none_is_made_up_for(scene: Scene) -> None:
+    receipt = await claim(scene)
+    assert await reminder_due() == 7
+    # no worker ran for two weeks
+    await remind(receipt, at=STORY + timedelta(days=20))
     assert (await kinds(scene.seller)).count("payment_unanswered") == 1
+    assert await reminder_due() == 30
+    await answer_receipt(receipt_id=receipt, move="confirm", **scene.by(scene.seller))
+    await remind(receipt, at=STORY + timedelta(days=30))
+    assert (await kinds(scene.seller)).count("payment_unanswered") == 1
+    assert await reminder_due() is None
 
 
 async def test_a_deposit_claimed_by_mistake_is_due_no_more_once_the_contract_has_ended(scene: Scene) -> None:
