@@ -198,7 +198,7 @@ async def take(request: WebRequest, viewer: SignedIn, export_id: FromPath[int]) 
         actor=own_actor(viewer),
         at=clock.now(),
     )
-    return attachment(content, "my-data.zip", "application/zip")
+    return attachment(content, "my-data.zip")
 
 
 @post("/my-data/close")

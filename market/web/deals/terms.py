@@ -36,7 +36,7 @@ from market.web.edge.guards import SignedIn, WebRequest
 from market.web.edge.language import language_of
 from market.web.parts import fields
 from market.web.parts.changed_meanwhile import merged
-from market.web.parts.downloads import attached
+from market.web.parts.downloads import attachment
 from market.web.parts.forms import Filled, Form
 from market.web.parts.pages import redirect
 from market.web.parts.trade import KEY, acting, do_filled, new_key, show
@@ -225,7 +225,7 @@ async def as_file(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int])
     contract = await contract_of(deal)
     form = "pdf" if request.url.path.endswith(".pdf") else "docx"
     content = await asyncio.to_thread(contract_pdf if form == "pdf" else contract_docx, contract)
-    return attached(content, f"购销合同-{deal.number}", form)
+    return attachment(content, f"购销合同-{deal.number}.{form}")
 
 
 routes: list[ControllerRouterHandler] = [index, propose, answer, as_file]

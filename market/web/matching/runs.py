@@ -279,7 +279,7 @@ async def file(
         # what is stored is what was decided; computing again adds the gains that prove it
         files = {**again, **files}
     if name == ARCHIVE:
-        return attachment(zipped(files), f"run-{run.id}.zip", "application/zip")
+        return attachment(zipped(files), f"run-{run.id}.zip")
     kind = "application/json" if name.endswith(".json") else _TEXT
     return attachment(files[name], f"run-{run.id}-{name}", kind)
 

@@ -29,7 +29,7 @@ from market.web.edge.guards import OFFICIAL, Anybody, SignedIn, WebRequest
 from market.web.meetings.running import own_meeting
 from market.web.meetings.steps import steps_of
 from market.web.parts import fields
-from market.web.parts.downloads import attached
+from market.web.parts.downloads import attachment
 from market.web.parts.forms import Form
 from market.web.parts.pages import redirect
 from market.web.parts.trade import KEY, do_once, show
@@ -122,7 +122,7 @@ async def file(viewer: SignedIn, meeting_id: FromPath[int], file_id: FromPath[in
     meeting = await own_meeting(meeting_id, viewer)
     found = await bundle_file(bundle_id=row_number(file_id), town_id=viewer.organisation_id)
     what = KINDS[found.kinds[0]].name.text if len(found.kinds) == 1 else "会议材料"
-    return attached(found.content, f"{meeting.title}-{what}", found.form)
+    return attachment(found.content, f"{meeting.title}-{what}.{found.form}")
 
 
 @get("/town/meetings/{meeting_id:int}/papers/samples/{name:str}", guards=OFFICIAL)
@@ -148,7 +148,7 @@ async def sample(
     photos = await photos_of(fair.lots[:_SAMPLES]) if kind == "lot_card" else {}
     title = f"{meeting.title}-{KINDS[kind].name.text}"
     made = await asyncio.to_thread(bound, papers, title=title, origin=origin_of(request), photos=photos)
-    return attached(made, title, "pdf", inline=True)
+    return attachment(made, f"{title}.pdf", inline=True)
 
 
 @get("/town/meetings/{meeting_id:int}/poster.png", guards=OFFICIAL)
@@ -157,7 +157,7 @@ async def meeting_poster(request: WebRequest, viewer: SignedIn, meeting_id: From
     meeting = await own_meeting(meeting_id, viewer)
     content = poster_content(await fair_of(meeting))
     made = await asyncio.to_thread(poster, "poster", content, origin=origin_of(request))
-    return attached(made, f"{meeting.title}-海报", "png", inline=True)
+    return attachment(made, f"{meeting.title}-海报.png", inline=True)
 
 
 @get("/listings/{listing_id:int}/poster.png")
@@ -170,7 +170,7 @@ async def listing_poster(request: WebRequest, guest: Anybody, listing_id: FromPa
     made = await asyncio.to_thread(
         poster, "lot_poster", lot_content(lot), origin=origin_of(request), photos=photos
     )
-    return attached(made, f"{lot.title}-海报", "png", inline=True)
+    return attachment(made, f"{lot.title}-海报.png", inline=True)
 
 
 @get("/meetings/{meeting_id:int}/timetable.pdf")
@@ -183,7 +183,7 @@ async def own_timetable(request: WebRequest, viewer: SignedIn, meeting_id: FromP
     papers = [Numbered(each, row.serial, row.edition) if row else Numbered(each, "—") for each in drafts]
     title = f"{meeting.title}-日程"
     made = await asyncio.to_thread(bound, papers, title=title, origin=origin_of(request))
-    return attached(made, title, "pdf", inline=True)
+    return attachment(made, f"{title}.pdf", inline=True)
 
 
 async def _published(meeting: MeetingRow, subject: str) -> list[Draft]:

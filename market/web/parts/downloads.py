@@ -1,5 +1,6 @@
 """Files that a page hands out to be kept."""
 
+import re
 from urllib.parse import quote
 
 from litestar import Response
@@ -10,19 +11,24 @@ _MEDIA = {
     "zip": "application/zip",
     "png": "image/png",
 }
+#: Names that stand in a header as they are.
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def attachment(content: bytes, name: str, media_type: str) -> Response[bytes]:
-    """Return a file to keep; ``name`` is ours and plain."""
-    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
-    return Response(content, media_type=media_type, headers=headers)
+def attachment(
+    content: bytes, name: str, media_type: str | None = None, *, inline: bool = False
+) -> Response[bytes]:
+    """Return a file to keep, or (``inline``) to look at first; ``name`` with its ending may be Chinese.
 
-
-def attached(content: bytes, name: str, form: str, *, inline: bool = False) -> Response[bytes]:
-    """Return a file whose name may be Chinese."""
-    how = "inline" if inline else "attachment"
+    ``media_type`` may be left away where the ending says it.
+    """
+    ending = name.rpartition(".")[2]
+    told = f'filename="{name}"'
+    if not _PLAIN.fullmatch(name):
+        # what knows RFC 6266 takes the second, everything else a name that it can read
+        told = f"filename=\"tiantou.{ending}\"; filename*=UTF-8''{quote(name, safe='')}"
     headers = {
-        "content-disposition": f"{how}; filename=\"tiantou.{form}\"; filename*=UTF-8''{quote(name)}.{form}",
+        "content-disposition": f"{'inline' if inline else 'attachment'}; {told}",
         "cache-control": "no-store",
     }
-    return Response(content, media_type=_MEDIA[form], headers=headers)
+    return Response(content, media_type=media_type or _MEDIA[ending], headers=headers)
