@@ -1,7 +1,9 @@
 """Prices of bids, offers and counters that may be a slip: asked back once, wherever they come from."""
 
 from market.amounts import odd_price
+from market.bids.rules import SUBMITTED
 from market.db.session import fetch
+from market.demand.rules import PUBLISHED as DEMAND_PUBLISHED
 from market.errors import Invalid
 from market.i18n import Message
 from market.supply.rules import PUBLISHED
@@ -26,8 +28,8 @@ async def check_meant(
 ) -> None:
     """Ask back a price that may be a slip: of a bid on a listing, an offer to a demand, an answer to a bid.
 
-    Nothing is asked of goods that are not on sale: what is wrong there, the deed itself says, and who sends
-    the same once more after it was done gets the same answer.
+    Nothing is asked where goods, demand or bid are not open: what is wrong there, the deed itself says, and
+    who sends the same once more after it was done gets the same answer.
 
     Raises:
         Invalid: for ``price``, unless it is ``sure``.
@@ -35,13 +37,16 @@ async def check_meant(
     if sure:
         return
     rows = await fetch(
-        """SELECT listing.ask, demand.ceiling FROM listing LEFT JOIN demand ON demand.id = $2
-           WHERE listing.id = coalesce($1, (SELECT listing FROM bid WHERE bid.id = $3))
-             AND listing.state = $4""",
+        """SELECT listing.ask, demand.ceiling FROM listing
+           LEFT JOIN demand ON demand.id = $2 LEFT JOIN bid ON bid.id = $3
+           WHERE listing.id = coalesce($1, bid.listing) AND listing.state = $4
+             AND ($2::bigint IS NULL OR demand.state = $5) AND ($3::bigint IS NULL OR bid.state = $6)""",
         listing_id,
         demand_id,
         bid_id,
         PUBLISHED,
+        DEMAND_PUBLISHED,
+        SUBMITTED,
     )
     if rows and (odd := slip_in(price, asked=rows[0]["ask"], ceiling=rows[0]["ceiling"])):
         raise Invalid(odd, {"price": odd})
