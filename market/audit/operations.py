@@ -8,7 +8,7 @@ import msgspec
 
 from market.accounts.rules import Actor
 from market.audit.rules import GENESIS, SCHEME, record_hash, settled
-from market.db.session import execute, fetch
+from market.db.session import add_rows, execute, fetch
 
 #: Subjects that one look at the clock moves on: each costs a lock in a table that all connections share
 #: (64 for each), and all are held until the transaction ends.
@@ -45,44 +45,33 @@ async def record_all(entries: Sequence[Entry], *, are_new: bool = False) -> None
     if not entries:
         return
     lasts = await _beginnings(entries) if are_new else await _lasts([entry.subject for entry in entries])
-    positions, befores, hashes, ids, details = [], [], [], [], []
-    for entry in entries:
-        number, position, previous = lasts[entry.subject]
-        said = settled(entry.actor.told(entry.details))
-        ids.append(number)
-        positions.append(position + 1)
-        befores.append(previous)
-        details.append(msgspec.json.encode(said).decode())
-        hashes.append(
-            record_hash(
-                previous=previous,
-                row_id=number,
-                subject=entry.subject,
-                position=position + 1,
-                action=entry.action,
-                person_id=entry.actor.person_id,
-                organisation_id=entry.actor.organisation_id,
-                at=entry.at,
-                details=said,
-            )
-        )
-    await execute(
-        """INSERT INTO audit_record
-             (id, subject, position, action, person, organisation, at, details, previous_hash, hash, scheme)
-           SELECT *, $11::bigint
-           FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[],
-                       $7::timestamptz[], $8::text[]::jsonb[], $9::bytea[], $10::bytea[])""",
-        ids,
-        [entry.subject for entry in entries],
-        positions,
-        [entry.action for entry in entries],
-        [entry.actor.person_id for entry in entries],
-        [entry.actor.organisation_id for entry in entries],
-        [entry.at for entry in entries],
-        details,
-        befores,
-        hashes,
-        SCHEME,
+    await add_rows("audit_record", _COLUMNS, [_row(entry, *lasts[entry.subject]) for entry in entries])
+
+
+_COLUMNS = (
+    *("id", "subject", "position", "action", "person", "organisation", "at", "details"),
+    *("previous_hash", "hash", "scheme"),
+)
+
+
+def _row(entry: Entry, number: int, position: int, previous: bytes) -> tuple[object, ...]:
+    """Return the row of ``entry``, which follows on ``position`` and its hash ``previous``."""
+    who, details = entry.actor, settled(entry.actor.told(entry.details))
+    own = record_hash(
+        previous=previous,
+        row_id=number,
+        subject=entry.subject,
+        position=position + 1,
+        action=entry.action,
+        person_id=who.person_id,
+        organisation_id=who.organisation_id,
+        at=entry.at,
+        details=details,
+    )
+    written = msgspec.json.encode(details).decode()
+    return (
+        *(number, entry.subject, position + 1, entry.action, who.person_id, who.organisation_id, entry.at),
+        *(written, previous, own, SCHEME),
     )
 
 

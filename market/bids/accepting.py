@@ -146,11 +146,12 @@ async def serve(wishes: Sequence[AcceptWish], patient: bool) -> list[Accepted | 
 async def _accept_all(wishes: Sequence[AcceptWish]) -> list[Accepted | MarketError]:
     """Accept within the current transaction, the bids locked by their numbers."""
     rows = await fetch(
-        """SELECT bid.*, listing.owner, listing.way, listing.title, listing.title_en
+        """SELECT bid.*, listing.owner, listing.lot, listing.way, listing.title, listing.title_en
            FROM bid JOIN listing ON listing.id = bid.listing
            WHERE bid.id = ANY($1) ORDER BY bid.id FOR NO KEY UPDATE OF bid""",
         [wish.bid_id for wish in wishes],
     )
+    _LATELY.see([row["lot"] for row in rows])
     # looked up under the bids' locks: who asked the same before us has committed
     kept = await kept_replies([wish.keyed for wish in wishes if wish.keyed], reply_type=Accepted)
     bids = {row["id"]: row for row in rows}
@@ -295,6 +296,19 @@ async def _by_lot(wishes: Sequence[AcceptWish]) -> list[list[AcceptWish]]:
     return list(groups.values())
 
 
+class _Lately:
+    """Whether the last accepts were of different goods: such ones need not wait for each other."""
+
+    apart = False
+
+    def see(self, lots: Sequence[int]) -> None:
+        if len(lots) > 1:
+            self.apart = len(set(lots)) > len(lots) // 2
+
+
+_LATELY = _Lately()
+
+
 def _marks(wish: AcceptWish) -> Iterable[Hashable]:
     """Neither a bid nor a key stands twice in one commit."""
     yield wish.bid_id
@@ -303,4 +317,6 @@ def _marks(wish: AcceptWish) -> Iterable[Hashable]:
 
 
 #: Those of this process.
-ACCEPTS: Gatherer[AcceptWish, Accepted] = Gatherer(serve, part=_by_lot, marks=_marks)
+ACCEPTS: Gatherer[AcceptWish, Accepted] = Gatherer(
+    serve, part=_by_lot, marks=_marks, apart=lambda: _LATELY.apart
+)

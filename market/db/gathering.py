@@ -23,6 +23,8 @@ Serve = Callable[[Sequence[Wish], bool], Awaitable[Sequence[Reply | MarketError]
 Part = Callable[[Sequence[Wish]], Awaitable[Sequence[Sequence[Wish]]]]
 #: What may stand in one commit once only.
 Marks = Callable[[Wish], Iterable[Hashable]]
+#: Whether wishes as they have come lately go on side by side in several commits, none waiting for another.
+Apart = Callable[[], bool]
 
 
 class NotTogether(Exception):
@@ -41,7 +43,9 @@ class Gatherer(Generic[Wish, Reply]):
     """Serves wishes of this process together.
 
     ``most_waiting`` bounds the queue, ``at_once`` is how many commits may be under way: while the database
-    works on one, the next is made ready.
+    works on one, the next is made ready. All who wait go with the next, for a commit costs much by itself;
+    where they do not hinder each other (``apart``) they are divided among the commits, so that this process
+    and the database work at the same time.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Gatherer(Generic[Wish, Reply]):
         *,
         part: Part[Wish],
         marks: Marks[Wish],
+        apart: Apart = lambda: False,
         most_together: int = 64,
         most_waiting: int = 1_000,
         at_once: int = 2,
@@ -58,6 +63,7 @@ class Gatherer(Generic[Wish, Reply]):
         self._serve = serve
         self._part = part
         self._marks = marks
+        self._may_divide = apart
         self.most_together = most_together
         self.most_waiting = most_waiting
         self.at_once = at_once
@@ -69,6 +75,7 @@ class Gatherer(Generic[Wish, Reply]):
         self._waiting: list[_Asked[Wish, Reply]] = []
         self._apart = 0
         self._serving = 0
+        self._served = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(self._apart_at_once)
 
@@ -101,7 +108,11 @@ class Gatherer(Generic[Wish, Reply]):
     async def _run(self) -> None:
         try:
             while together := self._take():
-                await self._together(together)
+                self._served += len(together)
+                try:
+                    await self._together(together)
+                finally:
+                    self._served -= len(together)
         finally:
             self._serving -= 1
 
@@ -110,11 +121,14 @@ class Gatherer(Generic[Wish, Reply]):
         taken: list[_Asked[Wish, Reply]] = []
         left: list[_Asked[Wish, Reply]] = []
         marked: set[Hashable] = set()
+        most = self.most_together
+        if self._may_divide():
+            most = min(most, -(-(len(self._waiting) + self._served) // self.at_once))
         for asked in self._waiting:
             if asked.answer.done():
                 continue
             marks = set(self._marks(asked.wish))
-            if len(taken) < self.most_together and marked.isdisjoint(marks):
+            if len(taken) < most and marked.isdisjoint(marks):
                 taken.append(asked)
                 marked |= marks
             else:

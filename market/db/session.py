@@ -6,7 +6,7 @@ transactions do nothing of their own; ``Transaction`` mends both, also for Picco
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from decimal import Decimal
 from functools import cache
@@ -351,6 +351,15 @@ async def execute(sql: str, /, *values: object) -> str:
     """Run ``sql`` and return PostgreSQL's word on it, such as ``UPDATE 1``."""
     async with connection() as own:
         return cast(str, await own.execute(sql, *values))
+
+
+async def add_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Add ``rows`` by COPY: one takes as long as by INSERT, of dozens each a third of it.
+
+    There are no conflicts to pass over and nothing to return; rights and triggers are those of INSERT.
+    """
+    async with connection() as own:
+        await own.copy_records_to_table(table, columns=columns, records=rows)
 
 
 async def fetch_into(kind: type[S], sql: str, /, *values: object) -> list[S]:

@@ -12,7 +12,7 @@ from market.accounts.standing import party_suspended
 from market.amounts import masses
 from market.audit.operations import NUMBER, Entry, record_all
 from market.clock import CHINA
-from market.db.session import DB, execute, fetch, fetch_value, transaction
+from market.db.session import DB, add_rows, execute, fetch, fetch_value, transaction
 from market.deals import rules
 from market.errors import Conflict, MarketError, NotFound
 from market.i18n import Message, msg, named
@@ -145,31 +145,10 @@ async def _write(made: Sequence[tuple[DealWish, Record]]) -> None:
     numbers = [
         rules.contract_number(on=wish.at.astimezone(CHINA).date(), serial=row["deal"]) for wish, row in made
     ]
-    deals = [wish.deal for wish, _ in made]
-    await execute(
-        """INSERT INTO deal (id, number, listing, demand, seller, buyer, quantity, price, source,
-                             source_id, state, deliver_from, deliver_to, created_at)
-           SELECT id, number, listing, demand, seller, buyer, quantity, price, source, source_id, $14,
-                  deliver_from, deliver_to, created_at
-           FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-                       $7::bigint[], $8::bigint[], $9::text[], $10::bigint[], $11::date[], $12::date[],
-                       $13::timestamptz[])
-             AS made (id, number, listing, demand, seller, buyer, quantity, price, source, source_id,
-                      deliver_from, deliver_to, created_at)""",
-        [row["deal"] for _, row in made],
-        numbers,
-        [deal.listing_id for deal in deals],
-        [deal.demand_id for deal in deals],
-        [row["owner"] for _, row in made],
-        [deal.buyer_id for deal in deals],
-        [deal.quantity for deal in deals],
-        [deal.price for deal in deals],
-        [deal.source for deal in deals],
-        [deal.source_id for deal in deals],
-        [deal.deliver_from for deal in deals],
-        [deal.deliver_to for deal in deals],
-        [wish.at for wish, _ in made],
-        rules.CONTRACT.start,
+    await add_rows(
+        "deal",
+        _COLUMNS,
+        [_row(wish, goods, number) for (wish, goods), number in zip(made, numbers, strict=True)],
     )
     await record_all(
         [
@@ -208,6 +187,21 @@ async def _write(made: Sequence[tuple[DealWish, Record]]) -> None:
             for party in (row["owner"], wish.deal.buyer_id)
         ]
     await notify_all(words)
+
+
+_COLUMNS = (
+    *("id", "number", "listing", "demand", "seller", "buyer", "quantity", "price", "source", "source_id"),
+    *("state", "deliver_from", "deliver_to", "created_at"),
+)
+
+
+def _row(wish: DealWish, goods: Record, number: str) -> tuple[object, ...]:
+    deal = wish.deal
+    return (
+        *(goods["deal"], number, deal.listing_id, deal.demand_id, goods["owner"], deal.buyer_id),
+        *(deal.quantity, deal.price, deal.source, deal.source_id, rules.CONTRACT.start),
+        *(deal.deliver_from, deal.deliver_to, wish.at),
+    )
 
 
 async def _note_what_is_left(deals: Sequence[NewDeal], *, sold_out: Sequence[int]) -> None:

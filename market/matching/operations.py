@@ -19,7 +19,7 @@ from market.audit.operations import record
 from market.db.jobs import Run as Attempt
 from market.db.jobs import enqueue
 from market.db.processes import in_process_telling, keep_ready, tell_parent
-from market.db.session import connection, execute, fetch, transaction
+from market.db.session import add_rows, execute, fetch, transaction
 from market.errors import Busy, Conflict, MarketError, NotFound
 from market.i18n import Message, msg
 from market.matching import lifecycle
@@ -316,10 +316,7 @@ async def _keep_matches(*, run_id: int, market: Snapshot, pairs: Sequence[Pair],
             }
         )
     if rows:
-        async with connection() as own:
-            await own.copy_records_to_table(
-                "match", columns=list(rows[0]), records=[tuple(row.values()) for row in rows]
-            )
+        await add_rows("match", list(rows[0]), [tuple(row.values()) for row in rows])
 
 
 def _hao(yuan: Decimal) -> int:

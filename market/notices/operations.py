@@ -8,7 +8,7 @@ from asyncpg import Record
 
 from market.accounts.rules import Viewer
 from market.db.jobs import enqueue
-from market.db.session import execute, fetch, fetch_value, transaction
+from market.db.session import add_rows, execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotAllowed, NotFound
 from market.i18n import Message, msg
 from market.notices import rules
@@ -60,31 +60,45 @@ async def notify_all(words: Sequence[Word]) -> None:
         return
     for word in words:
         check_kind(word.kind)
-    kept = await _kept_inside(words)
+    channels = await fetch(
+        "SELECT id, organisation FROM channel WHERE active AND organisation = ANY($1::bigint[]) ORDER BY id",
+        list({word.organisation_id for word in words}),
+    )
+    if not channels:
+        await add_rows("notice", _NOTICE, [_row(word) for word in words])
+        return
+    kept = set(await _kept_inside(words))
+    numbers = await fetch(
+        "SELECT nextval('notice_id_seq') AS id FROM generate_series(1, $1::bigint) ORDER BY 1", len(words)
+    )
+    numbered = [(row["id"], word) for row, word in zip(numbers, words, strict=True)]
+    await add_rows("notice", ("id", *_NOTICE), [(number, *_row(word)) for number, word in numbered])
+    leaving = [
+        (number, channel["id"], word.at)
+        for number, word in numbered
+        for channel in channels
+        if channel["organisation"] == word.organisation_id and (word.organisation_id, word.kind) not in kept
+    ]
     rows = await fetch(
-        """WITH told AS (
-             INSERT INTO notice (organisation, kind, message, link, due_at, created_at)
-             SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]::jsonb[], $4::text[],
-                                  $5::timestamptz[], $6::timestamptz[])
-             RETURNING id, organisation, kind, created_at)
-           INSERT INTO outgoing (notice, channel, state, tries, trouble, created_at)
-           SELECT told.id, channel.id, $7, 0, '', told.created_at
-           FROM told JOIN channel ON channel.organisation = told.organisation AND channel.active
-           WHERE NOT EXISTS (SELECT FROM unnest($8::bigint[], $9::text[]) AS kept (organisation, kind)
-                             WHERE kept.organisation = told.organisation AND kept.kind = told.kind)
-           ORDER BY told.id RETURNING id""",
-        [word.organisation_id for word in words],
-        [word.kind for word in words],
-        [msgspec.json.encode(word.message).decode() for word in words],
-        [word.link for word in words],
-        [word.due_at for word in words],
-        [word.at for word in words],
+        """INSERT INTO outgoing (notice, channel, state, tries, trouble, created_at)
+           SELECT notice, channel, $4, 0, '', at
+           FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) AS leaving (notice, channel, at)
+           RETURNING id""",
+        [number for number, _, _ in leaving],
+        [channel for _, channel, _ in leaving],
+        [at for _, _, at in leaving],
         rules.WAITING,
-        [organisation for organisation, _ in kept],
-        [kind for _, kind in kept],
     )
     for row in rows:
         await enqueue("notices.send", SendPayload(row["id"]))
+
+
+_NOTICE = ("organisation", "kind", "message", "link", "due_at", "created_at")
+
+
+def _row(word: Word) -> tuple[object, ...]:
+    message = msgspec.json.encode(word.message).decode()
+    return word.organisation_id, word.kind, message, word.link, word.due_at, word.at
 
 
 async def _kept_inside(words: Sequence[Word]) -> list[tuple[int, str]]:

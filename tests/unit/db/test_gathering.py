@@ -29,8 +29,14 @@ class Counter:
         self.parting = asyncio.Event()
         self.parting.set()
         self.contexts: set[str] = set()
+        #: Whether wishes go on side by side.
+        self.apart = False
         self.gatherer: Gatherer[str, str] = Gatherer(
-            self.serve, part=self.part, marks=lambda wish: [wish.partition("/")[0]], **limits
+            self.serve,
+            part=self.part,
+            marks=lambda wish: [wish.partition("/")[0]],
+            apart=lambda: self.apart,
+            **limits,
         )
 
     async def serve(self, wishes: Sequence[str], patient: bool) -> list[str | MarketError]:
@@ -60,6 +66,23 @@ async def settled() -> None:
     """Let everybody go as far as they can."""
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(("apart", "sizes"), [(False, [1, 5]), (True, [1, 3, 2])])
+async def test_those_who_do_not_hinder_each_other_are_divided_among_the_commits(
+    apart: bool, sizes: list[int]
+) -> None:
+    counter = Counter(at_once=2)
+    counter.open.clear()
+    asked = counter.ask("a")
+    await settled()
+    counter.apart = apart
+    asked += counter.ask("b", "c", "d", "e", "f")
+    await settled()
+    counter.open.set()
+    assert await asyncio.gather(*asked) == ["A", "B", "C", "D", "E", "F"]
+    # with one under way and five waiting, each of two commits has three
+    assert [len(wishes) for wishes, _ in counter.batches] == sizes
 
 
 async def test_whoever_comes_while_others_are_served_goes_into_the_next_commit() -> None:
