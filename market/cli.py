@@ -112,7 +112,7 @@ def whole_option(option: str, value: str, low: int, high: int) -> int:
     Raises:
         BadOption: it is none, or not between ``low`` and ``high``.
     """
-    number = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else low - 1
+    number = int(value) if value.isascii() and value.isdigit() and len(value) < 19 else low - 1
     if not low <= number <= high:
         raise BadOption(
             msg(

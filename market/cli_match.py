@@ -13,7 +13,7 @@ import msgspec
 
 from market.cli import BadOption, add_freight, add_language, language, number_option, whole_option
 from market.errors import MarketError
-from market.i18n import Language, Message, msg, translate
+from market.i18n import Language, Message, msg, system_words, translate
 from market.matching.certificate import Certificate
 from market.matching.engine import Progress, Result, solve_market
 from market.matching.files import results
@@ -99,9 +99,7 @@ def match(args: argparse.Namespace) -> int:
         _complain(translate(trouble.message, lang))
     except OSError as trouble:
         where = str(trouble.filename or folder)
-        _complain(
-            translate(msg("写不进 {where}：{why}", where=where, why=trouble.strerror or str(trouble)), lang)
-        )
+        _complain(translate(msg("写不进 {where}：{why}", where=where, why=system_words(trouble)), lang))
     return BAD_INPUT
 
 

@@ -1,17 +1,17 @@
 """``market schedule`` and ``market verify-timetable``: docking meetings as files."""
 
 import argparse
-import math
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from market.cli import language
+from market.cli import language, number_option, whole_option
 from market.errors import Invalid
 from market.i18n import LANGUAGES, Language, Message, msg, system_words, translate
 from market.meetings.files.reading import read_meeting, read_timetable
@@ -40,13 +40,13 @@ def add_schedule(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     add("--out", msg("结果放进这个文件夹"), metavar="DIR", type=Path, required=True)
     add("--time-limit", msg("最多算多少秒，默认 60"), metavar="SECONDS", type=_seconds, default=60.0)
     _add_threads(add)
-    add("--seed", msg("随机数种子，默认 0"), metavar="N", type=_whole(0, 2**31 - 1), default=0)
+    add("--seed", msg("随机数种子，默认 0"), metavar="N", type=_whole("--seed", 0, 2**31 - 1), default=0)
     add("--keep", msg("在这份时间表上改，尽量少动"), metavar="TIMETABLE.json", type=Path)
     add(
         "--penalty",
         msg("与 --keep 一起用：挪一场洽谈抵几次空档，默认 {usual}", usual=DEFAULT_PENALTY),
         metavar="N",
-        type=_whole(0, MOST_PENALTY),
+        type=_whole("--penalty", 0, MOST_PENALTY),
     )
     _add_common(add)
 
@@ -95,7 +95,7 @@ def _add_threads(add: _Adder) -> None:
         "--threads",
         msg("用几个线程，默认与处理器一样多"),
         metavar="N",
-        type=_whole(1, 256),
+        type=_whole("--threads", 1, 256),
         default=os.cpu_count() or 1,
     )
 
@@ -106,26 +106,11 @@ def _add_common(add: _Adder) -> None:
 
 
 def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value <= 1_000_000:
-        raise argparse.ArgumentTypeError("0 < SECONDS <= 1000000")
-    return value
+    return float(number_option("--time-limit", text, Decimal("0.001"), Decimal(1_000_000)))
 
 
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{low} <= N <= {high}")
-        return value
-
-    return number
+def _whole(option: str, low: int, high: int) -> Callable[[str], int]:
+    return lambda text: whole_option(option, text, low, high)
 
 
 def _write(text: Message | str, lang: Language, stream: TextIO) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from market.cli import add_freight, add_language, language, number_option
 from market.errors import Invalid, MarketError
-from market.i18n import Language, msg, translate
+from market.i18n import Language, msg, system_words, translate
 
 if TYPE_CHECKING:
     from market.matching.live.events import Event
@@ -136,8 +136,8 @@ def _clear(market: "LiveMarket", event: "Event", inputs: tuple[str, str], lang: 
         try:
             results.write_result(Path(event.out), result, lots, demands, lang)
         except OSError as trouble:
-            where, why = str(trouble.filename or event.out), trouble.strerror or str(trouble)
-            raise Invalid(msg("写不进 {where}：{why}", where=where, why=why)) from None
+            where = str(trouble.filename or event.out)
+            raise Invalid(msg("写不进 {where}：{why}", where=where, why=system_words(trouble))) from None
         answer["out"] = event.out
     return answer
 

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 
 import msgspec
 
+from market.amounts import prices
 from market.deals.unfair import Source
 from market.i18n import Message, msg
 from market.units import MOST_FEN_PER_KG, Fen, FenPerKg, Gram, amount
@@ -44,7 +45,7 @@ def quote_problems(*, on: date, price: int, source: str, notice: date, today: da
     elif not counts(on, notice=notice):
         problems["on"] = msg("要在通知解除前后 {n} 天以内。", n=AROUND.days)
     if not 0 < price <= MOST_FEN_PER_KG:
-        problems["price"] = msg("价格要大于 0。")
+        problems["price"] = msg("单价须大于零，且不超过 {most}。", most=prices(MOST_FEN_PER_KG))
     if not 0 < len(source.strip()) <= LONGEST_SOURCE:
         problems["source"] = msg("请写明从哪里看到的，最多 {most} 个字。", most=LONGEST_SOURCE)
     return problems

@@ -6,6 +6,7 @@ back again is a new spell. What nobody has looked at for long is still told as i
 
 from datetime import date, timedelta
 
+from market.amounts import prices
 from market.i18n import Message, msg, on_day
 from market.units import MOST_FEN_PER_KG
 
@@ -37,7 +38,7 @@ def sighting_problems(
     elif today - on > LONGEST_AGO:
         problems["on"] = msg("日期太早了，请核对。")
     if price is not None and not 0 < price <= MOST_FEN_PER_KG:
-        problems["price"] = msg("价格要大于 0。")
+        problems["price"] = msg("单价须大于零，且不超过 {most}。", most=prices(MOST_FEN_PER_KG))
     if len(note) > LONGEST_NOTE:
         problems["note"] = msg("太长了：最多 {most} 个字。", most=LONGEST_NOTE)
     return problems

@@ -1,5 +1,8 @@
 """The frame of the command line: what it imports, says and returns."""
 
+import errno
+import io
+import json
 import os
 import socket
 import subprocess
@@ -113,6 +116,58 @@ def test_number_that_cannot_be_served_with_is_refused(
     told = capsys.readouterr().err
     assert told.startswith(f"{words[1]} must be a number between 1 and ")
     assert told.endswith(f", not {words[2]}.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "lang", "told"),
+    [
+        (["--seed", "2147483648"], "zh", "--seed 应是 0 至 2147483647 之间的整数，不是 2147483648。"),
+        (["--threads", "many"], "en", "--threads has to be a whole number from 1 to 256, not many."),
+        (["--penalty", "1.5"], "zh", "--penalty 应是 0 至 1000000 之间的整数，不是 1.5。"),
+        (["--time-limit", "nan"], "zh", "--time-limit 应是 0.001 至 1000000 之间的数字，不是 nan。"),
+    ],
+)
+def test_number_that_nothing_can_be_laid_with_is_refused_in_the_readers_language(
+    words: list[str], lang: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["schedule", *words, "--lang", lang]) == 2
+    assert capsys.readouterr().err == told + "\n"
+
+
+def test_largest_number_that_is_told_is_taken() -> None:
+    assert cli.whole_option("--seed", "2147483647", 0, 2**31 - 1) == 2**31 - 1
+
+
+@pytest.mark.parametrize(("lang", "told"), [("zh", "是文件夹，不是文件"), ("en", "a folder, not a file")])
+def test_system_says_in_the_readers_language_why_a_file_is_not_read(
+    lang: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["stream", str(tmp_path), "-", "--lang", lang]) == 2
+    assert told in capsys.readouterr().err
+    assert cli.main(["match", str(tmp_path), "-", "--out", str(tmp_path / "out"), "--lang", lang]) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("lang", "told"), [("zh", "磁盘满了"), ("en", "the disk is full")])
+def test_system_says_in_the_readers_language_why_a_result_is_not_written(
+    lang: str,
+    told: str,
+    market_of_two: tuple[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full(*args: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "matches.csv")
+
+    monkeypatch.setattr("market.matching.files.results.write_result", full)
+    out = tmp_path / "out"
+    assert cli.main(["match", *market_of_two, "--out", str(out), "--quiet", "--lang", lang]) == 2
+    assert told in capsys.readouterr().err
+    asked = json.dumps({"event": "clear", "out": str(out)}).encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(asked)))
+    assert cli.main(["stream", *market_of_two, "--lang", lang]) == 0
+    assert told in capsys.readouterr().out
 
 
 def test_server_that_does_not_answer_is_noticed() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from market.cells import Unreadable, text_lines
-from market.i18n import Message, msg
+from market.i18n import Message, msg, system_words
 from market.matching.files.special_cells import as_month, special_cells
 
 #: Files larger than this are not read.
@@ -78,7 +78,7 @@ def open_rows(path: Path, known: Callable[[Cells], int]) -> Iterator[Rows]:
     except FileNotFoundError:
         raise Cut(msg("没有这个文件。")) from None
     except OSError as trouble:
-        raise Cut(msg("文件读不出来：{why}", why=trouble.strerror or type(trouble).__name__)) from None
+        raise Cut(msg("文件读不出来：{why}", why=system_words(trouble))) from None
     with file:
         yield _workbook(file) if _is_workbook(file, path.suffix.lower()) else _text(file, known)
 

@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from market.accounts.rules import Actor
+from market.amounts import prices
 from market.audit.operations import record
 from market.db.replay import once
 from market.db.session import execute, fetch
@@ -50,9 +51,12 @@ async def conclude_topic(
             said, and nobody was ``sure``.
         Conflict: the talk left nothing open, has its contract already, or stock or demand have gone.
     """
-    if not 0 < price <= MOST_FEN_PER_KG or quantity <= 0:
+    if price <= 0 or quantity <= 0:
         problem = msg("数量和单价都须大于零。")
         raise Invalid(problem, {"quantity": problem})
+    if price > MOST_FEN_PER_KG:
+        problem = msg("单价须大于零，且不超过 {most}。", most=prices(MOST_FEN_PER_KG))
+        raise Invalid(problem, {"price": problem})
 
     async def deed() -> Concluded:
         return await _conclude(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from asyncpg import Record
 
-from market.amounts import odd_price, plain
+from market.amounts import odd_price, plain, prices
 from market.errors import Invalid
 from market.i18n import Message, msg
 from market.meetings import rules
@@ -45,8 +45,10 @@ def check_outcome(outcome: Outcome, topics: Mapping[int, Record], *, sure: bool)
     for result in outcome.topics:
         if result.topic_id not in topics:
             problems["topics"] = msg("这场洽谈没有这一项，请刷新页面重新填写。")
-        elif not 0 < result.price <= MOST_FEN_PER_KG or result.quantity <= 0:
+        elif result.price <= 0 or result.quantity <= 0:
             problems["topics"] = msg("数量和单价都须大于零。")
+        elif result.price > MOST_FEN_PER_KG:
+            problems["topics"] = msg("单价须大于零，且不超过 {most}。", most=prices(MOST_FEN_PER_KG))
     if any(each not in topics for each in outcome.samples):
         problems["topics"] = msg("这场洽谈没有这一项，请刷新页面重新填写。")
     if not problems and not sure:
