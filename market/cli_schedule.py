@@ -172,9 +172,9 @@ def _schedule(options: argparse.Namespace) -> int:
         keep = read_timetable(_content(options.keep)) if options.keep else None
     except Invalid as error:
         return _refuse(error, lang, place=place)
-    if options.out.exists() and not options.out.is_dir():
-        return _refuse(Invalid(msg("{path} 不是文件夹。", path=str(options.out))), lang)
     try:
+        if options.out.exists() and not options.out.is_dir():
+            return _refuse(Invalid(msg("{path} 不是文件夹。", path=str(options.out))), lang)
         try_folder(options.out)
         overwritten = any(
             (options.out / name).exists() and (options.out / name).samefile(options.meeting) for name in NAMES

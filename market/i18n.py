@@ -123,6 +123,10 @@ def system_words(trouble: OSError) -> Message:
             return msg("路径里有一段不是文件夹")
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return msg("磁盘满了")
+        case OSError(errno=errno.ENAMETOOLONG):
+            return msg("名称太长")
+        case OSError(errno=errno.EROFS):
+            return msg("那里只能读，不能写")
         case _:
             return msg("系统错误 {number}", number=trouble.errno or 0)
 

@@ -170,6 +170,35 @@ def test_system_says_in_the_readers_language_why_a_result_is_not_written(
     assert told in capsys.readouterr().out
 
 
+def test_folder_of_a_name_that_no_system_takes_is_refused(
+    market_of_two: tuple[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder, told = str(tmp_path / ("n" * 300)), "the name is too long"
+    meeting = tmp_path / "meeting.json"
+    meeting.write_text(
+        json.dumps({"version": 1, "slots": 1, "tables": 1, "participants": [], "appointments": []})
+    )
+    for words, code in (
+        (["match", *market_of_two, "--out", folder], 2),
+        (["verify", *market_of_two, folder], 1),
+        (["schedule", str(meeting), "--out", folder], 2),
+        (["verify-timetable", str(meeting), folder], 2),
+    ):
+        assert (cli.main([*words, "--lang", "en"]), words[0]) == (code, words[0])
+        assert told in capsys.readouterr().err
+    # the stream goes on after it
+    asked = [{"event": "clear", "out": folder}, {"event": "clear"}]
+    lines = "\n".join(json.dumps(each) for each in asked).encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    assert cli.main(["stream", *market_of_two, "--lang", "en"]) == 0
+    refused, cleared = (json.loads(line) for line in capsys.readouterr().out.splitlines()[1:])
+    assert told in refused["fields"]["out"]
+    assert cleared["pairs"] == 1
+
+
 def test_server_that_does_not_answer_is_noticed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]

@@ -6,6 +6,7 @@ or the writing, so that a mistake there cannot hide here. ``verify_input`` reads
 ``verify_prices`` finds the ends of the price band by itself, ``verify_diagnosis`` looks at the changes.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,10 @@ def verify(supply: str, demand: str, folder: str) -> Report:
         report.unreadable = trouble.message
         return report
     where = Path(folder)
-    if (where / "errors.csv").exists():
-        report.wrong("errors.csv", "-", msg("整个文件"), msg("没有它"), msg("有它"))
+    # Of a folder whose name no system takes, each file that is looked for says so.
+    with suppress(OSError):
+        if (where / "errors.csv").exists():
+            report.wrong("errors.csv", "-", msg("整个文件"), msg("没有它"), msg("有它"))
     claim = read_certificate(report, where / "certificate.json")
     rates = _rates(report, claim) if claim else None
     book = Book(lots, demands, *(rates or (0.0, 1.0)))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from market.i18n import Language, Message, msg, translate
+from market.i18n import Language, Message, msg, system_words, translate
 from market.matching.engine import Result, Side
 from market.matching.files.faults import Fault
 from market.matching.files.workbook import rows_beyond, write_workbook
@@ -55,6 +55,9 @@ def folder_refused(folder: Path, inputs: Iterable[str]) -> Message | None:
         for given in inputs:
             if given != "-" and Path(given).resolve() in ours:
                 return msg("结果会覆盖输入文件 {file}，请换一个文件夹。", file=given)
+    except OSError as trouble:
+        # the system has never heard of such a name: too long, or in a circle
+        return msg("写不进 {where}：{why}", where=str(folder), why=system_words(trouble))
     except ValueError:
         # a name with a sign that no file system takes
         return msg("“{folder}”不能作文件夹的名称。", folder=repr(str(folder))[1:-1])

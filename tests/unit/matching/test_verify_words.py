@@ -49,6 +49,8 @@ def test_a_missing_file_is_told_in_either_language(tmp_path: Path) -> None:
         (errno.ENOENT, "没有这个文件", "there is no such file"),
         (errno.ENOSPC, "磁盘满了", "the disk is full"),
         (errno.EDQUOT, "磁盘满了", "the disk is full"),
+        (errno.ENAMETOOLONG, "名称太长", "the name is too long"),
+        (errno.EROFS, "那里只能读，不能写", "nothing can be written there, only read"),
         (errno.ELOOP, f"系统错误 {errno.ELOOP}", f"system error {errno.ELOOP}"),
     ],
 )
