@@ -60,7 +60,7 @@ def _cheapest(
 ) -> tuple[Ints, Ints]:
     """Return for each kind what its cheapest pattern costs, and its slots as bits.
 
-    A pattern costs its breaks and idle slots less the gains of its slots.
+    A pattern costs its breaks and idle slots less the gains of its slots; ``_FAR`` where there is none.
     """
     kinds, slots = may.shape
     values = np.full(kinds, _FAR, np.int64)
@@ -72,6 +72,9 @@ def _cheapest(
     bits_after = np.empty((slots + 2, 2), np.int64)
     for k in range(kinds):
         most = talks[k]
+        if most > slots:
+            # no day holds them, nor do the arrays
+            continue
         cost[:] = _FAR
         bits[:] = 0
         cost[0, 0] = 0
@@ -245,31 +248,39 @@ def _shape(pattern: int) -> tuple[int, int]:
 def _kinds(problem: MeetingProblem, domains: Sequence[Sequence[int]]) -> tuple[_Days, dict[int, int]]:
     """Return the kinds of participants, and the kind of each one who has a talk."""
     number = {person.id: p for p, person in enumerate(problem.participants)}
-    mine: dict[int, list[Sequence[int]]] = {}
+    mine: dict[int, list[int]] = {}
     ends = [(number[item.a], number[item.b]) for item in problem.appointments]
-    for pair, domain in zip(ends, domains, strict=True):
+    for m, pair in enumerate(ends):
         for who in pair:
-            mine.setdefault(who, []).append(domain)
+            mine.setdefault(who, []).append(m)
     sides = two_sides(ends, len(number))
     slots = problem.slots
+    # in columns 1 to ``slots``: where a talk can be, its first slot, its last one, and its only one
+    can, first, last, only = (np.zeros((len(ends), slots + 2), np.int64) for _ in range(4))
+    for m, domain in enumerate(domains):
+        can[m, list(domain)] = 1
+        first[m, min(domain, default=slots + 1)] = 1
+        last[m, max(domain, default=0)] = 1
+        if len(domain) == 1:
+            only[m, domain[0]] = 1
     kind: dict[int, int] = {}
-    index: dict[tuple[object, ...], int] = {}
-    found: list[tuple[int, int, list[list[int]]]] = []
+    index: dict[tuple[int, int, bytes], int] = {}
+    found: list[tuple[int, int, Ints]] = []
     for who, talks in mine.items():
-        may = [int(any(t in domain for domain in talks)) for t in range(1, slots + 1)]
-        must = [
-            int(any(len(domain) == 1 and domain[0] == t for domain in talks)) for t in range(1, slots + 1)
-        ]
-        low = [sum(max(domain, default=0) <= t for domain in talks) for t in range(1, slots + 1)]
-        high = [
-            len(talks) - sum(min(domain, default=slots + 1) > t for domain in talks)
-            for t in range(1, slots + 1)
-        ]
+        rows = np.array(
+            [
+                can[talks].any(axis=0),
+                only[talks].any(axis=0),
+                last[talks].sum(axis=0).cumsum(),
+                first[talks].sum(axis=0).cumsum(),
+            ],
+            np.int64,
+        )[:, 1 : slots + 1]
         side = 0 if sides is None else 1 - 2 * sides[who]
-        key = (side, len(talks), *map(tuple, (may, must, low, high)))
+        key = (side, len(talks), rows.tobytes())
         if key not in index:
             index[key] = len(found)
-            found.append((side, len(talks), [may, must, low, high]))
+            found.append((side, len(talks), rows))
         kind[who] = index[key]
     count = np.bincount(list(kind.values()), minlength=len(found)).astype(np.int64)
     tables = np.array([rows for _, _, rows in found], np.int64).reshape(len(found), 4, slots)

@@ -4,7 +4,7 @@ The search improves a timetable that is there from the first moment on; the proo
 or finds an optimal timetable itself. Whichever comes first ends it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -138,15 +138,7 @@ class _Race:
         self._raise(self.result.breaks_bound, bound)
 
     def _search_alone(self, deadline: float) -> None:
-        """Anneal once, as slowly as the time permits: that ends lower than many a quick turn."""
-        begin, moves = self._run.spent, 0
-        while moves < _PACE * SHARE and not self._done and self._run.spent < deadline:
-            self._go_on()
-            moves += SHARE
-        pace = moves / max(1e-3, self._run.spent - begin)
-        self._search.anneal_for(int(pace * (deadline - self._run.spent)))
-        while not self._done and self._run.spent < deadline:
-            self._go_on()
+        _slowly(self._search, self._run, deadline, self._go_on, lambda: self._done)
 
     def _warm_up(self, deadline: float) -> None:
         end = min(deadline, self._run.spent + _WARM)
@@ -213,6 +205,30 @@ class _Race:
         result.breaks_bound = max(result.breaks_bound, breaks)
         # every break is an idle slot at least
         result.idle_bound = max(result.idle_bound, idle, self._idle_floor, result.breaks_bound)
+
+
+def _slowly(
+    search: Search, run: Run, deadline: float, go_on: Callable[[], object], done: Callable[[], bool]
+) -> None:
+    begin, moves = run.spent, 0
+    while moves < _PACE * SHARE and not done() and run.spent < deadline:
+        go_on()
+        moves += SHARE
+    pace = moves / max(1e-3, run.spent - begin)
+    search.anneal_for(int(pace * (deadline - run.spent)))
+    while not done() and run.spent < deadline:
+        go_on()
+
+
+def anneal_slowly(search: Search, run: Run, deadline: float, *, target: float) -> None:
+    """Improve what ``search`` has placed until ``deadline``; it may leave appointments out.
+
+    Once, as slowly as the time permits: that ends lower than many a quick turn.
+
+    Args:
+        target: a cost that no plan can undercut; it ends the search.
+    """
+    _slowly(search, run, deadline, lambda: search.go_on(target=target), lambda: search.cost <= target + 1e-9)
 
 
 def race(

@@ -4,6 +4,7 @@ The objective is lexicographic: kept weight, breaks (with ``keep``: plus ``penal
 appointment), idle slots, table changes. "optimal" is said only when every level is proven.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from market.i18n import Message, msg
@@ -22,13 +23,14 @@ from market.meetings.timetable.problem import (
     Timetable,
     check,
     forced_breaks,
+    free_runs,
     scaled_kept,
     table_changes,
     total_breaks,
     total_idle,
 )
 from market.meetings.timetable.prove import Model
-from market.meetings.timetable.race import Raced, race
+from market.meetings.timetable.race import Raced, anneal_slowly, race
 from market.meetings.timetable.run import Progress, Run
 from market.meetings.timetable.search import Search
 from market.meetings.timetable.seating import least_changes, seat
@@ -45,6 +47,8 @@ _LEAST_FOR_SMALLEST, _LEAST_FOR_PARTIAL = 3.0, 5.0
 _MOST_PLACES = 12_000
 #: Above so many, the fewest table changes are never proven in time.
 _MOST_SEATED = 1_500
+#: Of the time limit, what seating is left where no model follows the search.
+_RESERVE, _MOST_RESERVE = 0.15, 5.0
 #: Attempts at fewer table changes by the search, before a model is built.
 _POLISHES = 3
 
@@ -117,7 +121,9 @@ def _as_found(
 ) -> Plan | None:
     """Take what the search has found, unproven; None where it leaves out what must take place."""
     if not home.slots:
-        _improve(search, meeting, run)
+        run.say(msg("正在求最少的空档……"))
+        deadline = run.limit - min(_MOST_RESERVE, run.limit * _RESERVE)
+        anneal_slowly(search, run, deadline, target=float(sum(forced_breaks(meeting).values())))
     slots = trimmed(meeting, [rule for rule in rules if rule.kind != "keep"], search.plan)
     if any(item.id not in slots and not item.optional for item in meeting.appointments):
         return None
@@ -129,12 +135,12 @@ def _could_be_whole(meeting: MeetingProblem, suits: Sequence[Sequence[int]]) -> 
     if any(item.optional and not item.scaled_weight for item in meeting.appointments):
         # left out at no loss, it may spare a break
         return False
-    booked: dict[str, int] = {}
-    for item in meeting.appointments:
-        for who in (item.a, item.b):
-            booked[who] = booked.get(who, 0) + 1
-    return all(suits) and all(
-        person.max_appointments is None or booked.get(person.id, 0) <= person.max_appointments
+    if len(meeting.appointments) > meeting.slots * meeting.tables or not all(suits):
+        return False
+    booked = Counter(who for item in meeting.appointments for who in (item.a, item.b))
+    return all(
+        booked[person.id] <= sum(free_runs(meeting, person))
+        and (person.max_appointments is None or booked[person.id] <= person.max_appointments)
         for person in meeting.participants
     )
 

@@ -16,7 +16,7 @@ from market.meetings.timetable.kempe import IDLE
 from market.meetings.timetable.polishing import polish
 from market.meetings.timetable.problem import MeetingProblem
 
-#: Turns of ejection for each appointment, at the most.
+#: Turns of ejection for each appointment that there is room for, at the most.
 _EFFORT = 60
 #: Appointments that are laid in all, in attempts at a whole timetable: 25 attempts at 240 appointments.
 _ANEW = 6_000
@@ -100,7 +100,7 @@ class Search:
         left = fill(
             waiting,
             board.weight,
-            _EFFORT * len(items),
+            _EFFORT * min(len(items), int(board.room.sum())),
             self._state,
             self._best,
             self._seen,

@@ -1,5 +1,8 @@
 """The bound by what days look like: never above the optimum, and where it is strong."""
 
+from typing import Any, cast
+
+import numpy as np
 import pytest
 from hypothesis import assume, given
 
@@ -7,7 +10,7 @@ from fixtures.fairs import fair
 from fixtures.published_fairs import published_fairs
 from market.meetings.timetable.constraints import constraints, domains
 from market.meetings.timetable.forced import forced
-from market.meetings.timetable.patterns import PatternBound
+from market.meetings.timetable.patterns import PatternBound, _cheapest
 from market.meetings.timetable.problem import Appointment, MeetingProblem, Participant
 from market.meetings.timetable.scheduler import schedule
 from tests.unit.meetings import brute
@@ -50,6 +53,22 @@ def test_torn_days_of_all_together_force_more_than_those_of_each() -> None:
     found = schedule(meeting, time_limit=20)
     assert alone == 17
     assert bound_of(meeting).breaks({}, go_on=always) == found.breaks == found.lower_bound_breaks == 21
+
+
+def test_days_that_cannot_hold_the_talks_are_left_to_others() -> None:
+    """The compiled loop checks no bounds: with more talks than slots it would read beside its arrays."""
+    ones = np.ones((1, 2), np.int64)
+    none = np.zeros((1, 2), np.int64)
+    high = np.full((1, 2), 9, np.int64)
+    for cheapest in (_cheapest, cast(Any, _cheapest).py_func):
+        values, patterns = cheapest(np.array([9], np.int64), ones, none, none, high, none, 1, 0)
+        assert (values.tolist(), patterns.tolist()) == ([1 << 60], [0])
+    people = tuple(Participant(id=who, name=who, side="buyer") for who in "abcdefgh")
+    talks = tuple(Appointment(id=who, a="a", b=who, optional=True) for who in "bcdefgh")
+    meeting = MeetingProblem(2, 9, people, talks)
+    assert bound_of(meeting).breaks({}, go_on=always) == 0
+    found = schedule(meeting, time_limit=5)
+    assert (found.status, found.kept_weight, found.breaks) == ("optimal", 2, 0)
 
 
 def test_too_few_tables_cost_more_than_any_timetable_has() -> None:
