@@ -10,7 +10,7 @@ from market.meetings.tour.planning import plan_tour
 from market.meetings.tour.telling import tell_route
 from market.meetings.tour.touring import propose_route, route_there, save_route
 
-BUSES = 2
+BUSES, SEATS = 2, 19
 
 
 async def lead_to_the_fields(*, meeting_id: int, town_id: int, actor: Actor, at: datetime) -> None:
@@ -21,7 +21,7 @@ async def lead_to_the_fields(*, meeting_id: int, town_id: int, actor: Actor, at:
     usual = TourSettings(**{name: getattr(route, name) for name in TourSettings.__struct_fields__})
     await save_route(
         meeting_id=meeting_id,
-        tour=replace(usual, buses=BUSES),
+        tour=replace(usual, buses=BUSES, seats=SEATS),
         stops=(),
         town_id=town_id,
         actor=actor,

@@ -19,7 +19,7 @@ from market.documents.figures import (
     slot_times,
     weekday,
 )
-from market.documents.gathering import Fair
+from market.documents.gathering import Fair, Tour
 from market.documents.guests import SIDES, comers, contact, head, placed
 from market.documents.papers import KINDS, Draft
 from market.meetings.invitations.links import invitation_path
@@ -92,11 +92,23 @@ def _tour(fair: Fair) -> dict[str, object] | None:
         buses.setdefault(stop.bus, []).append([times, stop.name, stop.shows])
     return {
         "day": f"{day(tour.on)}（{weekday(tour.on)}）",
-        "start": f"{clock(tour.leaves_at)} 从{tour.start_name}出发",
+        "start": f"{clock(tour.leaves_at)} 从{tour.start_name}出发" + _seats(tour),
         "buses": [
-            {"name": f"{bus} 号车" if len(buses) > 1 else "", "rows": rows} for bus, rows in buses.items()
+            {"name": _bus(number, bus, tour, several=len(buses) > 1), "rows": rows}
+            for number, (bus, rows) in enumerate(buses.items())
         ],
     }
+
+
+def _seats(tour: Tour) -> str:
+    found = tour.seating
+    return f"，共 {sum(found.buses)} 辆车，每辆 {found.seats} 座" if found else ""
+
+
+def _bus(number: int, bus: int, tour: Tour, *, several: bool) -> str:
+    together = tour.seating.buses[number] if tour.seating else 1
+    name = f"{bus} 号车" if several else ""
+    return name + f"（{together} 辆同行）" if several and together > 1 else name
 
 
 def _schedule(fair: Fair) -> Iterator[Draft]:

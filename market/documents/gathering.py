@@ -10,6 +10,8 @@ from market.errors import NotFound
 from market.i18n import msg
 from market.meetings.invitations.persons import AttendeeRow, attendees_of
 from market.meetings.queries import AppointmentRow, MeetingRow, appointments_of_meeting
+from market.meetings.route.seats import Seating, seating
+from market.meetings.tour.queries import riders_of
 
 #: Invitations whose holders do not come, unless they were seen at the door.
 _AWAY = ["revoked", "declined", "delegated", "expired"]
@@ -70,6 +72,8 @@ class Tour(msgspec.Struct, frozen=True):
     start_name: str
     leaves_at: int
     stops: list[Stop]
+    #: How many buses drive each line; None where the size of a bus is not known.
+    seating: Seating | None = None
 
 
 class Fair(msgspec.Struct, frozen=True):
@@ -175,7 +179,7 @@ _BROUGHT = """WHERE listing.id IN (
 
 async def _tour(meeting_id: int) -> Tour | None:
     rows = await fetch(
-        """SELECT id, "on", start_name, leaves_at FROM field_route
+        """SELECT id, "on", start_name, leaves_at, buses, seats FROM field_route
            WHERE meeting = $1 AND planned_at IS NOT NULL""",
         meeting_id,
     )
@@ -189,7 +193,13 @@ async def _tour(meeting_id: int) -> Tour | None:
         rows[0]["id"],
     )
     row = rows[0]
-    return Tour(row["on"], row["start_name"], row["leaves_at"], stops) if stops else None
+    found = seating(
+        lines=len({stop.bus for stop in stops}),
+        buses=row["buses"],
+        seats=row["seats"],
+        riders=await riders_of(meeting_id),
+    )
+    return Tour(row["on"], row["start_name"], row["leaves_at"], stops, found) if stops else None
 
 
 async def _deals(meeting_id: int) -> Deals:

@@ -373,7 +373,7 @@ class BudgetLine(Table, tablename="budget_line"):
 
 
 class FieldRoute(Table, tablename="field_route"):
-    """The tour to the fields: buses that start and end at one place."""
+    """The tour to the fields: buses, of so many ``seats`` each, that start and end at one place."""
 
     id = number()
     meeting = reference(Meeting)
@@ -385,6 +385,7 @@ class FieldRoute(Table, tablename="field_route"):
     leaves_at = whole()
     back_by = whole()
     buses = whole(default=1)
+    seats = whole(null=True)
     speed_kmh = whole(default=40)
     #: Status, kilometres, bound and who was left out, as the router found them.
     result = document(null=True)

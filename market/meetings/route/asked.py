@@ -13,6 +13,7 @@ MOST_BUSES = 8
 LONGEST_NAME = 40
 LONGEST_SHOWS = 80
 SPEEDS = (10, 90)
+SEATS = (4, 80)
 STAYS = (5, 240)
 END_OF_DAY = 24 * 60
 #: South, north, west and east: whoever swaps the two numbers of a place lands far outside.
@@ -37,6 +38,8 @@ class TourSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     back_by: int
     buses: int = 1
     speed_kmh: int = 40
+    #: Of one bus; None: not said.
+    seats: int | None = None
 
 
 class StopSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +91,8 @@ def tour_problems(tour: TourSettings, *, today: date) -> dict[str, Message]:
         problems["back_by"] = msg("返回时间须晚于出发时间 {leaves}。", leaves=clock(tour.leaves_at))
     if not 1 <= tour.buses <= MOST_BUSES:
         problems["buses"] = msg("要在 {least} 到 {most} 之间。", least=1, most=MOST_BUSES)
+    if tour.seats is not None and not SEATS[0] <= tour.seats <= SEATS[1]:
+        problems["seats"] = msg("要在 {least} 到 {most} 之间。", least=SEATS[0], most=SEATS[1])
     if not SPEEDS[0] <= tour.speed_kmh <= SPEEDS[1]:
         problems["speed_kmh"] = msg("要在 {least} 到 {most} 之间。", least=SPEEDS[0], most=SPEEDS[1])
     return problems

@@ -82,6 +82,7 @@ class FieldRouteRow(msgspec.Struct, frozen=True):
     back_by: int
     buses: int
     speed_kmh: int
+    seats: int | None
     planned_at: datetime | None
     result: Kept
     stops: list[RouteStopRow] = []
@@ -140,6 +141,18 @@ def _stop(row: Any) -> RouteStopRow:
     return RouteStopRow(
         **{name: row[name] for name in RouteStopRow.__struct_fields__ if name != "name_en"}, name_en=english
     )
+
+
+async def riders_of(meeting_id: int) -> int:
+    """Return how many come along: the persons of buyers and guests who said yes; one where none is named."""
+    rows = await fetch(
+        """SELECT coalesce(sum(greatest(1, persons)), 0)::bigint AS riders
+           FROM (SELECT (SELECT count(*) FROM attendee WHERE attendee.invitation = invitation.id) AS persons
+                 FROM invitation
+                 WHERE meeting = $1 AND side IN ('buyer', 'guest') AND state = 'accepted') house""",
+        meeting_id,
+    )
+    return int(rows[0]["riders"])
 
 
 async def may_see_tour(*, meeting_id: int, organisation_id: int) -> bool:

@@ -102,7 +102,7 @@ async def save_route(
             raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
         await execute(
             """UPDATE field_route SET "on" = $2, start_name = $3, start_lat = $4, start_lon = $5,
-                 leaves_at = $6, back_by = $7, buses = $8, speed_kmh = $9 WHERE id = $1""",
+                 leaves_at = $6, back_by = $7, buses = $8, speed_kmh = $9, seats = $10 WHERE id = $1""",
             route.id,
             tour.on,
             tour.start_name,
@@ -112,6 +112,7 @@ async def save_route(
             tour.back_by,
             tour.buses,
             tour.speed_kmh,
+            tour.seats,
         )
         for stop in stops:
             await execute(

@@ -17,9 +17,10 @@ from market.meanwhile import ChangedMeanwhile
 from market.meetings.queries import MeetingRow
 from market.meetings.route.asked import NewStop, StopSettings
 from market.meetings.route.problem import clock as clock_text
+from market.meetings.route.seats import Seating, seating, seats_missing
 from market.meetings.rules import MEETING
 from market.meetings.tour.planning import plan_tour
-from market.meetings.tour.queries import FieldRouteRow, may_see_tour, route_of, villages_of
+from market.meetings.tour.queries import FieldRouteRow, may_see_tour, riders_of, route_of, villages_of
 from market.meetings.tour.telling import news_of, tell_route
 from market.meetings.tour.touring import (
     CHANGEABLE,
@@ -93,6 +94,7 @@ async def _draw(
     known = {stop.organisation for stop in route.stops} if route else set()
     others = [each for each in villages if each.organisation not in known]
     is_planned = route is not None and route.result.plan is not None
+    drawn = await drawing(route, language)
     return show(
         request,
         "route/plan.html",
@@ -109,7 +111,8 @@ async def _draw(
         stuck=[each for each in others if each.grams],
         news=len(await news_of(route, title=meeting.title)) if route and is_planned else 0,
         MEETING=MEETING,
-        **await drawing(route, language),
+        **drawn,
+        cramped=seats_missing(drawn["seating"]),
     )
 
 
@@ -159,8 +162,15 @@ async def drawing(route: FieldRouteRow | None, language: Language) -> dict[str, 
         "stop_names": names,
         "shown": await shown_in(route, language) if route else {},
         "at_clock": clock_text,
+        "seating": await _seating(route) if route else None,
         "tour_map": route_map(route, language) if route and route.visited else None,
     }
+
+
+async def _seating(route: FieldRouteRow) -> Seating | None:
+    return seating(
+        lines=len(route.tours), buses=route.buses, seats=route.seats, riders=await riders_of(route.meeting)
+    )
 
 
 @post("/town/meetings/{meeting_id:int}/route/propose", guards=OFFICIAL)

@@ -61,6 +61,13 @@ def tour_form(stop_ids: Iterable[int]) -> Form:
         leaves_at=fields.clock_time(msg("几点出发")),
         back_by=fields.clock_time(msg("最晚几点返回")),
         buses=fields.whole(msg("几辆车"), least=1, most=asked.MOST_BUSES),
+        seats=fields.whole(
+            msg("每辆车几座"),
+            least=asked.SEATS[0],
+            most=asked.SEATS[1],
+            hint=msg("不算司机。写了才能算座位够不够。"),
+            optional=True,
+        ),
         speed_kmh=fields.whole(
             msg("平均车速（公里/时）"),
             least=asked.SPEEDS[0],
@@ -90,6 +97,7 @@ def standing(route: FieldRouteRow) -> Filled:
         "leaves_at": _clock(route.leaves_at),
         "back_by": _clock(route.back_by),
         "buses": route.buses,
+        "seats": route.seats,
         "speed_kmh": route.speed_kmh,
         "seen": marks_of_tour(route),
         "key": new_key(),
@@ -144,6 +152,7 @@ def settings_in(values: Mapping[str, Any]) -> TourSettings:
         leaves_at=minutes(values["leaves_at"]),
         back_by=minutes(values["back_by"]),
         buses=values["buses"],
+        seats=values["seats"],
         speed_kmh=values["speed_kmh"],
     )
 

@@ -36,6 +36,7 @@ class Scene:
             "leaves_at": "08:00",
             "back_by": "17:00",
             "buses": "1",
+            "seats": "",
             "speed_kmh": "40",
             "key": str(uuid4()),
         }
@@ -141,6 +142,7 @@ async def test_two_who_change_a_tour_at_once_put_nothing_back(scene: Scene) -> N
         ({"on": "2020-01-01"}, "on"),
         ({"back_by": "07:00"}, "back_by"),
         ({"buses": "99"}, "buses"),
+        ({"seats": "3"}, "seats"),
         ({"speed_kmh": "0"}, "speed_kmh"),
         ({"leaves_at": "25:00"}, "leaves_at"),
     ],
@@ -151,6 +153,37 @@ async def test_what_cannot_be_is_told_beside_its_field(
     await proposed(scene)
     answer = await scene.browser.post(scene.page, await scene.sent(**changes))
     assert (answer.status_code, list(faults(answer))) == (422, [field])
+
+
+async def test_seats_that_are_missing_are_told_and_buses_drive_together(
+    scene: Scene, factory: Factory
+) -> None:
+    await proposed(scene)
+    told = "已答应来的客商和来宾有 9 位"
+    assert told not in (await scene.browser.get(scene.page)).text
+    # eight persons of a buyer, and a guest who has named nobody
+    for side, persons in (("buyer", 8), ("guest", 0)):
+        await execute(
+            """WITH house AS (
+                 INSERT INTO invitation (meeting, organisation, side, state, attendance, reason, created_at)
+                 VALUES ($1, $2, $3, 'accepted', 'expected', '{"text": "x"}', $4) RETURNING id, created_at)
+               INSERT INTO attendee (invitation, name, code, attendance, created_at)
+               SELECT id, '甲', $3 || n, 'expected', created_at FROM house, generate_series(1, $5) n""",
+            scene.meeting,
+            (await factory.member(role="buyer")).organisation_id,
+            side,
+            STORY,
+            persons,
+        )
+    await scene.browser.post(scene.page, await scene.sent(seats="4", buses="2"))
+    page = (await scene.browser.get(scene.page)).text
+    assert f"{told}，2 辆 4 座的车只坐得下 8 位，还差 1 个座位：再加 1 辆车" in page
+    await scene.browser.post(scene.page, await scene.sent(seats="4", buses="8"))
+    route = await scene.route()
+    page = (await scene.browser.get(scene.page)).text
+    # a line for each village, and three buses of the eight: two of them go together
+    assert (route.seats, len(route.tours), told in page) == (4, 2, False)
+    assert (page.count("2 辆车同行"), "12 座，9 位" in page) == (1, True)
 
 
 async def test_window_that_closes_before_it_opens_opens_the_stop(scene: Scene) -> None:

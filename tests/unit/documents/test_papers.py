@@ -14,6 +14,7 @@ from market.documents.binding import bound, missing_of, poster
 from market.documents.cards import lot_content, poster_content
 from market.documents.contents import drafts_of
 from market.documents.papers import KINDS, Draft, Numbered
+from market.meetings.route.seats import seating
 
 ORIGIN = "https://tiantou.example"
 FAIR = paper_fair()
@@ -279,6 +280,24 @@ def test_pause_is_for_lunch_around_noon_alone(starts_at: int, half: int, words: 
     )
     [draft] = drafts_of(fair, ("programme",))
     assert [row for row in draft.content["days"][0]["rows"] if row[1] in ("休息", "午休")] == [words]
+
+
+def test_programme_tells_how_many_buses_drive_each_line() -> None:
+    fair = paper_fair()
+    assert fair.tour is not None
+    stops = [msgspec.structs.replace(stop, bus=1 + n % 2) for n, stop in enumerate(fair.tour.stops)]
+    told = []
+    for riders in (0, 50):
+        found = seating(lines=2, buses=3, seats=19, riders=riders)
+        tour = msgspec.structs.replace(fair.tour, stops=stops, seating=found)
+        [draft] = drafts_of(msgspec.structs.replace(fair, tour=tour), ("programme",))
+        told.append(
+            [draft.content["tour"]["start"].rpartition("，共 ")[2], *(b["name"] for b in draft.content["tour"]["buses"])]
+        )
+    assert told == [
+        ["2 辆车，每辆 19 座", "1 号车", "2 号车"],
+        ["3 辆车，每辆 19 座", "1 号车（2 辆同行）", "2 号车"],
+    ]
 
 
 def test_letters_of_a_meeting_of_several_days_name_its_last_one() -> None:
