@@ -8,7 +8,7 @@ from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.db.session import fetch, transaction
 from market.errors import Conflict
-from market.i18n import Message, msg, on_day
+from market.i18n import Message, in_both, msg, on_day, translate
 from market.meetings.route.problem import clock
 from market.meetings.tour.queries import FieldRouteRow, Kept, Told
 from market.meetings.tour.touring import own_title, route_there, write_kept
@@ -60,7 +60,7 @@ async def tell_route(*, meeting_id: int, town_id: int, actor: Actor, at: datetim
     return len(news)
 
 
-async def news_of(route: FieldRouteRow, *, title: str) -> dict[int, Word]:
+async def news_of(route: FieldRouteRow, *, title: Message) -> dict[int, Word]:
     """Return organisation -> what it does not know yet.
 
     Raises:
@@ -83,7 +83,7 @@ async def news_of(route: FieldRouteRow, *, title: str) -> dict[int, Word]:
         title=title,
         day=on_day(route.on),
         leaves=clock(route.leaves_at),
-        start=route.start_name,
+        start=in_both(route.start_name, route.start_name_en),
         n=len(route.visited),
         back=clock(plan.ends),
     )
@@ -100,10 +100,17 @@ async def news_of(route: FieldRouteRow, *, title: str) -> dict[int, Word]:
                     title=title,
                     day=on_day(route.on),
                     begins=clock(stop.begins_at),
-                    name=stop.name,
+                    name=in_both(stop.name, stop.name_en),
                     leaves=clock(stop.leaves_at),
                 ),
                 visits=True,
             )
     known = route.result.told
-    return {each: word for each, word in words.items() if known.get(str(each)) != word.told}
+    return {each: word for each, word in words.items() if not _knows(known.get(str(each)), word)}
+
+
+def _knows(told: Told | None, word: Word) -> bool:
+    """Tell whether what was told says the same: a name that has its English since is nothing new."""
+    if told is None or told.visits != word.visits:
+        return False
+    return translate(msgspec.json.decode(told.text, type=Message), "zh") == translate(word.message, "zh")

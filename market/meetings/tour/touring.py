@@ -10,7 +10,7 @@ from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, msg, named
 from market.meetings.queries import meeting_of
 from market.meetings.route import asked
 from market.meetings.route.asked import NewStop, StopSettings, TourSettings
@@ -199,21 +199,23 @@ async def drop_route(*, meeting_id: int, town_id: int, actor: Actor, at: datetim
         await record(subject=f"meeting:{meeting_id}", action="drop_route", actor=actor, at=at, details={})
 
 
-async def own_title(meeting_id: int, town_id: int) -> str:
-    """Lock a meeting of the town, in the caller's transaction, and return its title.
+async def own_title(meeting_id: int, town_id: int) -> Message:
+    """Lock a meeting of the town, in the caller's transaction, and return its title in both languages.
 
     Raises:
         NotFound: no such meeting of this town.
         Conflict: it was called off or is long over.
     """
     rows = await fetch(
-        "SELECT state, title FROM meeting WHERE id = $1 AND town = $2 FOR UPDATE", meeting_id, town_id
+        "SELECT state, title, title_en FROM meeting WHERE id = $1 AND town = $2 FOR UPDATE",
+        meeting_id,
+        town_id,
     )
     if not rows:
         raise NotFound(msg("没有找到这场对接会。"))
     if rows[0]["state"] not in CHANGEABLE:
         raise Conflict(msg("会议已延期、取消或跟进完成，走访路线不能再改。"))
-    return str(rows[0]["title"])
+    return named(rows[0], "title")
 
 
 async def route_there(meeting_id: int) -> FieldRouteRow:

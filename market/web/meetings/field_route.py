@@ -12,7 +12,7 @@ from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
 from market.catalogue.queries import all_produce
 from market.errors import Invalid, NotFound
-from market.i18n import Language, Message, msg
+from market.i18n import Language, Message, in_both, msg
 from market.meanwhile import ChangedMeanwhile
 from market.meetings.queries import MeetingRow
 from market.meetings.route.asked import NewStop, StopSettings
@@ -109,7 +109,9 @@ async def _draw(
         clash=in_the_way(meeting, route),
         worth={each.organisation: each.worth for each in villages},
         stuck=[each for each in others if each.grams],
-        news=len(await news_of(route, title=meeting.title)) if route and is_planned else 0,
+        news=len(await news_of(route, title=in_both(meeting.title, meeting.title_en)))
+        if route and is_planned
+        else 0,
         MEETING=MEETING,
         **drawn,
         cramped=seats_missing(drawn["seating"]),

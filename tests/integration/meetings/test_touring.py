@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.db.session import execute, fetch, fetch_value
 from market.errors import Conflict, Invalid, NotFound
+from market.i18n import translate
 from market.meetings.commands import NewMeeting
 from market.meetings.operations import move_meeting
 from market.meetings.planning.plan import open_meeting
@@ -216,6 +217,23 @@ async def test_each_is_told_once_and_again_only_of_a_change(scene: Scene) -> Non
     assert "走访 1 处" in (await scene.told(scene.buyer))[0]
     assert await tell_route(meeting_id=scene.meeting, **scene.by) == 0
     assert await fetch_value("SELECT count(*) FROM audit_record WHERE action = 'tell_route'") == 4
+
+
+async def test_names_in_the_notice_are_the_readers(scene: Scene) -> None:
+    await plan_tour(meeting_id=scene.meeting, **scene.by)
+    await tell_route(meeting_id=scene.meeting, **scene.by)
+    await execute("UPDATE meeting SET title_en = 'Docking meeting' WHERE id = $1", scene.meeting)
+    # a title that has its English since is no news; where the bus leaves is
+    assert await tell_route(meeting_id=scene.meeting, **scene.by) == 0
+    await scene.save(leaves_at=9 * 60, start_name="村部")
+    await plan_tour(meeting_id=scene.meeting, **scene.by)
+    await tell_route(meeting_id=scene.meeting, **scene.by)
+    told = [
+        translate((await inbox(organisation_id=each.organisation_id))[0].message, "en")
+        for each in (scene.buyer, scene.villages[0])
+    ]
+    assert [("Docking meeting" in words, "对接会" in words) for words in told] == [(True, False)] * 2
+    assert ("Village 1" in told[1], "第1村" in told[1]) == (True, False)
 
 
 async def test_tour_is_open_to_the_town_the_invited_and_its_villages(scene: Scene, factory: Factory) -> None:

@@ -292,7 +292,10 @@ def test_programme_tells_how_many_buses_drive_each_line() -> None:
         tour = msgspec.structs.replace(fair.tour, stops=stops, seating=found)
         [draft] = drafts_of(msgspec.structs.replace(fair, tour=tour), ("programme",))
         told.append(
-            [draft.content["tour"]["start"].rpartition("，共 ")[2], *(b["name"] for b in draft.content["tour"]["buses"])]
+            [
+                draft.content["tour"]["start"].rpartition("，共 ")[2],
+                *(b["name"] for b in draft.content["tour"]["buses"]),
+            ]
         )
     assert told == [
         ["2 辆车，每辆 19 座", "1 号车", "2 号车"],
