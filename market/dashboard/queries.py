@@ -66,6 +66,7 @@ class Stuck(msgspec.Struct, frozen=True):
     remaining: int
     promised: int
     available_to: date
+    #: What the newest finished run found; None where it did not look at the listing, or found a taker.
     obstacle: str | None
 
 
@@ -170,9 +171,11 @@ async def stuck(*, town_id: int) -> list[Stuck]:
         """SELECT listing.id AS listing, listing.title, listing.title_en, owner.name AS seller,
                   owner.name_en AS seller_en, lot.remaining, coalesce(promised.grams, 0) AS promised,
                   listing.available_to,
-                  (SELECT diagnosis.obstacle FROM diagnosis
+                  (SELECT diagnosis.obstacle FROM diagnosis JOIN run ON run.id = diagnosis.run
                    WHERE diagnosis.listing = listing.id AND diagnosis.rank = 1
-                   ORDER BY diagnosis.run DESC LIMIT 1) AS obstacle
+                     AND run.id = (SELECT max(newest.id) FROM run newest
+                                   WHERE newest.town = run.town AND newest.state = 'done')
+                   ORDER BY run.id DESC LIMIT 1) AS obstacle
            FROM listing JOIN lot ON lot.id = listing.lot JOIN organisation owner ON owner.id = listing.owner
            LEFT JOIN (SELECT listing, sum(quantity)::bigint AS grams FROM match
                       WHERE state IN ('proposed', 'one_side_agreed', 'agreed') GROUP BY listing) promised

@@ -1,6 +1,6 @@
 from fixtures.factories import STORY, TODAY, Factory
 from market.dashboard.queries import counts, flows, funnel, money, stuck
-from market.db.session import fetch_value
+from market.db.session import execute, fetch_value
 from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import sign
 from market.deals.paying import pay
@@ -79,6 +79,25 @@ async def test_figures_are_the_sums_of_the_deals(factory: Factory) -> None:
     counted = await counts(town_id=town_id)
     assert (counted.deals, counted.signed_deals, counted.buyers, counted.sellers) == (3, 2, 2, 1)
     assert [(each.remaining, each.promised) for each in await stuck(town_id=town_id)] == [(400_000, 0)]
+
+
+async def test_obstacle_is_the_newest_runs_alone(factory: Factory) -> None:
+    town = await factory.member(role="official")
+    seller = await factory.member(role="secretary", town_id=town.organisation_id)
+    await factory.listing(seller, kg=1_000)
+    told = []
+    await run_now(town_id=town.organisation_id, actor=town.actor, at=STORY)
+    for state in ("failed", "done"):
+        told += [each.obstacle is None for each in await stuck(town_id=town.organisation_id)]
+        # another run that says nothing of the listing; one that came to nothing changes nothing
+        await execute(
+            """INSERT INTO run (town, state, parameters, created_at)
+               SELECT town, $2, parameters, created_at FROM run WHERE town = $1 ORDER BY id LIMIT 1""",
+            town.organisation_id,
+            state,
+        )
+    told += [each.obstacle is None for each in await stuck(town_id=town.organisation_id)]
+    assert told == [False, False, True]
 
 
 async def test_another_towns_goods_are_not_counted(factory: Factory) -> None:
