@@ -1,18 +1,23 @@
 """Letting the router plan the tour to the fields.
 
-Read, compute outside the transaction, and keep only if nothing has moved: as ``planning`` does.
+Read, compute outside the transaction, and keep only if nothing has moved: as ``planning`` does. Many stops
+are a worker's to plan: whoever asked for it need not wait.
 """
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
 
+from market import clock
 from market.accounts.rules import Actor
 from market.audit.operations import record
+from market.db.jobs import Run as Attempt
+from market.db.jobs import enqueue, job
 from market.db.processes import in_process, keep_ready
 from market.db.session import execute, fetch, transaction
-from market.errors import Conflict, Invalid, NotFound
+from market.errors import Busy, Conflict, Invalid, MarketError, NotFound
 from market.i18n import msg
 from market.meetings.route import asked
 from market.meetings.route.asked import StopSettings, TourSettings
@@ -21,7 +26,49 @@ from market.meetings.route.router import plan_route
 from market.meetings.tour.queries import BusDay, FieldRouteRow, Kept, LeftOutStop, Planned, worth_at
 from market.meetings.tour.touring import own_title, route_there, unplan, write_kept
 
+#: With so many stops a tour is planned while the official waits.
+MOST_AT_ONCE = 20
+#: The kind of the job that plans longer ones.
+KIND = "meetings.tour"
+
 keep_ready(plan_route.__module__)
+
+
+class TourPayload(msgspec.Struct, frozen=True):
+    meeting_id: int
+    town_id: int
+    actor: Actor
+
+
+async def plan_or_queue(*, meeting_id: int, town_id: int, actor: Actor, at: datetime) -> bool:
+    """Plan the tour at once where that takes a moment, else have a worker do it; return whether it stands.
+
+    Raises:
+        NotFound, Conflict, Invalid: as :func:`plan_tour`.
+    """
+    if len((await _problem(meeting_id, town_id)).stops) <= MOST_AT_ONCE:
+        await plan_tour(meeting_id=meeting_id, town_id=town_id, actor=actor, at=at)
+        return True
+    async with transaction():
+        await own_title(meeting_id, town_id)
+        # one that waits will read the stops as they are then; beside one that runs a new one is queued
+        await enqueue(KIND, TourPayload(meeting_id, town_id, actor), key=f"meeting:{meeting_id}")
+    return False
+
+
+@job(KIND, long=True)
+async def compute(attempt: Attempt) -> None:
+    """The worker's part of :func:`plan_or_queue`."""
+    asked = attempt.read(TourPayload)
+    try:
+        await _plan(asked.meeting_id, asked.town_id, asked.actor, clock.now, attempt)
+    except Busy:
+        # passes by itself: the job is tried again
+        raise
+    except MarketError:
+        # the stops changed, which queued another, or the meeting is over: there is nothing to plan here
+        async with attempt.finishing():
+            pass
 
 
 async def plan_tour(*, meeting_id: int, town_id: int, actor: Actor, at: datetime) -> FieldRouteRow:
@@ -32,12 +79,19 @@ async def plan_tour(*, meeting_id: int, town_id: int, actor: Actor, at: datetime
         Conflict: the meeting is over, or the stops changed meanwhile.
         Invalid: there is no stop.
     """
+    return await _plan(meeting_id, town_id, actor, lambda: at, None)
+
+
+async def _plan(
+    meeting_id: int, town_id: int, actor: Actor, finish: Callable[[], datetime], attempt: Attempt | None
+) -> FieldRouteRow:
     problem = await _problem(meeting_id, town_id)
     if not problem.stops:
         raise Invalid(msg("还没有站点，请先加上要去的村。"))
     # outside the transaction and off the event loop: a dozen stops take a second or two
     route = await in_process(plan_route, problem)
-    async with transaction():
+    at = finish()
+    async with attempt.finishing() if attempt else transaction():
         await own_title(meeting_id, town_id)
         if _fingerprint(await _problem(meeting_id, town_id)) != _fingerprint(problem):
             raise Conflict(msg("规划期间站点有变动，请再规划一次。"))

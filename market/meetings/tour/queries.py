@@ -85,6 +85,8 @@ class FieldRouteRow(msgspec.Struct, frozen=True):
     seats: int | None
     planned_at: datetime | None
     result: Kept
+    #: A worker is at it, or will be.
+    planning: bool = False
     stops: list[RouteStopRow] = []
 
     @property
@@ -110,7 +112,10 @@ async def route_of(meeting_id: int) -> FieldRouteRow | None:
     """Return the tour of a meeting, None where none is planned. Who may see it is the caller's to know."""
     rows = await fetch(
         """SELECT field_route.*, CASE WHEN field_route.start_name = town.name THEN town.name_en ELSE '' END
-                  AS start_name_en
+                  AS start_name_en,
+                  EXISTS (SELECT FROM job WHERE job.kind = 'meetings.tour'
+                            AND job.key = 'meeting:' || field_route.meeting
+                            AND job.state IN ('waiting', 'running', 'retrying')) AS planning
            FROM field_route JOIN meeting ON meeting.id = field_route.meeting
            JOIN organisation town ON town.id = meeting.town WHERE field_route.meeting = $1""",
         meeting_id,

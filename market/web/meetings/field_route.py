@@ -19,7 +19,7 @@ from market.meetings.route.asked import NewStop, StopSettings
 from market.meetings.route.problem import clock as clock_text
 from market.meetings.route.seats import Seating, seating, seats_missing
 from market.meetings.rules import MEETING
-from market.meetings.tour.planning import plan_tour
+from market.meetings.tour.planning import plan_or_queue
 from market.meetings.tour.queries import FieldRouteRow, may_see_tour, riders_of, route_of, villages_of
 from market.meetings.tour.telling import news_of, tell_route
 from market.meetings.tour.touring import (
@@ -70,12 +70,20 @@ STATUSES: dict[str, tuple[Message, str, Message]] = {
 }
 
 ADDED = msg("已加上，路线已重新规划。")
+#: Many stops: a worker plans, and the page shows it when it is there.
+QUEUED = msg("站点多，路线正在后台规划，排好自动显示。")
 
 
 @get("/town/meetings/{meeting_id:int}/route", guards=OFFICIAL)
 async def page(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[str]:
     """Show the tour as planned, and the form that changes it."""
-    return await _draw(request, viewer, await own_meeting(meeting_id, viewer))
+    meeting = await own_meeting(meeting_id, viewer)
+    if "hx-request" in request.headers:
+        route = await route_of(meeting.id)
+        if route is None or not route.planning:
+            # the page that waited for the tour is drawn whole
+            return Response("", headers={"hx-refresh": "true"}, media_type="text/html")
+    return await _draw(request, viewer, meeting)
 
 
 async def _draw(
@@ -98,6 +106,7 @@ async def _draw(
     return show(
         request,
         "route/plan.html",
+        fragment="route/planning.html",
         status=status,
         meeting=meeting,
         steps=await steps_of(request, meeting),
@@ -183,9 +192,9 @@ async def propose(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[in
     actor, at = accounts.actor(viewer, "official"), clock.now()
     count = await propose_route(meeting_id=meeting.id, town_id=viewer.organisation_id, actor=actor, at=at)
     route = await route_there(meeting.id)
-    if count and route.planned_at is None:
-        await plan_tour(meeting_id=meeting.id, town_id=viewer.organisation_id, actor=actor, at=at)
     told = msg("加了 {n} 个有滞销货的村。", n=count) if count else msg("有滞销货的村都在名单里了。")
+    if count and route.planned_at is None:
+        await plan_or_queue(meeting_id=meeting.id, town_id=viewer.organisation_id, actor=actor, at=at)
     return redirect(request, f"/town/meetings/{meeting.id}/route", toast=told)
 
 
@@ -237,8 +246,9 @@ async def save(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
             deed=deed,
             at=at,
         )
-        if (await route_there(meeting.id)).stops:
-            await plan_tour(meeting_id=meeting.id, town_id=town_id, actor=actor, at=at)
+        is_planned = not (await route_there(meeting.id)).stops or await plan_or_queue(
+            meeting_id=meeting.id, town_id=town_id, actor=actor, at=at
+        )
     except (ChangedMeanwhile, StopsGone, Invalid) as refused:
         fresh = standing(await route_there(meeting.id))
         again = over(fresh, filled)
@@ -250,7 +260,7 @@ async def save(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
         status = 422 if isinstance(refused, Invalid) else 409
         return await _draw(request, viewer, meeting, form=again, status=status)
     names = {name for each in theirs for name in controls_of(sent).get(each, (each,))}
-    told = saved_with(msg("路线已重新规划。"), filled, names)
+    told = saved_with(msg("路线已重新规划。") if is_planned else QUEUED, filled, names)
     return redirect(request, f"/town/meetings/{meeting.id}/route", toast=told)
 
 
@@ -262,10 +272,10 @@ async def add(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
     filled = await stop_form(villages, language_of(request)).read(request)
     try:
         filled.check()
-        await _add(viewer, meeting, filled.values["key"], NewStop(int(filled.values["village"])))
+        told = await _add(viewer, meeting, filled.values["key"], NewStop(int(filled.values["village"])))
     except Invalid as refused:
         return await _draw(request, viewer, meeting, adding=filled.refused(refused), status=422)
-    return redirect(request, f"/town/meetings/{meeting.id}/route", toast=ADDED)
+    return redirect(request, f"/town/meetings/{meeting.id}/route", toast=told)
 
 
 @post("/town/meetings/{meeting_id:int}/route/places", guards=OFFICIAL)
@@ -277,13 +287,14 @@ async def add_place(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[
         filled.check()
         lat, lon = filled.values["place"]
         stop = NewStop(name=filled.values["name"], lat=lat, lon=lon)
-        await _add(viewer, meeting, filled.values["key"], stop)
+        told = await _add(viewer, meeting, filled.values["key"], stop)
     except Invalid as refused:
         return await _draw(request, viewer, meeting, placing=filled.refused(refused), status=422)
-    return redirect(request, f"/town/meetings/{meeting.id}/route", toast=ADDED)
+    return redirect(request, f"/town/meetings/{meeting.id}/route", toast=told)
 
 
-async def _add(viewer: Viewer, meeting: MeetingRow, key: str | None, stop: NewStop) -> None:
+async def _add(viewer: Viewer, meeting: MeetingRow, key: str | None, stop: NewStop) -> Message:
+    """Add a stop, plan, and return what to tell of it."""
     actor, at, town_id = accounts.actor(viewer, "official"), clock.now(), viewer.organisation_id
 
     async def deed() -> int:
@@ -297,7 +308,8 @@ async def _add(viewer: Viewer, meeting: MeetingRow, key: str | None, stop: NewSt
         deed=deed,
         at=at,
     )
-    await plan_tour(meeting_id=meeting.id, town_id=town_id, actor=actor, at=at)
+    is_planned = await plan_or_queue(meeting_id=meeting.id, town_id=town_id, actor=actor, at=at)
+    return ADDED if is_planned else QUEUED
 
 
 @post("/town/meetings/{meeting_id:int}/route/tell", guards=OFFICIAL)

@@ -8,6 +8,7 @@ import pytest
 
 from fixtures.factories import STORY, Factory, Member
 from market import clock
+from market.db.jobs import Worker
 from market.db.session import execute, fetch, fetch_value
 from market.meetings.commands import NewMeeting
 from market.meetings.planning.plan import open_meeting
@@ -184,6 +185,28 @@ async def test_seats_that_are_missing_are_told_and_buses_drive_together(
     # a line for each village, and three buses of the eight: two of them go together
     assert (route.seats, len(route.tours), told in page) == (4, 2, False)
     assert (page.count("2 辆车同行"), "12 座，9 位" in page) == (1, True)
+
+
+async def test_tour_of_many_stops_is_planned_by_a_worker(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await proposed(scene)
+    monkeypatch.setattr("market.meetings.tour.planning.MOST_AT_ONCE", 1)
+    waits = "正在规划路线"
+    assert waits not in (await scene.browser.get(scene.page)).text
+    await scene.browser.post(scene.page, await scene.sent(buses="2"))
+    # twice in a row: one job is enough, and it reads what stands then
+    await scene.browser.post(scene.page, await scene.sent(buses="1"))
+    page = (await scene.browser.get(scene.page)).text
+    assert (waits in page, "还没有重新规划" in page) == (True, False)
+    polled = await scene.browser.get(scene.page, htmx=True)
+    assert (waits in polled.text, "<html" in polled.text) == (True, False)
+    assert await Worker().work_once()
+    assert not await Worker().work_once()
+    route = await scene.route()
+    assert (route.planning, route.result.plan is not None, len(route.tours)) == (False, True, 1)
+    assert (await scene.browser.get(scene.page, htmx=True)).headers["hx-refresh"] == "true"
+    assert await fetch("SELECT FROM audit_record WHERE action = 'plan_route' AND at <= now()")
 
 
 async def test_window_that_closes_before_it_opens_opens_the_stop(scene: Scene) -> None:
