@@ -49,6 +49,7 @@ class MeetingToOpen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `slots` are those of one day; `blocked_slots`, without talks, are numbered on through all `days`. The
     quotas `most_appointments`, `most_of_sellers`, `most_of_buyers` count one participant's talks,
+    `most_of_one_person` those of a person who comes for several, all of these together,
     `most_musts` the wishes that it may call a must; `fairness` is the most that two participants' breaks
     may differ. Null: no limit. `is_public` opens a page where anybody may register.
     """
@@ -72,6 +73,7 @@ class MeetingToOpen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blocked_slots: Annotated[tuple[_Slot, ...], Meta(max_length=MOST_SLOTS * MOST_DAYS)] = ()
     most_of_sellers: _Quota | None = None
     most_of_buyers: _Quota | None = None
+    most_of_one_person: _Quota | None = None
     most_musts: Annotated[int, Meta(ge=0, le=MOST_MUSTS)] = 3
     fairness: Annotated[int, Meta(ge=0, le=MOST_SLOTS)] | None = 2
     capacity: Annotated[int, Meta(ge=1, le=MOST_PERSONS)] | None = None
@@ -133,6 +135,7 @@ class MeetingView(msgspec.Struct, frozen=True):
     most_appointments: int | None
     most_of_sellers: int | None
     most_of_buyers: int | None
+    most_of_one_person: int | None
     most_musts: int
     fairness: int | None
     capacity: int | None

@@ -35,6 +35,8 @@ class NewMeeting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: The most appointments of one side alone; None: as ``most_appointments`` says.
     most_of_sellers: int | None = None
     most_of_buyers: int | None = None
+    #: The most of a person who comes for several participants, all of these together; None: any.
+    most_of_one_person: int | None = None
     most_musts: int = 3
     #: The most that two participants' numbers of breaks may differ; None: any.
     fairness: int | None = 2
@@ -93,7 +95,7 @@ def meeting_problems(
         problems["half_day_after"] = msg("上午的时段数须小于总时段数，不分上下午请留空。")
     if not 0 <= meeting.pause_minutes <= 240:
         problems["pause_minutes"] = msg("午间休息须在 0 到 240 分钟之间。")
-    for name in ("most_appointments", "most_of_sellers", "most_of_buyers"):
+    for name in ("most_appointments", "most_of_sellers", "most_of_buyers", "most_of_one_person"):
         most = getattr(meeting, name)
         if most is not None and not 1 <= most <= max(1, meeting.all_slots):
             problems[name] = msg("每家最多洽谈数须在 1 到时段数之间，不限请留空。")
@@ -197,6 +199,7 @@ COLUMNS = (
     "answer_by",
     "wishes_by",
     "is_public",
+    "most_of_one_person",
 )
 
 

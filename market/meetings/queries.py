@@ -48,6 +48,7 @@ class MeetingRow(msgspec.Struct, frozen=True):
     blocked_slots: list[int]
     most_of_sellers: int | None
     most_of_buyers: int | None
+    most_of_one_person: int | None
     most_musts: int
     fairness: int | None
     capacity: int | None
@@ -168,7 +169,8 @@ _MEETING = """SELECT meeting.id, meeting.town, organisation.name AS town_name,
        meeting.pause_minutes,
        meeting.most_appointments, meeting.venue, meeting.venue_en, meeting.programme, meeting.programme_en,
        meeting.state, meeting.timetable, meeting.trouble, meeting.asks_back, meeting.created_at, meeting.days,
-       meeting.blocked_slots, meeting.most_of_sellers, meeting.most_of_buyers, meeting.most_musts,
+       meeting.blocked_slots, meeting.most_of_sellers, meeting.most_of_buyers,
+       meeting.most_of_one_person, meeting.most_musts,
        meeting.fairness, meeting.capacity, meeting.weather_plan, meeting.contact, meeting.contact_phone,
        meeting.answer_by, meeting.wishes_by, meeting.is_public, meeting.published_at,
        EXISTS (SELECT FROM job WHERE job.kind = 'meetings.plan' AND job.key = 'meeting:' || meeting.id

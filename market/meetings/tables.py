@@ -26,10 +26,10 @@ class Meeting(Table, tablename="meeting"):
     pause_minutes = whole(default=0)
     #: Of one participant; NULL: as many as there are slots.
     most_appointments = whole(null=True)
-    #: The same for one side alone; NULL: as ``most_appointments`` says.
+    #: For one side alone, NULL: as ``most_appointments`` says; for a person who comes for several, together.
     most_of_sellers = whole(null=True)
     most_of_buyers = whole(null=True)
-    #: How many counterparts one participant may mark as a must.
+    most_of_one_person = whole(null=True)
     most_musts = whole(default=3)
     #: The most that two participants' numbers of breaks may differ.
     fairness = whole(null=True, default=2)

@@ -18,7 +18,8 @@ def ends_of(pair: Pair) -> tuple[End, End]:
 
 
 class Crew(Struct, frozen=True):
-    """Participants for whom one and the same person comes: together no more talks than free slots."""
+    """Participants for whom one and the same person comes: together no more talks than free slots, or than
+    the meeting lets one person have."""
 
     ends: tuple[End, ...]
     most: int
@@ -73,10 +74,17 @@ def limits_of(pairs: Sequence[Pair], *, capacity: Capacity, parties: Mapping[int
         most[side, who] = max(0, min(asked, _free(party.absent, slots)))
         if party.person is not None:
             crews[party.person].append((side, who))
+    one_person = slots if capacity.most_of_one_person is None else capacity.most_of_one_person
     return Limits(
         most=most,
         crews=tuple(
-            Crew(tuple(mine), _free([slot for _, who in mine for slot in parties[who].absent], slots))
+            Crew(
+                tuple(mine),
+                max(
+                    0,
+                    min(one_person, _free([slot for _, who in mine for slot in parties[who].absent], slots)),
+                ),
+            )
             for _, mine in sorted(crews.items())
             if len(mine) > 1
         ),

@@ -31,13 +31,17 @@ class Candidate(Struct, frozen=True):
 
 
 class Capacity(Struct, frozen=True):
-    """What the meeting has room for. ``most`` of one participant; of one side alone where that is given."""
+    """What the meeting has room for. ``most`` of one participant; of one side alone where that is given.
+
+    ``most_of_one_person``: of whoever comes for several participants, all of these together.
+    """
 
     slots: int
     tables: int
     most: int | None = None
     most_of_sellers: int | None = None
     most_of_buyers: int | None = None
+    most_of_one_person: int | None = None
 
     @property
     def room(self) -> int:

@@ -83,6 +83,14 @@ async def add_talks(
                             most=most,
                         )
                     )
+                if hall.is_person_full(who, {**hall.talks, **load}):
+                    raise Conflict(
+                        msg(
+                            "代表{name}的人也代表别家，合起来最多谈 {most} 场，请少选一场。",
+                            name=names[who],
+                            most=hall.capacity.most_of_one_person or 0,
+                        )
+                    )
                 load[who] += 1
             place = openings.place(seller, buyer)
             await add_appointment(

@@ -122,6 +122,7 @@ async def facts_of(meeting_id: int, *, at: datetime) -> Facts:
             meeting["most_appointments"],
             meeting["most_of_sellers"],
             meeting["most_of_buyers"],
+            meeting["most_of_one_person"],
         ),
         candidates=tuple(candidates),
         parties=await parties_of(meeting_id, people, invited, place),

@@ -42,6 +42,14 @@ class Hall(msgspec.Struct, frozen=True):
             (each for each in (own, of_side, self.capacity.most) if each is not None), self.capacity.slots
         )
 
+    def is_person_full(self, who: int, talks: Mapping[int, int]) -> bool:
+        """Tell whether the person who comes for somebody and for others has, of all of them together, what
+        the meeting lets one person have; ``talks`` as the field of that name."""
+        most, head = self.capacity.most_of_one_person, self.openings.heads.get(who)
+        if most is None or head is None:
+            return False
+        return sum(talks.get(each, 0) for each, its in self.openings.heads.items() if its == head) >= most
+
     def comes(self, who: int) -> bool:
         return who in self.invited and self.invited[who]["state"] != "revoked" and who not in self.away
 
@@ -99,6 +107,7 @@ async def hall_of(meeting_id: int, people: set[int]) -> Hall:
             meeting["most_appointments"],
             meeting["most_of_sellers"],
             meeting["most_of_buyers"],
+            meeting["most_of_one_person"],
         ),
         talks=Counter(who for pair in pairs for who in pair),
     )

@@ -68,7 +68,8 @@ async def revise_meeting(
                  most_appointments = $11, venue = $12, venue_en = $13, programme = $14, programme_en = $15,
                  days = $16, blocked_slots = $17, most_of_sellers = $18, most_of_buyers = $19,
                  most_musts = $20, fairness = $21, capacity = $22, weather_plan = $23, contact = $24,
-                 contact_phone = $25, answer_by = $26, wishes_by = $27, is_public = $28
+                 contact_phone = $25, answer_by = $26, wishes_by = $27, is_public = $28,
+                 most_of_one_person = $29
                WHERE id = $1""",
             meeting_id,
             *columns_of(meeting),

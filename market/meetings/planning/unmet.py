@@ -336,6 +336,9 @@ def _told(
     if not hall.most_of(idle.organisation, idle.side):
         obstacles.append(msg("这一家这次不排洽谈。"))
         mine = defaultdict(list)
+    elif hall.is_person_full(idle.organisation, hall.talks):
+        obstacles.append(msg("代表这一家的人也代表别家，合起来已谈满。"))
+        mine = defaultdict(list)
     for who, fits in mine.items():
         pair = known[(idle.organisation, who) if is_seller else (who, idle.organisation)]
         if (obstacle := _obstacle(who, pair, hall, "buyer" if is_seller else "seller")) is not None:
@@ -382,7 +385,7 @@ def _obstacle(who: int, pair: Pair, hall: Hall, side: str) -> Message | None:
         return msg("对方已谢绝、转交或被撤下，不来这次会。")
     if pair.obstacle is not None:
         return pair.obstacle
-    if hall.talks_of(who) >= hall.most_of(who, side):
+    if hall.talks_of(who) >= hall.most_of(who, side) or hall.is_person_full(who, hall.talks):
         return msg("对方的洽谈已排满。")
     return None
 

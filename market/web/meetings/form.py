@@ -32,7 +32,14 @@ PARTS: dict[str, tuple[Message, tuple[str, ...]]] = {
     "time": (msg("几天、午休和留空的时段"), ("days", "half_day_after", "pause_minutes", "blocked_slots")),
     "quota": (
         msg("每家谈几场"),
-        ("most_appointments", "most_of_sellers", "most_of_buyers", "most_musts", "fairness"),
+        (
+            "most_appointments",
+            "most_of_sellers",
+            "most_of_buyers",
+            "most_of_one_person",
+            "most_musts",
+            "fairness",
+        ),
     ),
     "people": (
         msg("截止日期、联系人和雨天预案"),
@@ -112,6 +119,13 @@ def meeting_form(*, is_new: bool = True) -> Form:
         ),
         most_of_buyers=fields.whole(
             msg("买方每家最多几场"), least=1, most=MOST_SLOTS, optional=True, hint=msg("留空就同上。")
+        ),
+        most_of_one_person=fields.whole(
+            msg("一人代表几家时最多几场"),
+            least=1,
+            most=MOST_SLOTS,
+            optional=True,
+            hint=msg("几家合起来算。留空就不另限。"),
         ),
         most_musts=fields.whole(
             msg("每家可选几个“必见”"), least=0, most=MOST_MUSTS, optional=True, hint=msg("互选时的名额。")

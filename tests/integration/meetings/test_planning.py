@@ -9,6 +9,7 @@ from market.db.session import execute, fetch, fetch_value
 from market.errors import Conflict, Invalid, NotFound
 from market.meetings.invitations.wishing import set_absences, set_wish
 from market.meetings.operations import respond
+from market.meetings.planning.adding import add_talks
 from market.meetings.planning.facts import facts_of
 from market.meetings.planning.moving import move_appointment
 from market.meetings.planning.pairing import add_appointment, fix_appointment, remove_appointment
@@ -76,6 +77,7 @@ async def test_all_that_a_meeting_says_is_written_and_read(factory: Factory) -> 
         blocked_slots=(8, 1, 1),
         most_of_sellers=3,
         most_of_buyers=4,
+        most_of_one_person=5,
         most_musts=2,
         fairness=None,
         capacity=80,
@@ -107,6 +109,7 @@ async def test_all_that_a_meeting_says_is_written_and_read(factory: Factory) -> 
         ({"blocked_slots": (1, 2, 3, 4)}, "blocked_slots"),
         ({"most_of_sellers": 0}, "most_of_sellers"),
         ({"most_of_buyers": 5}, "most_of_buyers"),
+        ({"most_of_one_person": 0}, "most_of_one_person"),
         ({"most_musts": -1}, "most_musts"),
         ({"fairness": -1}, "fairness"),
         ({"capacity": 0}, "capacity"),
@@ -234,6 +237,25 @@ async def test_one_person_for_two_villages_is_never_at_two_tables(scene: Scene) 
     await scene.plan()
     slots = [each.slot for each in await scene.appointments()]
     assert len(slots) == len({*slots}) == 3
+    # and in all no more than the meeting lets one person have, by hand neither
+    await execute("UPDATE meeting SET most_of_one_person = 2 WHERE id = $1", scene.meeting_id)
+    await scene.plan()
+    laid = {(each.seller, each.buyer) for each in await scene.appointments()}
+    assert len(laid) == 2
+    more = next(
+        (seller.organisation_id, buyer.organisation_id)
+        for seller in scene.sellers
+        for buyer in scene.buyers
+        if (seller.organisation_id, buyer.organisation_id) not in laid
+    )
+    with pytest.raises(Conflict, match="合起来最多谈 2 场"):
+        await add_talks(
+            meeting_id=scene.meeting_id,
+            pairs=[more],
+            town_id=scene.town.organisation_id,
+            actor=scene.town.actor,
+            at=STORY,
+        )
 
 
 async def test_who_has_traded_meets_only_for_a_wish(scene: Scene) -> None:

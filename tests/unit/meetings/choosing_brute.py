@@ -75,11 +75,17 @@ class Meeting(Struct, frozen=True):
         for who in {who for pair in named for who in pair}:
             if (person := self.party(who).person) is not None:
                 crews.setdefault(person, set()).add(who)
+        alone = self.capacity.most_of_one_person
+        person = self.capacity.slots if alone is None else alone
         return (
             len(pairs) <= max(self.capacity.slots * self.capacity.tables, len(firm))
             and all(within(self.quota(s, seller=True), {s}, sides=(0,)) for s, _ in pairs)
             and all(within(self.quota(b, seller=False), {b}, sides=(1,)) for _, b in pairs)
-            and all(within(self.free(crew), crew, sides=(0, 1)) for crew in crews.values() if len(crew) > 1)
+            and all(
+                within(min(person, self.free(crew)), crew, sides=(0, 1))
+                for crew in crews.values()
+                if len(crew) > 1
+            )
         )
 
     def score(self, pairs: Sequence[Pair]) -> Score:

@@ -55,6 +55,7 @@ meetings = st.builds(
         most=quota,
         most_of_sellers=quota,
         most_of_buyers=quota,
+        most_of_one_person=quota,
     ),
     parties=parties,
     wishes=st.lists(
@@ -265,6 +266,19 @@ def test_one_person_for_two_firms_holds_one_talk_at_a_time() -> None:
     assert str(left.reason) == (
         "供货方“甲村”和供货方“乙村”由同一人代表，合起来已排满 1 场，先排收益不低于这一对的。"
     )
+
+
+def test_one_person_for_two_firms_has_no_more_talks_than_the_meeting_lets_one_have() -> None:
+    found = [
+        Candidate(1, 11, 101, 9),
+        Candidate(1, 12, 101, 6),
+        Candidate(2, 12, 102, 8),
+        Candidate(3, 13, 103, 7),
+    ]
+    crew = [Party(1, name="甲村", person="p"), Party(2, name="乙村", person="p")]
+    choice = choose_invitations(found, capacity=Capacity(9, 9, most_of_one_person=2), parties=crew)
+    assert pairs(choice) == {(1, 11), (2, 12), (3, 13)}
+    assert "由同一人代表，合起来已排满 2 场" in str(choice.left_out[0].reason)
 
 
 def test_a_person_on_both_sides_is_no_obstacle_to_a_proven_choice() -> None:

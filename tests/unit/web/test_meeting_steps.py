@@ -20,7 +20,9 @@ def meeting(**changes: Any) -> MeetingRow:
         **dict.fromkeys(("town_name", "town_name_en", "title", "title_en", "venue", "venue_en"), ""),
         **dict.fromkeys(("programme", "programme_en", "weather_plan", "contact", "contact_phone"), ""),
         **dict.fromkeys(("run", "half_day_after", "most_appointments", "trouble", "capacity"), None),
-        **dict.fromkeys(("most_of_sellers", "most_of_buyers", "answer_by", "wishes_by"), None),
+        **dict.fromkeys(
+            ("most_of_sellers", "most_of_buyers", "most_of_one_person", "answer_by", "wishes_by"), None
+        ),
         "published_at": None,
         "id": 7,
         "town": 1,
