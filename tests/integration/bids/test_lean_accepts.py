@@ -11,8 +11,8 @@ from market.units import FenPerKg, Gram
 from tests.statements import heard
 
 #: The transaction's begin and end; bids and kept replies; the goods and the ledger; channels of the parties;
-#: the bids' new state, the lock of their chains, the ends of them; replies kept. What is copied in (contracts,
-#: records, notices) asyncpg does not tell.
+#: the bids' new state, the lock of their chains, the ends of them; replies kept. What is copied in
+#: (contracts, records, notices) asyncpg does not tell.
 STATEMENTS = 11
 
 
