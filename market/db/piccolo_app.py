@@ -17,6 +17,7 @@ ROOMS = (
     "bids",
     "matching",
     "meetings",
+    "meetings.tour",
     "cases",
     "followup",
     "documents",
