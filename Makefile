@@ -34,9 +34,10 @@ check: setup-test ## style, types and import rules
 		$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/lint-imports --no-logo; \
 		kept=$$?; wait $$types && exit $$kept
 
+# One more than there are processors: each waits for the database, for a browser or for a clock now and then.
 test: ## everything: checks, units, database, browser
 	@./.ci/browser & browser=$$!; $(MAKE) check; checked=$$?; wait $$browser && exit $$checked
-	@$(VENV)/bin/pytest -n auto --dist loadfile --no-loadscope-reorder
+	@$(VENV)/bin/pytest -n $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder
 
 bench: setup-test ## measure; every benchmark prints a table and writes JSON to benchmarks/results/
 	@for each in benchmarks/*.py; do $(PY) "$$each" || exit 1; done

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from market.meetings.timetable.problem import Appointment, Half, MeetingProblem, Participant, Side
 
 #: So many meetings are drawn for each test; ``make soak`` draws far more.
-TINY = settings(max_examples=int(os.environ.get("EXAMPLES", "24")))
+TINY = settings(max_examples=int(os.environ.get("EXAMPLES", "16")))
 
 _HALVES: list[Half] = ["any", "any", "any", "morning", "afternoon"]
 _SIDES: list[Side] = ["buyer", "seller", "guest"]
