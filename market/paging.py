@@ -66,6 +66,17 @@ def pages(total: int, length: int = PAGE_LENGTH) -> int:
     return max(1, -(-total // length))
 
 
+def page_of(rows: Sequence[T], asked: str, *, length: int = PAGE_LENGTH) -> Page[T]:
+    """Return the page of ``rows`` that a URL asks for.
+
+    What is no number means the first page, a number beyond the end the last.
+    """
+    last = pages(len(rows), length)
+    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 1
+    number = max(1, min(number, last))
+    return Page(list(rows[(number - 1) * length : number * length]), len(rows), number, length)
+
+
 def printable(text: str) -> str:
     """Return ``text`` in NFKC without control signs: safe as a parameter of PostgreSQL."""
     folded = normalize("NFKC", text)

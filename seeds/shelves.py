@@ -28,7 +28,7 @@ async def fill_shelves(loaded: Case, people: People, *, began: datetime) -> None
     for store in await stores_of(chains=sorted(people.organisations.values())):
         stores.setdefault(store.chain, []).append(store.id)
     done: set[tuple[int, int, str]] = set()
-    deals = await deals_of(organisation_id=people.organisations[loaded.story.town], limit=1_000)
+    deals = await deals_of(organisation_id=people.organisations[loaded.story.town])
     for deal in reversed(deals):
         if deal.state not in SIGNED or not deal.delivered:
             continue

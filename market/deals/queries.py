@@ -177,15 +177,14 @@ async def deal_of(*, deal_id: int, organisation_id: int) -> DealRow:
     return rows[0]
 
 
-async def deals_of(*, organisation_id: int, limit: int | None = 500) -> list[DealRow]:
-    """Return the deals of the organisation, or of its sellers where it is a town, newest first; None: all."""
+async def deals_of(*, organisation_id: int) -> list[DealRow]:
+    """Return all deals of the organisation, or of its sellers where it is a town, newest first."""
     return await fetch_into(
         DealRow,
         _DEAL
         + """WHERE $1 IN (deal.seller, deal.buyer, seller.town)
-             ORDER BY deal.created_at DESC, deal.id DESC LIMIT $2""",
+             ORDER BY deal.created_at DESC, deal.id DESC""",
         organisation_id,
-        limit,
     )
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from market.errors import Invalid
-from market.paging import LAST_PAGE, Page, pages
+from market.paging import LAST_PAGE, Page, page_of, pages
 from market.supply.filters import BrowseFilters
 from market.units import MOST_FEN_PER_KG, MOST_GRAMS, FenPerKg, Gram
 
@@ -108,3 +108,13 @@ def test_filters_survive_the_way_through_a_url(filters: BrowseFilters) -> None:
 @pytest.mark.parametrize(("total", "count"), [(0, 1), (1, 1), (24, 1), (25, 2), (48, 2), (49, 3)])
 def test_pages_are_counted(total: int, count: int) -> None:
     assert (pages(total), Page([], total, 1).pages) == (count, count)
+
+
+@pytest.mark.parametrize(
+    ("asked", "number"),
+    [("", 1), ("2", 2), ("3", 3), ("4", 3), ("0", 1), ("-1", 1), ("two", 1), ("٣", 1), ("9" * 400, 1)],
+)
+def test_page_that_a_url_asks_for_is_one_that_is_there(asked: str, number: int) -> None:
+    shown = page_of(range(5), asked, length=2)
+    assert (shown.page, shown.total, shown.pages) == (number, 5, 3)
+    assert shown.rows == [*range(5)][(number - 1) * 2 : number * 2]

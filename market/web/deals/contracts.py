@@ -26,6 +26,7 @@ from market.deals.rules import (
 )
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
+from market.paging import page_of
 from market.transitions import WrongState
 from market.units import Fen, Gram
 from market.web.deals.sheet import (
@@ -59,12 +60,14 @@ _SHELVES: dict[str, tuple[Message, frozenset[str]]] = {
 async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """Every contract of the organisation; for an official those of the town's sellers."""
     chosen = request.query_params.get("state", "")
-    shelf = _SHELVES.get(chosen, _SHELVES[""])[1]
+    chosen = chosen if chosen in _SHELVES else ""
     deals = await deals_of(organisation_id=viewer.organisation_id)
+    chosen_ones = [deal for deal in deals if deal.state in _SHELVES[chosen][1]]
     return show(
         request,
         "deals/index.html",
-        deals=[deal for deal in deals if deal.state in shelf],
+        shown=page_of(chosen_ones, request.query_params.get("page", "")),
+        next_pages=f"/deals?state={chosen}&page=" if chosen else "/deals?page=",
         has_any=bool(deals),
         shelves=[
             (

@@ -88,7 +88,7 @@ async def ledger(request: WebRequest, viewer: SignedIn) -> Response[bytes]:
 async def deals(request: WebRequest, viewer: SignedIn) -> Response[bytes]:
     """Return the contracts of one's own, or of one's sellers; the filters of the town's page count."""
     filters = deal_filters_of(request)
-    found = await deals_of(organisation_id=viewer.organisation_id, limit=None)
+    found = await deals_of(organisation_id=viewer.organisation_id)
     return await book_of_all(request, "deals", deals_book, [each for each in found if filters.keep(each)])
 
 

@@ -13,6 +13,7 @@ from market.dashboard.received import received_under
 from market.deals.queries import DealRow, deals_of
 from market.deals.rules import ACTIVE, BOUND, CONTRACT, PARTLY_SIGNED, PENDING, SOURCES
 from market.exchange.ledger import ledger_csv
+from market.paging import page_of
 from market.web.deals.sheet import total_of
 from market.web.edge.guards import OFFICIAL, SignedIn, WebRequest
 from market.web.edge.language import language_of
@@ -101,23 +102,21 @@ def filters_of(request: WebRequest) -> Filters:
 async def ledger(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """List the town's deals; intended, signed, delivered and paid are counted apart."""
     filters = filters_of(request)
-    deals = await deals_of(organisation_id=viewer.organisation_id, limit=None)
+    deals = await deals_of(organisation_id=viewer.organisation_id)
     found = [each for each in deals if filters.keep(each)]
-    pages = max(1, -(-len(found) // _ROWS))
-    asked = request.query_params.get("page", "1")
-    page = min(int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 1, pages) or 1
+    shown = page_of(found, request.query_params.get("page", ""), length=_ROWS)
     query = _query(filters)
     return show(
         request,
         "town/ledger.html",
         filters=filters,
-        rows=found[(page - 1) * _ROWS : page * _ROWS],
-        count=len(found),
+        rows=shown.rows,
+        count=shown.total,
         has_any=bool(deals),
         sums=sums_of(found),
         received=await received_under([each.id for each in found]),
-        page=page,
-        pages=pages,
+        page=shown.page,
+        pages=shown.pages,
         query=query,
         next_pages=f"/town/deals?{query}&page=".replace("?&", "?"),
         sellers={str(each.seller): each for each in deals},
@@ -144,11 +143,7 @@ def _query(filters: Filters) -> str:
 async def ledger_file(request: WebRequest, viewer: SignedIn) -> Response[bytes]:
     """Return the deals that the filters keep, for a spreadsheet program."""
     filters = filters_of(request)
-    deals = [
-        each
-        for each in await deals_of(organisation_id=viewer.organisation_id, limit=None)
-        if filters.keep(each)
-    ]
+    deals = [each for each in await deals_of(organisation_id=viewer.organisation_id) if filters.keep(each)]
     name = f"deals-{clock.today().isoformat()}.csv"
     return attachment(ledger_csv(deals, language_of(request)), name, "text/csv; charset=utf-8")
 

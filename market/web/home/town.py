@@ -168,7 +168,7 @@ async def overview(request: WebRequest, viewer: SignedIn) -> Response[str]:
     runs = await runs_of(town_id=town)
     meetings = await meetings_of(organisation_id=town)
     proposals = await open_proposals(town_id=town)
-    deals = await deals_of(organisation_id=town, limit=None)
+    deals = await deals_of(organisation_id=town)
     ahead = next((each for each in meetings if each.state == "timetabled"), None)
     guests = await invitations_of(meeting_id=ahead.id) if ahead else []
     days = await stock_history(town, until=today)

@@ -12,6 +12,7 @@ from market import clock
 from market.catalogue import operations as catalogue
 from market.catalogue.rules import ReasonEntry
 from market.db.session import execute, fetch, fetch_value
+from market.paging import PAGE_LENGTH
 from seeds import reference
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, SignedInAs, faults
@@ -259,6 +260,30 @@ async def test_list_counts_each_contract_once(
     assert ">750 元<" in page.text.replace("\n", "")
     assert "等您签字" in page.text
     assert f'href="/deals/{gone}"' not in (await secretary.get("/deals?state=unsigned")).text
+
+
+async def test_long_list_comes_in_pages_and_its_sums_leave_none_out(
+    secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    first = await trading.deal_between(seller, buyer, kg=400)
+    await execute(
+        """INSERT INTO deal (number, listing, seller, buyer, quantity, price, source, source_id, state,
+                             deliver_from, deliver_to, created_at)
+           SELECT number || '-' || n, listing, seller, buyer, quantity, price, source, source_id + n, state,
+                  deliver_from, deliver_to, created_at + n * interval '1 second'
+           FROM deal, generate_series(1, $2) AS n WHERE id = $1""",
+        first,
+        PAGE_LENGTH,
+    )
+    # 25 of 400 kg
+    for path, is_there in (
+        ("/deals", False),
+        ("/deals?page=2", True),
+        ("/deals?state=unsigned&page=2", True),
+    ):
+        page = await secretary.get(path)
+        assert (f'href="/deals/{first}"' in page.text, "10 吨" in page.text) == (is_there, True), path
+    assert 'href="/deals?state=unsigned&amp;page=2"' in (await secretary.get("/deals?state=unsigned")).text
 
 
 async def test_contract_is_cancelled_for_a_reason_and_the_other_side_reads_it(

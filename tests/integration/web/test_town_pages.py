@@ -16,14 +16,12 @@ from market.db.session import execute, fetch_value
 from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import sign
 from market.deals.paying import pay
-from market.deals.queries import DealRow, deals_of, payments_of
+from market.deals.queries import deals_of, payments_of
 from market.matching.agreement import agree
 from market.matching.operations import run_now
 from market.matching.queries import matches_of_run
 from market.units import Gram
-from market.web.followup import reports
 from market.web.followup.reports import sums_of
-from market.web.home import town
 from market.web.home.town import follow_up, next_step
 from tests.forms import filled_in
 from tests.integration.web.conftest import Browser, SignedInAs, faults
@@ -179,22 +177,6 @@ async def test_ledger_filters_and_its_file_has_no_formulas(
     assert sorted(goods) == ["'=红衣花生", "白沙花生"]
     english = (await browser.get("/town/deals.csv?lang=en")).content.decode("utf-8-sig")
     assert english.splitlines()[0].startswith("Contract number,Date,Goods,Seller,Buyer,Quantity (kg)")
-
-
-async def test_ledger_and_overview_leave_no_contract_out(
-    browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    limits: list[int | None] = []
-
-    async def noted(*, organisation_id: int, limit: int | None = 500) -> list[DealRow]:
-        limits.append(limit)
-        return await deals_of(organisation_id=organisation_id, limit=limit)
-
-    for module in (reports, town):
-        monkeypatch.setattr(module, "deals_of", noted)
-    for path in ("/town/deals", "/town/deals.csv", "/town"):
-        assert (await browser.get(path)).status_code == 200
-    assert limits == [None, None, None]
 
 
 async def test_bonus_is_granted_once_and_recorded(
