@@ -7,7 +7,7 @@ translation shows Chinese and never an internal name. Catalogues are ``market/lo
 
 import errno
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -84,6 +84,12 @@ def in_both(zh: str, en: str) -> Message:
 def named(row: Mapping[str, Any], field: str) -> Message:
     """Return what a row calls something, its ``field`` and ``field_en``, as it stands in a message."""
     return in_both(row[field], row[f"{field}_en"])
+
+
+def names_of(several: Iterable[tuple[str, str]]) -> Message:
+    """Return names, each in Chinese and, where it is known, in English, as a list stands in a message."""
+    both = list(several)
+    return in_both("、".join(zh for zh, _ in both), ", ".join(en or zh for zh, en in both))
 
 
 def translate(message: Message | str, language: Language, *, today: date | None = None) -> str:

@@ -116,9 +116,11 @@ def place_name(name: str) -> str:
 
 
 def route_problem(
-    tour: TourSettings, stops: Sequence[tuple[StopSettings, str, Place, int | None]]
+    tour: TourSettings, stops: Sequence[tuple[StopSettings, tuple[str, str], Place, int | None]]
 ) -> RouteProblem:
-    """Return the problem to solve. Each stop comes with its name, its place and the fen at stake there.
+    """Return the problem to solve. Each stop comes with its names, its place and the fen at stake there.
+
+    Names are Chinese and English; the latter may be empty.
 
     A village counts 1 and what is stuck there in thousands of yuan. A place that somebody added by hand
     (None) is wanted as much as the best of them.
@@ -140,7 +142,8 @@ def route_problem(
                 stop.closes_at,
                 stop.stay_minutes,
                 most if weight is None else weight,
+                name_en,
             )
-            for (stop, name, place, _), weight in zip(stops, weights, strict=True)
+            for (stop, (name, name_en), place, _), weight in zip(stops, weights, strict=True)
         ),
     )

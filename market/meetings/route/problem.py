@@ -32,6 +32,8 @@ class Stop(Struct, frozen=True):
     #: Minutes.
     stay: int
     weight: int = 1
+    #: Empty: none is known.
+    name_en: str = ""
 
 
 class RouteProblem(Struct, frozen=True):

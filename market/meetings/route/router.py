@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from market.i18n import Message, msg
+from market.i18n import Message, in_both, msg, names_of
 from market.meetings.route.exact import MOST_EXACT, Exact, Label, TooMany
 from market.meetings.route.problem import (
     LeftOut,
@@ -68,8 +68,11 @@ def _dearer(problem: RouteProblem, exact: Exact, index: int, visited: set[int]) 
         # what is proven to weigh most has no room for more
         return _nowhere(problem)
     with_it = {each for order in best[2] for each in order} if best else {index}
-    lost = [problem.stops[each].name for each in sorted(visited - with_it)]
-    return msg("时间排不下：要去这里，最好的走法也得舍掉{names}。再加一辆车就能去。", names="、".join(lost))
+    lost = [problem.stops[each] for each in sorted(visited - with_it)]
+    return msg(
+        "时间排不下：要去这里，最好的走法也得舍掉{names}。再加一辆车就能去。",
+        names=names_of((stop.name, stop.name_en) for stop in lost),
+    )
 
 
 def _nowhere(problem: RouteProblem) -> Message:
@@ -97,7 +100,9 @@ def faults(problem: RouteProblem, tours: Sequence[Tour]) -> list[Message]:
             drives = visit.arrives - now >= legs.minutes[at][index] and visit.metres == legs.metres[at][index]
             stays = visit.leaves - max(visit.arrives, stop.opens) >= stop.stay and visit.leaves <= stop.closes
             if not drives or not stays:
-                found.append(msg("{n} 号车到“{name}”的时间不对。", n=number, name=stop.name))
+                found.append(
+                    msg("{n} 号车到“{name}”的时间不对。", n=number, name=in_both(stop.name, stop.name_en))
+                )
             at, now, metres = index, visit.leaves, metres + visit.metres
         if tour.ends - now < legs.minutes[at][0] or tour.ends > problem.back_by:
             found.append(msg("{n} 号车赶不回来。", n=number))

@@ -132,7 +132,7 @@ async def _problem(meeting_id: int, town_id: int) -> RouteProblem:
         [
             (
                 StopSettings(stop.id, stop.opens_at, stop.closes_at, stop.stay_minutes),
-                stop.name,
+                (stop.name, stop.name_en),
                 Place(stop.lat, stop.lon),
                 worth[stop.id],
             )

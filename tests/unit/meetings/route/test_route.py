@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from market.i18n import translate
 from market.meetings.route import exact, router
 from market.meetings.route.exact import Exact
 from market.meetings.route.problem import Legs, Place, RouteProblem, Stop, Tour, drive, why_never
@@ -143,6 +144,14 @@ def test_village_that_others_crowd_out_is_told_whom_it_would_cost_and_a_further_
     stops = (stop("重", 20, 540, 600, weight=5), stop("轻", -20, 540, 600, weight=1))
     assert reasons(asked(*stops)) == {"轻": "时间排不下：要去这里，最好的走法也得舍掉重。再加一辆车就能去。"}
     assert reasons(asked(*stops, buses=2)) == {}
+
+
+def test_village_that_would_be_lost_is_named_in_the_readers_language() -> None:
+    heavy = replace(stop("重", 20, 540, 600, weight=5), name_en="Heavy")
+    left = plan_route(asked(heavy, stop("轻", -20, 540, 600, weight=1))).left_out
+    assert [translate(one.reason, "en") for one in left] == [
+        "There is no time: the best plan that calls here leaves out Heavy. One more bus could call here."
+    ]
 
 
 def test_shortest_way_counts_where_the_bus_would_wait_anyway() -> None:
