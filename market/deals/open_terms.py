@@ -1,7 +1,5 @@
 """The proposal of other terms that waits for a signature: one at most, and never replaced unseen."""
 
-from typing import Any
-
 import msgspec
 
 from market.db.session import fetch_one_into
@@ -25,18 +23,17 @@ class ProposedMeanwhile(ChangedMeanwhile):
         other = differing(waiting.terms, marks_of(mine))
         super().__init__(both=other, theirs=(), mine=mine, now=waiting.terms, marks=marks_of(waiting.terms))
         self.version, self.proposed = waiting.version, waiting.terms
-        values: dict[str, Any] = {"n": waiting.version}
         self.message = (
             msg(
                 "本单位已有人提议改条款（第 {n} 版），在等对方签字，这次没有保存。"
                 "不同的地方标在各项下面，看过再提交一次，就代替那一版。",
-                **values,
+                n=waiting.version,
             )
             if waiting.proposer == organisation_id
             else msg(
                 "对方已提议改条款（第 {n} 版），在等本方签字，这次没有保存。"
                 "不同的地方标在各项下面；同意就去签字，不同意看过再提交一次，就代替那一版。",
-                **values,
+                n=waiting.version,
             )
         )
 

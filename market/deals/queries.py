@@ -177,14 +177,18 @@ async def deal_of(*, deal_id: int, organisation_id: int) -> DealRow:
     return rows[0]
 
 
-async def deals_of(*, organisation_id: int) -> list[DealRow]:
-    """Return all deals of the organisation, or of its sellers where it is a town, newest first."""
+async def deals_of(*, organisation_id: int, demand_id: int | None = None) -> list[DealRow]:
+    """Return all deals of the organisation, or of its sellers where it is a town, newest first.
+
+    ``demand_id``: those alone that count towards this demand.
+    """
     return await fetch_into(
         DealRow,
         _DEAL
-        + """WHERE $1 IN (deal.seller, deal.buyer, seller.town)
+        + """WHERE $1 IN (deal.seller, deal.buyer, seller.town) AND ($2::bigint IS NULL OR deal.demand = $2)
              ORDER BY deal.created_at DESC, deal.id DESC""",
         organisation_id,
+        demand_id,
     )
 
 

@@ -26,10 +26,12 @@ class Meeting(Table, tablename="meeting"):
     pause_minutes = whole(default=0)
     #: Of one participant; NULL: as many as there are slots.
     most_appointments = whole(null=True)
-    #: For one side alone, NULL: as ``most_appointments`` says; for a person who comes for several, together.
+    #: The same for one side alone; NULL: as ``most_appointments`` says.
     most_of_sellers = whole(null=True)
     most_of_buyers = whole(null=True)
+    #: Of a person who comes for several participants, all of these together; NULL: any.
     most_of_one_person = whole(null=True)
+    #: How many counterparts one participant may mark as a must.
     most_musts = whole(default=3)
     #: The most that two participants' numbers of breaks may differ.
     fairness = whole(null=True, default=2)

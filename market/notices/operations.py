@@ -1,5 +1,6 @@
 """Telling people. Call it in the transaction of the cause: what did not happen is never told."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -73,11 +74,14 @@ async def notify_all(words: Sequence[Word]) -> None:
     )
     numbered = [(row["id"], word) for row, word in zip(numbers, words, strict=True)]
     await add_rows("notice", ("id", *_NOTICE), [(number, *_row(word)) for number, word in numbered])
+    ways: defaultdict[int, list[int]] = defaultdict(list)
+    for channel in channels:
+        ways[channel["organisation"]].append(channel["id"])
     leaving = [
-        (number, channel["id"], word.at)
+        (number, way, word.at)
         for number, word in numbered
-        for channel in channels
-        if channel["organisation"] == word.organisation_id and (word.organisation_id, word.kind) not in kept
+        if (word.organisation_id, word.kind) not in kept
+        for way in ways[word.organisation_id]
     ]
     rows = await fetch(
         """INSERT INTO outgoing (notice, channel, state, tries, trouble, created_at)

@@ -62,11 +62,11 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
     chosen = request.query_params.get("state", "")
     chosen = chosen if chosen in _SHELVES else ""
     deals = await deals_of(organisation_id=viewer.organisation_id)
-    chosen_ones = [deal for deal in deals if deal.state in _SHELVES[chosen][1]]
+    on_shelf = [deal for deal in deals if deal.state in _SHELVES[chosen][1]]
     return show(
         request,
         "deals/index.html",
-        shown=page_of(chosen_ones, request.query_params.get("page", "")),
+        shown=page_of(on_shelf, request.query_params.get("page", "")),
         next_pages=f"/deals?state={chosen}&page=" if chosen else "/deals?page=",
         has_any=bool(deals),
         shelves=[

@@ -138,12 +138,12 @@ async def show(request: WebRequest, guest: Anybody, demand_id: FromPath[int]) ->
         progress["offers"] = await offers_on(demand_id=demand_id, organisation_id=guest.organisation_id)
     if guest is not None and demand.mine:
         matches = await matches_of(organisation_id=guest.organisation_id)
-        deals = await deals_of(organisation_id=guest.organisation_id)
+        deals = await deals_of(organisation_id=guest.organisation_id, demand_id=demand_id)
         bids = await bids_of(organisation_id=guest.organisation_id)
         progress |= {
             "matches": [each for each in matches if each.demand == demand_id],
             "bids": [each for each in bids if each.demand == demand_id and each.answers == LISTING],
-            "deals": [each for each in deals if each.demand == demand_id],
+            "deals": deals,
             "moves": {
                 move: MOVES[move]
                 for move in DEMAND.available(state=demand.state, by="buyer")
