@@ -77,7 +77,7 @@ class Snapshot(Struct, frozen=True):
     """The day as it stands. ``effects`` are those of everything that has happened and was not undone.
 
     ``labels``: the hours of each slot, as every page tells them. ``of_day``: the slots of one day, where the
-    meeting lasts several.
+    meeting lasts several. ``begins``: the minute of its own day at which each slot begins; ``length``: its minutes.
     """
 
     meeting: int
@@ -90,6 +90,8 @@ class Snapshot(Struct, frozen=True):
     effects: tuple[Effects, ...] = ()
     labels: tuple[str, ...] = ()
     of_day: int | None = None
+    begins: tuple[int, ...] = ()
+    length: int = 0
 
     def label(self, slot: int) -> Message | str:
         """Return how a slot is told."""
@@ -98,6 +100,17 @@ class Snapshot(Struct, frozen=True):
     def last_of_day(self, slot: int) -> int:
         """Return the last slot of the day that ``slot`` lies in."""
         return self.slots if self.of_day is None else -(-slot // self.of_day) * self.of_day
+
+    def run_into(self, slot: int, more: int) -> tuple[int, ...]:
+        """Return the slots that a talk of ``slot`` runs into when it takes ``more`` slots' time.
+
+        A night ends every talk, and a pause at noon takes up what runs into it.
+        """
+        later = range(slot + 1, self.last_of_day(slot) + 1)
+        if not self.begins:
+            return tuple(later[:more])
+        ends = self.begins[slot - 1] + (1 + more) * self.length
+        return tuple(each for each in later if self.begins[each - 1] < ends)
 
     def party(self, number: int | None) -> Party | None:
         return next((each for each in self.parties if each.id == number), None)
@@ -191,7 +204,7 @@ def effects_of(change: Change, day: Snapshot, *, since: int) -> Effects:
             talk = day.talk(change.appointment)
             if talk is None or talk.slot is None:
                 return Effects()
-            taken = tuple(range(talk.slot + 1, min(talk.slot + change.slots, day.slots) + 1))
+            taken = day.run_into(talk.slot, change.slots)
             return Effects(
                 {str(talk.seller): taken, str(talk.buyer): taken},
                 tuple((slot, talk.table) for slot in taken),

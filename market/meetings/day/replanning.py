@@ -143,6 +143,8 @@ async def snapshot_of(meeting: MeetingRow) -> Snapshot:
         tuple(msgspec.json.decode(row["details"], type=Details).effects for row in incidents),
         tuple(meeting.slot_label(slot) for slot in range(1, meeting.all_slots + 1)),
         meeting.slots,
+        tuple(meeting.slot_start(slot) for slot in range(1, meeting.all_slots + 1)),
+        meeting.slot_minutes,
     )
 
 

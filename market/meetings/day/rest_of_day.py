@@ -112,7 +112,9 @@ def compute(
         mended = repair(problem, placed, from_slot=from_slot, closed=closures, label=day.label)
         after = mended.placed
         reasons = {each.id: each.reason for each in mended.called_off}
-        reasons |= _not_coming(day, live, away, from_slot)
+        # whoever still sits at a table has not left: that effect takes the table away too
+        left = away_of(day, (each for each in effects if not each.closed))
+        reasons |= _not_coming(day, live, left, from_slot)
     return _steps(live, new, after, reasons), ()
 
 

@@ -121,3 +121,25 @@ def test_refused_swap_tells_the_hours_on_the_clock() -> None:
     _, clashes = compute(busy, Change("swap", appointment=1, slot=4), 1, 1)
     assert clashes
     assert all("时段" not in str(each) and "10:20-10:40" in str(each) for each in clashes)
+
+
+def test_talk_that_runs_over_takes_what_its_minutes_reach_and_nothing_of_the_next_day() -> None:
+    talks = (DayTalk(1, 1, 11, 2, 1, "scheduled", rests=True), DayTalk(2, 1, 11, 3, 1, "scheduled"))
+    overrun = Change("overrun", appointment=1, slots=2)
+    steps, _ = compute(small(talks=talks), overrun, 3, 2)
+    assert steps == ()
+    # one day with an hour's rest at noon: one slot more ends within it, four do not
+    noon = small(talks=talks, of_day=4, begins=(540, 560, 640, 660), length=20)
+    reached = {
+        more: effects_of(Change("overrun", appointment=1, slots=more), noon, since=2).away.get("1")
+        for more in (1, 3, 4, 9)
+    }
+    assert reached == {1: (), 3: (), 4: (3,), 9: (3, 4)}
+
+
+def test_whoever_still_sits_at_a_table_is_not_said_to_have_left() -> None:
+    parties = (*small().parties, Party(2, "西于村", "", "seller", "expected"))
+    talks = (DayTalk(1, 1, 11, 3, 1, "scheduled", rests=True), DayTalk(2, 2, 11, 4, 1, "scheduled"))
+    steps, _ = compute(small(parties=parties, talks=talks), Change("overrun", appointment=1), 4, 3)
+    assert [(each.id, each.after) for each in steps] == [(2, None)]
+    assert "不来了" not in str(steps[0].reason)
