@@ -318,6 +318,8 @@ async def apply(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]
             # the button was pressed twice, or a colleague was quicker
             return redirect(request, path, toast=msg("已经改过了。"))
         return await _previewed(request, viewer, meeting, filled, moved_on=True)
+    if meeting.published_at is None:
+        return redirect(request, path, toast=msg("已改排。日程还没有发布，谁都没有通知。"))
     return redirect(request, path, toast=msg("已改排，有变动的单位都收到了通知。"))
 
 

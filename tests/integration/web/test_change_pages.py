@@ -34,6 +34,15 @@ async def test_broken_table_is_told_on_the_board(scene: Scene) -> None:
     assert board.count('<article class="board-table broken">') == 1
 
 
+async def test_nobody_is_said_to_have_been_told_of_a_timetable_that_is_not_out(scene: Scene) -> None:
+    lost = {"kind": "slot_lost", "slot": "4"}
+    assert "都收到了通知" in await confirm(scene, lost)
+    await execute("UPDATE meeting SET published_at = NULL, state = 'timetabled'")
+    page = await confirm(scene, lost)
+    assert "谁都没有通知" in page
+    assert "都收到了通知" not in page
+
+
 async def test_history_names_the_slot_that_was_lost_and_the_talks_that_changed_places(scene: Scene) -> None:
     history = await confirm(scene, {"kind": "slot_lost", "slot": "4"})
     assert "一个时段取消</b> · 09:15-09:20" in history
