@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from market.i18n import Message, msg
+from market.i18n import Message, in_both, msg
 
 KINDS: dict[str, Message] = {
     "late": msg("有人迟到"),
@@ -26,7 +26,7 @@ class Change(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     """Something that happened, a code of ``KINDS``. Slots are numbered through all days.
 
     late: ``organisation`` is there from slot ``until`` on. absent: it does not come any more. overrun:
-    ``appointment`` takes ``slots`` more. walk_in: ``organisation`` is to meet ``counterparts``.
+    ``appointment`` takes ``slots`` more. walk_in: ``organisation``, new or back, is to meet ``counterparts``.
     table_broken: ``table`` cannot be used before slot ``until`` (None: that day). slot_lost: ``slot``.
     swap: ``appointment`` goes to ``slot`` and ``table``, or changes places with ``other``.
     """
@@ -65,6 +65,11 @@ class DayTalk(Struct, frozen=True):
     fixed: bool = False
     rests: bool = False
 
+    @property
+    def waits(self) -> bool:
+        """It was called off, or found no place: it can still be given one."""
+        return self.slot is None and self.state == "accepted"
+
 
 class Effects(Struct, frozen=True):
     """What is taken away: organisation -> slots, and (slot, table) with None for every table."""
@@ -77,7 +82,7 @@ class Snapshot(Struct, frozen=True):
     """The day as it stands. ``effects`` are those of everything that has happened and was not undone.
 
     ``labels``: the hours of each slot, as every page tells them. ``of_day``: the slots of one day, where the
-    meeting lasts several. ``begins``: the minute of its own day at which each slot begins; ``length``: its minutes.
+    meeting lasts several. ``begins``: the minute of its day at which each slot begins, ``length`` its minutes.
     """
 
     meeting: int
@@ -151,7 +156,13 @@ def problems_of(change: Change, day: Snapshot, *, from_slot: int) -> dict[str, M
 
 
 def _walk_in_problems(change: Change, party: Party, day: Snapshot) -> dict[str, Message]:
-    known = {(each.seller, each.buyer) for each in day.talks}
+    if party.attendance in ("no_show", "left"):
+        return {
+            "organisation": msg(
+                "“{name}”没有签到或已离场，请先给它签到，再加洽谈。", name=in_both(party.name, party.name_en)
+            )
+        }
+    known = {(each.seller, each.buyer) for each in day.talks if not each.waits}
     if not change.counterparts:
         return {"counterparts": msg("请至少选一家要见的。")}
     if len(change.counterparts) > MOST_COUNTERPARTS:
@@ -161,7 +172,9 @@ def _walk_in_problems(change: Change, party: Party, day: Snapshot) -> dict[str, 
         if other is None or {party.side, other.side} != {"seller", "buyer"}:
             return {"counterparts": msg("只能选对方一侧的参会单位。")}
         if pair_of(party, other) in known:
-            return {"counterparts": msg("和“{name}”已经有一场洽谈。", name=other.name)}
+            return {
+                "counterparts": msg("和“{name}”已经有一场洽谈。", name=in_both(other.name, other.name_en))
+            }
     return {}
 
 

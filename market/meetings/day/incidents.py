@@ -6,12 +6,12 @@ import msgspec
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
-from market.db.session import execute, fetch, transaction
+from market.db.session import execute, fetch, fetch_row, transaction
 from market.db.signals import signal
 from market.errors import Conflict, NotFound
 from market.i18n import msg
 from market.meetings import rules
-from market.meetings.day.attendance import board_of
+from market.meetings.day.attendance import board_of, code_of_invitation, settle
 from market.meetings.day.board import hour_of
 from market.meetings.day.disruptions import Snapshot
 from market.meetings.day.replanning import Details, keep_step, lift, snapshot_of, tell_changed
@@ -76,10 +76,10 @@ async def undo_last(*, meeting_id: int, incident_id: int, town_id: int, actor: A
         await _check_undo(meeting, day, back, at=at)
         await lift(back)
         for step in back:
-            if step.after is None and _was_new(last.details, step):
-                await _take_back(step)
-            else:
+            if step.after is not None or not await _take_back(step, since=last.created_at):
                 await keep_step(meeting_id, step, at=at)
+        if last.kind == "absent" and last.details.change.organisation is not None:
+            await _await_again(meeting_id, last.details.change.organisation, since=last.created_at, at=at)
         await execute("UPDATE incident SET undone_at = $2 WHERE id = $1", incident_id, at)
         await record(
             subject=f"meeting:{meeting_id}",
@@ -93,13 +93,34 @@ async def undo_last(*, meeting_id: int, incident_id: int, town_id: int, actor: A
         await signal(board_of(meeting_id))
 
 
-def _was_new(details: Details, step: Step) -> bool:
-    return details.change.kind == "walk_in" and step.after is None
+async def _take_back(step: Step, *, since: datetime) -> bool:
+    """Delete a talk that the change itself brought in: whoever came may be given it again later."""
+    return bool(
+        await fetch(
+            "DELETE FROM appointment WHERE id = $1 AND source = 'walk_in' AND created_at = $2 RETURNING id",
+            step.id,
+            since,
+        )
+    )
 
 
-async def _take_back(step: Step) -> None:
-    """A newcomer's talk that is not to be: whoever came may be given it again later."""
-    await execute("DELETE FROM appointment WHERE id = $1", step.id)
+async def _await_again(meeting_id: int, organisation_id: int, *, since: datetime, at: datetime) -> None:
+    """Take out of the log of the door that somebody does not come: they stand as they stood before it."""
+    row = await fetch_row(
+        "SELECT id FROM invitation WHERE meeting = $1 AND organisation = $2 FOR UPDATE",
+        meeting_id,
+        organisation_id,
+    )
+    if row is None:
+        return
+    await execute(
+        """DELETE FROM scan WHERE meeting = $1 AND attendee IS NULL AND code = $2 AND scanned_at = $3
+             AND move IN ('mark_no_show', 'leave')""",
+        meeting_id,
+        code_of_invitation(row["id"]),
+        since,
+    )
+    await settle(row["id"], at=at)
 
 
 async def _check_undo(meeting: MeetingRow, day: Snapshot, back: tuple[Step, ...], *, at: datetime) -> None:

@@ -115,7 +115,13 @@ async def snapshot_of(meeting: MeetingRow) -> Snapshot:
         meeting.id,
     )
     incidents = await fetch(
-        "SELECT details FROM incident WHERE meeting = $1 AND undone_at IS NULL ORDER BY id", meeting.id
+        # who was said not to come and is here after all can be talked to again
+        """SELECT details FROM incident WHERE meeting = $1 AND undone_at IS NULL
+             AND NOT (kind = 'absent' AND EXISTS (
+               SELECT FROM invitation WHERE invitation.meeting = $1 AND invitation.attendance = 'checked_in'
+                 AND invitation.organisation = (details -> 'change' ->> 'organisation')::bigint))
+           ORDER BY id""",
+        meeting.id,
     )
     return Snapshot(
         meeting.id,
@@ -343,9 +349,9 @@ async def tell_changed(meeting: MeetingRow, steps: tuple[Step, ...], *, at: date
 
 
 def _words(meeting: MeetingRow, step: Step, other: Message) -> Message:
-    if step.after is None and step.reason == not_coming(str(other)):
+    if step.after is None and step.reason == not_coming(other):
         return msg("“{other}”不来了，与它的洽谈已取消。", other=other)
-    if step.after is None and step.reason is not None and step.reason.text == not_coming("").text:
+    if step.after is None and step.reason is not None and step.reason.text == not_coming(Message("")).text:
         return msg("与“{other}”的洽谈已取消。", other=other)
     if step.after is None:
         return msg("与“{other}”的洽谈今天排不下了，已取消。", other=other)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from market.i18n import Message, msg
+from market.i18n import Message, in_both, msg
 from market.meetings.day.disruptions import (
     Change,
     DayTalk,
@@ -123,7 +123,9 @@ def _not_coming(
 ) -> dict[str, Message]:
     """Return the talks, by number, of which somebody does not come any more, with who that is."""
     rest = frozenset(range(from_slot, day.slots + 1)) - {*day.blocked}
-    gone = {each.id: each.name for each in day.parties if rest and rest <= away[each.id]}
+    gone = {
+        each.id: in_both(each.name, each.name_en) for each in day.parties if rest and rest <= away[each.id]
+    }
     return {
         str(each.id): not_coming(gone[who])
         for each in live
@@ -132,7 +134,7 @@ def _not_coming(
     }
 
 
-def not_coming(name: str) -> Message:
+def not_coming(name: Message) -> Message:
     """Return why a talk is called off whose one side has left."""
     return msg("“{name}”不来了。", name=name)
 
@@ -165,7 +167,10 @@ def _newcomer(day: Snapshot, change: Change) -> list[tuple[int, int]]:
     if change.kind != "walk_in" or party is None:
         return []
     others = [day.party(number) for number in change.counterparts]
-    return [pair_of(party, other) for other in others if other is not None]
+    # a talk of theirs that was called off waits for a place already
+    known = {(each.seller, each.buyer) for each in day.talks}
+    pairs = [pair_of(party, other) for other in others if other is not None]
+    return [each for each in pairs if each not in known]
 
 
 def _steps(

@@ -121,7 +121,7 @@ async def _organisation(name: str, kind: str, town_id: int, *, at: datetime) -> 
 
 
 async def suggestions_for(*, meeting_id: int, organisation_id: int) -> list[Suggestion]:
-    """Return the other side's participants whom this one has no talk with yet, the likeliest first.
+    """Return the other side's participants whom this one has no talk with that stands, the likeliest first.
 
     Likely is who has on sale what the other wants to buy (or the reverse) at a price with room in it, is
     in the house, and has few talks left.
@@ -151,6 +151,7 @@ async def suggestions_for(*, meeting_id: int, organisation_id: int) -> list[Sugg
              (other.organisation, own.organisation), (own.organisation, other.organisation))
            WHERE NOT EXISTS (
              SELECT FROM appointment WHERE appointment.meeting = $1
+               AND NOT (appointment.state = 'accepted' AND appointment.slot IS NULL)
                AND ((appointment.seller, appointment.buyer) IN (
                  (other.organisation, own.organisation), (own.organisation, other.organisation))))
            ORDER BY shared DESC, other.attendance = 'checked_in' DESC, busy, organisation.name""",

@@ -7,6 +7,7 @@ import pytest
 from fixtures.factories import Factory
 from market.db.session import execute, fetch, fetch_row, fetch_value
 from market.errors import Conflict, Invalid, NotFound
+from market.meetings.day.attendance import mark_attendance
 from market.meetings.day.disruptions import Change
 from market.meetings.day.incidents import incidents_of, undo_last
 from market.meetings.day.replanning import Preview, apply_change, preview_change
@@ -375,6 +376,53 @@ async def test_undone_absence_gives_the_talks_back(day: Day) -> None:
     await undo(day, incident)
     assert await day.places() == before
     assert await fetch_value("SELECT count(*) FROM left_out") == 0
+
+
+async def test_who_was_said_not_to_come_and_comes_after_all_is_given_its_talks_back(day: Day) -> None:
+    back = day.sellers[0].organisation_id
+    theirs = {day.talks[0], day.talks[3]}
+    await apply(day, Change("absent", back))
+    others = Change("walk_in", back, counterparts=tuple(sorted(parties(day, "b0", "b1"))))
+    with pytest.raises(Invalid) as refused:
+        await preview(day, others)
+    assert set(refused.value.fields) == {"organisation"}
+    await mark_attendance(
+        meeting_id=day.meeting_id,
+        organisation_id=back,
+        move="check_in",
+        town_id=day.town.organisation_id,
+        actor=day.town.actor,
+        at=day.minute(5),
+    )
+    proposed = await suggestions_for(meeting_id=day.meeting_id, organisation_id=back)
+    assert {each.organisation for each in proposed} == parties(day, "b0", "b1")
+    incident = await apply(day, others, minute=6)
+    after = await day.places()
+    assert theirs < set(after)
+    assert len(after) == 4
+    assert min(after[talk][0] for talk in theirs) >= 2
+    assert await clash_free(day)
+    # taken back, the talks wait again and are still there
+    await undo(day, incident, minute=7)
+    assert (await day.count("appointment"), len(await day.places())) == (4, 2)
+
+
+@pytest.mark.parametrize("stood", ["expected", "checked_in"])
+async def test_undone_absence_puts_whoever_it_was_back_where_they_stood(day: Day, stood: str) -> None:
+    gone = day.sellers[0].organisation_id
+    if stood == "checked_in":
+        await mark_attendance(
+            meeting_id=day.meeting_id,
+            organisation_id=gone,
+            move="check_in",
+            town_id=day.town.organisation_id,
+            actor=day.town.actor,
+            at=day.minute(-9),
+        )
+    incident = await apply(day, Change("absent", gone))
+    assert await day.state_of(gone) != stood
+    await undo(day, incident, minute=-4)
+    assert await day.state_of(gone) == stood
 
 
 async def test_day_is_changed_by_its_own_town_while_it_is_on(day: Day, factory: Factory) -> None:
