@@ -82,7 +82,8 @@ class Snapshot(Struct, frozen=True):
     """The day as it stands. ``effects`` are those of everything that has happened and was not undone.
 
     ``labels``: the hours of each slot, as every page tells them. ``of_day``: the slots of one day, where the
-    meeting lasts several. ``begins``: the minute of its day at which each slot begins, ``length`` its minutes.
+    meeting lasts several. ``begins``: the minute of its day at which each slot begins; ``length``: how
+    many minutes each lasts.
     """
 
     meeting: int
