@@ -76,8 +76,9 @@ async def remind_of(reminder: RemindPayload, *, at: datetime) -> int:
     if not rows or rows[0]["state"] not in rules.PLANNABLE - {"draft", "postponed"}:
         return 0
     about = rows[0]["held_on"] if reminder.kind == EVE else rows[0]["answer_by"]
-    # a day that is past reminds of nothing, also where no worker ran for a week
-    if about != reminder.about or about < at.astimezone(clock.CHINA).date():
+    # a day that is past reminds of nothing, also where no worker ran for a week; nor does today of "tomorrow"
+    first = at.astimezone(clock.CHINA).date() + timedelta(days=reminder.kind == EVE)
+    if about != reminder.about or about < first:
         return 0
     meeting = await meeting_of(meeting_id=reminder.meeting_id, organisation_id=rows[0]["town"])
     states = _COMING if reminder.kind == EVE else ("needs_action",)

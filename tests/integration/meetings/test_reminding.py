@@ -113,6 +113,13 @@ async def test_eve_tells_the_first_talk_once_the_timetable_is_published(day: Gat
     assert await fetch_value(values) == "10:40-11:00"
 
 
+async def test_nobody_is_told_on_the_day_itself_that_it_is_tomorrow(day: Gathering) -> None:
+    await execute("UPDATE invitation SET state = 'accepted'")
+    for held, said in ((clock.today(), 0), (clock.today() + timedelta(days=1), 2)):
+        await execute("UPDATE meeting SET held_on = $1, answer_by = NULL", held)
+        assert await sent(day, "day_before", held) == said
+
+
 @pytest.mark.parametrize("state", ["draft", "cancelled", "postponed", "in_progress", "closed"])
 async def test_nobody_is_reminded_of_a_meeting_that_is_off_or_on(day: Gathering, state: str) -> None:
     await schedule(day)
