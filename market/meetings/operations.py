@@ -12,6 +12,7 @@ from market.meetings import rules
 from market.meetings.after.following import open_follow_ups, settle_refusals
 from market.meetings.day.attendance import mark_attendance as mark_attendance
 from market.meetings.day.attendance import settle_meeting
+from market.meetings.planning.taking_over import come_after_all
 from market.meetings.talks.recording import Recorded as Recorded
 from market.meetings.talks.recording import record_outcome as record_outcome
 from market.notices.operations import notify
@@ -50,6 +51,7 @@ async def respond(*, meeting_id: int, organisation_id: int, answer: str, actor: 
         await execute(
             "UPDATE invitation SET state = $2, responded_at = $3 WHERE id = $1", row["id"], state, at
         )
+        await come_after_all(row["id"], at=at)
         await record(
             subject=f"meeting:{meeting_id}", action="respond", actor=actor, at=at, details={"answer": state}
         )

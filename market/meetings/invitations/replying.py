@@ -16,7 +16,7 @@ from market.meetings import rules
 from market.meetings.invitations.persons import LONGEST_NAME, NewAttendee, set_attendees
 from market.meetings.invitations.queries import openable
 from market.meetings.operations import respond
-from market.meetings.planning.taking_over import give_back, take_over
+from market.meetings.planning.taking_over import take_over
 from market.notices.operations import notify
 
 LONGEST_NOTE = 300
@@ -94,8 +94,6 @@ async def reply(
                 actor=actor,
                 at=at,
             )
-        if row["state"] == "delegated":
-            await _take_back(row, at=at)
         await execute(
             "UPDATE invitation SET note = $2, responded_at = $3 WHERE id = $1", invitation_id, reply.note, at
         )
@@ -115,27 +113,6 @@ async def reply(
             actor=actor,
             at=at,
         )
-
-
-async def _take_back(row: Record, *, at: datetime) -> None:
-    """The invited answers for itself after all: whom it had sent instead is no longer asked to come."""
-    if row["side"] != "guest":
-        await give_back(
-            meeting_id=row["meeting"],
-            delegator=row["organisation"],
-            delegate=row["delegated_to"],
-            side=row["side"],
-            at=at,
-        )
-    await execute("UPDATE invitation SET delegated_to = NULL WHERE id = $1", row["id"])
-    await execute(
-        """UPDATE invitation SET state = 'revoked' WHERE meeting = $1 AND organisation = $2
-             AND source = 'delegated' AND state IN ('needs_action', 'tentative', 'accepted', 'declined')
-             AND NOT EXISTS (SELECT FROM invitation other
-                 WHERE other.meeting = $1 AND other.delegated_to = $2)""",
-        row["meeting"],
-        row["delegated_to"],
-    )
 
 
 async def delegate(

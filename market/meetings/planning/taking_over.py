@@ -14,9 +14,11 @@ import msgspec
 from asyncpg import Record
 
 from market.db.session import execute, fetch, fetch_row, fetch_value
-from market.i18n import Message, msg
+from market.i18n import Message, msg, named
 from market.meetings.planning.keeping import write_topics
 from market.meetings.planning.publishing import days_of, tell_changed
+from market.meetings.planning.taking_off import take_off
+from market.notices.operations import notify
 
 _MEETS_ALREADY = msg("受托单位本来就要和对方洽谈，委托的这场并入其中。")
 _NEVER = msg("受托单位和对方有一方不愿洽谈，委托的这场没有排。")
@@ -98,6 +100,54 @@ async def give_back(*, meeting_id: int, delegator: int, delegate: int, side: str
                 "DELETE FROM left_out WHERE meeting = $1 AND seller = $2 AND buyer = $3", meeting_id, one, two
             )
     await _tell(meeting_id, before, at=at)
+
+
+async def come_after_all(invitation_id: int, *, at: datetime) -> None:
+    """The invited answers for itself: whom it had sent instead is no longer asked to come, and is told so.
+
+    Called in the caller's transaction, with the invitation's row held. Who is invited for another reason too
+    stays so.
+    """
+    row = await fetch_row(
+        """SELECT invitation.meeting, invitation.organisation, invitation.side, invitation.delegated_to,
+                  organisation.name, organisation.name_en, meeting.title, meeting.title_en
+           FROM invitation JOIN organisation ON organisation.id = invitation.organisation
+           JOIN meeting ON meeting.id = invitation.meeting
+           WHERE invitation.id = $1 AND invitation.delegated_to IS NOT NULL""",
+        invitation_id,
+    )
+    if row is None:
+        return
+    meeting_id, delegate = row["meeting"], row["delegated_to"]
+    if row["side"] != "guest":
+        await give_back(
+            meeting_id=meeting_id,
+            delegator=row["organisation"],
+            delegate=delegate,
+            side=row["side"],
+            at=at,
+        )
+    await execute("UPDATE invitation SET delegated_to = NULL WHERE id = $1", invitation_id)
+    if not await fetch(
+        """UPDATE invitation SET state = 'revoked', link_version = link_version + 1
+           WHERE meeting = $1 AND organisation = $2
+             AND source = 'delegated' AND state IN ('needs_action', 'tentative', 'accepted', 'declined')
+             AND NOT EXISTS (SELECT FROM invitation other
+                 WHERE other.meeting = $1 AND other.delegated_to = $2) RETURNING id""",
+        meeting_id,
+        delegate,
+    ):
+        return
+    await take_off(meeting_id, delegate, at=at)
+    await notify(
+        organisation_id=delegate,
+        kind="invitation_revoked",
+        message=msg(
+            "{name} 不再委托您参加“{title}”，不必到会。", name=named(row, "name"), title=named(row, "title")
+        ),
+        link="/meetings",
+        at=at,
+    )
 
 
 async def _talks(meeting_id: int, organisation: int, which: str) -> list[Record]:

@@ -12,6 +12,7 @@ from market.meetings.invitations.inviting import renew_link, revoke
 from market.meetings.invitations.persons import MOST_PERSONS, NewAttendee, attendees_of, set_attendees
 from market.meetings.invitations.queries import LinkGone, invitee
 from market.meetings.invitations.replying import Delegation, Reply, delegate, reply
+from market.meetings.operations import respond
 from market.transitions import WrongState
 from tests.integration.meetings.invited import Gathering, Invited, gathering, told
 
@@ -205,6 +206,27 @@ async def test_delegation_can_be_taken_back(day: Gathering) -> None:
     assert await fetch_value("SELECT delegated_to FROM invitation WHERE id = $1", day.buyer.id) is None
     assert await hand_on(day.buyer, "新开的超市") == number
     assert await fetch_value("SELECT state FROM invitation WHERE id = $1", number) == "needs_action"
+
+
+async def test_delegation_is_taken_back_by_whoever_answers_signed_in_too(
+    day: Gathering, factory: Factory
+) -> None:
+    other = await factory.member(role="buyer")
+    name = await fetch_value("SELECT name FROM organisation WHERE id = $1", other.organisation_id)
+    number = await hand_on(day.buyer, name)
+    own = day.buyer.member
+    await respond(
+        meeting_id=day.meeting_id,
+        organisation_id=own.organisation_id,
+        answer="accepted",
+        actor=own.actor,
+        at=clock.now(),
+    )
+    row = (await fetch("SELECT state, delegated_to FROM invitation WHERE id = $1", day.buyer.id))[0]
+    assert tuple(row) == ("accepted", None)
+    assert await fetch_value("SELECT state FROM invitation WHERE id = $1", number) == "revoked"
+    # whom they had sent instead hears of both
+    assert await told(other) == ["meeting_invitation", "invitation_revoked"]
 
 
 async def test_invitation_is_passed_on_to_others_only_and_not_in_a_ring(day: Gathering) -> None:
