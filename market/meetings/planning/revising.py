@@ -1,6 +1,6 @@
 """Changing what was announced of a meeting, and telling whoever it concerns."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
@@ -13,6 +13,7 @@ from market.meetings import rules
 from market.meetings.commands import COLUMNS, NewMeeting, columns_of, meeting_problems
 from market.meetings.invitations.reminding import schedule_reminders
 from market.meetings.planning.keeping import invite_media
+from market.meetings.queries import MeetingRow, meeting_of
 from market.notices.operations import notify
 
 #: Whoever is invited hears of a change in these.
@@ -31,6 +32,8 @@ async def revise_meeting(
     exact: bool = False,
 ) -> frozenset[str]:
     """Write the meeting anew; everybody invited is told of a new day, time or place.
+
+    Where the timetable is out and slots lie at other hours now, whose talks these move is told.
 
     ``seen`` are the marks of ``COLUMNS`` as whoever changes it saw them, where that is known, and ``exact``
     as ``market.meanwhile.settled`` has it. Return what others have changed since, that is kept. The
@@ -62,6 +65,7 @@ async def revise_meeting(
         )
         if problems:
             raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
+        was = await meeting_of(meeting_id=meeting_id, organisation_id=town_id)
         await execute(
             """UPDATE meeting SET title = $2, title_en = $3, held_on = $4, starts_at = $5,
                  slot_minutes = $6, slots = $7, tables = $8, half_day_after = $9, pause_minutes = $10,
@@ -83,6 +87,8 @@ async def revise_meeting(
         )
         if changed:
             await _tell(meeting_id, meeting, at=at)
+        elif was.published_at is not None:
+            await _tell_moved(was, await meeting_of(meeting_id=meeting_id, organisation_id=town_id), at=at)
     return kept.theirs
 
 
@@ -103,5 +109,29 @@ async def _tell(meeting_id: int, meeting: NewMeeting, *, at: datetime) -> None:
                 venue=in_both(meeting.venue, meeting.venue_en),
             ),
             link=f"/meetings/{meeting_id}",
+            at=at,
+        )
+
+
+async def _tell_moved(was: MeetingRow, meeting: MeetingRow, *, at: datetime) -> None:
+    """Tell whoever has a talk that its slot now puts at another hour."""
+
+    def hours(of: MeetingRow, slot: int) -> tuple[date, int, int]:
+        return of.slot_day(slot), of.slot_start(slot), of.slot_minutes
+
+    moved = [slot for slot in range(1, meeting.all_slots + 1) if hours(was, slot) != hours(meeting, slot)]
+    for row in await fetch(
+        """SELECT DISTINCT organisation FROM appointment, unnest(ARRAY[seller, buyer]) AS organisation
+           WHERE meeting = $1 AND state = 'scheduled' AND slot = ANY($2::integer[]) ORDER BY organisation""",
+        meeting.id,
+        moved,
+    ):
+        await notify(
+            organisation_id=row["organisation"],
+            kind="timetable_changed",
+            message=msg(
+                "“{title}”的洽谈时间有调整，请看新的日程。", title=in_both(meeting.title, meeting.title_en)
+            ),
+            link=f"/meetings/{meeting.id}",
             at=at,
         )

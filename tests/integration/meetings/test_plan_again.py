@@ -9,9 +9,10 @@ from market.meetings.invitations.wishing import set_wish
 from market.meetings.planning.pairing import remove_appointment
 from market.meetings.planning.plan import WouldLose, plan_now
 from market.meetings.planning.publishing import publish_timetable
+from market.meetings.planning.revising import revise_meeting
 from market.meetings.queries import meeting_of
 from market.notices.queries import inbox
-from tests.integration.meetings.test_meetings import Scene, sides
+from tests.integration.meetings.test_meetings import Scene, meeting, sides
 
 
 @pytest.fixture
@@ -128,3 +129,30 @@ async def test_nothing_found_because_nobody_new_is_invited_says_so(out: Scene) -
     await execute("UPDATE meeting SET published_at = NULL, answer_by = $1", STORY.date().replace(year=2000))
     with pytest.raises(Invalid, match="回复的最后一天已过"):
         await out.plan()
+
+
+async def test_slots_at_other_hours_are_told_to_those_alone_whose_talks_they_move(out: Scene) -> None:
+    revise = {"meeting_id": out.meeting_id, "town_id": out.town.organisation_id, "actor": out.town.actor}
+    talks = await out.appointments()
+    later = {who for each in talks if (each.slot or 0) > 1 for who in (each.seller, each.buyer)}
+    everybody = {who for each in talks for who in (each.seller, each.buyer)}
+
+    assert later
+
+    async def told() -> dict[int, int]:
+        rows = await fetch(
+            """SELECT organisation, count(*) AS n FROM notice WHERE kind = 'timetable_changed'
+               GROUP BY organisation"""
+        )
+        return {row["organisation"]: row["n"] for row in rows}
+
+    # the rest at noon comes after the first slot already
+    await revise_meeting(meeting=meeting(half_day_after=1), at=STORY, **revise)
+    assert await told() == dict.fromkeys(later, 1)
+    await revise_meeting(meeting=meeting(half_day_after=1, contact="老周"), at=STORY, **revise)
+    assert await told() == dict.fromkeys(later, 1)
+    await revise_meeting(meeting=meeting(half_day_after=1, slot_minutes=30), at=STORY, **revise)
+    assert await told() == {who: 1 + (who in later) for who in everybody}
+    # the plan that follows moves nobody from a slot, and tells nothing twice
+    await out.plan()
+    assert await told() == {who: 1 + (who in later) for who in everybody}
