@@ -89,6 +89,11 @@ class MeetingRow(msgspec.Struct, frozen=True):
         times = f"{start // 60:02d}:{start % 60:02d}-{end // 60:02d}:{end % 60:02d}"
         return f"{self.slot_day(slot):%m-%d} {times}" if self.days > 1 else times
 
+    def slot_hours(self, slot: int) -> str:
+        """Return the label as pages set it: a span of hours; the hyphen of its day is none."""
+        label = self.slot_label(slot)
+        return f"{label[:-6]}–{label[-5:]}"
+
 
 class InvitationRow(msgspec.Struct, frozen=True):
     id: int

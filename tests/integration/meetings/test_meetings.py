@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import msgspec
 import pytest
@@ -142,6 +142,9 @@ async def test_appointments_talk_about_the_matches_of_the_pair(scene: Scene) -> 
 async def test_slots_after_the_half_day_begin_after_the_pause(scene: Scene) -> None:
     seen = await meeting_of(meeting_id=scene.meeting_id, organisation_id=scene.town.organisation_id)
     assert [seen.slot_label(slot) for slot in (1, 2, 3)] == ["09:00-09:20", "09:20-09:40", "10:40-11:00"]
+    # the hyphen of a day is no span of days
+    two_days = msgspec.structs.replace(seen, days=2, held_on=date(2026, 12, 1))
+    assert (seen.slot_hours(2), two_days.slot_hours(6)) == ("09:20–09:40", "12-02 09:20–09:40")
 
 
 async def test_who_declines_is_planned_without_and_only_the_others_are_told(scene: Scene) -> None:
