@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 from litestar import Response, get, post
+from litestar.datastructures import FormMultiDict
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
@@ -295,32 +296,40 @@ async def apply(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]
     form = change_form(kind, meeting, day, language_of(request))
     form.fields["token"] = fields.hidden()
     filled = await form.read(request)
-    try:
-        filled.check()
-    except Invalid:
-        return await _page(request, meeting, kind=kind, form=filled, status=422)
-    change = change_of(filled.values)
     path = f"/town/meetings/{meeting.id}/changes"
     try:
+        filled.check()
         await apply_change(
             meeting_id=meeting.id,
-            change=change,
+            change=change_of(filled.values),
             token=filled.values["token"],
             town_id=viewer.organisation_id,
             actor=accounts.actor(viewer, "official"),
             at=clock.now(),
         )
-    except Invalid as refused:
-        return await _page(request, meeting, kind=kind, form=filled.refused(refused), status=422)
-    except Conflict:
-        done = await incidents_of(meeting_id=meeting.id)
-        if done and done[0].details.change == change and done[0].undone_at is None:
+    except (Invalid, Conflict) as refused:
+        if await _is_done(meeting, sent):
             # the button was pressed twice, or a colleague was quicker
             return redirect(request, path, toast=msg("已经改过了。"))
-        return await _previewed(request, viewer, meeting, filled, moved_on=True)
+        if isinstance(refused, Conflict):
+            return await _previewed(request, viewer, meeting, filled, moved_on=True)
+        return await _page(request, meeting, kind=kind, form=filled.refused(refused), status=422)
     if meeting.published_at is None:
         return redirect(request, path, toast=msg("已改排。日程还没有发布，谁都没有通知。"))
     return redirect(request, path, toast=msg("已改排，有变动的单位都收到了通知。"))
+
+
+async def _is_done(meeting: MeetingRow, sent: FormMultiDict) -> bool:
+    """Tell whether what was sent is the last change that stands: what was chosen is not offered any more."""
+    done = await incidents_of(meeting_id=meeting.id)
+    if not done or done[0].undone_at is not None:
+        return False
+    try:
+        return done[0].details.change == change_of(
+            {**dict(sent), "counterparts": sent.getall("counterparts", [])}
+        )
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 @post("/town/meetings/{meeting_id:int}/changes/walk-in", guards=OFFICIAL)

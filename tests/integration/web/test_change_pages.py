@@ -5,7 +5,7 @@ import re
 import pytest
 
 from fixtures.factories import Factory
-from market.db.session import execute
+from market.db.session import execute, fetch_value
 from tests.integration.web.conftest import SignedInAs
 from tests.integration.web.test_day_pages import Scene, morning
 
@@ -17,14 +17,15 @@ async def scene(morning: None, factory: Factory, browser_of: SignedInAs) -> Scen
     return await Scene(factory).opened(browser_of)
 
 
-async def confirm(scene: Scene, sent: dict[str, str]) -> str:
-    """Confirm what is previewed; return the page of changes."""
+async def confirm(scene: Scene, sent: dict[str, str], *, times: int = 1) -> str:
+    """Confirm what is previewed, ``times`` over; return the page of changes."""
     query = "&".join(f"{name}={value}" for name, value in sent.items())
     page = (await scene.browser.get(f"{scene.page}/changes?{query}&go=1")).text
     token = re.search(r'name="token" value="(\w+)"', page)
     assert token
-    answer = await scene.browser.post(f"{scene.page}/changes", {**sent, "token": token[1]})
-    assert answer.status_code == 303
+    for _ in range(times):
+        answer = await scene.browser.post(f"{scene.page}/changes", {**sent, "token": token[1]})
+        assert answer.status_code == 303
     return (await scene.browser.get(f"{scene.page}/changes")).text
 
 
@@ -41,6 +42,14 @@ async def test_nobody_is_said_to_have_been_told_of_a_timetable_that_is_not_out(s
     page = await confirm(scene, lost)
     assert "谁都没有通知" in page
     assert "都收到了通知" not in page
+
+
+async def test_button_that_is_pressed_twice_says_that_it_is_done(scene: Scene) -> None:
+    # whoever does not come is not offered any more the second time
+    gone = await fetch_value("SELECT seller FROM appointment WHERE id = $1", scene.talks[0])
+    page = await confirm(scene, {"kind": "absent", "organisation": str(gone)}, times=2)
+    assert "已经改过了。" in page
+    assert await fetch_value("SELECT count(*) FROM incident") == 1
 
 
 async def test_history_names_the_slot_that_was_lost_and_the_talks_that_changed_places(scene: Scene) -> None:
