@@ -12,7 +12,7 @@ from market.meetings import rules
 from market.meetings.choosing.problem import Choice, Chosen
 from market.meetings.planning.facts import BY_HAND
 from market.meetings.planning.laying import NO_SLOT, Plan, pair_id
-from market.meetings.planning.publishing import days_of, tell_changed, tell_invited
+from market.meetings.planning.publishing import days_of, tell_changed, tell_invited, tell_resumed
 from market.meetings.planning.verdict import places_of, stamps_of
 
 
@@ -39,6 +39,8 @@ async def keep(meeting_id: int, plan: Plan, *, at: datetime) -> None:
     )
     # media are told with the first plan: before it there is nothing to come for
     await tell_invited(meeting_id, new, guests=meeting["timetable"] is None, at=at)
+    if meeting["state"] == "postponed":
+        await tell_resumed(meeting_id, but=new, at=at)
     if meeting["published_at"] is not None:
         await tell_changed(meeting_id, before, at=at)
 

@@ -142,3 +142,44 @@ async def tell_invited(
             link=f"/meetings/{meeting_id}",
             at=at,
         )
+
+
+async def tell_resumed(meeting_id: int, *, but: Collection[int], at: datetime) -> None:
+    """Tell everybody who may come when and where a meeting that was put off is held after all.
+
+    Whoever was told of a new day or place since it was put off knows already, and so do those invited now.
+    """
+    meeting = (
+        await fetch(
+            "SELECT title, title_en, held_on, starts_at, venue, venue_en FROM meeting WHERE id = $1",
+            meeting_id,
+        )
+    )[0]
+    for row in await fetch(
+        """SELECT organisation FROM invitation
+           WHERE meeting = $1 AND state NOT IN ('revoked', 'declined', 'expired')
+             AND NOT organisation = ANY($2::bigint[])
+             AND NOT EXISTS (
+               SELECT FROM notice WHERE notice.organisation = invitation.organisation
+                 AND notice.kind = 'meeting_revised' AND notice.link = $3
+                 AND NOT EXISTS (
+                   SELECT FROM notice off WHERE off.organisation = notice.organisation
+                     AND off.kind = 'meeting_moved' AND off.link = $3 AND off.id > notice.id))
+           ORDER BY organisation""",
+        meeting_id,
+        list(but),
+        f"/meetings/{meeting_id}",
+    ):
+        await notify(
+            organisation_id=row["organisation"],
+            kind="meeting_revised",
+            message=msg(
+                "延期的“{title}”定于 {day} {hour} 在{venue}举行，请留意日程。",
+                title=named(meeting, "title"),
+                day=on_day(meeting["held_on"]),
+                hour=f"{meeting['starts_at'] // 60:02d}:{meeting['starts_at'] % 60:02d}",
+                venue=named(meeting, "venue"),
+            ),
+            link=f"/meetings/{meeting_id}",
+            at=at,
+        )

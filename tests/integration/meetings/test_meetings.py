@@ -312,6 +312,18 @@ async def test_a_postponed_meeting_gets_a_new_day_and_everybody_invited_hears_of
     assert kinds[gone].count("meeting_revised") == 0
 
 
+async def test_a_postponed_meeting_that_keeps_its_day_is_told_to_be_on_again(scene: Scene) -> None:
+    stays = scene.buyers[0].organisation_id
+    for times in (1, 2):
+        await scene.move("postpone")
+        await scene.plan()
+        kinds = [each.kind for each in await inbox(organisation_id=stays)]
+        assert (kinds.count("meeting_moved"), kinds.count("meeting_revised")) == (times, times)
+        assert kinds[0] == "meeting_revised"
+    await scene.plan()
+    assert [each.kind for each in await inbox(organisation_id=stays)].count("meeting_revised") == 2
+
+
 async def test_a_meeting_that_has_begun_is_no_longer_changed(scene: Scene) -> None:
     await scene.move("start")
     with pytest.raises(Conflict):
