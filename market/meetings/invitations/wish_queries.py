@@ -109,6 +109,45 @@ async def absences_of(meeting_id: int) -> dict[int, list[int]]:
     return found
 
 
+#: What was said of the day and holds: not of somebody who was to stay away and is here after all.
+_HOLDS = """incident.meeting = $1 AND incident.undone_at IS NULL
+             AND NOT (incident.kind = 'absent' AND EXISTS (
+               SELECT FROM invitation came WHERE came.meeting = $1 AND came.attendance = 'checked_in'
+                 AND came.organisation = (incident.details -> 'change' ->> 'organisation')::bigint))"""
+
+
+async def unavailable_of(meeting_id: int) -> dict[int, list[int]]:
+    """Return organisation -> the slots in which it cannot talk, in order: what it said of itself, and who is
+    late or does not come as the town has noted it."""
+    found: dict[int, list[int]] = {}
+    for row in await fetch(
+        f"""SELECT invitation.organisation, absence.slot::bigint AS slot FROM absence
+            JOIN invitation ON invitation.id = absence.invitation WHERE invitation.meeting = $1
+            UNION
+            SELECT away.who::bigint, slot::bigint FROM incident
+            CROSS JOIN jsonb_each(incident.details -> 'effects' -> 'away') AS away (who, slots)
+            CROSS JOIN jsonb_array_elements_text(away.slots) AS slot WHERE {_HOLDS}
+            ORDER BY organisation, slot""",  # noqa: S608  our own text
+        meeting_id,
+    ):
+        found.setdefault(row["organisation"], []).append(row["slot"])
+    return found
+
+
+async def lost_places_of(meeting_id: int) -> tuple[frozenset[int], frozenset[tuple[int, int]]]:
+    """Return the slots that are lost, and the tables that cannot be used, each as (slot, table)."""
+    rows = await fetch(
+        f"""SELECT (place ->> 0)::bigint AS slot, (place ->> 1)::bigint AS seat FROM incident
+            CROSS JOIN jsonb_array_elements(incident.details -> 'effects' -> 'closed') AS place
+            WHERE {_HOLDS}""",  # noqa: S608  our own text
+        meeting_id,
+    )
+    return (
+        frozenset(row["slot"] for row in rows if row["seat"] is None),
+        frozenset((row["slot"], row["seat"]) for row in rows if row["seat"] is not None),
+    )
+
+
 async def counterparts_of(meeting_id: int, organisation_id: int) -> list[CounterpartRow]:
     """Return whom the organisation could meet at the meeting, those with most at stake first.
 

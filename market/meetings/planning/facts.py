@@ -13,7 +13,7 @@ from market.matching.lifecycle import EXPIRED
 from market.matching.queries import Snapshot, open_proposals, snapshot
 from market.matching.rules import Parameters, why_not
 from market.meetings.choosing.problem import Candidate, Capacity, Party, Past, Wish
-from market.meetings.invitations.wish_queries import AWAY, absences_of, wishes_of
+from market.meetings.invitations.wish_queries import AWAY, lost_places_of, unavailable_of, wishes_of
 
 #: Talks that the town, or whoever passed an invitation on, has put together: planning keeps to them.
 BY_HAND = ("manual", "delegated", "walk_in")
@@ -59,6 +59,8 @@ class Facts(msgspec.Struct, frozen=True):
     barred: tuple[tuple[int, int], ...] = ()
     #: The published timetable; empty before it is.
     laid: tuple[Laid, ...] = ()
+    #: Tables that cannot be used, as (place, table).
+    broken: tuple[tuple[int, int], ...] = ()
     strangers: int = 0
     #: Why nobody new is invited: the timetable is out, or the last day to answer is over.
     closed: Literal["published", "answers"] | None = None
@@ -114,6 +116,7 @@ async def facts_of(meeting_id: int, *, at: datetime) -> Facts:
     pairs += [(each.seller, each.buyer) for each in firm]
     pairs += [(each.seller, each.buyer) for each in laid]
     people = {who for pair in pairs for who in pair}
+    _, broken = await lost_places_of(meeting_id)
     return Facts(
         slots=slots,
         capacity=Capacity(
@@ -138,6 +141,7 @@ async def facts_of(meeting_id: int, *, at: datetime) -> Facts:
         firm=firm,
         barred=tuple((row["seller"], row["buyer"]) for row in appointments if row["state"] == "cancelled"),
         laid=laid,
+        broken=tuple((place[slot], table) for slot, table in sorted(broken) if slot in place),
         strangers=sum(each.seller not in away and each.buyer not in away for each in possible)
         - len(candidates),
         closed=closed,
@@ -293,13 +297,16 @@ async def wishes_between(meeting_id: int) -> list[Wish]:
 async def parties_of(
     meeting_id: int, people: set[int], invited: dict[int, Record], place: dict[int, int]
 ) -> tuple[Party, ...]:
-    absences = await absences_of(meeting_id)
+    absences = await unavailable_of(meeting_id)
+    lost, _ = await lost_places_of(meeting_id)
     persons = await _persons(meeting_id, people)
     return tuple(
         Party(
             id=row["id"],
             name=row["name"],
-            absent=tuple(place[slot] for slot in absences.get(row["id"], []) if slot in place),
+            absent=tuple(
+                place[slot] for slot in sorted({*absences.get(row["id"], []), *lost}) if slot in place
+            ),
             most=invited[row["id"]]["most_appointments"] if row["id"] in invited else None,
             person=persons.get(row["id"]),
         )

@@ -8,7 +8,7 @@ from asyncpg import Record
 
 from market.db.session import fetch
 from market.meetings.choosing.problem import Capacity, Party
-from market.meetings.invitations.wish_queries import absences_of
+from market.meetings.invitations.wish_queries import lost_places_of, unavailable_of
 from market.meetings.planning.facts import is_away, parties_of, usable_slots
 from market.meetings.planning.openings import Openings
 from market.meetings.planning.verdict import places_of
@@ -67,6 +67,7 @@ async def hall_of(meeting_id: int, people: set[int]) -> Hall:
     }
     talks = await fetch("SELECT seller, buyer, state FROM appointment WHERE meeting = $1", meeting_id)
     slots = usable_slots(meeting)
+    lost, broken = await lost_places_of(meeting_id)
     place = {slot: number for number, slot in enumerate(slots, start=1)}
     own = {who for who, row in invited.items() if row["side"] != "guest"}
     parties = {each.id: each for each in await parties_of(meeting_id, people | own, dict(invited), place)}
@@ -76,6 +77,8 @@ async def hall_of(meeting_id: int, people: set[int]) -> Hall:
         taken[row.slot].add(row.table_number)
         for who in (row.seller, row.buyer):
             days[who][row.slot] = row.table_number
+    for slot, table in broken:
+        taken[slot].add(table)
     crews: dict[str, list[int]] = defaultdict(list)
     for party in parties.values():
         if party.person is not None:
@@ -89,11 +92,11 @@ async def hall_of(meeting_id: int, people: set[int]) -> Hall:
         apart=frozenset((row["seller"], row["buyer"]) for row in talks if row["state"] == "cancelled"),
         parties=parties,
         openings=Openings(
-            slots=slots,
+            slots=tuple(slot for slot in slots if slot not in lost),
             tables=meeting["tables"],
             days=days,
             taken={slot: frozenset(tables) for slot, tables in taken.items()},
-            absent=await absences_of(meeting_id),
+            absent=await unavailable_of(meeting_id),
             heads={who: crew[0] for crew in crews.values() if len(crew) > 1 for who in crew},
             own_tables={
                 who: row["table_number"]

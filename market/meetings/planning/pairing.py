@@ -11,7 +11,7 @@ from market.db.session import execute, fetch, fetch_row, fetch_value, transactio
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg, named
 from market.meetings import rules
-from market.meetings.invitations.wish_queries import AWAY
+from market.meetings.invitations.wish_queries import AWAY, lost_places_of, unavailable_of
 from market.meetings.planning.keeping import write_topics
 from market.notices.operations import notify
 
@@ -209,16 +209,18 @@ async def _free_table(meeting: Record, names: dict[int, Message], slot: int, tab
     if slot in meeting["blocked_slots"]:
         problem = msg("这个时段不排洽谈。")
         raise Invalid(problem, {"slot": problem})
-    for row in await fetch(
-        """SELECT invitation.organisation FROM absence JOIN invitation ON invitation.id = absence.invitation
-           WHERE invitation.meeting = $1 AND invitation.organisation = ANY($2::bigint[])
-             AND absence.slot = $3 ORDER BY 1""",
-        meeting["id"],
-        list(names),
-        slot,
-    ):
-        raise Conflict(msg("{name} 这个时段来不了。", name=names[row["organisation"]]))
-    taken: set[int] = set()
+    lost, broken = await lost_places_of(meeting["id"])
+    if slot in lost:
+        problem = msg("这个时段取消了，请换一个时段。")
+        raise Invalid(problem, {"slot": problem})
+    if (slot, table) in broken:
+        problem = msg("{table} 号桌这个时段不能用，请换一张桌。", table=table or 0)
+        raise Invalid(problem, {"table": problem})
+    away = await unavailable_of(meeting["id"])
+    for who in sorted(names):
+        if slot in away.get(who, ()):
+            raise Conflict(msg("{name} 这个时段来不了。", name=names[who]))
+    taken: set[int] = {closed for at, closed in broken if at == slot}
     for row in await fetch(
         """SELECT seller, buyer, table_number FROM appointment
            WHERE meeting = $1 AND slot = $2 AND state <> 'cancelled' ORDER BY id""",

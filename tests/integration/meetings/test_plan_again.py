@@ -5,14 +5,18 @@ import pytest
 from fixtures.factories import STORY, Factory
 from market.db.session import execute, fetch, fetch_value
 from market.errors import Invalid
+from market.meetings.day.disruptions import Change
 from market.meetings.invitations.wishing import set_wish
+from market.meetings.planning.moving import move_appointment
 from market.meetings.planning.pairing import remove_appointment
 from market.meetings.planning.plan import WouldLose, plan_now
 from market.meetings.planning.publishing import publish_timetable
 from market.meetings.planning.revising import revise_meeting
 from market.meetings.queries import meeting_of
 from market.notices.queries import inbox
+from tests.integration.meetings.day import Day
 from tests.integration.meetings.test_meetings import Scene, meeting, sides
+from tests.integration.meetings.test_replanning import apply
 
 
 @pytest.fixture
@@ -156,3 +160,41 @@ async def test_slots_at_other_hours_are_told_to_those_alone_whose_talks_they_mov
     # the plan that follows moves nobody from a slot, and tells nothing twice
     await out.plan()
     assert await told() == {who: 1 + (who in later) for who in everybody}
+
+
+async def test_what_is_known_before_the_beginning_is_kept_to_by_the_next_plan(factory: Factory) -> None:
+    day = await Day(factory).begun()
+    await execute("UPDATE meeting SET state = 'timetabled'")
+    late, gone = day.sellers[0].organisation_id, day.buyers[1].organisation_id
+    for change in (
+        Change("late", late, until=3),
+        Change("absent", gone),
+        Change("slot_lost", slot=4),
+        Change("table_broken", table=1),
+    ):
+        await apply(day, change, minute=-60)
+    mended = await day.places()
+    await plan_now(
+        meeting_id=day.meeting_id,
+        town_id=day.town.organisation_id,
+        actor=day.town.actor,
+        at=day.minute(-55),
+        sure=True,
+    )
+    rows = await fetch("SELECT seller, buyer, slot, table_number FROM appointment WHERE slot > 0")
+    assert {row["table_number"] for row in rows} == {2}
+    assert {row["slot"] for row in rows if row["seller"] == late} == {3}
+    assert not [row for row in rows if gone in (row["seller"], row["buyer"]) or row["slot"] == 4]
+    assert len(rows) == len(mended)
+    # nor does a hand put a talk where it cannot be held
+    talk = next(number for number, place in mended.items() if place[0] != 3)
+    for slot, table in ((4, None), (3, 1)):
+        with pytest.raises(Invalid):
+            await move_appointment(
+                appointment_id=talk,
+                slot=slot,
+                table=table,
+                town_id=day.town.organisation_id,
+                actor=day.town.actor,
+                at=day.minute(-50),
+            )
