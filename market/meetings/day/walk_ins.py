@@ -42,8 +42,9 @@ class Suggestion(msgspec.Struct, frozen=True):
 async def let_in(*, meeting_id: int, walk_in: WalkIn, town_id: int, actor: Actor, at: datetime) -> int:
     """Put somebody on the list who came without an invitation, checked in; return the organisation.
 
-    An organisation that is invited already is only checked in. Before the meeting's day nobody is checked in:
-    whoever asks to come then is put on the list and awaited.
+    An organisation that is invited already is only checked in; one that was to look on sits at the tables
+    too. Before the meeting's day nobody is checked in: whoever asks to come then is put on the list and
+    awaited.
 
     Raises:
         NotFound: no such meeting of this town.
@@ -69,7 +70,8 @@ async def let_in(*, meeting_id: int, walk_in: WalkIn, town_id: int, actor: Actor
             """INSERT INTO invitation (meeting, organisation, side, state, attendance, reason, source,
                                        responded_at, created_at)
                VALUES ($1, $2, $3, 'accepted', $4, $5, 'walk_in', $6, $6)
-               ON CONFLICT (meeting, organisation) DO UPDATE SET state = 'accepted'
+               ON CONFLICT (meeting, organisation) DO UPDATE SET state = 'accepted', delegated_to = NULL,
+                 side = CASE invitation.side WHEN 'guest' THEN excluded.side ELSE invitation.side END
                RETURNING id""",
             meeting_id,
             organisation_id,

@@ -9,6 +9,7 @@ from fixtures.factories import Factory
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.meetings.day.attendance import code_of_invitation, mark_attendance, mark_person
+from market.meetings.day.disruptions import Change
 from market.meetings.day.scanning import (
     MOST_SCANS,
     Answer,
@@ -19,9 +20,11 @@ from market.meetings.day.scanning import (
     take_scans,
     unknown_scans,
 )
+from market.meetings.day.walk_ins import WalkIn, let_in, suggestions_for
 from market.meetings.invitations.persons import NewAttendee, set_attendees
 from market.transitions import WrongState
 from tests.integration.meetings.day import Day
+from tests.integration.meetings.test_replanning import parties, preview
 
 
 @pytest.fixture
@@ -307,3 +310,21 @@ async def test_moves_at_a_click_follow_the_lifecycle_and_reach_all_persons(day: 
     assert (await day.state_of("孙三"), await day.state_of(other)) == ("checked_in", "checked_in")
     with pytest.raises(NotFound):
         await mark_person(attendee_id=10**9, move="check_in", **move)
+
+
+async def test_guest_that_trades_after_all_sits_on_its_side(day: Day, factory: Factory) -> None:
+    guest = await factory.member(role="buyer")
+    await day.invite(guest, "guest")
+    who, name = guest.organisation_id, "来看看的超市"
+    await execute("UPDATE organisation SET name = $1 WHERE id = $2", name, who)
+    came = await let_in(
+        meeting_id=day.meeting_id,
+        walk_in=WalkIn(name),
+        town_id=day.town.organisation_id,
+        actor=day.town.actor,
+        at=day.minute(0),
+    )
+    proposed = await suggestions_for(meeting_id=day.meeting_id, organisation_id=came)
+    assert (came, {each.organisation for each in proposed}) == (who, parties(day, "s0", "s1"))
+    shown = await preview(day, Change("walk_in", came, counterparts=(proposed[0].organisation,)), 1)
+    assert len(shown.added) == 1
