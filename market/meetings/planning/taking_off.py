@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from market.db.session import execute, fetch, fetch_row
-from market.i18n import msg
+from market.i18n import msg, named
 from market.meetings.planning.facts import BY_HAND
 from market.meetings.planning.publishing import days_of, tell_changed
 
@@ -17,7 +17,8 @@ async def take_off(meeting_id: int, organisation_id: int, *, at: datetime) -> No
     not published before the next plan. Whose invitation ends is told so by whoever ends it.
     """
     known = await fetch_row(
-        """SELECT organisation.name FROM meeting JOIN organisation ON organisation.id = $2
+        """SELECT organisation.name, organisation.name_en
+           FROM meeting JOIN organisation ON organisation.id = $2
            WHERE meeting.id = $1 AND meeting.published_at IS NOT NULL""",
         meeting_id,
         organisation_id,
@@ -46,6 +47,6 @@ async def take_off(meeting_id: int, organisation_id: int, *, at: datetime) -> No
         meeting_id,
         [each["seller"] for each in talks],
         [each["buyer"] for each in talks],
-        msgspec.json.encode(msg("{name} 的邀请已撤回。", name=known["name"])).decode(),
+        msgspec.json.encode(msg("{name} 的邀请已撤回。", name=named(known, "name"))).decode(),
     )
     await tell_changed(meeting_id, before, but=organisation_id, at=at)

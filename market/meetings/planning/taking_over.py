@@ -192,7 +192,7 @@ async def _why_off(meeting_id: int, seller: int, buyer: int) -> Message | None:
 async def _seat(
     meeting_id: int, pair: tuple[int, int], talk: Record, *, has_place: bool, delegator: int, at: datetime
 ) -> None:
-    name = await fetch_value("SELECT name FROM organisation WHERE id = $1", delegator)
+    sender = (await fetch("SELECT name, name_en FROM organisation WHERE id = $1", delegator))[0]
     await execute(
         """INSERT INTO appointment (meeting, seller, buyer, slot, table_number, state, source, fixed, why,
                                     created_at)
@@ -206,7 +206,7 @@ async def _seat(
         talk["table_number"] if has_place else None,
         "scheduled" if has_place else "accepted",
         has_place,
-        msgspec.json.encode(msg("受 {name} 委托参加。", name=name)).decode(),
+        msgspec.json.encode(msg("受 {name} 委托参加。", name=named(sender, "name"))).decode(),
         at,
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from market.db.session import fetch_into
-from market.i18n import Message, msg
+from market.i18n import Message, in_both, msg
 from market.meetings.invitations.wish_queries import AWAY
 
 #: Talks that a sentence names; of more it tells the number.
@@ -66,7 +66,10 @@ def refusal(unfit: Sequence[UnfitRow]) -> Message:
     named: Message | None = None
     for each in unfit[:MOST_NAMED]:
         one = msg(
-            "{buyer}–{seller}（{why}）", buyer=each.buyer_name, seller=each.seller_name, why=REASONS[each.why]
+            "{buyer}–{seller}（{why}）",
+            buyer=in_both(each.buyer_name, each.buyer_name_en),
+            seller=in_both(each.seller_name, each.seller_name_en),
+            why=REASONS[each.why],
         )
         named = one if named is None else msg("{first}；{then}", first=named, then=one)
     if len(unfit) > MOST_NAMED:

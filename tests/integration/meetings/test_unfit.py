@@ -5,6 +5,7 @@ import pytest
 from fixtures.factories import STORY, Factory, Member
 from market.db.session import execute, fetch_value
 from market.errors import Conflict
+from market.i18n import translate
 from market.meetings.invitations.inviting import revoke
 from market.meetings.invitations.wishing import set_absences, set_wish
 from market.meetings.operations import respond
@@ -66,8 +67,11 @@ async def test_who_is_taken_off_the_list_keeps_the_timetable_from_being_publishe
     await withdraw(scene, gone)
     standing = await counted(scene)
     assert (standing.doomed, standing.gone, standing.barred, standing.absent) == (lost, lost, 0, 0)
-    with pytest.raises(Conflict, match="有一方已经不来"):
+    await execute("UPDATE organisation SET name_en = 'Gone Ltd' WHERE id = $1", gone.organisation_id)
+    with pytest.raises(Conflict, match="有一方已经不来") as refused:
         await publish(scene)
+    # whoever reads English is told its English name
+    assert "Gone Ltd" in translate(refused.value.message, "en")
     await scene.plan()
     assert of(gone, await scene.appointments()) == []
     await publish(scene)
