@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from market.matching.files.headings import DEMAND_COLUMNS, LOT_COLUMNS
@@ -172,6 +172,14 @@ def heading(words: str, *, lot: bool) -> tuple[str, str | None]:
 
     ``quantity_kg``, ``数量（斤）`` and ``要价(元/吨)`` are headings; one that nobody knows is a ValueError.
     """
+    found = _known_heading(words, lot)
+    if found is None:
+        raise ValueError(words)
+    return found
+
+
+@lru_cache(maxsize=1024)  # the first lines of a file are taken apart in several ways: mostly the same words
+def _known_heading(words: str, lot: bool) -> tuple[str, str | None] | None:
     wanted = _folded(words)
     whole, starts = _headings(lot)
     if wanted in whole:
@@ -186,7 +194,7 @@ def heading(words: str, *, lot: bool) -> tuple[str, str | None]:
                 return column, unit if unit in MASS else None
             if column == "max_distance_km" and rest in ("km", "公里", "千米"):
                 return column, "km"
-    raise ValueError(words)
+    return None
 
 
 def _folded(words: str) -> str:
