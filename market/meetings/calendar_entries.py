@@ -42,6 +42,8 @@ class Told(msgspec.Struct, frozen=True):
     title: str
     venue: str
     table: int | None = None
+    title_en: str = ""
+    venue_en: str = ""
 
 
 async def entries_of(*, meeting: MeetingRow, organisation_id: int, at: datetime) -> list[EntryRow]:
@@ -99,6 +101,8 @@ async def _wanted(
         _moment(meeting, meeting.all_slots, meeting.slot_minutes),
         meeting.title,
         meeting.venue,
+        title_en=meeting.title_en,
+        venue_en=meeting.venue_en,
     )
     wanted: dict[str, tuple[Told, int | None, int | None]] = {
         f"meeting-{meeting.id}@tiantou": (whole, None, None)
@@ -118,6 +122,8 @@ async def _wanted(
             meeting.title,
             meeting.venue,
             row["table_number"],
+            meeting.title_en,
+            meeting.venue_en,
         )
         # the pair is the talk: its row may be written anew when the timetable is
         uid = f"talk-{meeting.id}-{row['seller']}-{row['buyer']}@tiantou"

@@ -86,6 +86,15 @@ async def test_talk_that_moves_keeps_its_uid_and_raises_its_sequence(day: Gather
         assert str(event["LOCATION"]) == "村部大院，2 号桌"
 
 
+async def test_another_english_name_or_place_raises_the_sequence_too(day: Gathering) -> None:
+    whole, talk = uids(day)
+    await read(day, day.buyer)
+    await execute("UPDATE meeting SET title_en = 'Peanuts from Donggang', venue_en = 'Village hall'")
+    events = await read(day, day.buyer, language="en")
+    assert [events[uid]["SEQUENCE"] for uid in (whole, talk)] == [1, 1]
+    assert str(events[whole]["SUMMARY"]) == "Peanuts from Donggang"
+
+
 async def test_talk_that_is_no_more_is_called_off_and_may_come_back(day: Gathering) -> None:
     whole, talk = uids(day)
     await read(day, day.buyer)
