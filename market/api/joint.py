@@ -27,6 +27,7 @@ from market.bids.joint.operations import (
     open_joint,
 )
 from market.bids.joint.queries import Joint, JointRow, joint_of, joints_of, joints_on
+from market.bids.meant import check_meant
 from market.demand.queries import demand_page
 from market.units import FenPerKg, Gram
 
@@ -36,7 +37,9 @@ ShareMove = Literal["confirm", "decline", "withdraw", "admit", "refuse"]
 class JointToOpen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Your own share, and what holds for all: `common` binds everybody to your `price` at the farm gate.
 
-    `least` is the smallest part of the whole that the buyer may accept; without it all or nothing.
+    `least` is the smallest part of the whole that the buyer may accept; without it all or nothing. A price
+    far from what the goods are asked for, and from what the demand pays, is asked back (422) unless you are
+    `sure` of it.
     """
 
     listing_id: RowId
@@ -47,14 +50,19 @@ class JointToOpen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     common: bool = False
     least: Grams | None = None
     note: Note = ""
+    sure: bool = False
 
 
 class ShareTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """As the lead: goods of another seller that you invite. Else: goods of yours to join with."""
+    """As the lead: goods of another seller that you invite. Else: goods of yours to join with.
+
+    `sure` as where one is opened.
+    """
 
     listing_id: RowId
     quantity: Grams
     price: Price
+    sure: bool = False
 
 
 class JointPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,12 +95,14 @@ async def start(
     viewer: SignedIn, demand_id: PathId, data: JSONBody[JointToOpen], key: IdempotencyKey = None
 ) -> Opened:
     """Open a joint offer on a demand and lead it."""
+    by, price = actor(viewer, "seller", deed=ANSWER), FenPerKg(data.price)
+    await check_meant(price, sure=data.sure, listing_id=data.listing_id, demand_id=demand_id)
     opened = await open_joint(
         joint=NewJoint(
             demand_id=demand_id,
             listing_id=data.listing_id,
             quantity=Gram(data.quantity),
-            price=FenPerKg(data.price),
+            price=price,
             deliver_from=data.deliver_from,
             deliver_to=data.deliver_to,
             common=data.common,
@@ -100,7 +110,7 @@ async def start(
             note=data.note,
         ),
         lead_id=viewer.organisation_id,
-        actor=actor(viewer, "seller", deed=ANSWER),
+        actor=by,
         at=clock.now(),
         key=key,
     )
@@ -112,10 +122,11 @@ async def add(
     viewer: SignedIn, joint_id: PathId, data: JSONBody[ShareTerms], key: IdempotencyKey = None
 ) -> Shared:
     """Invite the owner of goods, as the lead, or ask to be let in. Nothing counts that is not confirmed."""
-    role = (await joint_of(joint_id=joint_id, organisation_id=viewer.organisation_id)).joint.role
+    found = (await joint_of(joint_id=joint_id, organisation_id=viewer.organisation_id)).joint
     share = NewShare(joint_id, data.listing_id, Gram(data.quantity), FenPerKg(data.price))
     own, by, at = viewer.organisation_id, actor(viewer, "seller", deed=ANSWER), clock.now()
-    if role == "lead":
+    await check_meant(share.price, sure=data.sure, listing_id=share.listing_id, demand_id=found.demand)
+    if found.role == "lead":
         return Shared(await invite(share=share, lead_id=own, actor=by, at=at, key=key))
     return Shared(await ask_to_join(share=share, seller_id=own, actor=by, at=at, key=key))
 

@@ -18,6 +18,7 @@ from market.bids.joint.answering import answer_share, submit_joint
 from market.bids.joint.closing import accept_joint, reject_joint, withdraw_joint
 from market.bids.joint.operations import NewJoint, NewShare, ask_to_join, invite, open_joint
 from market.bids.joint.queries import Joint, ShareRow, goods_of_others, joint_of
+from market.bids.meant import check_meant
 from market.bids.offer_queries import Goods, goods_of
 from market.bids.rules import ANSWERS
 from market.catalogue.rules import BUYER_DECLINES
@@ -97,10 +98,14 @@ async def start(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int])
     values = filled.values
     try:
         filled.check()
+        listing_id = int(values["listing_id"])
+        await check_meant(
+            values["price"], sure=values["sure"], listing_id=listing_id, demand_id=demand.demand_id
+        )
         joint_id = await open_joint(
             joint=NewJoint(
                 demand_id=demand.demand_id,
-                listing_id=int(values["listing_id"]),
+                listing_id=listing_id,
                 quantity=values["quantity"],
                 price=values["price"],
                 deliver_from=values["deliver_from"],
@@ -233,6 +238,9 @@ async def add(request: WebRequest, viewer: SignedIn, joint_id: FromPath[int]) ->
     try:
         filled.check()
         share = NewShare(found.id, int(values["listing_id"]), values["quantity"], values["price"])
+        await check_meant(
+            share.price, sure=values["sure"], listing_id=share.listing_id, demand_id=found.demand
+        )
         if leads:
             await invite(share=share, lead_id=own, actor=by, at=at, key=key)
         else:

@@ -12,6 +12,9 @@ from market.web.parts import fields, formats
 from market.web.parts.forms import Form
 from market.web.parts.trade import KEY, name_in
 
+#: Drawn once a price has been asked back.
+SURE = fields.tick(msg("价格没有写错，就按这个数报价"))
+
 
 def _goods_options(goods: Sequence[Goods], language: Language, *, owners: bool) -> dict[str, Message | str]:
     return {
@@ -39,6 +42,7 @@ def joint_form(goods: Sequence[Goods], *, language: Language, today: date) -> Fo
         deliver_from=fields.day(msg("最早交货"), earliest=today),
         deliver_to=fields.day(msg("最晚交货"), earliest=today),
         note=fields.text(msg("给买方的话"), most=LONGEST_NOTE, lines=True, optional=True),
+        sure=SURE,
     )
 
 
@@ -51,6 +55,7 @@ def share_form(goods: Sequence[Goods], *, language: Language, owners: bool) -> F
         ),
         quantity=fields.quantity(msg("份额")),
         price=fields.price(msg("单价（地头价，不含运费）")),
+        sure=SURE,
     )
 
 

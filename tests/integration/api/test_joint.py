@@ -24,8 +24,15 @@ async def test_a_joint_offer_is_gathered_and_refused_and_a_part_of_a_single_one_
 
     terms = {"quantity": 400_000, "price": 700}
     joint = {"listing_id": first, **terms, **window}
-    assert await post(lead, f"/demands/{demand_id}/joint-offers", 201, **joint) == {"joint_id": 1}
-    added = await post(lead, "/joint-offers/1/shares", 201, listing_id=second, **terms)
+    # a slip of a nought is asked back before anybody hears of it
+    start, join = f"/demands/{demand_id}/joint-offers", "/joint-offers/1/shares"
+    assert "price" in (await post(lead, start, 422, **joint | {"price": 7_000}))["fields"]
+    assert await post(lead, start, 201, **joint) == {"joint_id": 1}
+    odd = {"listing_id": second, **terms, "price": 7}
+    assert "price" in (await post(lead, join, 422, **odd))["fields"]
+    meant = await post(lead, join, 201, **odd, sure=True)
+    await post(lead, f"{join}/{meant['share_id']}/refuse")
+    added = await post(lead, join, 201, listing_id=second, **terms)
     share = f"/joint-offers/1/shares/{added['share_id']}"
     assert (await lead.post(f"{share}/confirm")).status_code == 404
     assert (await lead.post("/joint-offers/1/submit")).status_code == 409

@@ -55,6 +55,9 @@ async def test_two_villages_and_a_buyer_go_the_whole_way(
     assert "怎么拼" in (await lead.get(path)).text
     wrong = await lead.post(path, own_share(listings[0], quantity="1001"))
     assert (wrong.status_code, set(faults(wrong))) == (422, {"quantity"})
+    odd = await lead.post(path, own_share(listings[0], price="150.00", note="分两车"))
+    assert (odd.status_code, set(faults(odd)), "分两车" in odd.text) == (422, {"price"}, True)
+    assert 'name="sure"' in odd.text
     started = await lead.post(path, own_share(listings[0], note="分两车"))
     joint_id = await fetch_value("SELECT id FROM joint_offer")
     page = f"/joint/{joint_id}"
@@ -64,6 +67,9 @@ async def test_two_villages_and_a_buyer_go_the_whole_way(
     assert "可以加入" in (await bystander.get(page)).text
     assert (await bystander.post(f"{page}/submit")).status_code == 404
 
+    slip = share(listings[1]) | {"price": "0.14"}
+    odd = await lead.post(f"{page}/shares", slip)
+    assert (odd.status_code, set(faults(odd)), 'name="sure"' in odd.text) == (422, {"price"}, True)
     assert (await lead.post(f"{page}/shares", share(listings[1]))).headers["location"] == page
     shares = await fetch("SELECT id FROM joint_share ORDER BY id")
     asked = f"{page}/shares/{shares[1]['id']}"
