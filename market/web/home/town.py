@@ -13,7 +13,7 @@ from market.deals.queries import DealRow, deals_of
 from market.deals.rules import ACTIVE, BOUND, PARTLY_SIGNED, PENDING
 from market.followup.capacity import capacities_of
 from market.followup.capacity_rules import KINDS
-from market.i18n import Language, Message, msg, on_day
+from market.i18n import Language, Message, in_both, msg, on_day, translate
 from market.matching.lifecycle import QUEUED, RUNNING
 from market.matching.queries import RunRow, open_proposals, runs_of
 from market.meetings.queries import MeetingRow, invitations_of, meetings_of
@@ -55,6 +55,20 @@ def follow_up(deals: list[DealRow]) -> Follow:
         elif deal.state in BOUND and deal.paid < deal.invoiced:
             unpaid += 1
     return Follow(unsigned, undelivered, unpaid)
+
+
+def _waiting(follow: Follow) -> Message:
+    """Say how many contracts wait for what; nothing of what none waits for."""
+    counted = (
+        (follow.unsigned, msg("{n} 份待签字", n=follow.unsigned)),
+        (follow.undelivered, msg("{n} 份待交货", n=follow.undelivered)),
+        (follow.unpaid, msg("{n} 份待回款", n=follow.unpaid)),
+    )
+    said = [words for count, words in counted if count]
+    return in_both(
+        "，".join(translate(words, "zh") for words in said) + "。",
+        ", ".join(translate(words, "en") for words in said) + ".",
+    )
 
 
 def next_step(
@@ -128,12 +142,7 @@ def next_step(
         if meeting.state == "closed" and follow.total:
             return Step(
                 msg("跟进合同"),
-                msg(
-                    "{unsigned} 份待签字，{undelivered} 份待交货，{unpaid} 份待回款。",
-                    unsigned=follow.unsigned,
-                    undelivered=follow.undelivered,
-                    unpaid=follow.unpaid,
-                ),
+                _waiting(follow),
                 msg("看台账"),
                 "/town/deals?waiting=1",
             )

@@ -4,6 +4,8 @@ import csv
 import io
 import re
 from datetime import date
+from types import SimpleNamespace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -17,6 +19,7 @@ from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import sign
 from market.deals.paying import pay
 from market.deals.queries import deals_of, payments_of
+from market.i18n import translate
 from market.matching.agreement import agree
 from market.matching.operations import run_now
 from market.matching.queries import matches_of_run
@@ -147,18 +150,23 @@ async def test_contract_waits_for_one_thing_at_a_time(factory: Factory, official
     await traded(factory, official)
     follow = follow_up(await deals_of(organisation_id=official.organisation_id))
     assert (follow.unsigned, follow.undelivered, follow.unpaid) == (1, 1, 0)
-    step = next_step(
-        runs=[],
-        proposals=0,
-        meetings=[],
-        invited=0,
-        accepted=0,
-        follow=follow,
-        counts=await dashboard.counts(town_id=official.organisation_id),
-        today=date(2026, 12, 1),
-        language="zh",
-    )
+    given: dict[str, Any] = {
+        "runs": [],
+        "proposals": 0,
+        "invited": 0,
+        "accepted": 0,
+        "follow": follow,
+        "counts": await dashboard.counts(town_id=official.organisation_id),
+        "today": date(2026, 12, 1),
+        "language": "zh",
+    }
+    step = next_step(meetings=[], **given)
     assert (step.href, step.posts) == ("/town/runs", True)
+    # after a meeting: what nothing waits for is not named
+    held: Any = SimpleNamespace(id=1, state="closed", planning=False, title="对接会", title_en="")
+    step = next_step(meetings=[held], **given)
+    assert translate(step.why, "zh") == "1 份待签字，1 份待交货。"
+    assert translate(step.why, "en") == "1 to be signed, 1 to be delivered."
 
 
 async def test_ledger_filters_and_its_file_has_no_formulas(
