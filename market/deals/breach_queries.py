@@ -87,7 +87,7 @@ async def cases_of(*, organisation_id: int, deal_id: int | None = None) -> list[
         BreachRow,
         _CASE
         + """AND ($2::bigint IS NULL OR breach.deal = $2)
-             ORDER BY breach.state IN ('confirmed', 'not_confirmed', 'settled'), breach.id DESC LIMIT 500""",
+             ORDER BY breach.state IN ('confirmed', 'not_confirmed', 'settled'), breach.id DESC""",
         organisation_id,
         deal_id,
     )

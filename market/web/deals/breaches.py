@@ -29,6 +29,7 @@ from market.errors import Invalid, NotFound
 from market.followup.quote_rules import LONGEST_SOURCE, LOSS
 from market.followup.quotes import add_quote, loss_of, quotes_of
 from market.i18n import Message, msg
+from market.paging import page_of
 from market.web.deals.sheet import deal_and_side, party
 from market.web.edge.addresses import row_number
 from market.web.edge.guards import SignedIn, WebRequest, require
@@ -101,7 +102,8 @@ def case_form(against: str) -> Form:
 async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """List the cases of the organisation; for an official those of the town's sellers."""
     rows = await cases_of(organisation_id=viewer.organisation_id)
-    return show(request, "breaches/index.html", cases=rows, grounds=GROUNDS, BREACH=BREACH)
+    shown = page_of(rows, request.query_params.get("page", ""))
+    return show(request, "breaches/index.html", shown=shown, grounds=GROUNDS, BREACH=BREACH)
 
 
 @get("/deals/{deal_id:int}/record")

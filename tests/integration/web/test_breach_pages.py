@@ -1,6 +1,7 @@
 """Breach and money in parts on the pages, as both sides and the town use them."""
 
 import io
+import re
 from uuid import uuid4
 
 import pytest
@@ -109,6 +110,22 @@ async def test_strangers_and_other_towns_find_neither_case_nor_picture(
             typed = key(answer="x", move="confirm", decision="x", offer="x")
             assert (await stranger.post(f"/breaches/{case}/{deed}", typed)).status_code == 404
         assert "不来拉货" not in (await stranger.get("/breaches")).text
+
+
+async def test_cases_come_in_pages_and_none_is_left_out(
+    secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    case = await case_on(secretary, await trading.binding_deal(seller, buyer))
+    await execute(
+        """INSERT INTO breach (deal, claimant, respondent, ground, statement, state, created_at, answer, decision)
+           SELECT deal, claimant, respondent, ground, statement, 'settled', created_at, answer, decision
+           FROM breach, generate_series(1, 500)"""
+    )
+    first, last = [(await secretary.get(f"/breaches?page={number}")).text for number in (1, 21)]
+    listed = r'<th scope="row"><a href="/breaches/(\d+)"'
+    assert re.findall(listed, first)[0] == str(case)
+    assert (len(re.findall(listed, first)), len(re.findall(listed, last))) == (24, 21)
+    assert 'href="/breaches?page=2"' in first
 
 
 async def test_evidence_that_is_no_picture_is_refused(
