@@ -21,6 +21,7 @@ from market.db.jobs import Run, enqueue, forget_finished, job
 from market.db.session import transaction
 from market.deals.breach import lapse_cases
 from market.deals.frames.rounds import expire_calls, round_of_frames
+from market.deals.receipts import go_on_reminding
 from market.demand.operations import close_overdue
 from market.documents.operations import forget_bundles
 from market.matching.agreement import expire_matches
@@ -67,6 +68,7 @@ _STEPS: dict[str, Step] = {
     "calls": lambda at: expire_calls(at=at),
     "frames": lambda at: round_of_frames(at=at),
     "breaches": lambda at: lapse_cases(at=at),
+    "money claimed": lambda at: go_on_reminding(at=at),
     "approvals": lambda at: expire_approvals(at=at),
     "dead approvals": lambda at: end_dead_approvals(at=at),
     "runs": lambda at: fail_abandoned(at=at),

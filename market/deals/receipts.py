@@ -6,7 +6,7 @@ and due by its day; it counts again when it comes after all.
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import msgspec
 from asyncpg import Record
@@ -194,3 +194,27 @@ async def remind(receipt_id: int, *, at: datetime) -> None:
         due = rules.next_reminder(row["created_at"], after=at)
         if due is not None:
             await enqueue(rules.REMIND_RECEIPT, {"receipt_id": receipt_id}, run_at=due, key=str(receipt_id))
+
+
+async def go_on_reminding(*, at: datetime) -> int:
+    """Put the next reminder down for every claim that waits for an answer and has none; return how many.
+
+    A claim whose only reminder was sent before there were several, or whose reminder failed, is asked about
+    again on the days that are left. Done again, it finds nothing more to do.
+    """
+    rows = await fetch(
+        """SELECT id, created_at FROM receipt WHERE state = $1 AND created_at > $2 AND NOT EXISTS (
+             SELECT 1 FROM job WHERE job.kind = $3 AND job.key = receipt.id::text
+               AND job.state IN ('waiting', 'retrying', 'running'))
+           ORDER BY id""",
+        rules.CLAIMED,
+        at - timedelta(days=rules.REMIND_AFTER_DAYS[-1]),
+        rules.REMIND_RECEIPT,
+    )
+    put = 0
+    for row in rows:
+        due = rules.next_reminder(row["created_at"], after=at)
+        if due is not None:
+            await enqueue(rules.REMIND_RECEIPT, {"receipt_id": row["id"]}, run_at=due, key=str(row["id"]))
+            put += 1
+    return put

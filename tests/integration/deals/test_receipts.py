@@ -6,11 +6,13 @@ import asyncpg
 import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
+from market import clock
+from market.db.jobs import Worker
 from market.db.session import execute, fetch, fetch_value
 from market.deals.clauses import Milestone
 from market.deals.paying import pay
 from market.deals.queries import deal_of, payments_of
-from market.deals.receipts import answer_receipt, receipts_under, remind
+from market.deals.receipts import answer_receipt, go_on_reminding, receipts_under, remind
 from market.deals.record import facts_of
 from market.errors import Invalid, NotFound
 from market.followup.queries import entries_of
@@ -18,6 +20,7 @@ from market.followup.rules import Filters
 from market.notices.queries import inbox
 from market.transitions import WrongState
 from market.units import Fen
+from market.upkeep import schedule_upkeep
 from tests.integration.deals.test_paying import TOTAL, Scene, notice
 from tests.integration.deals.test_paying import scene as scene
 
@@ -144,6 +147,30 @@ async def test_reminders_end_with_the_answer_and_none_is_made_up_for(scene: Scen
     await remind(receipt, at=STORY + timedelta(days=30))
     assert (await kinds(scene.seller)).count("payment_unanswered") == 1
     assert await reminder_due() is None
+
+
+async def test_a_claim_without_a_reminder_ahead_is_asked_about_on_the_days_that_are_left(
+    scene: Scene,
+) -> None:
+    receipt = await claim(scene, 100_001)
+    assert await go_on_reminding(at=STORY + timedelta(days=1)) == 0
+    # the only reminder there was is done, by a release that knew of no further one
+    assert await reminder_due() == 7
+    for days, due in ((20, 30), (89, 90)):
+        assert await go_on_reminding(at=STORY + timedelta(days=days)) == 1
+        assert await go_on_reminding(at=STORY + timedelta(days=days)) == 0
+        assert await reminder_due() == due
+    assert await go_on_reminding(at=STORY + timedelta(days=90)) == 0
+    await answer_receipt(receipt_id=receipt, move="confirm", **scene.by(scene.seller))
+    assert await go_on_reminding(at=STORY + timedelta(days=20)) == 0
+    # the hourly round sees to it
+    number = await fetch_value("SELECT max(id) FROM payment")
+    await pay(payment_id=number, **scene.by(scene.buyer) | {"at": clock.now()})
+    await reminder_due()
+    await schedule_upkeep()
+    assert await Worker(tasks=1, kinds=["upkeep"]).work_once()
+    waiting = "SELECT count(*) FROM job WHERE kind = 'deals.remind_receipt' AND state = 'waiting'"
+    assert await fetch_value(waiting) == 1
 
 
 async def test_a_deposit_claimed_by_mistake_is_due_no_more_once_the_contract_has_ended(scene: Scene) -> None:
