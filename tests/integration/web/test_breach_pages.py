@@ -118,7 +118,8 @@ async def test_cases_come_in_pages_and_none_is_left_out(
     case = await case_on(secretary, await trading.binding_deal(seller, buyer))
     await execute(
         """INSERT INTO breach (deal, claimant, respondent, ground, statement, state, created_at)
-           SELECT deal, claimant, respondent, ground, statement, 'settled', created_at FROM breach, generate_series(1, 500)"""
+           SELECT deal, claimant, respondent, ground, statement, 'settled', created_at
+           FROM breach, generate_series(1, 500)"""
     )
     first, last = [(await secretary.get(f"/breaches?page={number}")).text for number in (1, 21)]
     listed = r'<th scope="row"><a href="/breaches/(\d+)"'
