@@ -221,13 +221,16 @@ async def offer_settlement(
     """Offer the other side a settlement; it takes the place of the last offer. Nothing is settled by it.
 
     Raises:
-        NotFound: no such case of this organisation.
+        NotFound: no such case of this side's.
         Conflict: it is over, or not filed yet.
         Invalid: no words, or too many.
     """
     words = _words(offer, "offer")
     async with transaction():
         case = await _locked(breach_id, organisation_id)
+        if organisation_id not in (case["claimant"], case["respondent"]):
+            # a settlement is between the two: what the town offered, one side could accept for both
+            raise NotFound(msg("没有找到这件违约。"))
         if case["state"] not in breach_rules.OPEN:
             raise Conflict(msg("现在不能和解：还没提出，或已经了结。"))
         await execute(

@@ -125,6 +125,9 @@ async def test_settlement_needs_the_very_words_that_the_other_offered(scene: Sce
     breach_id = await scene.filed()
     with pytest.raises(Conflict):
         await settle_case(breach_id=breach_id, offer="", **scene.by(scene.buyer))
+    # the town records what it finds: it makes no offer that one side could accept for both
+    with pytest.raises(NotFound):
+        await offer_settlement(breach_id=breach_id, offer="各让一步", **scene.by(scene.town))
     await offer_settlement(breach_id=breach_id, offer="补 2000 元", **scene.by(scene.seller))
     with pytest.raises(Conflict):
         await settle_case(breach_id=breach_id, offer="补 2000 元", **scene.by(scene.seller))
