@@ -24,12 +24,12 @@ from market.bids.operations import (
 from market.catalogue.queries import check_reason
 from market.db.replay import once
 from market.db.session import execute, fetch, transaction
-from market.errors import Conflict
+from market.errors import Conflict, Invalid
 from market.i18n import Message, msg, named
 from market.notices.operations import notify
 from market.organisations.approving import approvable, asks, bind
 from market.organisations.dead_approvals import end_dead_approvals
-from market.supply.rules import NEGOTIABLE
+from market.supply.rules import FIXED, NEGOTIABLE
 from market.units import FenPerKg, Gram
 
 
@@ -227,14 +227,57 @@ async def reconfirm_bid(*, bid_id: int, organisation_id: int, side: str, actor: 
     Raises:
         NotFound: no such turn of this side.
         WrongState: it needs no confirmation, or is the other side's.
+        Conflict: under the new terms such a turn could not be made any more.
     """
     async with transaction():
         bid = await by_author(bid_id=bid_id, organisation_id=organisation_id, side=side, move="reconfirm")
+        await _check_still(bid)
         until = at + timedelta(days=rules.ANSWER_DAYS)
         await execute("UPDATE bid SET expires_at = $2 WHERE id = $1", bid_id, until)
         await record(subject=f"bid:{bid_id}", action="reconfirm", actor=actor, at=at, details={})
         message = msg("“{title}”条件改过之后，对方确认出价仍然算数，请答复。", title=named(bid, "title"))
         await _tell_other(bid, side=side, kind="bid_reconfirmed", message=message, at=at, due_at=until)
+
+
+async def _check_still(bid: Record) -> None:
+    """Hold a turn against the terms of now. Less may be left than it names: a part can be accepted of it."""
+    row = (
+        await fetch(
+            """SELECT listing.way, listing.ask, listing.min_order, listing.available_from, listing.available_to,
+                      lot.remaining
+               FROM listing JOIN lot ON lot.id = listing.lot WHERE listing.id = $1 FOR SHARE OF listing""",
+            bid["listing"],
+        )
+    )[0]
+    quantity = Gram(bid["quantity"])
+    try:
+        if bid["answers"] == rules.LISTING and row["way"] == FIXED:
+            rules.check_fixed(FenPerKg(bid["price"]), ask=FenPerKg(row["ask"]))
+        rules.check_quantity(
+            quantity=quantity,
+            remaining=Gram(max(quantity, row["remaining"])),
+            min_order=Gram(row["min_order"]),
+        )
+        rules.check_window(
+            start=bid["deliver_from"],
+            end=bid["deliver_to"],
+            first=row["available_from"],
+            last=row["available_to"],
+        )
+        if bid["answers"] == rules.DEMAND:
+            demand = await demand_held(bid["demand"])
+            rules.check_wanted(
+                quantity=quantity,
+                open_=Gram(max(quantity, demand["open"])),
+                min_order=Gram(demand["min_order"]),
+                start=bid["deliver_from"],
+                end=bid["deliver_to"],
+                first=demand["deliver_from"],
+                last=demand["deliver_to"],
+            )
+    except Invalid as wrong:
+        why = next(iter(wrong.fields.values()))
+        raise Conflict(msg("按改过的条件，这一轮不能照原样算数：{why}请撤回后重新提。", why=why)) from wrong
 
 
 async def _tell_other(

@@ -11,9 +11,10 @@ from market.bids.standing import revise_terms
 from market.db.session import fetch_value
 from market.deals.queries import deal_of
 from market.errors import Conflict, Invalid, NotFound
+from market.i18n import translate
 from market.notices.queries import inbox
-from market.supply.commands import Bonus, NewTerms
-from market.supply.operations import set_priority
+from market.supply.commands import Bonus, NewTerms, NewWay
+from market.supply.operations import choose_way, set_priority
 from market.transitions import WrongState
 from market.units import FenPerKg, Gram
 
@@ -206,6 +207,40 @@ async def test_revised_terms_ask_the_bidder_again(factory: Factory) -> None:
         bid_id=bid_id, organisation_id=buyer.organisation_id, side="buyer", actor=buyer.actor, at=STORY
     )
     await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
+
+
+@pytest.mark.parametrize(
+    ("ask", "least", "first", "said"),
+    [(800, 0, 0, "一口价"), (700, 500_000, 0, "起订量"), (700, 0, 30, "供应期")],
+)
+async def test_a_bid_that_could_not_be_made_under_the_new_terms_cannot_be_confirmed(
+    factory: Factory, ask: int, least: int, first: int, said: str
+) -> None:
+    seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
+    listing_id = await factory.listing(seller)
+    await choose_way(
+        listing_id=listing_id,
+        way=NewWay("fixed"),
+        owner_id=seller.organisation_id,
+        actor=seller.actor,
+        at=STORY,
+    )
+    bid = msgspec.structs.replace(bid_on(listing_id), price=FenPerKg(700))
+    bid_id = await place_bid(bid=bid, buyer_id=buyer.organisation_id, actor=buyer.actor, at=STORY)
+    start = TODAY + timedelta(days=first)
+    await revise_terms(
+        listing_id=listing_id,
+        terms=NewTerms(FenPerKg(ask), Gram(least), start, start + timedelta(days=20), ()),
+        owner_id=seller.organisation_id,
+        actor=seller.actor,
+        at=STORY,
+    )
+    with pytest.raises(Conflict) as refused:
+        await reconfirm_bid(
+            bid_id=bid_id, organisation_id=buyer.organisation_id, side="buyer", actor=buyer.actor, at=STORY
+        )
+    assert said in translate(refused.value.message, "zh")
+    assert await fetch_value("SELECT state FROM bid") == "needs_reconfirm"
 
 
 async def test_a_withdrawn_bid_is_gone(factory: Factory) -> None:

@@ -179,11 +179,22 @@ class Turns(Machine):
         def side_of(row: Record, move: str) -> str:
             return self._side(row, n) if move == "reject" else str(row["author"])
 
+        listings = {each["id"]: each for each in floor.seen["listing"]}
+        demands = {each["id"]: each for each in floor.seen["demand"]}
+
+        def stands(row: Record) -> bool:
+            if row["answers"] == "demand":
+                demand = demands[row["demand"]]
+                return demand["state"] == "published" and demand["deliver_to"] >= row["deliver_from"]
+            listing = listings[row["listing"]]
+            return listing["way"] != "fixed" or listing["ask"] == row["price"]
+
         def legal(row: Record, move: str) -> bool:
             side = side_of(row, move)
             if move == "reject":
                 return self._answerable(row, side, move)
-            return move in bid_rules.moves_open(state=row["state"], author=row["author"], by=side)
+            is_open = move in bid_rules.moves_open(state=row["state"], author=row["author"], by=side)
+            return is_open and (move != "reconfirm" or stands(row))
 
         row, move = pick_move(floor.seen["bid"], ("reject", "withdraw", "reconfirm"), n, legal)
         side = side_of(row, move)
