@@ -243,8 +243,8 @@ async def _check_still(bid: Record) -> None:
     """Hold a turn against the terms of now. Less may be left than it names: a part can be accepted of it."""
     row = (
         await fetch(
-            """SELECT listing.way, listing.ask, listing.min_order, listing.available_from, listing.available_to,
-                      lot.remaining
+            """SELECT listing.way, listing.ask, listing.min_order, listing.available_from,
+                      listing.available_to, lot.remaining
                FROM listing JOIN lot ON lot.id = listing.lot WHERE listing.id = $1 FOR SHARE OF listing""",
             bid["listing"],
         )
