@@ -216,7 +216,8 @@ async def complete(*, deal_id: int, at: datetime) -> bool:
         )
     )[0]
     _, terms = await terms_in_force(deal_id=deal_id)
-    if deal["settled"] < least_performed(terms, Gram(deal["quantity"])):
+    # however wide the tolerance, nothing is completed of which nothing was delivered
+    if deal["settled"] < max(1, least_performed(terms, Gram(deal["quantity"]))):
         return False
     done = await fetch_value(
         """UPDATE deal SET state = $2 WHERE id = $1 AND state = $3

@@ -233,6 +233,8 @@ async def answer_terms(
     if len(reply) > LONGEST_NOTE:
         problem = msg("太长了：最多 {most} 个字。", most=LONGEST_NOTE)
         raise Invalid(problem, {"reply": problem})
+    from market.deals.paying import complete  # which itself reads the terms in force
+
     async with transaction():
         deal = await _locked(deal_id, organisation_id)
         side = _side(deal, organisation_id)
@@ -265,6 +267,8 @@ async def answer_terms(
                 found.terms.deliver_to,
             )
             await outdate(deal_id=deal_id, at=at, told=_paper_is_old(deal["number"]))
+            # what was short may be within the tolerance now, and no load or payment would notice it
+            await complete(deal_id=deal_id, at=at)
         await _tell(deal, organisation_id, f"terms_{state}", _told(move, deal["number"]), at)
         await record(
             subject=f"deal:{deal_id}",

@@ -72,6 +72,28 @@ async def test_a_gram_below_the_tolerance_stays_open(deal: Contracted) -> None:
     assert await rest() == (0, "sold_out", 0)
 
 
+async def test_a_tolerance_that_is_widened_afterwards_completes_what_was_delivered(deal: Contracted) -> None:
+    async def widen(tolerance: int) -> None:
+        version, terms = await terms_in_force(deal_id=deal.deal_id)
+        wider = msgspec.structs.replace(terms, tolerance=tolerance)
+        proposed = await propose_terms(
+            deal_id=deal.deal_id, base=version, terms=wider, note="", **deal.by(deal.seller)
+        )
+        await answer_terms(deal_id=deal.deal_id, version=proposed, move="agree", **deal.by(deal.buyer))
+
+    await pay_all(deal)
+    await widen(10_000)
+    assert await deal.state() == "active"
+    await widen(200)
+    await deal.send(390_000, "dispatch", "arrive", "accept")
+    await pay_all(deal)
+    assert (await deal.state(), await rest()) == ("active", (0, "sold_out", 0))
+    await widen(300)
+    now = await deal_of(deal_id=deal.deal_id, organisation_id=deal.seller.organisation_id)
+    assert (now.state, now.standing, now.worth, now.paid) == ("completed", 390_000, 273_000, 273_700)
+    assert (now.to_return, await rest()) == (700, (10_000, "published", 0))
+
+
 async def test_a_last_load_is_waited_for_until_it_is_called_off(deal: Contracted) -> None:
     await deal.send(393_000, "dispatch", "arrive", "accept")
     last = await deal.send(7_000)
