@@ -12,7 +12,7 @@ from market.deals.queries import DealRow
 from market.deals.terms import terms_in_force
 from market.errors import NotFound
 from market.i18n import msg
-from market.units import FenPerKg
+from market.units import FenPerKg, Gram, amount
 
 
 class BreachRow(msgspec.Struct, frozen=True):
@@ -180,6 +180,10 @@ async def figures(*, case: BreachRow, deal: DealRow) -> tuple[Figures, list[Subs
             unperformed=residual(quantity=deal.quantity, settled=settled, under_way=under_way),
             deposit=deposit_left,
             deposit_paid=prepaid.deposit,
+            # a price that fell since cuts no deposit that was within the law when it was paid
+            whole=amount(
+                Gram(deal.quantity), max(FenPerKg(deal.price), price_of(terms, FenPerKg(deal.price)))
+            ),
             advance=max(0, prepaid.deposit + prepaid.advance - prepaid.used - deposit_left),
             substitutes=later,
         ),

@@ -11,6 +11,7 @@ import msgspec
 
 from market.deals.clauses import Terms, part
 from market.deals.rules import ANSWERED, CONFIRMED, FILED, LAPSED
+from market.deals.unfair import MOST_DEPOSIT
 from market.i18n import Message, msg
 from market.units import Fen, FenPerKg, Gram, amount
 
@@ -79,7 +80,7 @@ class Figures(msgspec.Struct, frozen=True):
     deposit_paid: int
     deposit: int
     deposit_back: int
-    #: Advance payments that no goods stand against.
+    #: Advance payments, and what of the deposit is beyond a fifth of the price, that no goods stand against.
     advance_back: int
     #: 违约金 on what was not performed.
     penalty: int
@@ -97,6 +98,7 @@ def figures_of(
     deposit: int,
     advance: int,
     deposit_paid: int,
+    whole: int,
     substitutes: Sequence[Substitute],
 ) -> Figures:
     """Return what the contract's terms would make of a breach by ``against`` (seller or buyer).
@@ -104,8 +106,12 @@ def figures_of(
     Args:
         unperformed: grams that were not delivered or not taken.
         deposit, advance: fen that were paid beforehand and are not used up by goods.
-        deposit_paid: fen of the deposit that were paid at all.
+        deposit_paid: fen of the deposit that were paid at all. What of it is more than the law knows as a
+            deposit, a fifth of the price, was paid in advance: it goes back once, whoever failed.
+        whole: fen of the contract's price.
     """
+    as_deposit = min(deposit_paid, part(whole, MOST_DEPOSIT))
+    kept = deposit * as_deposit // deposit_paid if deposit_paid else deposit
     worth = amount(unperformed, price)
     share = terms.seller_penalty if against == "seller" else terms.buyer_penalty
     left, shortfall = int(unperformed), 0
@@ -117,9 +123,9 @@ def figures_of(
         left -= taken
     return Figures(
         deposit_paid=deposit_paid,
-        deposit=deposit,
-        deposit_back=2 * deposit if against == "seller" else 0,
-        advance_back=advance,
+        deposit=kept,
+        deposit_back=2 * kept if against == "seller" else 0,
+        advance_back=advance + deposit - kept,
         penalty=part(worth, share),
         shortfall=Fen(shortfall),
         covered=unperformed - left,

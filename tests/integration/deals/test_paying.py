@@ -192,6 +192,19 @@ async def test_after_the_notice_nobody_asks_for_money_beforehand_and_what_was_pa
     assert (sums.deposit, sums.advance_back) == (23_366, 30_000)
 
 
+async def test_a_deposit_beyond_a_fifth_of_the_price_goes_back_doubled_only_up_to_that(scene: Scene) -> None:
+    await scene.agree(deposit=3_000)
+    await scene.sign()
+    await scene.pay_all()
+    case = NewCase(deal_id=scene.deal_id, ground="not_delivered", statement="没有交货。")
+    breach_id = await open_case(case=case, **scene.by(scene.buyer))
+    await file_case(breach_id=breach_id, **scene.by(scene.buyer))
+    sums = await sums_of(scene, breach_id)
+    fifth = TOTAL // 5
+    assert (sums.deposit_paid, sums.deposit, sums.deposit_back) == (70_099, fifth, 2 * fifth)
+    assert sums.advance_back == 70_099 - fifth
+
+
 async def test_after_the_notice_nothing_is_overdue_that_was_never_paid(scene: Scene) -> None:
     await paid_beforehand(scene)
     await notice(scene)
