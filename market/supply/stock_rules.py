@@ -1,6 +1,7 @@
 """What may be done with stock by hand: kinds of places, reasons of a correction, what a process may yield."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import msgspec
 
@@ -168,7 +169,7 @@ def yield_problems(
         if share < bound.low * grams or share > bound.high * grams:
             problems["loss" if gives is None else f"out_{gives}"] = msg(
                 "占投入的 {share}%，通常在 {low}% 到 {high}% 之间，请核对数字。",
-                share=_percent(share, grams),
+                share=_percent(share, grams, beside=(bound.low, bound.high)),
                 **bounds_told(bound.low, bound.high),
             )
     return problems
@@ -179,5 +180,11 @@ def bounds_told(low: int, high: int) -> dict[str, str]:
     return {"low": f"{low / 10:g}", "high": f"{high / 10:g}"}
 
 
-def _percent(share: int, grams: int) -> str:
-    return f"{share / grams / 10:.1f}"
+def _percent(share: int, grams: int, *, beside: Sequence[int]) -> str:
+    """Return a share in percent, as fine as it takes to tell it from the bounds beside it (thousandths)."""
+    exact = Decimal(share) / grams / 10
+    for places in range(1, 16):
+        told = exact.quantize(Decimal(1).scaleb(-places))
+        if told not in [Decimal(each) / 10 for each in beside]:
+            break
+    return f"{told}"

@@ -11,7 +11,7 @@ from market.errors import Invalid
 from market.followup.capacity_rules import entry_problems
 from market.i18n import translate
 from market.supply.households import MOST_FEN, settle
-from market.supply.stock_rules import correction_problems, storage_problems, yield_problems
+from market.supply.stock_rules import Yield, correction_problems, storage_problems, yield_problems
 from market.units import MOST_GRAMS, Fen
 
 DAY = date(2026, 1, 5)
@@ -27,6 +27,19 @@ def test_a_mass_out_of_bounds_is_told_which_bound(grams: int, told: str) -> None
         entry["grams"],
     ):
         assert told in translate(problem, "zh")
+
+
+@pytest.mark.parametrize(
+    ("oil", "told"), [(400_000, "40.0%"), (350_400, "35.04%"), (350_001, "35.0001%"), (299_999, "29.9999%")]
+)
+def test_a_yield_just_out_of_bounds_is_not_told_as_the_bound_itself(oil: int, told: str) -> None:
+    problems = yield_problems(
+        grams=1_000_000,
+        outputs=[("oil", oil)],
+        loss=1_000_000 - oil,
+        yields=[Yield("oil", 300, 350), Yield(None, 0, 1_000)],
+    )
+    assert translate(problems["out_oil"], "zh").startswith(f"占投入的 {told}，通常在 30% 到 35% 之间")
 
 
 @pytest.mark.parametrize(
