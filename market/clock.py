@@ -1,6 +1,6 @@
 """The one place that reads the time. Rules and solvers get it as an argument."""
 
-from datetime import date, datetime, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 #: China has one time zone; dates of windows and deadlines are meant in it.
@@ -13,3 +13,8 @@ def now() -> datetime:
 
 def today() -> date:
     return datetime.now(CHINA).date()
+
+
+def day_ends(day: date) -> datetime:
+    """Return the moment at which a day is over in China."""
+    return datetime.combine(day + timedelta(days=1), time(), CHINA)

@@ -149,6 +149,11 @@ def roles_in(standing: Standing) -> dict[str, Message]:
     return {role: name for role, name in ROLES.items() if role not in ROLE_NEEDS or ROLE_NEEDS[role] in able}
 
 
+def is_able(standing: Standing, *, side: str) -> bool:
+    """Tell whether an organisation can be the ``side`` of a contract at all."""
+    return _SIDE_NEEDS[side] in standing.capabilities
+
+
 def allow(standing: Standing, *, side: str, deed: str) -> None:
     """Say whether an organisation may do a deed that binds, on ``side``. It need not be verified for that:
     who deals with it is told. What it owes it fulfils in any state.

@@ -12,7 +12,7 @@ from market.accounts.rules import ANSWER, SIGN, Actor
 from market.amounts import masses
 from market.audit.operations import record
 from market.catalogue.queries import check_reason
-from market.clock import CHINA
+from market.clock import CHINA, day_ends
 from market.db.replay import once
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals import rules as contracts
@@ -56,7 +56,8 @@ async def call_off(*, batch: Batch, buyer_id: int, actor: Actor, at: datetime, k
         left = Gram(frame["total"] - frame["called"])
         in_week = await left_in_week(batch.frame_id, agreed, on=batch.deliver_from)
         rules.check_batch(batch, agreed, left=left, left_in_week=in_week, today=today)
-        until = at + timedelta(days=rules.CONFIRM_DAYS)
+        # nobody confirms a batch whose days are over
+        until = min(at + timedelta(days=rules.CONFIRM_DAYS), day_ends(batch.deliver_to))
         price = batch.price if batch.price is not None else agreed.price
         await bind(
             actor=actor,

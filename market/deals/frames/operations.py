@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 import msgspec
 from asyncpg import Record
 
-from market.accounts.rules import SIGN, Actor
+from market.accounts.rules import SIGN, Actor, Standing, is_able
 from market.amounts import masses
 from market.audit.operations import record
 from market.catalogue.queries import check_reason
-from market.clock import CHINA
+from market.clock import CHINA, day_ends
 from market.db.replay import once
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals.clauses import Terms, check
@@ -75,7 +75,8 @@ async def propose_frame(
             else None,
         )
         frame_id = int(await fetch_value("SELECT nextval(pg_get_serial_sequence('frame', 'id'))"))
-        until = at + timedelta(days=rules.SIGN_DAYS)
+        # nobody signs an agreement whose days are over
+        until = min(at + timedelta(days=rules.SIGN_DAYS), day_ends(agreed.ends_on))
         await execute(
             """INSERT INTO frame (id, number, seller, buyer, produce, min_grade, total, least, most_per_week,
                                   price, floor, sites, starts_on, ends_on, notice_days, terms, note, state,
@@ -273,13 +274,21 @@ async def _sign(frame_id: int, side: str, actor: Actor, at: datetime) -> None:
 
 
 async def _check_parties(seller: int, buyer: int, agreed: Agreed) -> None:
-    """The sites are the buyer's, the product is known, and the sides are two.
+    """The sites are the buyer's, the product is known, one side can sell and the other can buy.
 
     Raises: NotFound; Invalid, with ``sites`` or ``produce``.
     """
-    if seller == buyer or await fetch_value(
-        "SELECT count(*) <> 2 FROM organisation WHERE id IN ($1, $2)", seller, buyer
-    ):
+    rows = await fetch(
+        "SELECT id, kind, granted, withheld FROM organisation WHERE id IN ($1, $2)", seller, buyer
+    )
+    able = [
+        is_able(
+            Standing(row["kind"], granted=frozenset(row["granted"]), withheld=frozenset(row["withheld"])),
+            side="seller" if row["id"] == seller else "buyer",
+        )
+        for row in rows
+    ]
+    if len(able) != 2 or not all(able):
         raise NotFound(msg("没有找到对方单位。"))
     if not await fetch("SELECT code FROM produce WHERE code = $1", agreed.produce):
         problem = msg("品类表里没有“{name}”，请从提示中选一个。", name=agreed.produce)

@@ -411,3 +411,40 @@ def test_weeks_are_counted_from_the_first_day_of_the_agreement() -> None:
     start = TODAY + 2 * DAY
     assert week_of(start + 6 * DAY, starts_on=start) == (start, start + 6 * DAY)
     assert week_of(start + 7 * DAY, starts_on=start) == (start + 7 * DAY, start + 13 * DAY)
+
+
+async def test_what_is_over_is_neither_signed_nor_confirmed(scene: Scene) -> None:
+    await scene.propose(ends_on=TODAY + 2 * DAY, notice_days=0)
+    seller = {"actor": scene.seller.actor}
+    late = STORY + 3 * DAY
+    with pytest.raises(Conflict, match="过了签字期限"):
+        await sign_frame(
+            frame_id=scene.frame_id, organisation_id=scene.seller.organisation_id, at=late, **seller
+        )
+    await scene.sign()
+    batch = Batch(scene.frame_id, Gram(100_000), 1, TODAY, TODAY)
+    buyer = scene.buyer
+    call = await call_off(batch=batch, buyer_id=buyer.organisation_id, actor=buyer.actor, at=STORY)
+    with pytest.raises(Conflict, match="过了确认期限"):
+        await confirm_call(
+            frame_id=scene.frame_id,
+            call_id=call,
+            listing_id=scene.listing_id,
+            seller_id=scene.seller.organisation_id,
+            at=STORY + DAY,
+            **seller,
+        )
+    assert await expire_calls(at=STORY + DAY) == 1
+
+
+async def test_an_agreement_is_between_one_who_sells_and_one_who_buys(scene: Scene, factory: Factory) -> None:
+    for role in ("official", "buyer"):
+        nobody = await factory.member(role=role)
+        with pytest.raises(NotFound):
+            await propose_frame(
+                frame=NewFrame(nobody.organisation_id, AGREED, TERMS),
+                side="buyer",
+                organisation_id=scene.buyer.organisation_id,
+                actor=scene.buyer.actor,
+                at=STORY,
+            )
