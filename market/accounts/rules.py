@@ -246,6 +246,8 @@ class Actor(msgspec.Struct, frozen=True):
     delegation_id: int | None = None
     #: A purchasing manager of the same organisation approved this deed, which is above the person's limit.
     approved_by: int | None = None
+    #: What that manager has seen it to come to, in fen: more is not approved.
+    approved_most: int | None = None
 
     def told(self, details: dict[str, Any]) -> dict[str, Any]:
         """Return what the record keeps of a deed: who stands behind the person, where somebody does."""

@@ -96,16 +96,32 @@ async def bind(
     Raises:
         NotAllowed: the organisation is suspended or not able to, or has not let this agent do it.
         NeedsApproval: a buyer's limit is lower.
-        Conflict: the other organisation is suspended.
+        Conflict: the other organisation is suspended; a deed that was approved comes to more by now.
     """
     if actor.person_id is None:
         return
     await permit(actor=actor, organisation_id=organisation_id, side=side, deed=deed, other=other)
-    if what is None or side != "buyer" or actor.approved_by is not None:
+    if what is None or side != "buyer":
+        return
+    if actor.approved_by is not None:
+        _check_approved(what, actor)
         return
     most = await limit_of(person_id=actor.person_id, organisation_id=organisation_id)
     if most is not None and what.amount > most:
         raise NeedsApproval(what, organisation_id=organisation_id, actor=actor, most=most)
+
+
+def _check_approved(what: Binding, actor: Actor) -> None:
+    """Shares of a joint offer or a contract's terms may have changed since it was asked for."""
+    seen = actor.approved_most
+    if seen is not None and what.amount > seen:
+        raise Conflict(
+            msg(
+                "提交审批时是 {seen} 元，现在要 {amount} 元，没有办成；请采购员撤回后重新提交。",
+                seen=f"{yuan(Fen(seen)):,.2f}",
+                amount=f"{yuan(what.amount):,.2f}",
+            )
+        )
 
 
 async def or_ask(do: Callable[[], Awaitable[T]], *, at: datetime, key: str | None) -> T:
@@ -246,7 +262,14 @@ async def approve(*, approval_id: int, organisation_id: int, actor: Actor, at: d
         ):
             raise Conflict(msg("提交的人已不是本单位的采购，请另行办理。"))
         kind, doer = _DEEDS[row["deed"]]
-        asker = Actor(row["asked_by"], organisation_id, stored.side, stored.delegation, actor.person_id)
+        asker = Actor(
+            row["asked_by"],
+            organisation_id,
+            stored.side,
+            stored.delegation,
+            approved_by=actor.person_id,
+            approved_most=row["amount"],
+        )
         request = msgspec.json.decode(stored.body, type=kind)
         result = await doer(request, organisation_id, asker, at)
         await _decide(row, state, actor, at, result=result)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
@@ -20,6 +21,7 @@ from market.deals.frames.calling import call_off, confirm_call
 from market.deals.frames.operations import NewFrame, propose_frame, sign_frame
 from market.deals.frames.rules import Agreed, Batch
 from market.deals.operations import sign
+from market.deals.terms import answer_terms, propose_terms, terms_in_force
 from market.errors import Conflict, Invalid, MarketError, NotAllowed, NotFound
 from market.matching.agreement import agree, decline
 from market.matching.operations import run_now
@@ -309,6 +311,31 @@ async def test_what_is_gone_meanwhile_is_not_done_and_goes_on_waiting(
         await approving.approve(approval_id=approval, **by(buyer, manager))  # type: ignore[arg-type]
     row = await approval_of(approval_id=approval, organisation_id=buyer.organisation_id)
     assert (row.state, row.decided_at) == ("waiting", None)
+
+
+async def test_what_comes_to_more_by_now_is_not_what_was_approved(
+    factory: Factory, seller: Member, buyer: Member, manager: Actor
+) -> None:
+    listing = await factory.listing(seller)
+    deal = await contract(seller, buyer, listing_id=listing, grams=200_000, price=700)
+    signing = {"deal_id": deal, "organisation_id": buyer.organisation_id, "actor": buyer.actor, "at": STORY}
+    approval = await asked(sign(**signing))  # type: ignore[arg-type]
+    version, terms = await terms_in_force(deal_id=deal)
+    version = await propose_terms(
+        deal_id=deal,
+        base=version,
+        terms=msgspec.structs.replace(terms, pricing="floor", floor=2_000),
+        note="",
+        **by(seller, seller.actor),  # type: ignore[arg-type]
+    )
+    await answer_terms(deal_id=deal, version=version, move="agree", **by(buyer, manager))  # type: ignore[arg-type]
+    with pytest.raises(Conflict, match="1,400.00 元，现在要 4,000.00 元"):
+        await approving.approve(approval_id=approval, **by(buyer, manager))  # type: ignore[arg-type]
+    assert await fetch_value("SELECT buyer_signed_at FROM deal") is None
+    await approving.withdraw(approval_id=approval, **by(buyer, buyer.actor))  # type: ignore[arg-type]
+    again = await asked(sign(**signing))  # type: ignore[arg-type]
+    await approving.approve(approval_id=again, **by(buyer, manager))  # type: ignore[arg-type]
+    assert await fetch_value("SELECT buyer_signed_at FROM deal") is not None
 
 
 async def test_an_approval_ends_with_the_suggestion_that_was_declined(
