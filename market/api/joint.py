@@ -12,7 +12,7 @@ from market import clock
 from market.accounts.rules import ANSWER, Viewer, actor
 from market.api.bids import Refusal
 from market.api.handling import deed, do_once, read
-from market.api.inputs import Grams, IdempotencyKey, Note, PathId, Price, RowId, SignedIn
+from market.api.inputs import Fens, Grams, IdempotencyKey, Note, PathId, Price, RowId, SignedIn
 from market.api.outputs import Moved
 from market.bids.joint import rules
 from market.bids.joint.answering import answer_share, submit_joint
@@ -29,7 +29,7 @@ from market.bids.joint.operations import (
 from market.bids.joint.queries import Joint, JointRow, joint_of, joints_of, joints_on
 from market.bids.meant import check_meant
 from market.demand.queries import demand_page
-from market.units import FenPerKg, Gram
+from market.units import Fen, FenPerKg, Gram
 
 ShareMove = Literal["confirm", "decline", "withdraw", "admit", "refuse"]
 
@@ -66,9 +66,13 @@ class ShareTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class JointPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much of the whole you accept: at least its `least`; without it the whole."""
+    """How much of the whole you accept: at least its `least`; without it the whole.
+
+    `worth` is what you have read the whole to come to: if it comes to something else by now, it is a 409.
+    """
 
     quantity: Grams | None = None
+    worth: Fens | None = None
 
 
 @read("/joint-offers")
@@ -204,6 +208,7 @@ async def accept(
         at=clock.now(),
         quantity=None if data.quantity is None else Gram(data.quantity),
         key=key,
+        seen=None if data.worth is None else Fen(data.worth),
     )
     return JointAccepted(deals)
 

@@ -20,7 +20,7 @@ from market.errors import Conflict, MarketError, NotFound
 from market.i18n import Message, msg, named
 from market.notices.operations import Word, notify_all
 from market.organisations.approving import Binding, approvable, asks, bind
-from market.units import Fen, FenPerKg, Gram, amount
+from market.units import Fen, FenPerKg, Gram, amount, yuan
 
 
 class AcceptJoint(msgspec.Struct, frozen=True):
@@ -43,15 +43,18 @@ async def accept_joint(
     at: datetime,
     quantity: Gram | None = None,
     key: str | None = None,
+    seen: Fen | None = None,
 ) -> list[int]:
     """Accept the whole, or ``quantity`` of it, divided by the shares; return the sellers' contracts.
 
-    All of them are made in one transaction, or none.
+    All of them are made in one transaction, or none. ``seen`` is what the whole came to when the buyer read
+    it, where that is known: a village that dropped out since, or came in anew, is asked back.
 
     Raises:
         NotAllowed: the organisation is suspended, or has not let this agent answer.
         NotFound: no such joint offer to this buyer.
-        WrongState, Conflict: it is not with the buyer, it lapsed, or a seller has not got its share any more.
+        WrongState, Conflict: it is not with the buyer, it lapsed, comes to something else than was ``seen``,
+            or a seller has not got its share any more.
         Invalid: so small a part may not be accepted.
     """
 
@@ -68,6 +71,16 @@ async def accept_joint(
             rules.CONFIRMED,
         )
         whole = Gram(sum(share["quantity"] for share in shares))
+        now = sum(amount(Gram(share["quantity"]), FenPerKg(share["price"])) for share in shares)
+        if seen is not None and seen != now:
+            raise Conflict(
+                msg(
+                    "这份拼货在您打开以后变了：现在 {n} 家，合起来 {mass}，{money} 元。请看过再答复。",
+                    n=len(shares),
+                    mass=masses(whole),
+                    money=f"{yuan(Fen(now)):,.2f}",
+                )
+            )
         taken = whole if quantity is None else quantity
         check_part(taken, quantity=whole, least=joint["least"])
         parts = rules.part_of(taken, [Gram(share["quantity"]) for share in shares])

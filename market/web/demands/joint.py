@@ -211,7 +211,7 @@ async def _draw(
         delivered=FenPerKg(round(delivered / weight)),
         adding=adding
         or form.blank(key=new_key(), **({"price": FenPerKg(joint.price)} if joint.price else {})),
-        part=part or ACCEPT.blank(key=new_key(), quantity=Gram(joint.grams)),
+        part=part or ACCEPT.blank(key=new_key(), seen=joint.worth, quantity=Gram(joint.grams)),
         refusal=refusal or (await refusal_form(request, BUYER_DECLINES)).blank(key=new_key()),
         steps=[step for step in records if step.action in DEEDS],
         deeds=DEEDS,
@@ -348,9 +348,16 @@ async def accept(request: WebRequest, viewer: SignedIn, joint_id: FromPath[int])
             at=clock.now(),
             quantity=None if part == found.grams else part,
             key=filled.values["key"],
+            seen=filled.values["seen"],
         )
     except Invalid as error:
         return await _draw(request, viewer, joint_id, part=filled.refused(error), status=422)
+    except Conflict as error:
+        if found.worth in (None, filled.values["seen"]):
+            raise
+        fresh = ACCEPT.blank(key=new_key(), seen=found.worth, quantity=Gram(found.grams))
+        again = fresh.refused(Invalid(error.message))
+        return await _draw(request, viewer, joint_id, part=again, status=409)
     return redirect(
         request, f"/joint/{joint_id}", toast=msg("已接受，生成了 {n} 份合同，请逐份签字。", n=len(deals))
     )

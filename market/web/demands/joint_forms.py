@@ -59,5 +59,7 @@ def share_form(goods: Sequence[Goods], *, language: Language, owners: bool) -> F
     )
 
 
-#: What a buyer accepts: the whole unless a part is named.
-ACCEPT = Form(key=KEY, quantity=fields.quantity(msg("接受多少"), optional=True))
+#: What a buyer accepts: the whole unless a part is named. ``seen``: fen that the whole came to on the page.
+ACCEPT = Form(
+    key=KEY, seen=fields.hidden(int, optional=True), quantity=fields.quantity(msg("接受多少"), optional=True)
+)

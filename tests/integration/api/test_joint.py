@@ -45,6 +45,7 @@ async def test_a_joint_offer_is_gathered_and_refused_and_a_part_of_a_single_one_
     seen = (await buyer.get("/joint-offers/1")).json()
     assert [each["state"] for each in seen["shares"]] == ["confirmed", "confirmed"]
     await post(buyer, "/joint-offers/1/accept", 422, quantity=100_000)
+    await post(buyer, "/joint-offers/1/accept", 409, worth=840_000)
     refused = await post(buyer, "/joint-offers/1/reject", reason="price")
     assert refused == {"state": "rejected"}
 

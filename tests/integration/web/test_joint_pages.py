@@ -89,7 +89,13 @@ async def test_two_villages_and_a_buyer_go_the_whole_way(
         assert words in seen.text
     few = await shopper.post(f"{page}/accept", {"quantity": "100", "quantity_unit": "kg"})
     assert (few.status_code, set(faults(few))) == (422, {"quantity"})
-    taken = await shopper.post(f"{page}/accept", {"quantity": "300", "quantity_unit": "kg"})
+    # who read it before a village dropped out accepts nothing that they have not seen
+    part = {"quantity": "300", "quantity_unit": "kg"}
+    stale = await shopper.post(f"{page}/accept", {**part, "seen": "99900"})
+    assert (stale.status_code, "has changed since you opened it" in stale.text) == (409, True)
+    worth = 400 * 150 + 200 * 140
+    assert f'name="seen" value="{worth}"' in stale.text
+    taken = await shopper.post(f"{page}/accept", {**part, "seen": str(worth)})
     assert taken.headers["location"] == page
     deals = await fetch("SELECT id, quantity, price FROM deal ORDER BY id")
     assert [(deal["quantity"], deal["price"]) for deal in deals] == [(200_000, 150), (100_000, 140)]
