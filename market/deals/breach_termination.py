@@ -5,14 +5,15 @@ from datetime import datetime
 from market.accounts.rules import Actor
 from market.amounts import masses
 from market.audit.operations import record
-from market.db.session import execute, fetch, transaction
+from market.clock import CHINA
+from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals import breach_rules, rules
 from market.deals.breach_queries import performed
 from market.deals.joint_gaps import tell_of_gap
 from market.deals.paying import end_prepayments
 from market.deals.releasing import release
 from market.errors import Conflict, NotFound
-from market.i18n import msg
+from market.i18n import Message, msg
 from market.notices.operations import notify
 from market.units import Gram
 
@@ -72,18 +73,39 @@ async def terminate(*, breach_id: int, organisation_id: int, actor: Actor, at: d
             at=at,
             details={"breach": breach_id, "side": side, "grams": free, "fen_due_no_more": waived},
         )
+        on_sale = await fetch_value(
+            "SELECT state = 'published' AND available_to >= $2 FROM listing WHERE id = $1",
+            deal["listing"],
+            at.astimezone(CHINA).date(),
+        )
+        if not free:
+            told = msg("合同 {number} 对方通知解除；这不等于放弃追究违约。")
+        elif on_sale:
+            told = msg("合同 {number} 对方通知解除，余下 {mass}重新上架；这不等于放弃追究违约。")
+        else:
+            told = msg("合同 {number} 对方通知解除，余下 {mass}已释放；这不等于放弃追究违约。")
+        message = Message(told.text, {"number": deal["number"], "mass": masses(free)})
         for party in (deal["respondent"], deal["town"]):
             if party is not None:
                 await notify(
                     organisation_id=party,
                     kind="deal_terminated",
-                    message=msg(
-                        "合同 {number} 对方通知解除，余下 {mass}重新上架；这不等于放弃追究违约。",
-                        number=deal["number"],
-                        mass=masses(free),
-                    ),
+                    message=message,
                     link=f"/breaches/{breach_id}",
                     at=at,
                 )
+        if free and not on_sale:
+            # what nobody can buy is matched with nobody: only its owner can put it on sale again
+            await notify(
+                organisation_id=deal["seller"],
+                kind="goods_freed",
+                message=msg(
+                    "合同 {number} 余下的 {mass}已释放，但原来的货源已不在售：请重新上架，才能卖给别人。",
+                    number=deal["number"],
+                    mass=masses(free),
+                ),
+                link=f"/selling/lots/{deal['lot']}",
+                at=at,
+            )
         await tell_of_gap(deal=deal, state=state, grams=free, at=at)
     return free

@@ -120,7 +120,7 @@ READERS: dict[str, Circles] = {
     ),
     # matching
     **dict.fromkeys(("match_agreed", "match_declined", "matches_proposed"), _TRADE),
-    "listings_stuck": _SELLING,
+    **dict.fromkeys(("goods_freed", "listings_stuck"), _SELLING),
     "run_finished": _TOWN,
     # contracts and agreements
     **dict.fromkeys(

@@ -261,7 +261,7 @@ _FORMS: dict[str, tuple[Form, Message]] = {
     "decide": (DECIDE, msg("已记录，双方会收到通知。")),
     "offer": (OFFER, msg("已向对方提出和解。")),
     "settle": (OFFER, msg("双方和解，这件违约了结。")),
-    "terminate": (BARE, msg("已通知解除，余下的数量重新上架并开始撮合。")),
+    "terminate": (BARE, msg("已通知解除，余下的数量已释放；货源在售的，马上重新撮合。")),
     "evidence": (EVIDENCE, msg("证据已加上，不能再改。")),
     "quote": (QUOTE, msg("行情已记下，不能再改。")),
 }

@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from fixtures.factories import STORY, Factory, Member
+from fixtures.factories import STORY, TODAY, Factory, Member
 from market.db.jobs import Worker
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals import breach_termination
@@ -27,7 +27,9 @@ from market.deals.breach_queries import case_of, cases_of, evidence_of, figures
 from market.deals.breach_termination import terminate
 from market.deals.queries import deal_of
 from market.errors import Busy, Conflict, Invalid, NotFound
+from market.i18n import translate
 from market.matching.rematching import PAUSE
+from market.notices.queries import inbox
 from market.supply.stock import send_stock
 from market.transitions import WrongState
 from market.units import Gram
@@ -180,6 +182,18 @@ async def test_notice_of_termination_puts_the_rest_back_on_sale_and_asks_for_a_m
     assert await fetch_value("SELECT sum(change)::bigint FROM stock_entry") == 300_000
     with pytest.raises(Conflict):
         await terminate(breach_id=breach_id, **scene.by(scene.seller))
+
+
+async def test_the_seller_is_told_where_the_rest_is_free_but_not_on_sale(scene: Scene) -> None:
+    day = TODAY - timedelta(days=1)
+    await execute("UPDATE listing SET available_from = $1, available_to = $1", day)
+    breach_id = await scene.filed()
+    await terminate(breach_id=breach_id, **scene.by(scene.seller))
+    lot = await fetch_value("SELECT id FROM lot")
+    told = (await inbox(organisation_id=scene.seller.organisation_id))[0]
+    assert (told.kind, told.link) == ("goods_freed", f"/selling/lots/{lot}")
+    told = (await inbox(organisation_id=scene.buyer.organisation_id))[0]
+    assert "已释放" in translate(told.message, "zh")
 
 
 async def test_rematch_asks_for_a_run_and_comes_back_while_one_is_under_way(scene: Scene) -> None:
