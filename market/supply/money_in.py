@@ -25,7 +25,8 @@ class DealMoney(msgspec.Struct, frozen=True):
 
 
 # Over is a contract that is completed, or terminated with nothing under way. A deposit stays with the
-# seller where the buyer's breach was found; without such a finding nobody divides what may have to go back.
+# seller where the buyer's breach was found, up to a fifth of the price, which is all that the law knows as one;
+# without such a finding nobody divides what may have to go back.
 _MONEY = """
 SELECT deal.id, deal.number, deal.state, standing.paid AS received,
        (CASE WHEN deal.state = 'completed'
@@ -34,8 +35,10 @@ SELECT deal.id, deal.number, deal.state, standing.paid AS received,
                   - CASE WHEN deal.state = 'terminated' AND EXISTS (
                       SELECT FROM breach WHERE breach.deal = deal.id AND breach.respondent = deal.buyer
                         AND breach.state = 'confirmed')
-                  THEN (SELECT coalesce(sum(payment.paid), 0) FROM payment
-                        WHERE payment.deal = deal.id AND payment.kind = 'deposit') ELSE 0 END)
+                  THEN least((SELECT coalesce(sum(payment.paid), 0) FROM payment
+                              WHERE payment.deal = deal.id AND payment.kind = 'deposit'),
+                             (deal.quantity * greatest(deal.price, standing.price) + 500) / 1000 / 5)
+                  ELSE 0 END)
              ELSE 0 END)::bigint AS to_return,
        coalesce((SELECT sum(amount) FROM settlement
                  WHERE settlement.deal = deal.id AND cancelled_at IS NULL), 0)::bigint AS settled
