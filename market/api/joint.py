@@ -100,7 +100,8 @@ async def start(
 ) -> Opened:
     """Open a joint offer on a demand and lead it."""
     by, price = actor(viewer, "seller", deed=ANSWER), FenPerKg(data.price)
-    await check_meant(price, sure=data.sure, listing_id=data.listing_id, demand_id=demand_id)
+    own = viewer.organisation_id
+    await check_meant(price, sure=data.sure, listing_id=data.listing_id, demand_id=demand_id, lead_id=own)
     opened = await open_joint(
         joint=NewJoint(
             demand_id=demand_id,
@@ -113,7 +114,7 @@ async def start(
             least=None if data.least is None else Gram(data.least),
             note=data.note,
         ),
-        lead_id=viewer.organisation_id,
+        lead_id=own,
         actor=by,
         at=clock.now(),
         key=key,
@@ -129,7 +130,13 @@ async def add(
     found = (await joint_of(joint_id=joint_id, organisation_id=viewer.organisation_id)).joint
     share = NewShare(joint_id, data.listing_id, Gram(data.quantity), FenPerKg(data.price))
     own, by, at = viewer.organisation_id, actor(viewer, "seller", deed=ANSWER), clock.now()
-    await check_meant(share.price, sure=data.sure, listing_id=share.listing_id, demand_id=found.demand)
+    await check_meant(
+        share.price,
+        sure=data.sure,
+        listing_id=share.listing_id,
+        demand_id=found.demand,
+        joint_id=joint_id,
+    )
     if found.role == "lead":
         return Shared(await invite(share=share, lead_id=own, actor=by, at=at, key=key))
     return Shared(await ask_to_join(share=share, seller_id=own, actor=by, at=at, key=key))

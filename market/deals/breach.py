@@ -228,11 +228,11 @@ async def offer_settlement(
     words = _words(offer, "offer")
     async with transaction():
         case = await _locked(breach_id, organisation_id)
+        if case["state"] not in breach_rules.OPEN:
+            raise Conflict(msg("现在不能和解：还没提出，或已经了结。"))
         if organisation_id not in (case["claimant"], case["respondent"]):
             # a settlement is between the two: what the town offered, one side could accept for both
             raise NotFound(msg("没有找到这件违约。"))
-        if case["state"] not in breach_rules.OPEN:
-            raise Conflict(msg("现在不能和解：还没提出，或已经了结。"))
         await execute(
             "UPDATE breach SET offer = $2, offered_by = $3 WHERE id = $1", breach_id, words, organisation_id
         )

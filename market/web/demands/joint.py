@@ -100,7 +100,11 @@ async def start(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int])
         filled.check()
         listing_id = int(values["listing_id"])
         await check_meant(
-            values["price"], sure=values["sure"], listing_id=listing_id, demand_id=demand.demand_id
+            values["price"],
+            sure=values["sure"],
+            listing_id=listing_id,
+            demand_id=demand.demand_id,
+            lead_id=viewer.organisation_id,
         )
         joint_id = await open_joint(
             joint=NewJoint(
@@ -239,7 +243,11 @@ async def add(request: WebRequest, viewer: SignedIn, joint_id: FromPath[int]) ->
         filled.check()
         share = NewShare(found.id, int(values["listing_id"]), values["quantity"], values["price"])
         await check_meant(
-            share.price, sure=values["sure"], listing_id=share.listing_id, demand_id=found.demand
+            share.price,
+            sure=values["sure"],
+            listing_id=share.listing_id,
+            demand_id=found.demand,
+            joint_id=found.id,
         )
         if leads:
             await invite(share=share, lead_id=own, actor=by, at=at, key=key)

@@ -112,9 +112,14 @@ async def add(scene: Scene) -> None:
     bid = NewBid(things["goods"], Gram(2_000_000), FenPerKg(150), days["deliver_from"], days["deliver_to"])
     request = {"about": msg("报价"), "body": bid, "side": "buyer"}
     await execute(
-        "UPDATE approval SET deed = 'place_bid', request = $2 WHERE id = $1",
+        "UPDATE approval SET deed = 'place_bid', request = $2, amount = 300000 WHERE id = $1",
         things["approval_id"],
         msgspec.json.encode(request).decode(),
+    )
+    # the bid is one that could be made as it is: else nobody could confirm it
+    await execute(
+        "UPDATE listing SET min_order = 0 FROM bid WHERE bid.id = $1 AND listing.id = bid.listing",
+        things["bid_id"],
     )
 
 
