@@ -174,7 +174,7 @@ def test_bound_with_pairs_left_out_holds_for_all_pairs(monkeypatch: pytest.Monke
 
 
 def test_same_market_has_the_same_allocation_and_bound() -> None:
-    first, second = (synthetic(200, seed=4).keep(effort_for(200)) for _ in range(2))
+    first, second = (synthetic(90, seed=4).keep(effort_for(200)) for _ in range(2))
     assert first.x.tolist() == second.x.tolist()
     assert (first.worth, first.bound, first.u.tolist()) == (second.worth, second.bound, second.u.tolist())
 

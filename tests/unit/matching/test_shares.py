@@ -41,8 +41,9 @@ def test_process_that_dies_is_told() -> None:
 
 @pytest.mark.parametrize("limits", [False, True])
 def test_several_processes_find_what_one_finds(limits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = 150 if limits else 300
     lots, demands = synthetic_market(
-        Shape(lots=300, demands=300, products=5, min_orders=limits, max_lots=limits, round_kg=100)
+        Shape(lots=size, demands=size, products=5, min_orders=limits, max_lots=limits, round_kg=100)
     )
     alone = solve_market(lots, demands, Parameters(), clock=lambda: 0.0)
     monkeypatch.setattr(engine, "ALONE", 0)
