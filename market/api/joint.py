@@ -12,7 +12,7 @@ from market import clock
 from market.accounts.rules import ANSWER, Viewer, actor
 from market.api.bids import Refusal
 from market.api.handling import deed, do_once, read
-from market.api.inputs import Fens, Grams, IdempotencyKey, Note, PathId, Price, RowId, SignedIn
+from market.api.inputs import Code, Fens, Grams, IdempotencyKey, Note, PathId, Price, RowId, SignedIn
 from market.api.outputs import Moved
 from market.bids.joint import rules
 from market.bids.joint.answering import answer_share, submit_joint
@@ -65,6 +65,16 @@ class ShareTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sure: bool = False
 
 
+class ShareAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who declines or refuses a share says why, with a `reason` of `/codes` that the other side sees.
+
+    One with the use `seller` to decline, one with `buyer` to refuse; the other moves need no body.
+    """
+
+    reason: Code | None = None
+    note: Note = ""
+
+
 class JointPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How much of the whole you accept: at least its `least`; without it the whole.
 
@@ -73,6 +83,9 @@ class JointPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     quantity: Grams | None = None
     worth: Fens | None = None
+
+
+_NO_WORDS = ShareAnswer()
 
 
 @read("/joint-offers")
@@ -161,24 +174,30 @@ async def _do(
     return await do_once(viewer=viewer, key=key, name=name, about={"joint": joint_id, **(about or {})}, do=do)
 
 
-@deed("/joint-offers/{joint_id:int}/shares/{share_id:int}/{move:str}")
+@deed("/joint-offers/{joint_id:int}/shares/{share_id:int}/{move:str}", body=ShareAnswer, bare=True)
 async def move_share(
     viewer: SignedIn,
     joint_id: PathId,
     share_id: PathId,
     move: FromPath[ShareMove],
+    data: JSONBody[ShareAnswer] = _NO_WORDS,
     key: IdempotencyKey = None,
 ) -> Moved:
-    """Confirm, decline or withdraw your own share; admit or refuse another's, as the lead."""
+    """Confirm, decline or withdraw your own share; admit or refuse another's, as the lead.
+
+    To decline and to refuse take a coded reason.
+    """
     await joint_of(joint_id=joint_id, organisation_id=viewer.organisation_id)
-    by = actor(viewer, "seller", deed=ANSWER)
+    by, told = actor(viewer, "seller", deed=ANSWER), msgspec.to_builtins(data)
+    # a move without a reason is the wish that it was before there were any: its key finds what was done
+    why = told if move in rules.NEEDS_REASON else {}
     return await do_once(
         viewer=viewer,
         key=key,
         name=f"joint_{move}",
-        about={"share": share_id},
+        about={"share": share_id, **why},
         do=lambda at: answer_share(
-            share_id=share_id, move=move, organisation_id=viewer.organisation_id, actor=by, at=at
+            share_id=share_id, move=move, organisation_id=viewer.organisation_id, actor=by, at=at, **told
         ),
     )
 

@@ -162,6 +162,9 @@ class JointShare(Table, tablename="joint_share"):
     confirmed_by = reference("Person", null=True)
     deal = reference(Deal, null=True)
     created_at = moment()
+    #: Why its seller declined it, or the lead left it out.
+    reason = reference("Reason", null=True)
+    reason_note = text(default="")
     joint_share_quantity_positive = Check(quantity > 0, name="joint_share_quantity_positive")
     joint_share_price_positive = Check(price > 0, name="joint_share_price_positive")
     joint_share_once = Unique([joint, seller], name="joint_share_once")

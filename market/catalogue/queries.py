@@ -5,11 +5,11 @@ from datetime import date
 
 import msgspec
 
-from market.catalogue.rules import STEP
+from market.catalogue.rules import STEP, told_reason
 from market.catalogue.search import Asked, abbreviation, asked, normalise, words
 from market.db.session import fetch, fetch_into, fetch_one_into
 from market.errors import Invalid, NotFound
-from market.i18n import msg
+from market.i18n import Message, in_both, msg
 
 #: Scores of ``_SCORES``. From LITERAL on a name was hit as it stands; from LOOSE on it lies in the text, was
 #: abbreviated or sounds alike; below that it is a guess at a slip.
@@ -396,11 +396,19 @@ async def reasons(use: str | None = None) -> list[ReasonView]:
     )
 
 
-async def check_reason(code: str | None, use: str | None = None) -> None:
-    """
+async def reason_in_words(code: str) -> Message:
+    """Return what a reason is called, as it stands in a notice to the other side."""
+    rows = await fetch("SELECT zh, en FROM reason WHERE code = $1", code)
+    return in_both(*(told_reason(rows[0][language], "")[0] for language in ("zh", "en")))
+
+
+async def check_reason(code: str | None, use: str | None = None) -> str:
+    """Return the code of a reason that was given.
+
     Raises:
         Invalid: with ``reason``, where there is no such reason, or it does not fit the step ``use``.
     """
-    if not await fetch(f"SELECT FROM reason WHERE {_FITS} AND code = $2", use, code):
+    if code is None or not await fetch(f"SELECT FROM reason WHERE {_FITS} AND code = $2", use, code):
         problem = msg("请选择原因，让对方知道为什么。")
         raise Invalid(problem, {"reason": problem})
+    return code

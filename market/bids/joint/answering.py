@@ -12,6 +12,7 @@ from market.bids.joint import rules
 from market.bids.joint.operations import held
 from market.bids.operations import check_demand_terms, demand_held
 from market.bids.rules import ANSWER_DAYS, check_least
+from market.catalogue.queries import check_reason, reason_in_words
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg, named
@@ -20,9 +21,19 @@ from market.supply.rules import in_round
 from market.units import Gram
 
 
-async def answer_share(*, share_id: int, move: str, organisation_id: int, actor: Actor, at: datetime) -> str:
+async def answer_share(
+    *,
+    share_id: int,
+    move: str,
+    organisation_id: int,
+    actor: Actor,
+    at: datetime,
+    reason: str | None = None,
+    note: str = "",
+) -> str:
     """Confirm, decline or give up one's own share, or, as the lead, admit or refuse one; its new state.
 
+    Who declines or refuses says why, by a code that the other side sees, with a ``note`` where they like.
     Where a share that was confirmed goes, every other seller is asked again: what they joined has changed.
 
     Raises:
@@ -30,6 +41,7 @@ async def answer_share(*, share_id: int, move: str, organisation_id: int, actor:
         NotFound: no such share of this organisation's, or of a joint offer that it leads.
         WrongState: the move is not open now, or not to this side.
         Conflict: the joint offer is closed, or the goods do not suffice.
+        Invalid: with ``reason``, where it is declined or refused without one.
     """
     async with transaction():
         rows = await fetch("SELECT joint FROM joint_share WHERE id = $1", share_id)
@@ -43,6 +55,11 @@ async def answer_share(*, share_id: int, move: str, organisation_id: int, actor:
         if share["seller"] == joint["lead"] and move != "confirm":
             raise Conflict(msg("牵头方的份额不能单独退出；要散伙，请撤回整份拼货。"))
         state = rules.SHARE.apply(move, state=share["state"], by=by)
+        said: dict[str, str] = {}
+        why: Message | str = ""
+        if move in rules.NEEDS_REASON:
+            code = await check_reason(reason, rules.NEEDS_REASON[move])
+            said, why = {"reason": code, "note": note}, await reason_in_words(code)
         if state == rules.CONFIRMED:
             await permit(actor=actor, organisation_id=organisation_id, side="seller", deed=ANSWER)
         if move == "confirm":
@@ -51,7 +68,8 @@ async def answer_share(*, share_id: int, move: str, organisation_id: int, actor:
         await execute(
             """UPDATE joint_share SET state = $2,
                       confirmed_at = CASE WHEN $3 THEN $4::timestamptz ELSE confirmed_at END,
-                      confirmed_by = CASE WHEN $3 AND $6 THEN $5::bigint ELSE confirmed_by END
+                      confirmed_by = CASE WHEN $3 AND $6 THEN $5::bigint ELSE confirmed_by END,
+                      reason = $7, reason_note = $8
                WHERE id = $1""",
             share_id,
             state,
@@ -59,13 +77,15 @@ async def answer_share(*, share_id: int, move: str, organisation_id: int, actor:
             at,
             actor.person_id,
             by == "seller",
+            said.get("reason"),
+            said.get("note", ""),
         )
         await record(
             subject=f"joint:{joint['id']}",
             action=f"share_{move}",
             actor=actor,
             at=at,
-            details={"share": share_id, "grams": share["quantity"], "fen_per_kg": share["price"]},
+            details={"share": share_id, "grams": share["quantity"], "fen_per_kg": share["price"], **said},
         )
         left = share["state"] in (rules.CONFIRMED, rules.NEEDS_RECONFIRM) and not confirms
         if left:
@@ -75,20 +95,20 @@ async def answer_share(*, share_id: int, move: str, organisation_id: int, actor:
             await notify(
                 organisation_id=told,
                 kind=f"joint_share_{move}",
-                message=_told(move, named(joint, "title")),
+                message=_told(move, named(joint, "title"), why=why),
                 link=f"/joint/{joint['id']}",
                 at=at,
             )
     return state
 
 
-def _told(move: str, title: Message) -> Message:
+def _told(move: str, title: Message, *, why: Message | str) -> Message:
     return {
         "confirm": msg("“{title}”的拼货有一家确认了份额。", title=title),
-        "decline": msg("“{title}”的拼货有一家没有参加。", title=title),
+        "decline": msg("“{title}”的拼货有一家没有参加，原因：{why}。", title=title, why=why),
         "withdraw": msg("“{title}”的拼货有一家退出了。", title=title),
         "admit": msg("牵头方同意您加入“{title}”的拼货。", title=title),
-        "refuse": msg("牵头方没有把您列入“{title}”的拼货。", title=title),
+        "refuse": msg("牵头方没有把您列入“{title}”的拼货，原因：{why}。", title=title, why=why),
     }[move]
 
 

@@ -278,7 +278,8 @@ async def _put_share(share: NewShare, *, seller_id: int, state: str, actor: Acto
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
                ON CONFLICT (joint, seller) DO UPDATE SET listing = excluded.listing,
                  quantity = excluded.quantity, price = excluded.price, state = excluded.state,
-                 confirmed_at = excluded.confirmed_at, confirmed_by = excluded.confirmed_by
+                 confirmed_at = excluded.confirmed_at, confirmed_by = excluded.confirmed_by,
+                 reason = NULL, reason_note = ''
                RETURNING id""",
             share.joint_id,
             seller_id,

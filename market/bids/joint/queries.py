@@ -37,6 +37,10 @@ class ShareRow(msgspec.Struct, frozen=True):
     lon: float
     confirmed_at: datetime | None
     deal: int | None
+    #: Why it was declined or left out: for its seller and the lead alone.
+    reason_zh: str | None
+    reason_en: str | None
+    reason_note: str
     #: Grams of the contract that came of it.
     bought: int | None
     #: ... and what has become of it.
@@ -152,11 +156,15 @@ async def joint_of(*, joint_id: int, organisation_id: int) -> Joint:
                 seller.name_en AS seller_name_en, joint_share.listing, listing.title, listing.title_en,
                 joint_share.quantity, joint_share.price, joint_share.state, lot.remaining, lot.grade, {GRADE},
                 {CREDENTIALS}, coalesce(division.path, '') AS place, lot.lat, lot.lon,
-                joint_share.confirmed_at, joint_share.deal, deal.quantity AS bought,
+                joint_share.confirmed_at, joint_share.deal, reason.zh AS reason_zh, reason.en AS reason_en,
+                CASE WHEN told.why THEN joint_share.reason_note ELSE '' END AS reason_note,
+                deal.quantity AS bought,
                 deal.state AS deal_state, deal.released
             FROM joint_share JOIN organisation AS seller ON seller.id = joint_share.seller
             JOIN listing ON listing.id = joint_share.listing JOIN lot ON lot.id = listing.lot
             LEFT JOIN division ON division.code = lot.division LEFT JOIN deal ON deal.id = joint_share.deal
+            CROSS JOIN LATERAL (SELECT joint_share.seller = $5 OR $6 AS why) told
+            LEFT JOIN reason ON reason.code = joint_share.reason AND told.why
             WHERE joint_share.joint = $1 AND ($2 OR joint_share.state = ANY($3::text[]))
               AND ($4 OR joint_share.seller = $5)
             ORDER BY joint_share.id""",  # noqa: S608  our own text
@@ -165,6 +173,7 @@ async def joint_of(*, joint_id: int, organisation_id: int) -> Joint:
         sorted(rules.IN),
         joint.sees_all,
         organisation_id,
+        joint.role == "lead",
     )
     return Joint(joint, shares)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
+from market.catalogue.rules import BUYER_DECLINES, SELLER_DECLINES
 from market.errors import Conflict
 from market.i18n import msg
 from market.supply.sharing import divided
@@ -58,6 +59,9 @@ SHARE = Lifecycle(
         SOLD: msg("已成交"),
     },
 )
+#: The moves that say no to a share: they take a coded reason, of those that this step offers. A lead chooses
+#: among goods as a buyer does.
+NEEDS_REASON: dict[str, str] = {"decline": SELLER_DECLINES, "refuse": BUYER_DECLINES}
 #: Joint offers that somebody still has to act on.
 OPEN = frozenset({GATHERING, SUBMITTED, NEEDS_RECONFIRM})
 #: What of them a buyer sees.

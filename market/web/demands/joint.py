@@ -57,10 +57,10 @@ _TONES = {"accept": "good", "reject": "bad", "withdraw": "bad", "share_withdraw"
 #: The buttons of a share: what they say, their kind, and what is told when it is done.
 SHARE_MOVES: dict[str, tuple[Message, str, Message]] = {
     "confirm": (msg("确认我的份额"), "deal", msg("已确认。")),
-    "decline": (msg("不参加"), "quiet", msg("已告诉牵头方。")),
+    "decline": (msg("不参加"), "quiet", msg("已告诉牵头方，对方会看到原因。")),
     "withdraw": (msg("退出"), "danger", msg("已退出，其他各家会重新确认。")),
     "admit": (msg("同意加入"), "deal", msg("已同意。")),
-    "refuse": (msg("去掉"), "quiet", msg("已去掉。")),
+    "refuse": (msg("去掉"), "quiet", msg("已去掉，对方会看到原因。")),
 }
 
 
@@ -175,8 +175,10 @@ async def _draw(
     adding: Filled | None = None,
     part: Filled | None = None,
     refusal: Filled | None = None,
+    saying: tuple[int, str, Filled] | None = None,
     status: int = 200,
 ) -> Response[str]:
+    """``saying``: why a share is declined or left out, asked back: share, move and form."""
     found = await joint_of(joint_id=row_number(joint_id), organisation_id=viewer.organisation_id)
     joint, language = found.joint, language_of(request)
     demand = await demand_page(joint.demand, viewer.organisation_id)
@@ -198,6 +200,11 @@ async def _draw(
     inside = [each.share for each in rows if each.share.state in rules.IN]
     weight = joint.grams or 1
     delivered = sum(each.delivered * each.share.quantity for each in rows if each.share.state in rules.IN)
+    why = {move: await refusal_form(request, use) for move, use in rules.NEEDS_REASON.items()}
+
+    def no_to(share: int, move: str) -> Filled:
+        return saying[2] if saying and saying[:2] == (share, move) else why[move].blank(key=new_key())
+
     form = share_form(goods, language=language, owners=joint.role == "lead")
     records = await history(subjects=[f"joint:{joint.id}"]) if joint.sees_all else []
     return show(
@@ -217,6 +224,8 @@ async def _draw(
         or form.blank(key=new_key(), **({"price": FenPerKg(joint.price)} if joint.price else {})),
         part=part or ACCEPT.blank(key=new_key(), seen=joint.worth, quantity=Gram(joint.grams)),
         refusal=refusal or (await refusal_form(request, BUYER_DECLINES)).blank(key=new_key()),
+        no_to=no_to,
+        needs_reason=rules.NEEDS_REASON,
         steps=[step for step in records if step.action in DEEDS],
         deeds=DEEDS,
         tones=_TONES,
@@ -270,21 +279,31 @@ async def move_share(
     """Confirm, decline or give up one's own share; admit or leave out another's, as the lead."""
     if move not in SHARE_MOVES:
         raise NotFound(msg("这一页不存在，或者不对您开放。请检查地址，或从首页查找。"))
-    return await _do(
-        request,
-        viewer,
-        joint_id,
-        name=f"joint_{move}",
-        about={"share": share_id},
-        deed=lambda at: answer_share(
-            share_id=row_number(share_id),
-            move=move,
-            organisation_id=viewer.organisation_id,
-            actor=accounts.actor(viewer, "seller", deed=accounts.ANSWER),
-            at=at,
-        ),
-        toast=SHARE_MOVES[move][2],
-    )
+    use = rules.NEEDS_REASON.get(move)
+    filled = await (await refusal_form(request, use) if use else BARE).read(request)
+    why: dict[str, Any] = {}
+    try:
+        filled.check()
+        if use:
+            why = {"reason": filled.values["reason"], "note": filled.values["note"] or ""}
+        await do_filled(
+            viewer,
+            filled,
+            f"joint_{move}",
+            {"joint": joint_id, "share": share_id, **why},
+            lambda at: answer_share(
+                share_id=row_number(share_id),
+                move=move,
+                organisation_id=viewer.organisation_id,
+                actor=accounts.actor(viewer, "seller", deed=accounts.ANSWER),
+                at=at,
+                **why,
+            ),
+        )
+    except Invalid as error:
+        again = (share_id, move, filled.refused(error))
+        return await _draw(request, viewer, joint_id, saying=again, status=422)
+    return redirect(request, f"/joint/{joint_id}", toast=SHARE_MOVES[move][2])
 
 
 async def _do(

@@ -31,7 +31,11 @@ async def test_a_joint_offer_is_gathered_and_refused_and_a_part_of_a_single_one_
     odd = {"listing_id": second, **terms, "price": 7}
     assert "price" in (await post(lead, join, 422, **odd))["fields"]
     meant = await post(lead, join, 201, **odd, sure=True)
-    await post(lead, f"{join}/{meant['share_id']}/refuse")
+    no = f"{join}/{meant['share_id']}/refuse"
+    assert set((await post(lead, no, 422))["fields"]) == {"reason"}
+    await post(lead, no, reason="quality", note="太小")
+    said = (await other.get("/joint-offers/1")).json()["shares"][0]
+    assert (said["reason_zh"], said["reason_note"]) == ("quality", "太小")
     added = await post(lead, join, 201, listing_id=second, **terms)
     share = f"/joint-offers/1/shares/{added['share_id']}"
     assert (await lead.post(f"{share}/confirm")).status_code == 404

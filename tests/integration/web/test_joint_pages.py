@@ -79,7 +79,13 @@ async def test_two_villages_and_a_buyer_go_the_whole_way(
     assert (await bystander.post(f"{page}/shares", share(listings[2]))).headers["location"] == page
     third_share = await fetch_value("SELECT max(id) FROM joint_share")
     assert f"{page}/shares/{third_share}/admit" in (await lead.get(page)).text
-    await lead.post(f"{page}/shares/{third_share}/refuse")
+    # a no says why: without, it is asked back at its own button and keeps what was typed
+    no = f"{page}/shares/{third_share}/refuse"
+    bare = await lead.post(no, {"note": "车装满了"})
+    said = faults(bare, prefix=f"f-{third_share}-refuse-")
+    assert (bare.status_code, set(said), bare.text.count("车装满了")) == (422, {"reason"}, 1)
+    assert (await lead.post(no, {"reason": "other", "note": "车装满了"})).headers["location"] == page
+    assert "车装满了" in (await bystander.get(page)).text
     await lead.post(f"{page}/submit")
 
     for address in (page, f"/demands/{demand_id}", f"/demands/{demand_id}/offers", "/bids"):

@@ -1,0 +1,36 @@
+"""Whoever declines a share of a joint offer, or leaves one out, says why by a code of the catalogue."""
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+from piccolo.table import Table
+
+ID = "2026-11-30T14:30:00:000000"
+VERSION = "1.38.0"
+DESCRIPTION = "Coded reasons for a no"
+
+
+class Raw(Table):
+    """Somewhere to send SQL from."""
+
+
+FORWARDS = (
+    "ALTER TABLE joint_share ADD COLUMN reason text REFERENCES reason ON DELETE RESTRICT ON UPDATE CASCADE",
+    "ALTER TABLE joint_share ADD COLUMN reason_note text NOT NULL DEFAULT ''",
+    "CREATE INDEX joint_share_reason ON joint_share (reason)",
+)
+BACKWARDS = ("ALTER TABLE joint_share DROP COLUMN reason_note, DROP COLUMN reason",)
+
+
+async def forwards() -> MigrationManager:
+    manager = MigrationManager(migration_id=ID, app_name="market", description=DESCRIPTION)
+
+    async def run() -> None:
+        for statement in FORWARDS:
+            await Raw.raw(statement)
+
+    async def undo() -> None:
+        for statement in BACKWARDS:
+            await Raw.raw(statement)
+
+    manager.add_raw(run)
+    manager.add_raw_backwards(undo)
+    return manager
