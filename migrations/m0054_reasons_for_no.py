@@ -1,4 +1,4 @@
-"""Whoever declines a share of a joint offer, or leaves one out, says why by a code of the catalogue."""
+"""Whoever declines a share of a joint offer, or refuses other terms, says why by a code of the catalogue."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.table import Table
@@ -16,8 +16,13 @@ FORWARDS = (
     "ALTER TABLE joint_share ADD COLUMN reason text REFERENCES reason ON DELETE RESTRICT ON UPDATE CASCADE",
     "ALTER TABLE joint_share ADD COLUMN reason_note text NOT NULL DEFAULT ''",
     "CREATE INDEX joint_share_reason ON joint_share (reason)",
+    "ALTER TABLE contract_terms ADD COLUMN reason text REFERENCES reason ON DELETE RESTRICT ON UPDATE CASCADE",
+    "CREATE INDEX contract_terms_reason ON contract_terms (reason)",
 )
-BACKWARDS = ("ALTER TABLE joint_share DROP COLUMN reason_note, DROP COLUMN reason",)
+BACKWARDS = (
+    "ALTER TABLE contract_terms DROP COLUMN reason",
+    "ALTER TABLE joint_share DROP COLUMN reason_note, DROP COLUMN reason",
+)
 
 
 async def forwards() -> MigrationManager:

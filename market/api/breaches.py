@@ -1,7 +1,7 @@
 """Terms of contracts, and what happens when one is broken."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar.params import FromPath, JSONBody
@@ -53,7 +53,10 @@ class InForce(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who refuses gives a `reason` of `/codes` that their side may use; the other side sees it."""
+
     reply: Note = ""
+    reason: Code | None = None
 
 
 class Proposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -180,13 +183,14 @@ async def answer_proposal(
     data: JSONBody[Reply],
     key: IdempotencyKey = None,
 ) -> Moved:
-    """Sign a proposal of the other side's, refuse it, or withdraw your own."""
+    """Sign a proposal of the other side's, refuse it with a coded reason, or withdraw your own."""
+    said: dict[str, Any] = {"reply": data.reply} | ({"reason": data.reason} if move == "refuse" else {})
     by = await actor_in(viewer, deal_id)
     return await do_once(
         viewer=viewer,
         key=key,
         name=f"{move}_terms",
-        about={"deal": deal_id, "version": version, "reply": data.reply},
+        about={"deal": deal_id, "version": version, **said},
         do=lambda at: answer_terms(
             deal_id=deal_id,
             version=version,
@@ -194,7 +198,7 @@ async def answer_proposal(
             organisation_id=viewer.organisation_id,
             actor=by,
             at=at,
-            reply=data.reply,
+            **said,
         ),
     )
 

@@ -66,6 +66,8 @@ class ContractTerms(Table, tablename="contract_terms"):
     buyer_signed_at = moment(null=True)
     buyer_signed_by = reference("Person", null=True)
     created_at = moment()
+    #: ... and by a code.
+    reason = reference("Reason", null=True)
     contract_terms_once = Unique([deal, version], name="contract_terms_once")
 
 

@@ -8,6 +8,7 @@ from asyncpg import Record
 
 from market.accounts.rules import SIGN, Actor
 from market.audit.operations import record
+from market.catalogue.queries import check_reason, reason_in_words
 from market.db.session import execute, fetch, fetch_into, fetch_one_into, fetch_value, transaction
 from market.deals import rules
 from market.deals.clauses import Terms, check, price_of, usual_terms
@@ -36,6 +37,9 @@ class Version(msgspec.Struct, frozen=True):
     proposer_name: str | None
     proposer_name_en: str | None
     note: str
+    #: Why it was refused, and the words beside it.
+    reason_zh: str | None
+    reason_en: str | None
     reply: str
     seller_signed_at: datetime | None
     seller_signer: str | None
@@ -45,12 +49,14 @@ class Version(msgspec.Struct, frozen=True):
 
 
 _VERSION = """SELECT contract_terms.id, version, terms, state, proposer, organisation.name AS proposer_name,
-    organisation.name_en AS proposer_name_en, note, reply, contract_terms.seller_signed_at,
+    organisation.name_en AS proposer_name_en, note, reply,
+    reason.zh AS reason_zh, reason.en AS reason_en, contract_terms.seller_signed_at,
     seller_person.name AS seller_signer, contract_terms.buyer_signed_at, buyer_person.name AS buyer_signer,
     contract_terms.created_at
 FROM contract_terms LEFT JOIN organisation ON organisation.id = contract_terms.proposer
 LEFT JOIN person seller_person ON seller_person.id = contract_terms.seller_signed_by
 LEFT JOIN person buyer_person ON buyer_person.id = contract_terms.buyer_signed_by
+LEFT JOIN reason ON reason.code = contract_terms.reason
 """
 
 
@@ -221,14 +227,17 @@ async def answer_terms(
     actor: Actor,
     at: datetime,
     reply: str = "",
+    reason: str | None = None,
 ) -> str:
     """``agree`` to a proposal, ``refuse`` it, or ``withdraw`` one's own; return its new state.
+
+    Who refuses says why, by a code that the other side sees.
 
     Raises:
         NotFound: no such proposal of a contract of this organisation.
         WrongState: it is not open any more, or not to this side.
         Conflict: the contract is over.
-        Invalid: the reply is too long.
+        Invalid: the reply is too long; with ``reason``, where it is refused without one.
     """
     if len(reply) > LONGEST_NOTE:
         problem = msg("太长了：最多 {most} 个字。", most=LONGEST_NOTE)
@@ -249,12 +258,18 @@ async def answer_terms(
             raise NotFound(msg("没有找到这次条款提议。"))
         by = "proposer" if found.proposer == organisation_id else "other"
         state = rules.TERMS.apply(move, state=found.state, by=by)
+        said: dict[str, str] = {}
+        why: Message | str = ""
+        if state == rules.REFUSED:
+            said["reason"] = await check_reason(reason, side)
+            why = await reason_in_words(said["reason"])
         await execute(
-            "UPDATE contract_terms SET state = $3, reply = $4 WHERE deal = $1 AND version = $2",
+            "UPDATE contract_terms SET state = $3, reply = $4, reason = $5 WHERE deal = $1 AND version = $2",
             deal_id,
             version,
             state,
             reply,
+            said.get("reason"),
         )
         if state == rules.AGREED:
             wish = AgreeToTerms(deal_id, version, reply)
@@ -269,13 +284,13 @@ async def answer_terms(
             await outdate(deal_id=deal_id, at=at, told=_paper_is_old(deal["number"]))
             # what was short may be within the tolerance now, and no load or payment would notice it
             await complete(deal_id=deal_id, at=at)
-        await _tell(deal, organisation_id, f"terms_{state}", _told(move, deal["number"]), at)
+        await _tell(deal, organisation_id, f"terms_{state}", _told(move, deal["number"], why), at)
         await record(
             subject=f"deal:{deal_id}",
             action=f"{move}_terms",
             actor=actor,
             at=at,
-            details={"version": version, "side": side, "note": reply},
+            details={"version": version, "side": side, "note": reply, **said},
         )
     return state
 
@@ -300,10 +315,10 @@ class _Proposed(msgspec.Struct, frozen=True):
     terms: Terms
 
 
-def _told(move: str, number: str) -> Message:
+def _told(move: str, number: str, why: Message | str) -> Message:
     return {
         "agree": msg("合同 {number} 的新条款双方已签，现已生效。", number=number),
-        "refuse": msg("合同 {number} 对方不同意改条款，仍按原条款。", number=number),
+        "refuse": msg("合同 {number} 对方不同意改条款，原因：{why}；仍按原条款。", number=number, why=why),
         "withdraw": msg("合同 {number} 对方撤回了条款提议。", number=number),
     }[move]
 

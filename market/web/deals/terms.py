@@ -39,12 +39,12 @@ from market.web.parts.changed_meanwhile import merged
 from market.web.parts.downloads import attachment
 from market.web.parts.forms import Filled, Form
 from market.web.parts.pages import redirect
-from market.web.parts.trade import KEY, acting, do_filled, new_key, show
+from market.web.parts.trade import KEY, acting, do_filled, new_key, refusal_form, show
 
 ANSWER = Form(reply=fields.text(msg("回话"), most=LONGEST_NOTE, optional=True), key=KEY)
 _DONE = {
     "agree": msg("双方都签了，新条款现已生效。"),
-    "refuse": msg("已回绝，仍按原条款。"),
+    "refuse": msg("已回绝，对方会看到原因；仍按原条款。"),
     "withdraw": msg("已撤回。"),
 }
 
@@ -63,6 +63,7 @@ async def _draw(
     side: str | None,
     *,
     form: Filled | None = None,
+    refusal: Filled | None = None,
     status: int = 200,
 ) -> Response[str]:
     version, terms = await terms_in_force(deal_id=deal.id)
@@ -92,6 +93,7 @@ async def _draw(
         # a better proposal begins with one's own that is still open
         form=form or blank_form(begun, base=version, key=new_key(), replaces=replaces),
         is_open=form is not None,
+        refusal=refusal or (await refusal_form(request, side)).blank(key=new_key()),
         sections=SECTIONS,
         TERMS=TERMS,
     )
@@ -191,15 +193,20 @@ async def answer(
     """Sign a proposal, refuse it, or withdraw one's own."""
     if move not in _DONE:
         raise NotFound(msg("没有这一步，请回到合同页面操作。"))
-    filled = await ANSWER.read(request)
-    filled.check()
     deal, side = await party(deal_id, viewer)
+    refuses = move == "refuse"
+    filled = await (await refusal_form(request, side) if refuses else ANSWER).read(request)
+    said: dict[str, Any] = {}
     try:
+        filled.check()
+        said["reply"] = filled.values["note" if refuses else "reply"] or ""
+        if refuses:
+            said["reason"] = filled.values["reason"]
         await do_filled(
             viewer,
             filled,
             f"{move}_terms",
-            {"deal": deal.id, "version": version, "reply": filled.values["reply"]},
+            {"deal": deal.id, "version": version, **said},
             lambda at: answer_terms(
                 deal_id=deal.id,
                 version=row_number(version),
@@ -207,9 +214,13 @@ async def answer(
                 organisation_id=viewer.organisation_id,
                 actor=acting(viewer, side),
                 at=at,
-                reply=filled.values["reply"],
+                **said,
             ),
         )
+    except Invalid as refused:
+        if not refuses:
+            raise
+        return await _draw(request, viewer, deal, side, refusal=filled.refused(refused), status=422)
     except WrongState:
         target = next(each.target for each in TERMS.moves if each.name == move)
         reached = {each.version: each.state for each in await versions_of(deal_id=deal.id)}

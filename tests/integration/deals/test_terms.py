@@ -32,8 +32,9 @@ class Scene(Contracted, frozen=True):
             **self.by(by),
         )
 
-    async def answer(self, by: Member, version: int, move: str) -> str:
-        return await answer_terms(deal_id=self.deal_id, version=version, move=move, **self.by(by))
+    async def answer(self, by: Member, version: int, move: str, *, reason: str = "", reply: str = "") -> str:
+        how = {"reason": reason or None, "reply": reply}
+        return await answer_terms(deal_id=self.deal_id, version=version, move=move, **how, **self.by(by))
 
     async def in_force(self) -> tuple[int, Terms]:
         return await terms_in_force(deal_id=self.deal_id)
@@ -86,7 +87,19 @@ async def test_proposal_counts_once_the_other_side_has_signed_it(scene: Scene) -
 
 async def test_refused_and_withdrawn_proposals_change_nothing(scene: Scene) -> None:
     first = await scene.propose(scene.buyer)
-    await scene.answer(scene.seller, first, "refuse")
+    for reason in ("", "nothing"):
+        with pytest.raises(Invalid) as asked:
+            await scene.answer(scene.seller, first, "refuse", reason=reason)
+        assert set(asked.value.fields) == {"reason"}
+    await scene.answer(scene.seller, first, "refuse", reason="price", reply="再低就亏了")
+    told = await fetch_value(
+        "SELECT message -> 'values' -> 'why' -> 'values' ->> 'zh' FROM notice WHERE kind = 'terms_refused'"
+    )
+    assert told == "price"
+    refused = (await versions_of(deal_id=scene.deal_id))[0]
+    assert (refused.reason_zh, refused.reply) == ("price", "再低就亏了")
+    kept = await fetch_value("SELECT details ->> 'reason' FROM audit_record WHERE action = 'refuse_terms'")
+    assert kept == "price"
     second = await scene.propose(scene.seller, base=1)
     with pytest.raises(WrongState):
         await scene.answer(scene.buyer, second, "withdraw")
@@ -115,7 +128,7 @@ async def test_proposal_that_was_not_seen_is_not_replaced(scene: Scene) -> None:
         assert unseen.value.values()["deposit"] == {"sent": 0, "now": 500}
     assert await scene.states() == ["agreed", "proposed"]
     # what was seen, and is over by now, stands in nobody's way
-    await scene.answer(scene.seller, 2, "refuse")
+    await scene.answer(scene.seller, 2, "refuse", reason="price")
     await scene.propose(scene.seller, base=1, replaces=2, natural_loss=100)
     assert await scene.states() == ["agreed", "refused", "proposed"]
 
@@ -161,7 +174,7 @@ async def race(scene: Scene) -> list[str]:
 
     async def one(by: Member, move: str) -> str:
         try:
-            return await scene.answer(by, version, move)
+            return await scene.answer(by, version, move, reason="price" if move == "refuse" else "")
         except (Conflict, Busy):
             return ""
 

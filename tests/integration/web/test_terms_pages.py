@@ -77,6 +77,22 @@ async def test_proposal_is_signed_by_the_other_side_and_then_counts(
     assert (await secretary.post(f"/deals/{deal_id}/terms/2/withdraw")).status_code == 409
 
 
+async def test_a_proposal_is_refused_with_a_reason_that_its_proposer_reads(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.deal_between(seller, buyer)
+    page = f"/deals/{deal_id}/terms"
+    await secretary.post(page, await typed(deal_id, deposit="10"))
+    bare = await purchaser.post(f"{page}/2/refuse", {"note": "定金太高"})
+    said = faults(bare, prefix="f-no-")
+    assert (bare.status_code, set(said), bare.text.count("定金太高")) == (422, {"reason"}, 1)
+    assert (
+        await purchaser.post(f"{page}/2/refuse", {"reason": "price", "note": "定金太高"})
+    ).status_code == 303
+    seen = (await secretary.get(f"{page}?lang=en")).text
+    assert "price · 定金太高" in seen
+
+
 async def test_same_form_twice_proposes_once(secretary: Browser, seller: Member, buyer: Member) -> None:
     deal_id = await trading.deal_between(seller, buyer)
     data = await typed(deal_id, deposit="10")
