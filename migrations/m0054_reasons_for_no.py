@@ -1,4 +1,4 @@
-"""Whoever declines a share of a joint offer, or refuses other terms, says why by a code of the catalogue."""
+"""Whoever declines a share of a joint offer, refuses other terms or an early end, says why by a code."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.table import Table
@@ -18,8 +18,12 @@ FORWARDS = (
     "CREATE INDEX joint_share_reason ON joint_share (reason)",
     "ALTER TABLE contract_terms ADD COLUMN reason text REFERENCES reason ON DELETE RESTRICT ON UPDATE CASCADE",
     "CREATE INDEX contract_terms_reason ON contract_terms (reason)",
+    "ALTER TABLE frame ADD COLUMN end_refused text REFERENCES reason ON DELETE RESTRICT ON UPDATE CASCADE",
+    "ALTER TABLE frame ADD COLUMN end_refused_note text NOT NULL DEFAULT ''",
+    "CREATE INDEX frame_end_refused ON frame (end_refused)",
 )
 BACKWARDS = (
+    "ALTER TABLE frame DROP COLUMN end_refused_note, DROP COLUMN end_refused",
     "ALTER TABLE contract_terms DROP COLUMN reason",
     "ALTER TABLE joint_share DROP COLUMN reason_note, DROP COLUMN reason",
 )

@@ -67,9 +67,14 @@ class ServedFrom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EndAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`withdraw` is for the side that proposed the end, the others for the other."""
+    """`withdraw` is for the side that proposed the end, the others for the other.
+
+    To refuse takes a `reason` of `/codes` that your side may use; the other side sees it.
+    """
 
     move: Literal["agree", "refuse", "withdraw"]
+    reason: Code | None = None
+    note: Note = ""
 
 
 class FrameWithCalls(msgspec.Struct, frozen=True):
@@ -184,7 +189,8 @@ async def answer_to_end(
 ) -> Moved:
     """Agree to an early end or refuse it, or withdraw your own proposal; batches called stay as they are."""
     move = f"{data.move}_end"
-    return await _move(viewer, key, f"frame_{move}", answer_end, frame_id=frame_id, move=move)
+    said: dict[str, Any] = {"reason": data.reason, "note": data.note} if data.move == "refuse" else {}
+    return await _move(viewer, key, f"frame_{move}", answer_end, frame_id=frame_id, move=move, **said)
 
 
 @deed("/frames/{frame_id:int}/calls", body=BatchToCall, status=201)

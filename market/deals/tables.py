@@ -304,6 +304,9 @@ class Frame(Table, tablename="frame"):
     proposer = reference("Organisation")
     reason = reference("Reason", null=True)
     reason_note = text(default="")
+    #: Why the other side did not agree to the last early end that was proposed.
+    end_refused = reference("Reason", null=True)
+    end_refused_note = text(default="")
     seller_signed_at = moment(null=True)
     seller_signed_by = reference("Person", null=True)
     buyer_signed_at = moment(null=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from market.accounts.rules import Actor
 from market.amounts import masses
 from market.audit.operations import record
-from market.catalogue.queries import check_reason
+from market.catalogue.queries import check_reason, reason_in_words
 from market.db.session import execute, transaction
 from market.deals.frames import rules
 from market.deals.frames.operations import held, other_of, side_of
@@ -35,7 +35,8 @@ async def propose_end(
         state = rules.FRAME.apply("propose_end", state=frame["state"], by=side)
         await check_reason(reason)
         await execute(
-            "UPDATE frame SET state = $2, reason = $3, reason_note = $4 WHERE id = $1",
+            """UPDATE frame SET state = $2, reason = $3, reason_note = $4, end_refused = NULL,
+                      end_refused_note = '' WHERE id = $1""",
             frame_id,
             state,
             reason,
@@ -58,48 +59,72 @@ async def propose_end(
     return state
 
 
-async def answer_end(*, frame_id: int, move: str, organisation_id: int, actor: Actor, at: datetime) -> str:
+async def answer_end(
+    *,
+    frame_id: int,
+    move: str,
+    organisation_id: int,
+    actor: Actor,
+    at: datetime,
+    reason: str | None = None,
+    note: str = "",
+) -> str:
     """``agree_end`` or ``refuse_end`` the other side's proposal, ``withdraw_end`` one's own; the new state.
+
+    Who refuses says why, by a code that the other side sees.
 
     Raises:
         NotFound: no such agreement of this organisation.
         WrongState: no end is proposed, or not to this side.
+        Invalid: with ``reason``, where it is refused without one.
     """
     async with transaction():
         frame = await held(frame_id, organisation_id)
         side = side_of(frame, organisation_id)
         state = rules.FRAME.apply(move, state=frame["state"], by=side)
+        said: dict[str, str] = {}
+        why: Message | str = ""
+        if move == "refuse_end":
+            said = {"reason": await check_reason(reason, side), "note": note}
+            why = await reason_in_words(said["reason"])
         left = Gram(frame["total"] - frame["called"])
         if state == rules.ENDED_EARLY:  # why stays
             await execute("UPDATE frame SET state = $2 WHERE id = $1", frame_id, state)
         else:
             await execute(
-                "UPDATE frame SET state = $2, reason = NULL, reason_note = '' WHERE id = $1", frame_id, state
+                """UPDATE frame SET state = $2, reason = NULL, reason_note = '', end_refused = $3,
+                          end_refused_note = $4 WHERE id = $1""",
+                frame_id,
+                state,
+                said.get("reason"),
+                said.get("note", ""),
             )
         await record(
             subject=f"frame:{frame_id}",
             action=move,
             actor=actor,
             at=at,
-            details={"side": side, "left": left},
+            details={"side": side, "left": left, **said},
         )
         await notify(
             organisation_id=other_of(frame, organisation_id),
             kind=f"frame_{move}",
-            message=_told(move, frame["number"], left),
+            message=_told(move, frame["number"], left, why),
             link=f"/frames/{frame_id}",
             at=at,
         )
     return state
 
 
-def _told(move: str, number: str, left: Gram) -> Message:
+def _told(move: str, number: str, left: Gram, why: Message | str) -> Message:
     return {
         "agree_end": msg(
             "框架协议 {number} 双方同意提前结束，{left}不再要；已要的各批照旧。",
             number=number,
             left=masses(left),
         ),
-        "refuse_end": msg("框架协议 {number} 对方不同意提前结束，仍按协议执行。", number=number),
+        "refuse_end": msg(
+            "框架协议 {number} 对方不同意提前结束，原因：{why}；仍按协议执行。", number=number, why=why
+        ),
         "withdraw_end": msg("框架协议 {number} 对方撤回了提前结束的提议。", number=number),
     }[move]

@@ -52,6 +52,10 @@ class FrameRow(msgspec.Struct, frozen=True):
     reason_zh: str | None
     reason_en: str | None
     reason_note: str
+    #: Why the other side did not agree to the last early end that was proposed.
+    end_refused_zh: str | None
+    end_refused_en: str | None
+    end_refused_note: str
     seller_signed_at: datetime | None
     buyer_signed_at: datetime | None
     created_at: datetime
@@ -92,11 +96,13 @@ _FRAME = """SELECT frame.id, frame.number, frame.seller, seller.name AS seller_n
     coalesce((SELECT jsonb_agg(jsonb_build_object('id', id, 'name', name, 'name_en', name_en) ORDER BY id)
         FROM site WHERE id = ANY(frame.sites)), '[]') AS sites,
     frame.starts_on, frame.ends_on, frame.notice_days, frame.terms, frame.note, frame.state, frame.proposer,
-    reason.zh AS reason_zh, reason.en AS reason_en, frame.reason_note, frame.seller_signed_at,
+    reason.zh AS reason_zh, reason.en AS reason_en, frame.reason_note, kept.zh AS end_refused_zh,
+    kept.en AS end_refused_en, frame.end_refused_note, frame.seller_signed_at,
     frame.buyer_signed_at, frame.created_at, frame.expires_at, made.waiting
 FROM frame JOIN organisation AS seller ON seller.id = frame.seller
 JOIN organisation AS buyer ON buyer.id = frame.buyer
 JOIN produce ON produce.code = frame.produce LEFT JOIN reason ON reason.code = frame.reason
+LEFT JOIN reason AS kept ON kept.code = frame.end_refused
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(call_off.quantity - coalesce(deal.released, 0))
                FILTER (WHERE call_off.state = 'confirmed'), 0)::bigint AS confirmed,

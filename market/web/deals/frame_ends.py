@@ -20,7 +20,7 @@ from market.web.parts.trade import BARE, acting, do_filled, refusal_form
 #: What answers to an early end are told.
 _ANSWERED = {
     "agree": msg("协议已提前结束，已要的各批照旧履行。"),
-    "refuse": msg("已答复不同意，协议照常执行。"),
+    "refuse": msg("已答复不同意，对方会看到原因；协议照常执行。"),
     "withdraw": msg("已撤回。"),
 }
 
@@ -62,21 +62,29 @@ async def answer_to_end(
         raise NotFound(msg("没有这个页面。"))
     frame = await frame_of(frame_id=row_number(frame_id), organisation_id=viewer.organisation_id)
     side = "seller" if frame.seller == viewer.organisation_id else "buyer"
-    filled = await BARE.read(request)
-    filled.check()
-    await do_filled(
-        viewer,
-        filled,
-        f"frame_{answer}_end",
-        {"frame": frame.id},
-        lambda at: answer_end(
-            frame_id=frame.id,
-            move=f"{answer}_end",
-            organisation_id=viewer.organisation_id,
-            actor=acting(viewer, side, deed=SIGN),
-            at=at,
-        ),
-    )
+    refuses = answer == "refuse"
+    filled = await (await refusal_form(request, side) if refuses else BARE).read(request)
+    said: dict[str, Any] = {}
+    try:
+        filled.check()
+        if refuses:
+            said = {"reason": filled.values["reason"], "note": filled.values["note"] or ""}
+        await do_filled(
+            viewer,
+            filled,
+            f"frame_{answer}_end",
+            {"frame": frame.id, **said},
+            lambda at: answer_end(
+                frame_id=frame.id,
+                move=f"{answer}_end",
+                organisation_id=viewer.organisation_id,
+                actor=acting(viewer, side, deed=SIGN),
+                at=at,
+                **said,
+            ),
+        )
+    except Invalid as error:
+        return await draw_frame(request, viewer, frame_id, keeping=filled.refused(error), status=422)
     return redirect(request, f"/frames/{frame_id}", toast=_ANSWERED[answer])
 
 

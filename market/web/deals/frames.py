@@ -147,9 +147,11 @@ async def draw_frame(
     *,
     calling: Filled | None = None,
     refusal: Filled | None = None,
+    keeping: Filled | None = None,
     fault: Message | None = None,
     status: int = 200,
 ) -> Response[str]:
+    """``keeping``: why an early end is refused, asked back."""
     own, language, today = viewer.organisation_id, language_of(request), clock.today()
     frame = await frame_of(frame_id=row_number(frame_id), organisation_id=own)
     side = "seller" if frame.seller == own else "buyer"
@@ -198,6 +200,7 @@ async def draw_frame(
             **({"price": FenPerKg(frame.price)} if frame.floor else {}),
         ),
         refusal=refusal or (await refusal_form(request, side)).blank(key=new_key()),
+        keeping=keeping or (await refusal_form(request, side)).blank(key=new_key()),
         fault=fault,
         steps=[each for each in await history(subjects=[f"frame:{frame.id}"]) if each.action in DEEDS],
         deeds=DEEDS,

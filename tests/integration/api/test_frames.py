@@ -58,4 +58,8 @@ async def test_an_agreement_is_signed_called_off_and_served(people: People, fact
     assert await post(buyer, "/frames/1/end", reason="other") == {"state": "buyer_ends"}
     await post(buyer, "/frames/1/end/answer", 409, move="agree")
     await post(stranger, "/frames/1/end/answer", 404, move="agree")
+    assert set((await post(seller, "/frames/1/end/answer", 422, move="refuse"))["fields"]) == {"reason"}
+    assert await post(seller, "/frames/1/end/answer", move="refuse", reason="price") == {"state": "active"}
+    assert (await buyer.get("/frames/1")).json()["frame"]["end_refused_zh"] == "price"
+    await post(buyer, "/frames/1/end", reason="other")
     assert await post(seller, "/frames/1/end/answer", move="agree") == {"state": "ended_early"}

@@ -17,12 +17,7 @@ from market.deals.breach_termination import terminate
 from market.deals.clauses import WHOLE, Milestone, Terms
 from market.deals.frames.calling import call_off, confirm_call, drop_call
 from market.deals.frames.ending import answer_end, propose_end
-from market.deals.frames.operations import (
-    NewFrame,
-    decline_frame,
-    propose_frame,
-    sign_frame,
-)
+from market.deals.frames.operations import NewFrame, decline_frame, propose_frame, sign_frame
 from market.deals.frames.queries import calls_of, frame_of, frames_of
 from market.deals.frames.rounds import expire_calls, round_of_frames
 from market.deals.frames.rules import Agreed, Batch, week_of
@@ -335,13 +330,10 @@ async def test_an_agreement_ends_early_when_both_say_so_and_what_was_called_stay
             reason=reason,
         )
 
-    async def answer(member: Member, move: str) -> str:
+    async def answer(member: Member, move: str, reason: str | None = None) -> str:
+        own, by, frame = member.organisation_id, member.actor, scene.frame_id
         return await answer_end(
-            frame_id=scene.frame_id,
-            move=move,
-            organisation_id=member.organisation_id,
-            actor=member.actor,
-            at=STORY,
+            frame_id=frame, move=move, organisation_id=own, actor=by, at=STORY, reason=reason
         )
 
     await scene.propose()
@@ -354,9 +346,13 @@ async def test_an_agreement_ends_early_when_both_say_so_and_what_was_called_stay
     for member, move in ((buyer, "agree_end"), (buyer, "refuse_end"), (seller, "withdraw_end")):
         with pytest.raises(WrongState):
             await answer(member, move)
-    assert await answer(seller, "refuse_end") == "active"
+    with pytest.raises(Invalid, match="请选择原因"):
+        await answer(seller, "refuse_end")
+    assert await answer(seller, "refuse_end", "price") == "active"
+    assert str((await inbox(organisation_id=buyer.organisation_id))[0].message.values["why"]) == "price"
     assert await fetch_value("SELECT reason FROM frame") is None
     await propose(buyer)
+    assert await fetch_value("SELECT end_refused FROM frame") is None
     assert await answer(buyer, "withdraw_end") == "active"
     assert await propose(seller) == "seller_ends"
     with pytest.raises(WrongState):

@@ -91,6 +91,14 @@ async def test_an_agreement_is_proposed_signed_called_off_and_confirmed(
     assert f'action="{page}/end/agree"' in (await village.get(page)).text
     assert (await stranger.post(f"{page}/end/agree")).status_code == 404
     assert (await village.post(f"{page}/end/sell")).status_code == 404
+    bare = await village.post(f"{page}/end/refuse", {"note": "货都备好了"})
+    said = faults(bare, prefix="f-keep-")
+    assert (bare.status_code, set(said), bare.text.count("货都备好了")) == (422, {"reason"}, 1)
+    no = await village.post(f"{page}/end/refuse", {"reason": "price", "note": "货都备好了"})
+    assert no.headers["location"] == page
+    told = (await shopper.get(page)).text
+    assert ("不同意提前结束的原因" in told, "货都备好了" in told) == (True, True)
+    await shopper.post(f"{page}/end", {"reason": "other"})
     assert (await village.post(f"{page}/end/agree")).headers["location"] == page
     ended = (await shopper.get(page)).text
     assert ("提前结束的原因" in ended, f'action="{page}/calls"' in ended) == (True, False)
