@@ -9,6 +9,7 @@ from market.db.session import fetch, fetch_into
 from market.errors import NotFound
 from market.i18n import msg
 from market.meetings.invitations.persons import AttendeeRow, attendees_of
+from market.meetings.planning.unfit import CALLED_OFF, called_off
 from market.meetings.queries import AppointmentRow, MeetingRow, appointments_of_meeting
 from market.meetings.route.seats import Seating, seating
 from market.meetings.tour.queries import riders_of
@@ -82,7 +83,7 @@ class Fair(msgspec.Struct, frozen=True):
     meeting: MeetingRow
     guests: list[Guest]
     persons: list[AttendeeRow]
-    #: Those that were not called off.
+    #: Those that were not called off, also by one side's not coming.
     talks: list[AppointmentRow]
     lots: list[Lot]
     tour: Tour | None
@@ -105,8 +106,11 @@ class Deals(msgspec.Struct, frozen=True):
 
 async def fair_of(meeting: MeetingRow) -> Fair:
     """Return all that the papers of ``meeting`` tell, as of now."""
+    off = await called_off(meeting.id)
     talks = [
-        each for each in await appointments_of_meeting(meeting_id=meeting.id) if each.state != "cancelled"
+        each
+        for each in await appointments_of_meeting(meeting_id=meeting.id)
+        if each.state != "cancelled" and each.id not in off
     ]
     guests = await fetch_into(
         Guest,
@@ -168,13 +172,14 @@ LEFT JOIN LATERAL (SELECT content_hash, illustration FROM picture WHERE picture.
     ORDER BY position LIMIT 1) AS shown ON true
 """
 #: On sale by somebody invited, or talked of.
-_BROUGHT = """WHERE listing.id IN (
+_BROUGHT = f"""WHERE listing.id IN (
     SELECT topic.listing FROM topic JOIN appointment ON appointment.id = topic.appointment
-    WHERE appointment.meeting = $1 AND appointment.state <> 'cancelled')
+    WHERE appointment.meeting = $1 AND appointment.state <> 'cancelled'
+      AND NOT (appointment.state NOT IN ('held', 'no_show') AND {CALLED_OFF}))
   OR listing.state = 'published' AND listing.owner IN (
     SELECT organisation FROM invitation WHERE meeting = $1 AND side = 'seller'
       AND NOT state = ANY($2::text[]))
-"""
+"""  # noqa: S608  our own text
 
 
 async def _tour(meeting_id: int) -> Tour | None:

@@ -25,7 +25,7 @@ from market.meetings.after.queries import (
     stuck_of,
 )
 from market.meetings.after.report import Fate, Figures, Line, Proposal, fates, figures_of
-from market.meetings.invitations.wish_queries import AWAY
+from market.meetings.planning.unfit import CALLED_OFF, LEFT
 from market.meetings.queries import InvitationRow, MeetingRow, invitations_of, meeting_of
 
 
@@ -105,15 +105,11 @@ async def report_of(*, meeting_id: int, town_id: int, at: datetime) -> Report:
         )
 
 
-#: A talk that was held, missed, or can still get its result. It is called off where the meeting is, or where
-#: one side has said no or was taken off the list ($2) and has not come all the same.
-_NOT_CALLED_OFF = """(appointment.state IN ('held', 'no_show') OR appointment.state = 'scheduled'
+#: A talk that was held, missed, or can still get its result: neither the meeting nor the talk is called off.
+_NOT_CALLED_OFF = f"""(appointment.state IN ('held', 'no_show') OR appointment.state = 'scheduled'
              AND NOT EXISTS (SELECT FROM meeting WHERE meeting.id = appointment.meeting
                                AND meeting.state IN ('cancelled', 'postponed'))
-             AND NOT EXISTS (SELECT FROM invitation WHERE invitation.meeting = appointment.meeting
-                               AND invitation.organisation IN (appointment.seller, appointment.buyer)
-                               AND invitation.state = ANY($2::text[])
-                               AND invitation.days_here = '{}'))"""
+             AND NOT {CALLED_OFF})"""
 
 
 async def lines_of(*, meeting_id: int) -> list[Line]:
@@ -150,7 +146,7 @@ async def lines_of(*, meeting_id: int) -> list[Line]:
            WHERE appointment.meeting = $1 AND {_NOT_CALLED_OFF}
            ORDER BY appointment.slot NULLS LAST, appointment.table_number, appointment.id, topic.id""",  # noqa: S608  our own text
         meeting_id,
-        list(AWAY),
+        LEFT,
     )
 
 
@@ -186,5 +182,5 @@ async def proposals_of(*, meeting_id: int) -> list[Proposal]:
            JOIN organisation buyer ON buyer.id = ours.buyer JOIN listing ON listing.id = ours.listing
            ORDER BY ours.worth DESC, ours.id""",  # noqa: S608  our own text
         meeting_id,
-        list(AWAY),
+        LEFT,
     )

@@ -15,8 +15,11 @@ from fixtures.factories import PASSWORD, STORY, Factory
 from market import clock
 from market.db.jobs import Worker
 from market.db.session import execute, fetch, fetch_value
+from market.documents.contents import drafts_of
+from market.documents.gathering import Fair, fair_of
 from market.documents.operations import KEPT
 from market.matching.operations import run_now
+from market.meetings.queries import meeting_of
 from market.upkeep import PERIOD, schedule_upkeep
 from tests.integration.web.conftest import Browser, SignedInAs
 from tests.integration.web.meeting_scene import Scene
@@ -138,6 +141,29 @@ async def test_printed_paper_of_somebody_who_is_out_is_void(scene: Scene) -> Non
     page = (await scene.browser.get(f"{scene.page}/papers")).text
     assert "1 份已印的作废" in page
     assert serial in page
+
+
+async def test_talk_of_somebody_who_said_no_after_publication_is_on_no_paper(scene: Scene) -> None:
+    await scene.open()
+    await scene.publish()
+
+    async def fair_now() -> Fair:
+        town = scene.official.organisation_id
+        return await fair_of(await meeting_of(meeting_id=int(scene.number), organisation_id=town))
+
+    before = await fair_now()
+    gone = before.talks[0]
+    await execute("UPDATE invitation SET state = 'declined' WHERE organisation = $1", gone.buyer)
+    fair = await fair_now()
+    assert {each.buyer for each in before.talks} - {each.buyer for each in fair.talks} == {gone.buyer}
+    assert gone.buyer_name not in str([each.content for each in drafts_of(fair)])
+    await execute("UPDATE appointment SET state = 'accepted', slot = NULL WHERE buyer = $1", gone.buyer)
+    assert gone.buyer not in {each.buyer for each in (await fair_now()).talks}
+    # who came all the same sits at the table
+    await execute("UPDATE invitation SET days_here = '{1}' WHERE organisation = $1", gone.buyer)
+    assert len((await fair_now()).talks) == len(before.talks)
+    await execute("UPDATE invitation SET state = 'declined' WHERE organisation = $1", gone.seller)
+    assert (await fair_now()).lots == []
 
 
 async def test_same_form_twice_makes_one_file(scene: Scene) -> None:
