@@ -88,6 +88,8 @@ async def round_after_meetings(*, at: datetime) -> None:
 async def ask_what_became(*, at: datetime) -> int:
     """Ask both sides of every talk whose day has come and that nobody has answered for; once, in one notice
     for all of a meeting's talks. Return how many organisations were asked.
+
+    Where several are due at once (a meeting closed, a result recorded late), the last one asks.
     """
     async with transaction():
         await open_follow_ups()
@@ -95,6 +97,9 @@ async def ask_what_became(*, at: datetime) -> int:
             """UPDATE follow_up SET asked_at = $1 FROM appointment, meeting
                WHERE appointment.id = follow_up.appointment AND meeting.id = appointment.meeting
                  AND follow_up.due_on <= $2 AND follow_up.level IS NULL AND follow_up.asked_at IS NULL
+                 AND NOT EXISTS (SELECT FROM follow_up AS newer
+                                 WHERE newer.appointment = follow_up.appointment
+                                   AND newer.days > follow_up.days AND newer.due_on <= $2)
                RETURNING follow_up.days, appointment.seller, appointment.buyer, meeting.id AS meeting,
                          meeting.title, meeting.title_en""",
             at,

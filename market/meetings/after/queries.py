@@ -113,9 +113,14 @@ class FollowUpRow(msgspec.Struct, frozen=True):
     note: str
     answered_at: datetime | None
     answered_by: str | None
+    #: When the next question about the same talk is due: its answer tells more than this one's would.
+    passed_on: date | None = None
 
     def is_due(self, today: date) -> bool:
-        return self.level is None and self.due_on <= today
+        return self.level is None and self.due_on <= today and not self.is_passed(today)
+
+    def is_passed(self, today: date) -> bool:
+        return self.passed_on is not None and self.passed_on <= today
 
 
 async def follow_ups_of(*, meeting_id: int, organisation_id: int | None = None) -> list[FollowUpRow]:
@@ -126,7 +131,9 @@ async def follow_ups_of(*, meeting_id: int, organisation_id: int | None = None) 
                   seller.name AS seller_name, seller.name_en AS seller_name_en, appointment.buyer,
                   buyer.name AS buyer_name, buyer.name_en AS buyer_name_en, follow_up.days,
                   follow_up.due_on, follow_up.asked_at, follow_up.level, follow_up.note,
-                  follow_up.answered_at, person.name AS answered_by
+                  follow_up.answered_at, person.name AS answered_by,
+                  lead(follow_up.due_on) OVER (PARTITION BY appointment.id ORDER BY follow_up.days)
+                    AS passed_on
            FROM follow_up JOIN appointment ON appointment.id = follow_up.appointment
            JOIN organisation seller ON seller.id = appointment.seller
            JOIN organisation buyer ON buyer.id = appointment.buyer

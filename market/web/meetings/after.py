@@ -119,7 +119,7 @@ async def draw(
         late=[each for each in report.samples if each.is_late(today)],
         sample_states=Counter(each.state for each in report.samples),
         can_finish="finish_follow_up" in MEETING.available(state=report.meeting.state, by="official"),
-        open_answers=sum(row.level is None for row in report.follow_ups),
+        open_answers=sum(row.level is None and not row.is_passed(today) for row in report.follow_ups),
         open_samples=sum(each.due_on is not None for each in report.samples),
         coverage_form=coverage or coverage_form().blank(published_on=today, key=new_key()),
         budget_form=budget or BUDGET.blank(key=new_key()),

@@ -161,6 +161,18 @@ async def test_both_sides_are_asked_once_when_the_day_has_come(after: After, tol
     assert (await told(seller)).count("follow_up_due") == 2
 
 
+async def test_of_several_questions_that_are_due_at_once_the_last_one_asks(after: After, told: Told) -> None:
+    talk = after.talks[0]
+    await after.record(talk, "sample")
+    late = STORY + timedelta(days=95)
+    await after.move("close", late)
+    assert [await ask_what_became(at=late) for _ in range(2)] == [2, 0]
+    assert (await told(after.side(talk, "seller"))).count("follow_up_due") == 1
+    asked = await follow_ups_of(meeting_id=after.meeting_id)
+    assert [each.days for each in asked if each.is_due(TODAY + timedelta(days=95))] == [90]
+    assert [each.asked_at for each in asked] == [None, late, None]
+
+
 async def test_either_side_or_the_town_answers_when_the_day_has_come_and_nobody_else(
     after: After, factory: Factory
 ) -> None:
