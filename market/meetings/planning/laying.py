@@ -4,13 +4,14 @@ Knows no database: it runs in a process of its own. The solvers are imported whe
 ``SOLVERS`` says where they are: a server that merely asks for a plan starts without them, in half the time.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 import msgspec
 
 from market.errors import Invalid
 from market.i18n import Message, msg
 from market.meetings.choosing.problem import Choice, Chosen
+from market.meetings.planning.broken_tables import leave_broken, with_broken, without_broken
 from market.meetings.planning.facts import Facts
 from market.meetings.timetable.problem import (
     Appointment,
@@ -73,7 +74,8 @@ def make_plan(facts: Facts, seconds: float) -> Plan:
         if not choice.appointments:
             break
         problem = problem_of(facts, choice)
-        timetable = schedule(problem, time_limit=seconds, keep=_known(facts))
+        laid = schedule(with_broken(facts, problem), time_limit=seconds, keep=_known(facts))
+        timetable = without_broken(facts, problem, laid)
         plan = Plan(choice, _at_their_tables(facts, problem, timetable))
         if best is None or _score(plan) > _score(best):
             best = plan
@@ -227,7 +229,7 @@ def _known(facts: Facts) -> Timetable | None:
 
 def _at_their_tables(facts: Facts, problem: MeetingProblem, timetable: Timetable) -> Timetable:
     """Put appointments that stay where they are at their table, in exchange with whoever got it; nobody sits
-    at a broken table while another is free."""
+    at a broken table."""
     wanted = {f"{each.seller}-{each.buyer}": each for each in facts.firm}
     own = {person.id for person in problem.participants if person.table is not None}
     bound = {item.id for item in problem.appointments if {item.a, item.b} & own}
@@ -250,7 +252,7 @@ def _at_their_tables(facts: Facts, problem: MeetingProblem, timetable: Timetable
         if other is not None:
             tables[other] = tables[each.id]
         tables[each.id] = firm.table
-    _leave_broken(facts, slots, tables)
+    leave_broken(facts, slots, tables)
     changes = table_changes(problem, slots, tables)
     walk_more = changes > timetable.table_changes
     return msgspec.structs.replace(
@@ -263,20 +265,6 @@ def _at_their_tables(facts: Facts, problem: MeetingProblem, timetable: Timetable
         status="feasible" if timetable.status == "optimal" and walk_more else timetable.status,
         proven=tuple(level for level in timetable.proven if level != "table_changes" or not walk_more),
     )
-
-
-def _leave_broken(facts: Facts, slots: Mapping[str, int], tables: dict[str, int]) -> None:
-    broken = set(facts.broken)
-    for name in sorted(tables):
-        if (slots[name], tables[name]) not in broken:
-            continue
-        used = {tables[one] for one in tables if slots[one] == slots[name]}
-        free = (
-            table
-            for table in range(1, facts.capacity.tables + 1)
-            if table not in used and (slots[name], table) not in broken
-        )
-        tables[name] = next(free, tables[name])
 
 
 def _score(plan: Plan) -> tuple[int, ...]:
