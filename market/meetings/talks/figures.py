@@ -49,6 +49,8 @@ def check_outcome(outcome: Outcome, topics: Mapping[int, Record], *, sure: bool)
             problems["topics"] = msg("数量和单价都须大于零。")
         elif result.price > MOST_FEN_PER_KG:
             problems["topics"] = msg("单价须大于零，且不超过 {most}。", most=prices(MOST_FEN_PER_KG))
+    if len({each.topic_id for each in outcome.topics}) < len(outcome.topics):
+        problems["topics"] = msg("同一项写了两次，请合成一行。")
     if any(each not in topics for each in outcome.samples):
         problems["topics"] = msg("这场洽谈没有这一项，请刷新页面重新填写。")
     if not problems and not sure:

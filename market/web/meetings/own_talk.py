@@ -96,7 +96,9 @@ async def _draw(
         times=(await times_of(meeting_id=meeting.id)).get(talk.id),
         recordable=meeting.state in RECORDABLE
         and own is None
-        and (talk.state == "scheduled" or (talk.state == "held" and bool(told.statements))),
+        and (
+            talk.state == "scheduled" or (talk.state == "held" and bool(told.statements)) or form is not None
+        ),
         post_to=f"{page}/result",
         back=page,
         names=OUTCOMES,

@@ -14,7 +14,7 @@ from market.errors import Conflict, Invalid
 from market.i18n import Language, Message, msg
 from market.meetings.commands import Outcome, TopicResult
 from market.meetings.queries import AppointmentRow, TopicRow
-from market.meetings.rules import OUTCOMES
+from market.meetings.rules import APPOINTMENT, OUTCOMES
 from market.meetings.talks.correcting import LONGEST_WHY, correct_outcome
 from market.meetings.talks.figures import WITH_FIGURES
 from market.meetings.talks.recording import Recorded, record_outcome
@@ -211,7 +211,8 @@ async def record_or_draw(
         # somebody else has just written it down: what was typed here is not lost
         now = await again()
         if now.state != "held":
-            raise
+            # or it was called off meanwhile: that neither
+            return await draw(now, form=kept_after(filled, Conflict(off(now))), status=409)
         return await draw(now, late=filled, status=409)
     except Conflict as refused:
         return await draw(talk, form=kept_after(filled, refused), status=409)
@@ -229,8 +230,16 @@ async def correct_or_draw(
         return await draw(talk, correction=kept_after(filled, refused), status=409)
 
 
+def off(talk: AppointmentRow) -> Message:
+    """Return what is said of a result that was sent for a talk without a place, or that nobody came to."""
+    return msg(
+        "这场洽谈现在是“{state}”，您填的没有记上。真的谈了，请镇里先把这场排回日程，再提交。",
+        state=APPOINTMENT.label(talk.state),
+    )
+
+
 def kept_after(filled: Filled, refused: Conflict) -> Filled:
-    """Stock or demand have gone meanwhile: what was typed stays, to be mended."""
+    """Something has changed meanwhile: what was typed stays, to be mended."""
     return msgspec.structs.replace(filled, errors={**filled.errors, "": refused.message})
 
 

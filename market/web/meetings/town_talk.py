@@ -87,7 +87,7 @@ async def _draw(
         told=told,
         titles={topic.id: topic for topic in talk.topics},
         times=(await times_of(meeting_id=meeting.id)).get(talk.id),
-        recordable=meeting.state in RECORDABLE and talk.state == "scheduled",
+        recordable=meeting.state in RECORDABLE and (talk.state == "scheduled" or form is not None),
         post_to=f"/town/meetings/{meeting.id}/talks/{talk.id}",
         back=f"/town/meetings/{meeting.id}/desk",
         names=OUTCOMES,

@@ -95,6 +95,15 @@ async def test_two_sides_that_sign_at_once_make_one_deal(day: Day) -> None:
     assert (await day.count("deal"), await day.count("statement")) == (1, 2)
 
 
+@pytest.mark.parametrize("outcome", ["intent", "signed"])
+async def test_one_thing_said_twice_is_refused(day: Day, outcome: str) -> None:
+    number = await topic(day)
+    twice = tuple(TopicResult(number, grams, 700) for grams in (100_000, 200_000))
+    with pytest.raises(Invalid) as refused:
+        await record(day, day.town, Outcome(outcome, twice))
+    assert set(refused.value.fields) == {"topics"}
+
+
 async def test_sample_is_asked_for_of_each_thing_talked_of(day: Day) -> None:
     await record(day, day.buyers[0], Outcome("sample"))
     row = await fetch_row("SELECT listing, state FROM sample")

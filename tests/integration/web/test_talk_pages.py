@@ -72,6 +72,24 @@ async def test_odd_figures_are_asked_back_once_on_every_page(scene: Scene, who: 
     assert await scene.outcome() == "intent"
 
 
+@pytest.mark.parametrize("who", ["office", "seller"])
+async def test_result_of_a_talk_called_off_meanwhile_loses_nothing_that_was_typed(
+    scene: Scene, who: str
+) -> None:
+    browser, page = getattr(scene, who), scene.page if who == "office" else scene.own
+    await execute("UPDATE appointment SET state = 'cancelled' WHERE id = $1", scene.number)
+    assert "现在不在日程上" in (await browser.get(page)).text
+    intent = {"outcome": "intent", "take": "1", "quantity": "1234", "price": "3.5", "note": "谈得不错"}
+    sent = await scene.record(browser, page, **intent)
+    assert (sent.status_code, "现在是“已取消”" in sent.text) == (409, True)
+    assert 'value="1234"' in sent.text
+    assert "谈得不错" in sent.text
+    # put back, the same is sent again
+    await execute("UPDATE appointment SET state = 'scheduled' WHERE id = $1", scene.number)
+    assert (await scene.record(browser, page, **intent)).status_code == 303
+    assert await scene.outcome() == "intent"
+
+
 async def test_usual_figures_are_not_asked_about(scene: Scene) -> None:
     assert 'name="sure"' not in (await scene.office.get(scene.page)).text
 
