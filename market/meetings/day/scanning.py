@@ -28,6 +28,8 @@ MOST_SCANS = 200
 _OVER = frozenset({"closed", "followed_up"})
 _MOVES = frozenset({"check_in", "leave"})
 _LONGEST_CODE = 100
+#: Who was taken off the list before a reading arrived is nobody whom it could bring in.
+_COMES = "({0}.state <> 'revoked' OR {0}.days_here <> '{{}}')"
 
 
 class NewScan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -206,12 +208,13 @@ async def _answers(meeting_id: int, keys: Sequence[str], new: set[str]) -> list[
     rows = {
         row["key"]: row
         for row in await fetch(
-            """SELECT scan.key, scan.meeting, attendee.id, attendee.name, attendee.attendance,
+            f"""SELECT scan.key, scan.meeting, attendee.id, attendee.name, attendee.attendance,
                       house.attendance AS house, organisation.name AS house_name
                FROM scan LEFT JOIN attendee ON attendee.id = scan.attendee
                LEFT JOIN invitation house ON house.meeting = scan.meeting AND '@' || house.id = scan.code
+                 AND {_COMES.format("house")}
                LEFT JOIN organisation ON organisation.id = house.organisation
-               WHERE scan.key = ANY($1::text[])""",
+               WHERE scan.key = ANY($1::text[])""",  # noqa: S608  our own text
             list(keys),
         )
     }
@@ -248,12 +251,13 @@ async def unknown_scans(*, meeting_id: int) -> list[UnknownScan]:
     """Return the readings that wait to be mended, the latest first."""
     return await fetch_into(
         UnknownScan,
-        """SELECT scan.id, scan.code, scan.scanned_at, person.name AS read_by
+        f"""SELECT scan.id, scan.code, scan.scanned_at, person.name AS read_by
            FROM scan LEFT JOIN person ON person.id = scan.person
            WHERE scan.meeting = $1 AND scan.attendee IS NULL AND scan.move <> $2
              AND NOT EXISTS (SELECT FROM invitation
-                             WHERE invitation.meeting = $1 AND '@' || invitation.id = scan.code)
-           ORDER BY scan.scanned_at DESC, scan.id DESC""",
+                             WHERE invitation.meeting = $1 AND '@' || invitation.id = scan.code
+                               AND {_COMES.format("invitation")})
+           ORDER BY scan.scanned_at DESC, scan.id DESC""",  # noqa: S608  our own text
         meeting_id,
         SET_ASIDE,
     )

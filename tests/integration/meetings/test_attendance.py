@@ -227,6 +227,18 @@ async def test_organisation_without_names_is_checked_in_by_its_own_code(day: Day
     assert await unknown_scans(meeting_id=day.meeting_id) == []
 
 
+async def test_reading_of_an_organisation_that_was_taken_off_the_list_is_not_said_to_be_taken(
+    day: Day,
+) -> None:
+    house = day.buyers[0].organisation_id
+    number = await fetch_value("SELECT id FROM invitation WHERE organisation = $1", house)
+    await execute("UPDATE invitation SET state = 'revoked' WHERE id = $1", number)
+    scan = NewScan("the-house-by-itself", code_of_invitation(number), day.minute(1))
+    assert [each.status for each in await send(day, scan)] == ["unknown"]
+    assert [each.code for each in await unknown_scans(meeting_id=day.meeting_id)] == [scan.code]
+    assert await day.state_of(house) == "expected"
+
+
 async def test_readings_that_make_no_sense_do_not_hold_up_the_others(day: Day) -> None:
     good = {"key": "good-key-1", "code": day.codes["赵一"], "at": "2026-11-23T01:00:00Z"}
     rubbish = [
