@@ -23,10 +23,11 @@ async def move_appointment(
         Conflict: the place is taken, one of the two cannot then, or the meeting has begun.
     """
     async with transaction():
+        # held from here on: what another official changes meanwhile is theirs to tell
         row = await fetch_row(
             """SELECT appointment.meeting, appointment.seller, appointment.buyer, meeting.published_at
                FROM appointment JOIN meeting ON meeting.id = appointment.meeting
-               WHERE appointment.id = $1 AND meeting.town = $2""",
+               WHERE appointment.id = $1 AND meeting.town = $2 FOR UPDATE OF meeting""",
             appointment_id,
             town_id,
         )
