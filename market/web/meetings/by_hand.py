@@ -34,7 +34,7 @@ _PLACE = {
     "slot": fields.whole(msg("时段"), least=1, most=10_000, optional=True),
     "table": fields.whole(msg("桌号"), least=1, most=10_000, optional=True),
 }
-MOVE = Form(**_PLACE)
+MOVE = Form(**_PLACE, seen=fields.hidden(str, optional=True))
 ADD = Form(
     seller=fields.whole(msg("卖方"), least=1, most=MOST_ID),
     buyer=fields.whole(msg("买方"), least=1, most=MOST_ID),
@@ -137,6 +137,7 @@ async def move(
         appointment_id=talk,
         slot=filled.values["slot"],
         table=filled.values["table"],
+        seen=filled.values["seen"],
         town_id=viewer.organisation_id,
         actor=accounts.actor(viewer, "official"),
         at=clock.now(),

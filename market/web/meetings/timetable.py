@@ -11,6 +11,7 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.i18n import Message, message_from, msg
 from market.meetings.invitations.wish_queries import unavailable_of
+from market.meetings.planning.moving import mark_of
 from market.meetings.planning.unmet import Partner, Unmet, Unreached, unmet_of
 from market.meetings.planning.verdict import verdict_of
 from market.meetings.queries import (
@@ -195,6 +196,7 @@ async def draw(
         who=who,
         own=[each for each in talks if who and who.organisation in (each.seller, each.buyer)],
         chosen=chosen,
+        seen=mark_of(chosen.slot, chosen.table_number) if chosen else "",
         taken=no_time(chosen, talks, await unavailable_of(meeting.id)) if chosen else set(),
         picking=picking.blank(who=str(who.organisation)) if who else picking.blank(),
         left_out=await left_out_of(meeting_id=meeting.id),

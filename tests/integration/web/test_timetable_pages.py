@@ -1,5 +1,6 @@
 """The timetable before the meeting: laid, changed by hand, published; and a talk as its sides see it."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -159,6 +160,29 @@ async def test_move_that_is_refused_keeps_what_was_chosen(laid: Scene) -> None:
         assert f'name="table" inputmode="numeric" value="{table}"' in refused.text
         assert refused.text.count('id="move-fault"') == 1
     assert slot != 4
+
+
+async def test_talk_that_another_official_has_moved_since_is_not_moved_unseen(laid: Scene) -> None:
+    talk, slot, seller, buyer = await first_talk()
+    taken = await fetch("SELECT slot FROM appointment WHERE seller = $1 OR buyer = $2", seller, buyer)
+    theirs, mine = [number for number in range(1, 5) if number not in {row["slot"] for row in taken}][:2]
+    page = f"{laid.page}/timetable/{talk}/move"
+
+    async def seen() -> str:
+        opened = (await laid.browser.get(f"{laid.page}/timetable?talk={talk}")).text
+        return re.findall(r'name="seen" value="([^"]*)"', opened)[0]
+
+    stale = await seen()
+    # pressed twice it is done once
+    for _ in range(2):
+        assert (await laid.browser.post(page, {"slot": str(theirs), "seen": stale})).status_code == 303
+    late = await laid.browser.post(page, {"slot": str(mine), "seen": stale})
+    assert (late.status_code, "刚才有人动过这场洽谈" in late.text) == (409, True)
+    assert await fetch_value("SELECT slot FROM appointment WHERE id = $1", talk) == theirs != slot
+    assert f'<option value="{mine}" selected>' in late.text
+    again = await laid.browser.post(page, {"slot": str(mine), "seen": await seen()})
+    assert again.status_code == 303
+    assert await fetch_value("SELECT slot FROM appointment WHERE id = $1", talk) == mine
 
 
 async def test_list_of_meetings_counts_the_talks_that_stand(laid: Scene) -> None:
