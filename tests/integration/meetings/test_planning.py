@@ -1,6 +1,5 @@
 """From matches, wishes and absences to a timetable that is published, and what a new plan leaves alone."""
 
-import asyncio
 from datetime import timedelta
 
 import pytest
@@ -388,26 +387,6 @@ async def test_a_talk_moved_by_hand_is_told_once_to_each_side_and_only_when_it_i
     assert [(each.slot, each.table_number) for each in await scene.appointments()] == [(4, 2)]
     others = [each for each in (*scene.sellers, *scene.buyers) if each not in (seller, buyer)]
     assert [await kinds(each) for each in others] == [["timetable_published"]] * len(others)
-
-
-async def test_two_officials_who_move_talks_at_once_tell_each_side_once(scene: Scene) -> None:
-    async def move(number: int, table: int) -> None:
-        await move_appointment(
-            appointment_id=number,
-            slot=4,
-            table=table,
-            town_id=scene.town.organisation_id,
-            actor=scene.town.actor,
-            at=STORY,
-        )
-
-    await execute("DELETE FROM appointment")
-    pairs = list(zip(scene.sellers[:2], scene.buyers[:2], strict=True))
-    numbers = [await add(scene, *each, slot=1, table=table) for table, each in enumerate(pairs, start=1)]
-    await publish(scene)
-    await asyncio.gather(*(move(number, table) for table, number in enumerate(numbers, start=1)))
-    for member in (*scene.sellers[:2], *scene.buyers[:2]):
-        assert await kinds(member) == ["timetable_changed", "timetable_published"]
 
 
 async def test_what_the_town_takes_apart_stays_apart_until_it_says_otherwise(scene: Scene) -> None:
