@@ -43,7 +43,7 @@ DEEDS: dict[str, Message] = {
     "invite": msg("邀请一家"),
     "ask": msg("申请加入"),
     "share_confirm": msg("确认份额"),
-    "share_decline": msg("不参加"),
+    "share_decline": msg("没有参加"),
     "share_withdraw": msg("退出"),
     "share_admit": msg("同意加入"),
     "share_refuse": msg("不列入"),
@@ -57,7 +57,7 @@ _TONES = {"accept": "good", "reject": "bad", "withdraw": "bad", "share_withdraw"
 #: The buttons of a share: what they say, their kind, and what is told when it is done.
 SHARE_MOVES: dict[str, tuple[Message, str, Message]] = {
     "confirm": (msg("确认我的份额"), "deal", msg("已确认。")),
-    "decline": (msg("不参加"), "quiet", msg("已告诉牵头方，对方会看到原因。")),
+    "decline": (msg("不参加拼货"), "quiet", msg("已告诉牵头方，对方会看到原因。")),
     "withdraw": (msg("退出"), "danger", msg("已退出，其他各家会重新确认。")),
     "admit": (msg("同意加入"), "deal", msg("已同意。")),
     "refuse": (msg("去掉"), "quiet", msg("已去掉，对方会看到原因。")),
