@@ -106,8 +106,9 @@ class Reasons(Struct):
             place = self._crews.get(end)
             if place is not None:
                 crew = self.limits.crews[place]
-                if sum(self._load.get(each, 0) for each in crew.ends) >= crew.most:
-                    full.append((self._crew_full(crew), place))
+                load = sum(self._load.get(each, 0) for each in crew.ends)
+                if load >= crew.most:
+                    full.append((self._crew_full(crew, load), place))
         if len(self.chosen) >= self.limits.room:
             text = msg(
                 "{slots} 个时段、{tables} 张桌共 {room} 场已排满",
@@ -126,14 +127,15 @@ class Reasons(Struct):
     def _full(self, end: End) -> Message:
         return msg("{who}已排满 {count} 场", who=self._title(end), count=self._load[end])
 
-    def _crew_full(self, crew: Crew) -> Message:
+    def _crew_full(self, crew: Crew, load: int) -> Message:
+        # talks that the town has arranged may be more than one person can have
         first, second, *more = [self._title(end) for end in crew.ends]
         text = (
             msg("{first}、{second}等 {n} 家由同一人代表", first=first, second=second, n=len(crew.ends))
             if more
             else msg("{first}和{second}由同一人代表", first=first, second=second)
         )
-        return msg("{who}，合起来已排满 {count} 场", who=text, count=crew.most)
+        return msg("{who}，合起来已排满 {count} 场", who=text, count=load)
 
     def _title(self, end: End) -> Message:
         side, who = end

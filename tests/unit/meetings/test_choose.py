@@ -281,6 +281,19 @@ def test_one_person_for_two_firms_has_no_more_talks_than_the_meeting_lets_one_ha
     assert "由同一人代表，合起来已排满 2 场" in str(choice.left_out[0].reason)
 
 
+def test_talks_that_the_town_arranged_beyond_one_persons_quota_are_counted() -> None:
+    found = [Candidate(1, 11, 101, 9), Candidate(2, 12, 102, 8), Candidate(1, 13, 103, 7)]
+    crew = [Party(1, name="甲村", person="p"), Party(2, name="乙村", person="p")]
+    choice = choose_invitations(
+        found,
+        capacity=Capacity(9, 9, most_of_one_person=1),
+        parties=crew,
+        firm=frozenset({(1, 11), (2, 12)}),
+    )
+    assert pairs(choice) == {(1, 11), (2, 12)}
+    assert "由同一人代表，合起来已排满 2 场" in str(choice.left_out[0].reason)
+
+
 def test_a_person_on_both_sides_is_no_obstacle_to_a_proven_choice() -> None:
     found = [Candidate(1, 12, 101, 9), Candidate(2, 11, 102, 8), Candidate(1, 11, 103, 99)]
     crew = [Party(1, person="p"), Party(11, person="p")]
