@@ -396,19 +396,14 @@ async def reasons(use: str | None = None) -> list[ReasonView]:
     )
 
 
-async def reason_in_words(code: str) -> Message:
-    """Return what a reason is called, as it stands in a notice to the other side."""
-    rows = await fetch("SELECT zh, en FROM reason WHERE code = $1", code)
-    return in_both(*(told_reason(rows[0][language], "")[0] for language in ("zh", "en")))
-
-
-async def check_reason(code: str | None, use: str | None = None) -> str:
-    """Return the code of a reason that was given.
+async def check_reason(code: str | None, use: str | None = None) -> Message:
+    """Return what a reason that was given is called, as it stands in a notice to the other side.
 
     Raises:
         Invalid: with ``reason``, where there is no such reason, or it does not fit the step ``use``.
     """
-    if code is None or not await fetch(f"SELECT FROM reason WHERE {_FITS} AND code = $2", use, code):
+    rows = await fetch(f"SELECT zh, en FROM reason WHERE {_FITS} AND code = $2", use, code)  # noqa: S608  words of ours; values are parameters
+    if not rows:
         problem = msg("请选择原因，让对方知道为什么。")
         raise Invalid(problem, {"reason": problem})
-    return code
+    return in_both(*(told_reason(rows[0][language], "")[0] for language in ("zh", "en")))

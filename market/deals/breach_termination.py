@@ -78,13 +78,7 @@ async def terminate(*, breach_id: int, organisation_id: int, actor: Actor, at: d
             deal["listing"],
             at.astimezone(CHINA).date(),
         )
-        if not free:
-            told = msg("合同 {number} 对方通知解除；这不等于放弃追究违约。")
-        elif on_sale:
-            told = msg("合同 {number} 对方通知解除，余下 {mass}重新上架；这不等于放弃追究违约。")
-        else:
-            told = msg("合同 {number} 对方通知解除，余下 {mass}已释放；这不等于放弃追究违约。")
-        message = Message(told.text, {"number": deal["number"], "mass": masses(free)})
+        message = _told(deal["number"], free, on_sale=on_sale)
         for party in (deal["respondent"], deal["town"]):
             if party is not None:
                 await notify(
@@ -109,3 +103,19 @@ async def terminate(*, breach_id: int, organisation_id: int, actor: Actor, at: d
             )
         await tell_of_gap(deal=deal, state=state, grams=free, at=at)
     return free
+
+
+def _told(number: str, free: Gram, *, on_sale: bool) -> Message:
+    if not free:
+        return msg("合同 {number} 对方通知解除；这不等于放弃追究违约。", number=number)
+    if on_sale:
+        return msg(
+            "合同 {number} 对方通知解除，余下 {mass}重新上架；这不等于放弃追究违约。",
+            number=number,
+            mass=masses(free),
+        )
+    return msg(
+        "合同 {number} 对方通知解除，余下 {mass}已释放；这不等于放弃追究违约。",
+        number=number,
+        mass=masses(free),
+    )

@@ -8,7 +8,7 @@ from asyncpg import Record
 
 from market.accounts.rules import SIGN, Actor
 from market.audit.operations import record
-from market.catalogue.queries import check_reason, reason_in_words
+from market.catalogue.queries import check_reason
 from market.db.session import execute, fetch, fetch_into, fetch_one_into, fetch_value, transaction
 from market.deals import rules
 from market.deals.clauses import Terms, check, price_of, usual_terms
@@ -258,11 +258,11 @@ async def answer_terms(
             raise NotFound(msg("没有找到这次条款提议。"))
         by = "proposer" if found.proposer == organisation_id else "other"
         state = rules.TERMS.apply(move, state=found.state, by=by)
-        said: dict[str, str] = {}
+        said: dict[str, str | None] = {}
         why: Message | str = ""
         if state == rules.REFUSED:
-            said["reason"] = await check_reason(reason, side)
-            why = await reason_in_words(said["reason"])
+            why = await check_reason(reason, side)
+            said = {"reason": reason}
         await execute(
             "UPDATE contract_terms SET state = $3, reply = $4, reason = $5 WHERE deal = $1 AND version = $2",
             deal_id,

@@ -25,8 +25,8 @@ class DealMoney(msgspec.Struct, frozen=True):
 
 
 # Over is a contract that is completed, or terminated with nothing under way. A deposit stays with the
-# seller where the buyer's breach was found, up to a fifth of the price: more is none by the law. Without
-# such a finding nobody divides what may have to go back.
+# seller where the buyer's breach was found, up to a fifth of the price: more is none by the law
+# (deals.unfair.MOST_DEPOSIT). Without such a finding nobody divides what may have to go back.
 _MONEY = """
 SELECT deal.id, deal.number, deal.state, standing.paid AS received,
        (CASE WHEN deal.state = 'completed'

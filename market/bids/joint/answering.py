@@ -12,7 +12,7 @@ from market.bids.joint import rules
 from market.bids.joint.operations import held
 from market.bids.operations import check_demand_terms, demand_held
 from market.bids.rules import ANSWER_DAYS, check_least
-from market.catalogue.queries import check_reason, reason_in_words
+from market.catalogue.queries import check_reason
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg, named
@@ -55,11 +55,11 @@ async def answer_share(
         if share["seller"] == joint["lead"] and move != "confirm":
             raise Conflict(msg("牵头方的份额不能单独退出；要散伙，请撤回整份拼货。"))
         state = rules.SHARE.apply(move, state=share["state"], by=by)
-        said: dict[str, str] = {}
+        said: dict[str, str | None] = {}
         why: Message | str = ""
         if move in rules.NEEDS_REASON:
-            code = await check_reason(reason, rules.NEEDS_REASON[move])
-            said, why = {"reason": code, "note": note}, await reason_in_words(code)
+            why = await check_reason(reason, rules.NEEDS_REASON[move])
+            said = {"reason": reason, "note": note}
         if state == rules.CONFIRMED:
             await permit(actor=actor, organisation_id=organisation_id, side="seller", deed=ANSWER)
         if move == "confirm":

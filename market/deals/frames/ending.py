@@ -8,7 +8,7 @@ from datetime import datetime
 from market.accounts.rules import Actor
 from market.amounts import masses
 from market.audit.operations import record
-from market.catalogue.queries import check_reason, reason_in_words
+from market.catalogue.queries import check_reason
 from market.db.session import execute, transaction
 from market.deals.frames import rules
 from market.deals.frames.operations import held, other_of, side_of
@@ -82,11 +82,11 @@ async def answer_end(
         frame = await held(frame_id, organisation_id)
         side = side_of(frame, organisation_id)
         state = rules.FRAME.apply(move, state=frame["state"], by=side)
-        said: dict[str, str] = {}
+        said: dict[str, str | None] = {}
         why: Message | str = ""
         if move == "refuse_end":
-            said = {"reason": await check_reason(reason, side), "note": note}
-            why = await reason_in_words(said["reason"])
+            why = await check_reason(reason, side)
+            said = {"reason": reason, "note": note}
         left = Gram(frame["total"] - frame["called"])
         if state == rules.ENDED_EARLY:  # why stays
             await execute("UPDATE frame SET state = $2 WHERE id = $1", frame_id, state)

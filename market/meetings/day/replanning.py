@@ -21,6 +21,7 @@ from market.meetings.day.attendance import board_of, code_of_invitation, log_mov
 from market.meetings.day.board import hour_of
 from market.meetings.day.disruptions import Change, DayTalk, Effects, Party, Snapshot, effects_of, problems_of
 from market.meetings.day.rest_of_day import NO_PLACE, Step, compute, not_coming
+from market.meetings.invitations.wish_queries import HOLDS
 from market.meetings.queries import MeetingRow, meeting_of
 from market.notices.operations import notify
 
@@ -115,12 +116,7 @@ async def snapshot_of(meeting: MeetingRow) -> Snapshot:
         meeting.id,
     )
     incidents = await fetch(
-        # who was said not to come and is here after all can be talked to again
-        """SELECT details FROM incident WHERE meeting = $1 AND undone_at IS NULL
-             AND NOT (kind = 'absent' AND EXISTS (
-               SELECT FROM invitation WHERE invitation.meeting = $1 AND invitation.attendance = 'checked_in'
-                 AND invitation.organisation = (details -> 'change' ->> 'organisation')::bigint))
-           ORDER BY id""",
+        f"SELECT details FROM incident WHERE {HOLDS} ORDER BY id",  # noqa: S608  our own text
         meeting.id,
     )
     return Snapshot(

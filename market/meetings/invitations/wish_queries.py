@@ -110,7 +110,7 @@ async def absences_of(meeting_id: int) -> dict[int, list[int]]:
 
 
 #: What was said of the day and holds: not of somebody who was to stay away and is here after all.
-_HOLDS = """incident.meeting = $1 AND incident.undone_at IS NULL
+HOLDS = """incident.meeting = $1 AND incident.undone_at IS NULL
              AND NOT (incident.kind = 'absent' AND EXISTS (
                SELECT FROM invitation came WHERE came.meeting = $1 AND came.attendance = 'checked_in'
                  AND came.organisation = (incident.details -> 'change' ->> 'organisation')::bigint))"""
@@ -126,7 +126,7 @@ async def unavailable_of(meeting_id: int) -> dict[int, list[int]]:
             UNION
             SELECT away.who::bigint, slot::bigint FROM incident
             CROSS JOIN jsonb_each(incident.details -> 'effects' -> 'away') AS away (who, slots)
-            CROSS JOIN jsonb_array_elements_text(away.slots) AS slot WHERE {_HOLDS}
+            CROSS JOIN jsonb_array_elements_text(away.slots) AS slot WHERE {HOLDS}
             ORDER BY organisation, slot""",  # noqa: S608  our own text
         meeting_id,
     ):
@@ -139,7 +139,7 @@ async def lost_places_of(meeting_id: int) -> tuple[frozenset[int], frozenset[tup
     rows = await fetch(
         f"""SELECT (place ->> 0)::bigint AS slot, (place ->> 1)::bigint AS seat FROM incident
             CROSS JOIN jsonb_array_elements(incident.details -> 'effects' -> 'closed') AS place
-            WHERE {_HOLDS}""",  # noqa: S608  our own text
+            WHERE {HOLDS}""",  # noqa: S608  our own text
         meeting_id,
     )
     return (

@@ -1,6 +1,7 @@
 """What a plan is made of, read from the database: goods, wishes, absences, history, and what stays put."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Literal
 
@@ -116,7 +117,7 @@ async def facts_of(meeting_id: int, *, at: datetime) -> Facts:
     pairs += [(each.seller, each.buyer) for each in firm]
     pairs += [(each.seller, each.buyer) for each in laid]
     people = {who for pair in pairs for who in pair}
-    _, broken = await lost_places_of(meeting_id)
+    lost, broken = await lost_places_of(meeting_id)
     return Facts(
         slots=slots,
         capacity=Capacity(
@@ -128,7 +129,7 @@ async def facts_of(meeting_id: int, *, at: datetime) -> Facts:
             meeting["most_of_one_person"],
         ),
         candidates=tuple(candidates),
-        parties=await parties_of(meeting_id, people, invited, place),
+        parties=await parties_of(meeting_id, people, invited, place, lost=lost),
         half_day_after=_half_day_after(meeting, slots),
         fairness=meeting["fairness"],
         tables={
@@ -295,10 +296,14 @@ async def wishes_between(meeting_id: int) -> list[Wish]:
 
 
 async def parties_of(
-    meeting_id: int, people: set[int], invited: dict[int, Record], place: dict[int, int]
+    meeting_id: int,
+    people: set[int],
+    invited: dict[int, Record],
+    place: dict[int, int],
+    *,
+    lost: Collection[int],
 ) -> tuple[Party, ...]:
     absences = await unavailable_of(meeting_id)
-    lost, _ = await lost_places_of(meeting_id)
     persons = await _persons(meeting_id, people)
     return tuple(
         Party(

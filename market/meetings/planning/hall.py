@@ -70,7 +70,8 @@ async def hall_of(meeting_id: int, people: set[int]) -> Hall:
     lost, broken = await lost_places_of(meeting_id)
     place = {slot: number for number, slot in enumerate(slots, start=1)}
     own = {who for who, row in invited.items() if row["side"] != "guest"}
-    parties = {each.id: each for each in await parties_of(meeting_id, people | own, dict(invited), place)}
+    found = await parties_of(meeting_id, people | own, dict(invited), place, lost=lost)
+    parties = {each.id: each for each in found}
     days: dict[int, dict[int, int]] = defaultdict(dict)
     taken: dict[int, set[int]] = defaultdict(set)
     for row in await places_of(meeting_id):

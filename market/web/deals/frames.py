@@ -164,6 +164,7 @@ async def draw_frame(
         if each.grade >= frame.min_grade and each.available_from <= frame.ends_on
     ]
     by = "proposer" if frame.proposer == own else "other"
+    why_not = await refusal_form(request, side)
     return show(
         request,
         "frames/one.html",
@@ -199,8 +200,8 @@ async def draw_frame(
             deliver_to=min(frame.ends_on, earliest + timedelta(days=3)),
             **({"price": FenPerKg(frame.price)} if frame.floor else {}),
         ),
-        refusal=refusal or (await refusal_form(request, side)).blank(key=new_key()),
-        keeping=keeping or (await refusal_form(request, side)).blank(key=new_key()),
+        refusal=refusal or why_not.blank(key=new_key()),
+        keeping=keeping or why_not.blank(key=new_key()),
         fault=fault,
         steps=[each for each in await history(subjects=[f"frame:{frame.id}"]) if each.action in DEEDS],
         deeds=DEEDS,

@@ -200,10 +200,14 @@ async def _draw(
     inside = [each.share for each in rows if each.share.state in rules.IN]
     weight = joint.grams or 1
     delivered = sum(each.delivered * each.share.quantity for each in rows if each.share.state in rules.IN)
-    why = {move: await refusal_form(request, use) for move, use in rules.NEEDS_REASON.items()}
+    why_not = {
+        use: await refusal_form(request, use) for use in {*rules.NEEDS_REASON.values(), BUYER_DECLINES}
+    }
 
     def no_to(share: int, move: str) -> Filled:
-        return saying[2] if saying and saying[:2] == (share, move) else why[move].blank(key=new_key())
+        if saying and saying[:2] == (share, move):
+            return saying[2]
+        return why_not[rules.NEEDS_REASON[move]].blank(key=new_key())
 
     form = share_form(goods, language=language, owners=joint.role == "lead")
     records = await history(subjects=[f"joint:{joint.id}"]) if joint.sees_all else []
@@ -223,7 +227,7 @@ async def _draw(
         adding=adding
         or form.blank(key=new_key(), **({"price": FenPerKg(joint.price)} if joint.price else {})),
         part=part or ACCEPT.blank(key=new_key(), seen=joint.worth, quantity=Gram(joint.grams)),
-        refusal=refusal or (await refusal_form(request, BUYER_DECLINES)).blank(key=new_key()),
+        refusal=refusal or why_not[BUYER_DECLINES].blank(key=new_key()),
         no_to=no_to,
         needs_reason=rules.NEEDS_REASON,
         steps=[step for step in records if step.action in DEEDS],
