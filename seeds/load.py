@@ -41,7 +41,7 @@ from market.privacy.rules import PURPOSES
 from market.supply.commands import NewListing
 from market.supply.operations import NewPicture, add_picture, publish_listing
 from market.units import FenPerKg
-from seeds import broken, case, county, pictures, reference, rounds, shelves, story, worries
+from seeds import broken, case, county, joint_load, pictures, reference, rounds, shelves, story, worries
 
 #: Everybody's password in the demonstration; `make run` prints it with the logins.
 PASSWORD = "tiantou-2018"  # noqa: S105  made to be known
@@ -192,6 +192,7 @@ async def load_demo(stage: case.Stage = "start") -> bool:
         await shelves.fill_shelves(loaded, people, began=began)
         await shelves.grow(loaded, people, began=began)
         await rounds.open_round(loaded, people)
+        await joint_load.offer_together(loaded, people, picture=drawings[joint_load.PRODUCE])
     return True
 
 

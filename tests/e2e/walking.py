@@ -39,7 +39,7 @@ EXPECTED = {
         *("/meetings/*/wishes", "/meetings/*/talks/*", "/meetings/*/after", "/meetings/*/tour"),
         *("/cases", "/cases/new", "/cases/*"),
         *("/deals/*/terms", "/deals/*/record", "/breaches", "/ledger", "/ledger/rows"),
-        *("/shelf", "/shelf/new"),
+        *("/shelf", "/shelf/new", "/joint/*"),
     },
     "official": {
         *("/people", "/people/organisations/*", "/account/second-factor"),
@@ -55,7 +55,7 @@ EXPECTED = {
         *("/", "/listings", "/listings/*", "/demands", "/demands/new", "/demands/*", "/demands/*/why"),
         *("/bids", "/matches", "/deals/*/terms", "/deals/*/record", "/breaches", "/frames"),
         *("/matches/*", "/meetings", "/meetings/*", "/deals", "/deals/*", "/notices", "/ledger"),
-        *("/shelf", "/shelf/new"),
+        *("/shelf", "/shelf/new", "/joint/*"),
         *("/meetings/*/wishes", "/meetings/*/talks/*", "/meetings/*/after", "/meetings/*/tour"),
     },
 }
