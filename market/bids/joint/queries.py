@@ -202,6 +202,53 @@ async def _joints(condition: str, organisation_id: int, value: int) -> list[Join
     )
 
 
+class WaitingJoint(msgspec.Struct, frozen=True):
+    """A joint offer that the organisation has to do something about, and what."""
+
+    id: int
+    title: str
+    title_en: str
+    buyer_name: str
+    buyer_name_en: str
+    lead_name: str
+    lead_name_en: str
+    expires_at: datetime
+    #: answer (its buyer); admit, submit (its lead); confirm, reconfirm (who is to be in it).
+    awaits: str
+
+
+async def joints_waiting_for(*, organisation_id: int, at: datetime) -> list[WaitingJoint]:
+    """Return the joint offers that wait for the organisation's own word, and are in time."""
+    return await fetch_into(
+        WaitingJoint,
+        """SELECT joint_offer.id, demand.title, demand.title_en, buyer.name AS buyer_name,
+               buyer.name_en AS buyer_name_en, lead.name AS lead_name, lead.name_en AS lead_name_en,
+               joint_offer.expires_at,
+               CASE WHEN demand.buyer = $1 THEN 'answer'
+                    WHEN joint_offer.lead = $1 THEN CASE WHEN made.asked > 0 THEN 'admit' ELSE 'submit' END
+                    WHEN own.state = 'invited' THEN 'confirm' ELSE 'reconfirm' END AS awaits
+           FROM joint_offer JOIN demand ON demand.id = joint_offer.demand
+           JOIN organisation AS buyer ON buyer.id = demand.buyer
+           JOIN organisation AS lead ON lead.id = joint_offer.lead
+           LEFT JOIN joint_share AS own ON own.joint = joint_offer.id AND own.seller = $1
+           CROSS JOIN LATERAL (
+               SELECT count(*) FILTER (WHERE state = 'asked') AS asked,
+                      -- the lead's own share is confirmed by submitting
+                      count(*) >= $3 AND bool_and(state = 'confirmed' OR seller = joint_offer.lead) AS ready
+               FROM joint_share WHERE joint_share.joint = joint_offer.id AND state = ANY($4::text[])) made
+           WHERE joint_offer.expires_at > $2
+             AND (joint_offer.state = 'submitted' AND demand.buyer = $1
+                  OR joint_offer.state IN ('gathering', 'needs_reconfirm')
+                     AND (joint_offer.lead = $1 AND (made.asked > 0 OR made.ready)
+                          OR joint_offer.lead <> $1 AND own.state IN ('invited', 'needs_reconfirm')))
+           ORDER BY joint_offer.expires_at, joint_offer.id LIMIT 50""",
+        organisation_id,
+        at,
+        rules.LEAST_SELLERS,
+        sorted(rules.IN),
+    )
+
+
 async def goods_of_others(*, joint: JointRow) -> list[Goods]:
     """Return goods of other sellers that the lead may invite: of the product, on sale, not in it yet."""
     return await fetch_into(

@@ -7,6 +7,7 @@ import msgspec
 
 from market import clock
 from market.accounts.rules import MANAGER, Viewer
+from market.bids.joint.queries import joints_waiting_for
 from market.bids.queries import BidRow
 from market.bids.rules import NEEDS_RECONFIRM, SUBMITTED
 from market.clock import CHINA
@@ -40,6 +41,14 @@ from market.web.parts.trade import name_in
 _MOST_OPEN = 60
 #: A payment due within so many days is told.
 _PAY_SOON_DAYS = 14
+#: What a joint offer waits for -> what it is called, and what to press.
+_JOINT_STEPS: dict[str, tuple[Message, Message]] = {
+    "answer": (msg("拼货报价待答复"), msg("去答复")),
+    "admit": (msg("拼货申请待答复"), msg("去答复")),
+    "submit": (msg("拼货待交给买方"), msg("去提交")),
+    "confirm": (msg("拼货邀请待确认"), msg("去确认")),
+    "reconfirm": (msg("拼货有变动，待确认"), msg("去确认")),
+}
 #: Deliveries that are planned or on their way.
 _UNDER_WAY = frozenset({"scheduled", "dispatched", "arrived"})
 
@@ -79,6 +88,7 @@ async def todo_of(
             *await _signatures(request, viewer, deals),
             *await _approvals(request, viewer),
             *_answers(request, viewer, bids),
+            *await _joints(request, viewer),
             *_suggestions(request, viewer, matches),
             *await _breaches(request, viewer),
             *await _frames(request, viewer),
@@ -146,6 +156,20 @@ def _answers(request: WebRequest, viewer: Viewer, bids: list[BidRow]) -> list[To
             act = msg("去答复")
         due = _day(bid.expires_at)
         todo.append(Todo(label, title, _with_whom(other), f"/bids/{bid.id}", act, due, _tone(due)))
+    return todo
+
+
+async def _joints(request: WebRequest, viewer: Viewer) -> list[Todo]:
+    """Joint offers to answer, to pass on, or to say yes to with one's own share."""
+    language, todo = language_of(request), []
+    for joint in await joints_waiting_for(organisation_id=viewer.organisation_id, at=clock.now()):
+        label, act = _JOINT_STEPS[joint.awaits]
+        leads = joint.awaits in ("admit", "submit")
+        other = name_in(language, joint, "buyer_name" if leads else "lead_name")
+        note = _with_whom(other) if leads else msg("牵头：{name}", name=other)
+        due = _day(joint.expires_at)
+        link, title = f"/joint/{joint.id}", name_in(language, joint, "title")
+        todo.append(Todo(label, title, note, link, act, due, _tone(due)))
     return todo
 
 

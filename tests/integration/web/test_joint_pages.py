@@ -74,11 +74,13 @@ async def test_two_villages_and_a_buyer_go_the_whole_way(
     shares = await fetch("SELECT id FROM joint_share ORDER BY id")
     asked = f"{page}/shares/{shares[1]['id']}"
     assert f'action="{asked}/confirm"' in (await other.get(page)).text
+    assert "拼货邀请待确认" in (await other.get("/")).text
     assert (await lead.post(f"{page}/submit")).status_code == 409
     assert (await other.post(f"{asked}/confirm")).headers["location"] == page
     assert (await bystander.post(f"{page}/shares", share(listings[2]))).headers["location"] == page
     third_share = await fetch_value("SELECT max(id) FROM joint_share")
     assert f"{page}/shares/{third_share}/admit" in (await lead.get(page)).text
+    assert "拼货申请待答复" in (await lead.get("/")).text
     # a no says why: without, it is asked back at its own button and keeps what was typed
     no = f"{page}/shares/{third_share}/refuse"
     bare = await lead.post(no, {"note": "车装满了"})
@@ -86,7 +88,11 @@ async def test_two_villages_and_a_buyer_go_the_whole_way(
     assert (bare.status_code, set(said), bare.text.count("车装满了")) == (422, {"reason"}, 1)
     assert (await lead.post(no, {"reason": "other", "note": "车装满了"})).headers["location"] == page
     assert "车装满了" in (await bystander.get(page)).text
+    assert "拼货待交给买方" in (await lead.get("/")).text
+    assert "拼货" not in (await shopper.get("/")).text
     await lead.post(f"{page}/submit")
+    for browser, told in ((shopper, True), (lead, False), (other, False), (bystander, False)):
+        assert (f'href="{page}"' in (await browser.get("/")).text) is told
 
     for address in (page, f"/demands/{demand_id}", f"/demands/{demand_id}/offers", "/bids"):
         assert "PH-" in (await shopper.get(address)).text
