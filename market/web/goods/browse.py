@@ -10,6 +10,7 @@ from litestar import Response, get
 from litestar.types import ControllerRouterHandler
 from msgspec import structs
 
+from market.catalogue.places import place_in
 from market.catalogue.queries import (
     ProduceFound,
     categories,
@@ -183,7 +184,10 @@ async def _names(filters: BrowseFilters, language: Language) -> dict[str, dict[s
     with suppress(NotFound):
         if filters.place:
             county = filters.place[:COUNTY_DIGITS]
-            names["place"] = {code: (await division_by_code(code)).name for code in {county, filters.place}}
+            names["place"] = {
+                code: place_in((await division_by_code(code)).name, language)
+                for code in {county, filters.place}
+            }
     return names
 
 

@@ -17,6 +17,7 @@ from litestar.types import Scope
 from markupsafe import Markup
 
 from market import clock
+from market.catalogue.places import STEP, place_in
 from market.i18n import LANGUAGES, Language, Message, message_from, translate
 from market.web.edge import assets, cookies, csrf
 from market.web.edge.addresses import own_path
@@ -196,6 +197,12 @@ def _csrf_header(_: Context) -> str:
     return json.dumps({csrf.HEADER: _reading.get().csrf_token()})
 
 
+@pass_context
+def _place(_: Context, path: str, last: int = 0, joined: str = STEP) -> str:
+    """A path of divisions in the reader's language; ``last``: only so many of its last steps."""
+    return place_in(path, reader_language(), last=last, joined=joined)
+
+
 def _filters() -> dict[str, Callable[..., Any]]:
     def for_reader(write: Callable[..., str]) -> Callable[..., str]:
         @pass_context
@@ -225,6 +232,7 @@ def _filters() -> dict[str, Callable[..., Any]]:
     return {
         **{name: for_reader(write) for name, write in names.items()},
         "t": _translated,
+        "place": _place,
         "number": formats.plain,
         "grouped": formats.grouped,
         "percent": formats.percent,
