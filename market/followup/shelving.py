@@ -11,7 +11,7 @@ from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.followup.shelf_rules import GONE, LONGEST_LABEL, PUT, SIGHTINGS, sighting_problems
-from market.i18n import Message, msg, on_day
+from market.i18n import Message, in_both, msg, named, on_day
 from market.notices.operations import notify
 from market.units import FenPerKg
 
@@ -61,7 +61,8 @@ async def put_on_shelf(*, spell: NewSpell, organisation_id: int, actor: Actor, a
     _check(problems)
     async with transaction():
         rows = await fetch(
-            """SELECT site.name, site.organisation AS chain FROM site
+            """SELECT site.name, site.name_en, site.organisation AS chain, produce.zh, produce.en
+               FROM site JOIN produce ON produce.code = $4
                WHERE site.id = $1 AND $3 IN (site.organisation, $2::bigint) AND EXISTS (
                  SELECT FROM deal JOIN listing ON listing.id = deal.listing JOIN lot ON lot.id = listing.lot
                  WHERE deal.seller = $2 AND deal.buyer = site.organisation AND lot.produce = $4
@@ -92,7 +93,7 @@ async def put_on_shelf(*, spell: NewSpell, organisation_id: int, actor: Actor, a
         await _check_apart(number, spell, label)
         first = NewSighting(PUT, spell.on, spell.price, spell.note)
         other = rows[0]["chain"] if organisation_id == spell.seller_id else spell.seller_id
-        await _keep(number, first, rows[0]["name"], other, organisation_id, actor, at)
+        await _keep(number, first, _what(rows[0], label), other, organisation_id, actor, at)
     return int(number)
 
 
@@ -148,8 +149,10 @@ async def see(
         raise Invalid(msg("没有这个选项，请从列出的里面选一个。"))
     async with transaction():
         rows = await fetch(
-            """SELECT shelf_spell.*, site.name, site.organisation AS chain FROM shelf_spell
-               JOIN site ON site.id = shelf_spell.site
+            """SELECT shelf_spell.*, site.name, site.name_en, site.organisation AS chain, produce.zh,
+                   produce.en
+               FROM shelf_spell JOIN site ON site.id = shelf_spell.site
+               JOIN produce ON produce.code = shelf_spell.produce
                WHERE shelf_spell.id = $1 AND $2 IN (shelf_spell.seller, site.organisation)
                FOR NO KEY UPDATE OF shelf_spell""",
             spell_id,
@@ -186,7 +189,7 @@ async def see(
             sighting.price,
         )
         other = spell["chain"] if organisation_id == spell["seller"] else spell["seller"]
-        await _keep(spell_id, sighting, spell["name"], other, organisation_id, actor, at)
+        await _keep(spell_id, sighting, _what(spell, spell["label"]), other, organisation_id, actor, at)
 
 
 def _check(problems: dict[str, Message]) -> None:
@@ -194,10 +197,15 @@ def _check(problems: dict[str, Message]) -> None:
         raise Invalid(msg("有 {n} 处要改，改好后再提交；填过的内容都还在。", n=len(problems)), problems)
 
 
+def _what(row: Record, label: str) -> dict[str, Message]:
+    """Return what was seen where, as a notice tells it; a label of one's own is told in Chinese alone."""
+    return {"store": named(row, "name"), "goods": in_both(label or row["zh"], row["en"])}
+
+
 async def _keep(
     spell_id: int,
     sighting: NewSighting,
-    store: str,
+    what: dict[str, Message],
     other: int,
     organisation_id: int,
     actor: Actor,
@@ -226,7 +234,7 @@ async def _keep(
         await notify(
             organisation_id=other,
             kind="shelf",
-            message=msg("{store}：{what}。", store=store, what=SIGHTINGS[sighting.kind]),
+            message=msg("{store}：“{goods}”{what}。", what=SIGHTINGS[sighting.kind], **what),
             link=f"/shelf/{spell_id}",
             at=at,
         )

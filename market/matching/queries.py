@@ -332,6 +332,7 @@ class RunRow(msgspec.Struct, frozen=True):
     progress: Progress | None
     inputs_hash: str | None
     created_by: str | None
+    created_by_en: str | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -341,7 +342,8 @@ class RunRow(msgspec.Struct, frozen=True):
 
 
 _RUN = """SELECT run.id, run.town, run.state, run.parameters, run.certificate, run.worth, run.error,
-       run.progress, run.inputs_hash, person.name AS created_by, run.created_at, run.started_at,
+       run.progress, run.inputs_hash, person.name AS created_by, person.name_en AS created_by_en,
+       run.created_at, run.started_at,
        run.finished_at,
        (SELECT count(*) FROM match WHERE match.run = run.id) AS matches,
        (SELECT coalesce(sum(quantity), 0)::bigint FROM match WHERE match.run = run.id) AS grams

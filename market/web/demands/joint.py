@@ -39,17 +39,17 @@ from market.web.parts.trade import BARE, do_filled, new_key, refusal_form, show
 
 #: What the record's words mean to people.
 DEEDS: dict[str, Message] = {
-    "open": msg("发起拼货"),
-    "invite": msg("邀请一家"),
-    "ask": msg("申请加入"),
+    "open": msg("已发起拼货"),
+    "invite": msg("已邀请一家"),
+    "ask": msg("已申请加入"),
     "share_confirm": msg("确认份额"),
     "share_decline": msg("没有参加"),
-    "share_withdraw": msg("退出"),
-    "share_admit": msg("同意加入"),
-    "share_refuse": msg("不列入"),
-    "submit": msg("交给买方"),
+    "share_withdraw": msg("已退出"),
+    "share_admit": msg("已同意加入"),
+    "share_refuse": msg("未列入"),
+    "submit": msg("已交给买方"),
     "accept": msg("接受，生成合同"),
-    "reject": msg("谢绝"),
+    "reject": msg("已谢绝"),
     "withdraw": msg("已撤回"),
     "expire": msg("已过期"),
 }

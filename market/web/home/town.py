@@ -231,10 +231,10 @@ def _of(language: Language, zh: str, en: str) -> str:
     return en if language == "en" and en else zh
 
 
-def money_parts(total: Fen, language: Language) -> tuple[str, Message]:
-    """Return a sum as a short figure and its unit."""
+def money_parts(total: Fen, language: Language) -> tuple[str, Message | None]:
+    """Return a sum as a short figure and its unit, which English writes into the figure: ``¥2.94m``."""
     if language == "en":
-        return formats.plain(yuan(total) / 1_000, places=1), msg("千元")
+        return formats.money_short(total, language), None
     return formats.plain(yuan(total) / 10_000, places=1), msg("万元")
 
 

@@ -4,13 +4,15 @@ The engine's own texts go to 0.0001 yuan as its files do; on the market a price 
 told (and applied) down to a whole fen, a rise up to one.
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import msgspec
 
 from market.catalogue.queries import credential_kinds, grades
-from market.i18n import Language, Message, msg
+from market.i18n import Language, Message, msg, on_day
 from market.matching.diagnosis.changes import (
     Ask,
     Ceiling,
@@ -203,6 +205,8 @@ def finding_told(finding: DiagnosisRow | DemandFinding, words: Words, *, price: 
     return told
 
 
+#: A day in the engine's texts, which know no reader.
+_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 #: Prices in the engine's texts, by the name of their place.
 _PRICES = ("cut", "least", "most", "price", "rise")
 
@@ -227,6 +231,8 @@ def plain(message: Message, words: Words) -> Message:
             return f"“{name_in(words.language, party, 'title')}”" if party else value
         if name == "codes":
             return between.join(words.kinds.get(code, code) for code in str(value).split("、"))
+        if name == "now" and _ISO_DAY.fullmatch(str(value)):
+            return on_day(date.fromisoformat(str(value)))
         if name in _PRICES and "元/公斤" in text:
             return _whole_fen(str(value), up=name == "cut")
         if "等级" in text and name in ("now", "grade", "needed") and str(value).isdigit():

@@ -259,6 +259,8 @@ async def test_list_counts_each_contract_once(
     assert f'href="/deals/{kept}"' in page.text
     assert ">750 元<" in page.text.replace("\n", "")
     assert "等您签字" in page.text
+    # who is one of the sides is told the other alone
+    assert ('data-label="对方"' in page.text, 'data-label="卖方"' in page.text) == (True, False)
     assert f'href="/deals/{gone}"' not in (await secretary.get("/deals?state=unsigned")).text
 
 

@@ -11,7 +11,7 @@ import pytest
 from fixtures.factories import Factory, Member
 from market import clock
 from market.accounts.operations import NewSite, add_site
-from market.db.session import fetch, fetch_value
+from market.db.session import execute, fetch, fetch_value
 from tests.integration.web import shop
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 
@@ -81,7 +81,11 @@ async def test_posted_demand_is_told_in_two_units_and_listed(
     for text in ("求购菜籽油 5 吨", "7.50 元/斤", "15.00 元/公斤", "10,000 斤 / 5 吨", "中街店", "120 公里"):
         assert text in page.text
     assert f'href="/demands/{number}"' in (await guest.get("/demands/open")).text
-    assert f'href="/demands/{number}"' in (await browser.get("/demands")).text
+    page = await browser.get("/demands")
+    assert (f'href="/demands/{number}"' in page.text, "已买齐" in page.text) == (True, False)
+    await execute("UPDATE demand SET open = 0")
+    page = await browser.get("/demands")
+    assert ("已买齐" in page.text, "暂无撮合建议" in page.text) == (True, False)
 
 
 async def test_same_form_twice_posts_one_demand(browser: Browser, site: int) -> None:

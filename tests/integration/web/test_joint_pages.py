@@ -117,5 +117,5 @@ async def test_two_villages_and_a_buyer_go_the_whole_way(
     await execute("UPDATE deal SET state = 'cancelled' WHERE id = $1", deals[1]["id"])
     told = (await shopper.get(page)).text
     assert "This joint offer is no longer whole" in told
-    assert "The other 1 contracts stand, 400 jin / 0.2 t together" in told
+    assert "Contracts that stand: 1, 400 jin / 0.2 t together" in told
     assert f'href="/deals/{deals[0]["id"]}"' in told

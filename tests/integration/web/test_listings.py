@@ -61,7 +61,8 @@ async def test_page_carries_what_messengers_show_of_a_link(guest: Browser, selle
         "type": "product",
         "site_name": "Tiantou",
         "title": "Lot of rapeseed-oil",
-        "description": "¥7.00/jin · ¥14.00/kg, 6,000 jin / 3 t left, Liaoning · Shenyang · Liaozhong District",
+        "description": "¥7.00/jin · ¥14.00/kg, 6,000 jin / 3 t left,"
+        " Liaoning · Shenyang · Liaozhong District",
         "url": f"http://market.test/listings/{lot}",
         "image": f"http://market.test/pictures/{lot_id}/1-image.webp?v=abababababab",
     }

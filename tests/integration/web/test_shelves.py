@@ -1,5 +1,6 @@
 """Shelf presence: who may note it, what a sighting changes, and the pages that list it."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from market.db.session import execute, fetch_value
 from market.errors import Conflict, Invalid, NotFound
 from market.followup.shelf_queries import products_of, shelf_of, sightings_of, stores_of
 from market.followup.shelving import NewSighting, NewSpell, put_on_shelf, see
-from market.i18n import on_day
+from market.i18n import message_from, on_day, translate
 from market.units import FenPerKg
 from tests.integration.deals.scene import Contracted, contract
 from tests.integration.web.conftest import SignedInAs
@@ -92,6 +93,11 @@ async def test_newest_sighting_is_told_and_gone_stays_gone(shop: Shop) -> None:
         with pytest.raises(Invalid):
             await see(spell_id=spell_id, sighting=wrong, **shop.by(shop.buyer))
     await see(spell_id=spell_id, sighting=NewSighting("gone", TODAY), **shop.by(shop.buyer))
+    told = message_from(
+        json.loads(await fetch_value("SELECT message FROM notice WHERE kind = 'shelf' ORDER BY id DESC"))
+    )
+    assert "“老边头”" in translate(told, "zh")
+    assert "“Peanut in shell”" in translate(told, "en")
     assert (await now()).gone_on == TODAY
     with pytest.raises(Conflict):
         await see(spell_id=spell_id, sighting=NewSighting("seen", TODAY), **shop.by(shop.buyer))

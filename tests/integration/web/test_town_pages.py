@@ -101,6 +101,11 @@ async def test_figures_of_overview_and_ledger_are_sums_of_the_deals(
     assert worth == sums.intended + sums.signed
     assert sum(round(float(row["已回款（元）"]) * 100) for row in rows) == money.received.total
     page = (await browser.get("/town")).text
+    # English writes the unit of money into the figure
+    assert re.search(
+        r'Paid</a></p><p class="stat-figure">¥[^<]+</p>', (await browser.get("/town?lang=en")).text
+    )
+    page = (await browser.get("/town?lang=zh")).text
     assert re.search(r"已交货</a></p><p class=\"stat-figure\">0\.4<span> 吨", page)
 
 
