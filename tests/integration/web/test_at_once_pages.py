@@ -126,8 +126,8 @@ async def test_without_javascript_it_is_a_page_of_its_own(
     assert f'<a href="/selling/{scene.listing}">本村花生</a>' in page
     assert linked(page) == [f"/demands/{scene.demand}"]
     page = (await buyer_page.get(f"/demands/{scene.demand}/best?lang=en")).text
-    assert "<h1>Best lots at this moment</h1>" in page
-    assert "binding for nobody" in words(page)
+    assert "<h1>Best lots right now</h1>" in page
+    assert "binding on nobody" in words(page)
     assert linked(page) == [f"/listings/{scene.rivals}", f"/listings/{scene.listing}"]
 
 
