@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from seeds.load import PASSWORD
 from tests.e2e.conftest import Open, Site
@@ -104,6 +104,36 @@ async def tab_to(page: Page, target: str) -> list[dict[str, Any]]:
         if await page.locator(target).evaluate("(one) => one === document.activeElement"):
             return stops
     raise AssertionError(f"{target} is not reached: {[stop['what'] for stop in stops[-5:]]}")
+
+
+async def test_what_was_typed_outlasts_a_line_that_drops_while_it_is_sent(
+    open_browser: Open, site: Site
+) -> None:
+    secretary = await open_browser(PHONE)
+    page, form = secretary.page, {"#f-produce": "花生", "#f-quantity": "5000", "#f-ask": "3.1"}
+
+    async def cut(route: Route) -> None:
+        """The form arrives, and the answer never does."""
+        await route.fetch(max_redirects=0)
+        await route.abort("connectionreset")
+
+    await secretary.sign_in(SECRETARY)
+    await secretary.go("/selling/new")
+    for field, typed in form.items():
+        await page.fill(field, typed)
+    await page.route("**/selling/new", cut, times=1)
+    await page.click(".submit-bar button")
+    await page.wait_for_url(lambda url: url.startswith("chrome-error"), wait_until="commit")
+    secretary.troubles.clear()
+    await secretary.go("/selling/new")
+    for field, typed in form.items():
+        await expect(page.locator(field)).to_have_value(typed)
+    # nobody could know that it had arrived: sent again it is not there twice
+    await page.click(".submit-bar button")
+    await page.wait_for_url(re.compile(r"/selling/\d+"))
+    assert len(await site.rows("SELECT FROM listing WHERE title = '东于村 花生'")) == 1
+    await secretary.go("/selling/new")
+    await expect(page.locator("#f-quantity")).to_have_value("")
 
 
 async def test_skip_link_leads_past_the_menu(open_browser: Open) -> None:

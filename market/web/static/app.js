@@ -88,13 +88,23 @@
         else if (field.value === line[1]) field.checked = line[2];
       });
     });
+    /* nobody knows whether it arrived: with its first key it is done once */
+    var key = kept("key:" + form.dataset.draft);
+    if (key && form.elements.key) form.elements.key.value = key;
     tell(form, words.restored);
   }
+  /* A form that arrived is answered by leading on to a page; a page that was opened otherwise says nothing of it:
+     the line may have dropped while it was sent. */
+  function ledHere() {
+    var way = window.performance && performance.getEntriesByType && performance.getEntriesByType("navigation")[0];
+    return (!way || way.redirectCount > 0) && !document.querySelector('input[name="password"]');
+  }
   function settle() {
-    var sent = kept("sent");
+    var sent = kept("sent"), failed = document.querySelector("[data-failed]");
     if (!sent) return;
     keep("sent", null);
-    if (!document.querySelector("[data-failed]")) keep("draft:" + sent, null);
+    if (failed || ledHere()) keep("key:" + sent, null);
+    if (!failed && ledHere()) keep("draft:" + sent, null);
   }
 
   document.addEventListener("input", function (event) {
@@ -128,6 +138,7 @@
         return;
       }
       keep("sent", form.dataset.draft);
+      if (form.elements.key) keep("key:" + form.dataset.draft, form.elements.key.value);
     }
     if (form.method === "post" && !form.hasAttribute("hx-post")) {
       setTimeout(function () { all("button", form).forEach(function (button) { button.disabled = true; button.setAttribute("aria-busy", "true"); }); }, 0);
