@@ -46,8 +46,8 @@ _MOST_BODY = MOST_BYTES + 1_000_000
 #: What the record's words mean to people.
 DEEDS: dict[str, Message] = {
     "open": msg("写下经过"),
-    "evidence": msg("补充证据"),
-    "file": msg("提出违约"),
+    "evidence": msg("已补充证据"),
+    "file": msg("已提出违约"),
     "answer": msg("对方答复"),
     "lapse": msg("逾期未答复"),
     "confirm": msg("认定违约"),
