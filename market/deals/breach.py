@@ -1,5 +1,6 @@
 """A case of breach from draft to its end. The other side always has the last word before the town decides."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -10,6 +11,7 @@ from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals import breach_rules, rules
+from market.deals.endings.queries import notice_side
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg, on_day
 from market.notices.operations import notify
@@ -47,11 +49,14 @@ async def open_case(*, case: NewCase, organisation_id: int, actor: Actor, at: da
         if deal["state"] not in rules.BOUND:
             raise Conflict(msg("合同没有生效，谈不上违约。"))
         against = "buyer" if deal["seller"] == organisation_id else "seller"
-        _check(case, against, deal["quantity"])
+        notice_of = await notice_side(deal_id=case.deal_id)
+        _check(case, breach_rules.grounds_against(against, notice_of=notice_of), deal["quantity"])
+        # who does not accept a force majeure reckons the loss from the notice of it on
+        noticed = deal["terminated_at"] if case.ground == breach_rules.NOT_EXCUSED else None
         number = await fetch_value(
             """INSERT INTO breach (deal, claimant, respondent, ground, quantity, claim, statement, state,
-                                   created_at, answer, decision, offer)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', '', '')
+                                   created_at, terminated_at, answer, decision, offer)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', '', '')
                ON CONFLICT (deal, claimant) WHERE state IN ('draft', 'filed', 'answered', 'lapsed')
                DO NOTHING RETURNING id""",
             case.deal_id,
@@ -63,6 +68,7 @@ async def open_case(*, case: NewCase, organisation_id: int, actor: Actor, at: da
             case.statement,
             rules.BREACH.start,
             at,
+            noticed,
         )
         if number is None:
             raise Conflict(msg("您对这份合同已经有一件没了结的违约，请在那一件里补充。"))
@@ -76,9 +82,9 @@ async def open_case(*, case: NewCase, organisation_id: int, actor: Actor, at: da
     return int(number)
 
 
-def _check(case: NewCase, against: str, quantity: int) -> None:
+def _check(case: NewCase, grounds: Mapping[str, Message], quantity: int) -> None:
     faults: dict[str, Message] = {}
-    if case.ground not in breach_rules.GROUNDS[against]:
+    if case.ground not in grounds:
         faults["ground"] = msg("没有这个选项，请从列出的里面选一个。")
     if not 0 < len(case.statement.strip()) <= breach_rules.LONGEST_WORDS:
         faults["statement"] = msg("请写明经过，最多 {most} 个字。", most=breach_rules.LONGEST_WORDS)

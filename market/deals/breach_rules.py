@@ -11,8 +11,8 @@ import msgspec
 
 from market.deals.clauses import Terms, part
 from market.deals.rules import ANSWERED, CONFIRMED, FILED, LAPSED
-from market.deals.unfair import MOST_DEPOSIT
 from market.i18n import Message, msg
+from market.supply.rules import MOST_DEPOSIT
 from market.units import Fen, FenPerKg, Gram, amount
 
 #: Days that the other side has to answer.
@@ -21,6 +21,8 @@ LONGEST_WORDS = 2_000
 #: Pieces of evidence that one case may hold.
 MOST_EVIDENCE = 40
 
+#: The ground of whoever does not accept a notice of force majeure.
+NOT_EXCUSED = "not_excused"
 #: By the side that is said to be in breach: code -> what it did.
 GROUNDS: dict[str, dict[str, Message]] = {
     "seller": {
@@ -29,6 +31,7 @@ GROUNDS: dict[str, dict[str, Message]] = {
         "quality": msg("质量不符合约定"),
         "short": msg("数量短少，超过允许的损耗"),
         "sold_elsewhere": msg("把货另卖他人"),
+        NOT_EXCUSED: msg("以不可抗力通知解除，但不成立"),
         "other": msg("其他违约"),
     },
     "buyer": {
@@ -37,9 +40,19 @@ GROUNDS: dict[str, dict[str, Message]] = {
         "price_cut": msg("单方压价"),
         "barred_fee": msg("收取不许收的费用"),
         "walked_away": msg("明确表示不再履行"),
+        NOT_EXCUSED: msg("以不可抗力通知解除，但不成立"),
         "other": msg("其他违约"),
     },
 }
+
+
+def grounds_against(side: str, *, notice_of: str | None) -> dict[str, Message]:
+    """Return what ``side`` can be blamed for; ``notice_of``: the side that gave notice of force majeure."""
+    grounds = GROUNDS[side]
+    if side == notice_of:
+        return grounds
+    return {code: words for code, words in grounds.items() if code != NOT_EXCUSED}
+
 
 #: Cases in which the claimant may give notice of termination: the other side knows what it is blamed for.
 MAY_TERMINATE = frozenset({FILED, ANSWERED, LAPSED, CONFIRMED})

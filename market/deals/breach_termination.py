@@ -5,13 +5,10 @@ from datetime import datetime
 from market.accounts.rules import Actor
 from market.amounts import masses
 from market.audit.operations import record
-from market.clock import CHINA
-from market.db.session import execute, fetch, fetch_value, transaction
-from market.deals import breach_rules, rules
-from market.deals.breach_queries import performed
-from market.deals.joint_gaps import tell_of_gap
-from market.deals.paying import end_prepayments
-from market.deals.releasing import release
+from market.db.session import execute, fetch, transaction
+from market.deals import breach_rules
+from market.deals.ending import end_contract
+from market.deals.endings.rules import BREACH
 from market.errors import Conflict, NotFound
 from market.i18n import Message, msg
 from market.notices.operations import notify
@@ -46,19 +43,9 @@ async def terminate(*, breach_id: int, organisation_id: int, actor: Actor, at: d
         if deal["case_state"] not in breach_rules.MAY_TERMINATE or deal["noticed"] is not None:
             raise Conflict(msg("现在不能通知解除：要先提出违约，而且只通知一次。"))
         side = "seller" if deal["seller"] == organisation_id else "buyer"
-        state = rules.CONTRACT.apply("terminate", state=deal["state"], by=side)
-        await execute(
-            "UPDATE delivery SET state = $2 WHERE deal = $1 AND state = $3",
-            deal["id"],
-            rules.CANCELLED,
-            rules.SCHEDULED,
-        )
-        settled, under_way = await performed(deal_id=deal["id"])
-        free = breach_rules.residual(quantity=deal["quantity"], settled=settled, under_way=under_way)
-        await execute("UPDATE deal SET state = $2, terminated_at = $3 WHERE id = $1", deal["id"], state, at)
         await execute("UPDATE breach SET terminated_at = $2 WHERE id = $1", breach_id, at)
-        await release(deal=deal, grams=free, at=at)
-        waived = await end_prepayments(deal_id=deal["id"])
+        ended = await end_contract(deal=deal, by=side, how=BREACH, at=at)
+        free = ended.grams
         await record(
             subject=f"breach:{breach_id}",
             action="terminate",
@@ -71,14 +58,9 @@ async def terminate(*, breach_id: int, organisation_id: int, actor: Actor, at: d
             action="terminate",
             actor=actor,
             at=at,
-            details={"breach": breach_id, "side": side, "grams": free, "fen_due_no_more": waived},
+            details={"breach": breach_id, "side": side, "grams": free, "fen_due_no_more": ended.waived},
         )
-        on_sale = await fetch_value(
-            "SELECT state = 'published' AND available_to >= $2 FROM listing WHERE id = $1",
-            deal["listing"],
-            at.astimezone(CHINA).date(),
-        )
-        message = _told(deal["number"], free, on_sale=on_sale)
+        message = _told(deal["number"], free, on_sale=ended.on_sale)
         for party in (deal["respondent"], deal["town"]):
             if party is not None:
                 await notify(
@@ -88,20 +70,6 @@ async def terminate(*, breach_id: int, organisation_id: int, actor: Actor, at: d
                     link=f"/breaches/{breach_id}",
                     at=at,
                 )
-        if free and not on_sale:
-            # what nobody can buy is matched with nobody: only its owner can put it on sale again
-            await notify(
-                organisation_id=deal["seller"],
-                kind="goods_freed",
-                message=msg(
-                    "合同 {number} 余下的 {mass}已释放，但原来的货源已不在售：请重新上架，才能卖给别人。",
-                    number=deal["number"],
-                    mass=masses(free),
-                ),
-                link=f"/selling/lots/{deal['lot']}",
-                at=at,
-            )
-        await tell_of_gap(deal=deal, state=state, grams=free, at=at)
     return free
 
 

@@ -11,6 +11,7 @@ from market.db.jobs import enqueue
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals import rules
 from market.deals.clauses import Due, Terms, due_at_arrival, due_at_signing, least_performed, price_of
+from market.deals.endings.outdating import outdate_proposals
 from market.deals.invoices.due import derive_due_days
 from market.deals.releasing import release
 from market.deals.terms import terms_in_force
@@ -233,5 +234,6 @@ async def complete(*, deal_id: int, at: datetime) -> bool:
     )
     if done is None:
         return False
+    await outdate_proposals(deal_id=deal_id)
     await release(deal=deal, grams=Gram(deal["quantity"] - deal["settled"]), at=at)
     return True

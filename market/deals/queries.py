@@ -77,6 +77,9 @@ class DealRow(msgspec.Struct, frozen=True):
     billed: int = 0
     seller_signer_en: str | None = None
     buyer_signer_en: str | None = None
+    #: How it was terminated (``endings.rules.HOW``), and by agreement what becomes of the deposit.
+    ended_how: str | None = None
+    deposit_then: str | None = None
 
     @property
     def to_return(self) -> int:
@@ -103,7 +106,9 @@ _DEAL = f"""SELECT deal.id, deal.number, deal.listing, listing.title, listing.ti
        deal.seller_signed_at, seller_person.name AS seller_signer,
        seller_person.name_en AS seller_signer_en, buyer_person.name_en AS buyer_signer_en,
        deal.buyer_signed_at, buyer_person.name AS buyer_signer, deal.created_at,
-       standing.taken AS delivered, standing.paid, deal.released, deal.terminated_at,
+       standing.taken AS delivered, standing.paid, deal.released, deal.terminated_at, deal.ended_how,
+       (SELECT deposit FROM contract_ending WHERE contract_ending.deal = deal.id
+        AND contract_ending.state = 'agreed') AS deposit_then,
        deal.dropped_at, deal.dropped_by, reason.zh AS reason_zh, reason.en AS reason_en,
        deal.dropped_note, standing.price AS price_now,
        standing.grams AS standing, standing.fen AS worth, standing.ended_grams AS ended,

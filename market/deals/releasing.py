@@ -9,6 +9,7 @@ from market.accounts.rules import SYSTEM
 from market.audit.operations import record
 from market.db.jobs import enqueue
 from market.db.session import execute, fetch, fetch_value
+from market.deals.endings.rules import AGREEMENT, FORCE_MAJEURE
 from market.supply.rules import AFTER_ROUND, ROUNDS
 from market.units import Gram
 
@@ -38,19 +39,21 @@ async def give_back(*, deal: Record, grams: Gram, demand: int | None, at: dateti
 async def release(*, deal: Record, grams: Gram, at: datetime) -> None:
     """Give back goods of a terminated contract (its row with ``lot`` and ``town``, locked); ask for a match.
 
-    The buyer's demand is open again where the seller failed; a buyer that failed gets no quantity back to
-    ask for. A batch goes back into its framework agreement whoever failed: the agreement binds both still.
+    The buyer's demand is open again where the seller failed, or nobody did; a buyer that failed gets no
+    quantity back to ask for. A batch goes back into its framework agreement whoever failed: the agreement
+    binds both still.
     """
     if grams <= 0:
         return
     if deal["source"] == "call_off":
         await _back_to_frame(deal=deal, grams=grams, at=at)
-    failed = await fetch_value(
-        "SELECT respondent FROM breach WHERE deal = $1 AND terminated_at IS NOT NULL", deal["id"]
+    opens = await fetch_value(
+        """SELECT ended_how IN ($2, $3) OR EXISTS (SELECT FROM breach WHERE breach.deal = deal.id
+                    AND breach.terminated_at IS NOT NULL AND breach.respondent = deal.seller)
+           FROM deal WHERE id = $1""",
+        *(deal["id"], AGREEMENT, FORCE_MAJEURE),
     )
-    await give_back(
-        deal=deal, grams=grams, demand=deal["demand"] if failed == deal["seller"] else None, at=at
-    )
+    await give_back(deal=deal, grams=grams, demand=deal["demand"] if opens else None, at=at)
     await execute("UPDATE deal SET released = released + $2 WHERE id = $1", deal["id"], grams)
     if deal["town"] is not None:
         await enqueue(REMATCH, Rematch(deal["town"]), key=f"town:{deal['town']}")

@@ -35,6 +35,8 @@ class Deal(Table, tablename="deal"):
     #: Grams that went back on sale when it was terminated.
     released = whole(default=0)
     terminated_at = moment(null=True)
+    #: By breach, agreement or force majeure (``endings.rules.HOW``).
+    ended_how = text(null=True)
     #: When it was cancelled before it bound, and whose side did; None where a talk's result was set right.
     dropped_at = moment(null=True)
     dropped_by = reference("Organisation", null=True, index=False)
@@ -251,6 +253,46 @@ class BreachEvidence(Table, tablename="breach_evidence"):
 
     id = number()
     breach = reference(Breach)
+    organisation = reference("Organisation")
+    person = reference("Person", null=True)
+    words = text()
+    content_hash = text(default="")
+    image = binary(null=True)
+    created_at = moment()
+
+
+class ContractEnding(Table, tablename="contract_ending"):
+    """A proposal to end a contract by agreement, or a notice of force majeure; see ``endings.rules``."""
+
+    id = number()
+    deal = reference(Deal)
+    #: agreement or force_majeure.
+    kind = text()
+    state = text()
+    #: Whose side proposed it or gave notice, and who of it.
+    proposer = reference("Organisation")
+    person = reference("Person", null=True)
+    #: Why it is proposed; of a notice what happened (``endings.rules.EVENTS``), and when.
+    reason = reference("Reason", null=True)
+    event = text(null=True)
+    happened_on = day(null=True)
+    #: What becomes of what is delivered and paid; of a notice how it keeps from performing.
+    words = text()
+    #: What becomes of the deposit, where one was paid (``endings.rules.DEPOSITS``).
+    deposit = text(null=True)
+    created_at = moment()
+    #: Why the other side did not agree, and when it answered.
+    refused = reference("Reason", null=True)
+    refused_note = text(default="")
+    answered_at = moment(null=True)
+    answered_by = reference("Person", null=True)
+
+
+class EndingProof(Table, tablename="ending_proof"):
+    """Words or a picture that prove or contest a force majeure. Append-only."""
+
+    id = number()
+    ending = reference(ContractEnding)
     organisation = reference("Organisation")
     person = reference("Person", null=True)
     words = text()

@@ -12,11 +12,10 @@ import msgspec
 
 from market.deals.clauses import CLAUSES, Terms
 from market.i18n import Message, msg
+from market.supply.rules import MOST_DEPOSIT
 
 #: The longest term of payment to a small firm, in days from receipt.
 LONGEST_PAYMENT_DAYS = 60
-#: 定金 beyond this many basis points of the price has no effect as such.
-MOST_DEPOSIT = 2_000
 #: A penalty beyond this many basis points is cut on request where the loss was less.
 MOST_PENALTY = 3_000
 #: Longer than this, fresh goods are no longer what they were at arrival.

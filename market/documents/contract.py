@@ -9,6 +9,7 @@ import msgspec
 
 from market.catalogue.queries import grades, produce_by_code
 from market.deals.clauses import Terms, price_of
+from market.deals.endings.rules import HOW
 from market.deals.queries import DealRow
 from market.deals.rules import CANCELLED, TERMINATED
 from market.deals.scans.rules import Printed, mark_of
@@ -69,6 +70,9 @@ def _mark(deal: DealRow) -> str:
     if deal.state not in word_of:
         return ""
     words, when = word_of[deal.state]
+    how = HOW.get(deal.ended_how or "")
+    if how is not None:
+        words = f"{words}：{translate(how, 'zh')}"
     return f"{words}（{day(when)}）" if when else words
 
 

@@ -3,6 +3,7 @@
 import msgspec
 
 from market.db.session import fetch_into
+from market.supply.rules import MOST_DEPOSIT
 
 
 class DealMoney(msgspec.Struct, frozen=True):
@@ -25,9 +26,9 @@ class DealMoney(msgspec.Struct, frozen=True):
 
 
 # Over is a contract that is completed, or terminated with nothing under way. A deposit stays with the
-# seller where the buyer's breach was found, up to a fifth of the price: more is none by the law
-# (deals.unfair.MOST_DEPOSIT). Without such a finding nobody divides what may have to go back.
-_MONEY = """
+# seller where the buyer's breach was found, up to a fifth of the price: more is none by the law; and where both
+# agreed so when they ended it. Without either nobody divides what may have to go back.
+_MONEY = f"""
 SELECT deal.id, deal.number, deal.state, standing.paid AS received,
        (CASE WHEN deal.state = 'completed'
                OR (deal.state = 'terminated' AND standing.grams <= standing.taken + standing.lost)
@@ -35,17 +36,22 @@ SELECT deal.id, deal.number, deal.state, standing.paid AS received,
                   - CASE WHEN deal.state = 'terminated' AND EXISTS (
                       SELECT FROM breach WHERE breach.deal = deal.id AND breach.respondent = deal.buyer
                         AND breach.state = 'confirmed')
-                  THEN least((SELECT coalesce(sum(payment.paid), 0) FROM payment
-                              WHERE payment.deal = deal.id AND payment.kind = 'deposit'),
-                             (deal.quantity * greatest(deal.price, standing.price) + 500) / 1000 / 5)
+                  THEN least(deposit.paid, (deal.quantity * greatest(deal.price, standing.price) + 500) / 1000
+                                           * {MOST_DEPOSIT} / 10000)
+                  WHEN deal.ended_how = 'agreement' AND EXISTS (
+                      SELECT FROM contract_ending ending WHERE ending.deal = deal.id
+                        AND ending.state = 'agreed' AND ending.deposit = 'kept')
+                  THEN deposit.paid
                   ELSE 0 END)
              ELSE 0 END)::bigint AS to_return,
        coalesce((SELECT sum(amount) FROM settlement
                  WHERE settlement.deal = deal.id AND cancelled_at IS NULL), 0)::bigint AS settled
 FROM deal JOIN deal_standing standing ON standing.deal = deal.id
+CROSS JOIN LATERAL (SELECT coalesce(sum(payment.paid), 0) AS paid FROM payment
+                    WHERE payment.deal = deal.id AND payment.kind = 'deposit') deposit
 JOIN listing ON listing.id = deal.listing
 WHERE listing.lot = $1 AND listing.owner = $2
-"""
+"""  # noqa: S608  a number of ours; values are parameters
 
 
 async def money_of(lot_id: int, owner: int) -> list[DealMoney]:

@@ -61,6 +61,8 @@ ROUNDS = frozenset({SEALED, OPEN})
 CLOSING = "bids.close"
 #: The job that looks whether goods that are on sale again after a round can be bid for. Bids' too.
 AFTER_ROUND = "bids.after_round"
+#: 定金 beyond this many basis points of the price has no effect as such (Civil Code, article 586).
+MOST_DEPOSIT = 2_000
 #: So long a round lasts, at least and at most.
 SHORTEST_ROUND, LONGEST_ROUND = timedelta(minutes=30), timedelta(days=60)
 #: An open bid that comes so shortly before the closing moves it by as much ...

@@ -20,8 +20,17 @@ from market.deals.breach_queries import (
     evidence_of,
     figures,
 )
-from market.deals.breach_rules import ANSWER_DAYS, DECISIONS, GROUNDS, LONGEST_WORDS, MAY_TERMINATE, OPEN
+from market.deals.breach_rules import (
+    ANSWER_DAYS,
+    DECISIONS,
+    GROUNDS,
+    LONGEST_WORDS,
+    MAY_TERMINATE,
+    OPEN,
+    grounds_against,
+)
 from market.deals.breach_termination import terminate as give_notice
+from market.deals.endings.queries import notice_side
 from market.deals.queries import DealRow, deal_of
 from market.deals.record import LONGEST_REPLY, facts_of, reply_to_facts
 from market.deals.rules import ACTIVE, BREACH, CONTRACT, DRAFT
@@ -87,10 +96,11 @@ QUOTE = Form(
 REPLY = Form(words=fields.text(msg("我方说明"), most=LONGEST_REPLY, lines=True, optional=True), key=KEY)
 
 
-def case_form(against: str) -> Form:
-    """Return the form that begins a case against that side."""
+async def case_form(deal: DealRow, against: str) -> Form:
+    """Return the form that begins a case against that side of a contract."""
+    grounds = grounds_against(against, notice_of=await notice_side(deal_id=deal.id))
     return Form(
-        ground=fields.choice(msg("对方违了什么约"), GROUNDS[against]),
+        ground=fields.choice(msg("对方违了什么约"), grounds),
         statement=fields.text(msg("经过"), hint=msg("何时、何地、多少、有谁在场。"), **_LINES),  # type: ignore[arg-type]
         quantity=fields.quantity(msg("涉及数量"), optional=True),
         claim=fields.money(msg("要求赔偿"), optional=True),
@@ -135,7 +145,7 @@ async def _draw_record(
         facts=[each for each in facts if each],
         cases=await cases_of(organisation_id=viewer.organisation_id, deal_id=deal.id),
         can_open=side is not None and deal.seller_signed_at and deal.buyer_signed_at,
-        form=form or case_form(against).blank(key=new_key()),
+        form=form or (await case_form(deal, against)).blank(key=new_key()),
         is_open=form is not None,
         reply=REPLY.blank(words=mine.reply or None, key=new_key()) if mine else None,
         grounds=GROUNDS,
@@ -148,7 +158,7 @@ async def _draw_record(
 async def begin(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) -> Response[Any]:
     """Begin a case; it is a draft until it is filed."""
     deal, side = await party(deal_id, viewer)
-    filled = await case_form("buyer" if side == "seller" else "seller").read(request)
+    filled = await (await case_form(deal, "buyer" if side == "seller" else "seller")).read(request)
     try:
         filled.check()
         case = breach.NewCase(

@@ -12,6 +12,8 @@ from market.catalogue.rules import CANCELS, GOODS_REFUSED
 from market.deals.breach_queries import cases_of
 from market.deals.clauses import price_of
 from market.deals.contacts import look_up_contacts
+from market.deals.endings.queries import endings_of
+from market.deals.endings.rules import HOW
 from market.deals.open_terms import open_proposal
 from market.deals.queries import DealRow, DeliveryRow, deal_of, deliveries_of, payments_of
 from market.deals.receipts import LONGEST_NOTE as LONGEST_DENIAL
@@ -26,6 +28,7 @@ from market.deals.rules import (
     PARTLY_SIGNED,
     PAYMENT,
     PENDING,
+    PROPOSED,
     RECEIPT,
     SOURCES,
     TAKEN,
@@ -65,6 +68,12 @@ DEEDS: dict[str, Message] = {
     "dispute_receipt": msg("卖方说货款没有收到"),
     "withdraw_receipt": msg("买方撤回记错的付款"),
     "terminate": msg("通知解除合同，余量重新上架"),
+    "propose_ending": msg("提议协商解除"),
+    "agree_ending": msg("双方协商解除，余量重新上架"),
+    "refuse_ending": msg("不同意协商解除"),
+    "withdraw_ending": msg("撤回协商解除的提议"),
+    "force_majeure": msg("因不可抗力通知解除，余量重新上架"),
+    "prove_ending": msg("补充不可抗力的证明"),
     "propose_terms": msg("提议改条款"),
     "agree_terms": msg("新条款双方已签"),
     "refuse_terms": msg("不同意改条款"),
@@ -90,6 +99,8 @@ _TONES = {
     "dispute_receipt": "bad",
     "cancel": "bad",
     "terminate": "bad",
+    "agree_ending": "bad",
+    "force_majeure": "bad",
     "delivery_reject": "bad",
 }
 #: The buttons of a delivery that need nothing but a press: label and kind of button.
@@ -230,6 +241,8 @@ async def draw(
         kinds=PAYMENT_KINDS,
         cases=await cases_of(organisation_id=viewer.organisation_id, deal_id=deal.id),
         BREACH=BREACH,
+        ending=next((e for e in await endings_of(deal_id=deal.id) if e.state == PROPOSED), None),
+        ended_how=HOW.get(deal.ended_how or ""),
         contacts=await look_up_contacts(
             deal_id=deal.id,
             organisation_id=viewer.organisation_id,

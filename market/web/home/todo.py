@@ -13,6 +13,7 @@ from market.bids.rules import NEEDS_RECONFIRM, SUBMITTED
 from market.clock import CHINA
 from market.deals.breach_queries import cases_of
 from market.deals.clauses import Terms, least_performed, usual_terms
+from market.deals.endings.queries import ending_to_answer
 from market.deals.frames.queries import calls_of, frames_of
 from market.deals.frames.rules import BUYER_ENDS, PROPOSED, REQUESTED, SELLER_ENDS
 from market.deals.invoices.queries import sent_back
@@ -92,6 +93,7 @@ async def todo_of(
             *_suggestions(request, viewer, matches),
             *await _breaches(request, viewer),
             *await _frames(request, viewer),
+            *await _endings(request, viewer, deals),
             *await _fulfilment(request, viewer, deals),
             *await _invoices(request, viewer, deals),
             *_expiring(request, listings or []),
@@ -303,6 +305,23 @@ async def _breaches(request: WebRequest, viewer: Viewer) -> list[Todo]:
         if case.offered_by not in (None, own) and case.state in BREACH.sources("settle"):
             todo.append(Todo(msg("和解方案待答复"), title, _with_whom(other), link, msg("去看看")))
     return todo
+
+
+async def _endings(request: WebRequest, viewer: Viewer, deals: list[DealRow]) -> list[Todo]:
+    """Contracts that the other side proposes to end by agreement."""
+    language = language_of(request)
+    waiting = await ending_to_answer(organisation_id=viewer.organisation_id)
+    return [
+        Todo(
+            msg("协商解除待答复"),
+            name_in(language, deal, "title"),
+            msg("合同 {number}", number=deal.number),
+            f"/deals/{deal.id}/ending",
+            msg("去答复"),
+        )
+        for deal in deals
+        if deal.id in waiting
+    ]
 
 
 async def _frames(request: WebRequest, viewer: Viewer) -> list[Todo]:

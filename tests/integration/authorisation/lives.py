@@ -10,6 +10,7 @@ from market.bids.joint.rules import JOINT, SHARE
 from market.bids.rules import BID, OPEN_BID, SEALED_BID
 from market.cases.rules import CASE
 from market.db.session import execute
+from market.deals.endings.rules import ENDING
 from market.deals.frames.rules import CALL, FRAME
 from market.deals.invoices.rules import INVOICE
 from market.deals.rules import BREACH, CONTRACT, DELIVERY, PAYMENT, RECEIPT, TERMS
@@ -144,6 +145,7 @@ LIVES = {
     ),
     "delivery": Life(DELIVERY, "delivery", "delivery_id"),
     "demand": Life(DEMAND, "demand", "demand_id"),
+    "ending": Life(ENDING, "contract_ending", "ending_id"),
     "frame": Life(FRAME, "frame", "frame_id"),
     "invitation": Life(
         INVITATION,

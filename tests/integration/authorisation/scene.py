@@ -265,6 +265,9 @@ async def build() -> Scene:
         offer="xxxx",
         offered_by=SELLER,
     )
+    ending = await put(
+        "contract_ending", deal=deal, kind="agreement", state="refused", proposer=buyer, reason="price"
+    )
     filing = await put("verification", organisation=SELLER, filed_by=who["secretary"])
     helper = await put("person", name="帮手", phone="19900099997")
     await put("membership", person=helper, organisation=SELLER, role="seller")
@@ -312,6 +315,8 @@ async def build() -> Scene:
         ),
         "call_id": await put("call_off", frame=frame, site=site, state="requested", **price, **days),
         "evidence_id": await put("breach_evidence", breach=breach, organisation=buyer, image=b"RIFF"),
+        "ending_id": ending,
+        "proof_id": await put("ending_proof", ending=ending, organisation=buyer, image=b"RIFF"),
         "bid_id": await put("bid", listing=listing, buyer=buyer, state="submitted", **price, **days),
         "mark": "sealed-1",
         "open_bid_id": await put(
