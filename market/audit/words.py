@@ -48,6 +48,7 @@ DETAILS: dict[str, Message] = {
     "until": msg("截止"),
     "version": msg("版本"),
     "worth_fen": msg("金额"),
+    "above": msg("溢短装内多占用"),
     "about": msg("关于"),
     "attendee": msg("到会人"),
     "cause": msg("原因"),
@@ -143,7 +144,7 @@ VALUES: dict[str, Message] = {
     **LOOK_REASONS,
 }
 #: Which figures are grams, fen per kg and fen.
-GRAMS = frozenset({"grams", "quantity", "accepted", "loss", "min_order", "left", "remaining"})
+GRAMS = frozenset({"above", "grams", "quantity", "accepted", "loss", "min_order", "left", "remaining"})
 PRICES = frozenset({"fen_per_kg", "price"})
 MONEY = frozenset({"fen", "worth_fen", "fen_due_no_more"})
 

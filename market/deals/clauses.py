@@ -266,6 +266,11 @@ def least_performed(terms: Terms, quantity: Gram) -> Gram:
     return Gram(quantity - quantity * terms.tolerance // WHOLE)
 
 
+def most_performed(terms: Terms, quantity: Gram) -> Gram:
+    """Return the most grams that the seller may deliver as agreed, the tolerance put on."""
+    return Gram(quantity + quantity * terms.tolerance // WHOLE)
+
+
 def most_natural_loss(terms: Terms, quantity: Gram) -> Gram:
     """Return how many grams of a delivery of ``quantity`` may be lost on the way without fault."""
     return Gram(quantity * terms.natural_loss // WHOLE)

@@ -9,6 +9,7 @@ from market.amounts import masses
 from market.clock import CHINA
 from market.db.session import execute, fetch_value
 from market.deals import rules
+from market.deals.above import let_go_above
 from market.deals.breach_queries import performed
 from market.deals.breach_rules import residual
 from market.deals.endings.outdating import outdate_proposals
@@ -44,6 +45,7 @@ async def end_contract(*, deal: Record, by: str, how: str, at: datetime) -> Ende
         rules.CANCELLED,
         rules.SCHEDULED,
     )
+    await let_go_above(deal=deal, at=at)
     settled, under_way = await performed(deal_id=deal["id"])
     free = residual(quantity=deal["quantity"], settled=settled, under_way=under_way)
     await execute(

@@ -12,6 +12,7 @@ from market.catalogue.rules import GOODS_REFUSED, told_reason
 from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_row, transaction
 from market.deals import rules
+from market.deals.above import hold_above, let_go_above, planned, still_to_plan
 from market.deals.clauses import Terms, most_natural_loss
 from market.deals.paying import complete, fall_due_at_acceptance
 from market.deals.releasing import release
@@ -33,14 +34,15 @@ async def schedule_delivery(
 
     Raises:
         NotFound: no such deal of this seller.
-        Conflict: the contract is not in force.
-        Invalid: more than is still to be delivered, or a day that is over or far off. Outside of the
-            contract's time it is allowed, and shown as what it is.
+        Conflict: the contract is not in force; above its quantity, but within the tolerance: the lot has no
+            more that is free.
+        Invalid: more than is still to be delivered with the tolerance, or a day that is over or far off.
+            Outside of the contract's time it is allowed, and shown as what it is.
     """
     async with transaction():
         rows = await fetch(
-            """SELECT quantity, state, buyer, number, deliver_to FROM deal
-               WHERE id = $1 AND seller = $2 FOR UPDATE""",
+            """SELECT deal.*, listing.lot FROM deal JOIN listing ON listing.id = deal.listing
+               WHERE deal.id = $1 AND deal.seller = $2 FOR NO KEY UPDATE OF deal""",
             deal_id,
             organisation_id,
         )
@@ -49,16 +51,21 @@ async def schedule_delivery(
         deal = rows[0]
         if deal["state"] != rules.ACTIVE:
             raise Conflict(msg("双方签字后才能安排发货。"))
-        planned = await fetch(
-            """SELECT coalesce(sum(CASE WHEN state IN ('accepted', 'partially_accepted')
-                                        THEN accepted + loss ELSE quantity END), 0) AS grams
-               FROM delivery WHERE deal = $1 AND state NOT IN ('cancelled', 'rejected')""",
-            deal_id,
-        )
-        left = deal["quantity"] - int(planned[0]["grams"])
-        if not 0 < quantity <= left:
-            problem = msg("还可安排 {left}，请填写不超过它的数量。", left=masses(Gram(left)))
+        _, terms = await terms_in_force(deal_id=deal_id)
+        so_far = await planned(deal_id=deal_id)
+        left, most = still_to_plan(terms, quantity=Gram(deal["quantity"]), so_far=so_far)
+        if not 0 < quantity <= most:
+            problem = (
+                msg("还可安排 {left}，请填写不超过它的数量。", left=masses(most))
+                if most == left
+                else msg(
+                    "合同还差 {left}，按约定的溢短装最多再安排 {most}，请填写不超过它的数量。",
+                    left=masses(left),
+                    most=masses(most),
+                )
+            )
             raise Invalid(problem, {"quantity": problem})
+        above = await hold_above(deal=deal, total=Gram(so_far + quantity), at=at)
         _check_day(on, today=at.astimezone(CHINA).date(), last=deal["deliver_to"])
         rows = await fetch(
             """INSERT INTO delivery (deal, quantity, state, scheduled_on) VALUES ($1, $2, $3, $4)
@@ -74,7 +81,12 @@ async def schedule_delivery(
             action="schedule_delivery",
             actor=actor,
             at=at,
-            details={"delivery": delivery_id, "grams": quantity, "on": on.isoformat()},
+            details={
+                "delivery": delivery_id,
+                "grams": quantity,
+                "on": on.isoformat(),
+                **({"above": above} if above else {}),
+            },
         )
         await notify(
             organisation_id=deal["buyer"],
@@ -178,8 +190,9 @@ async def move_delivery(
             await fall_due_at_acceptance(
                 deal=deal, terms=terms, delivery_id=delivery_id, arrived=row["arrived_at"] or at
             )
+        above = await let_go_above(deal=deal, at=at) if is_refused or state == rules.CANCELLED else Gram(0)
         if deal["state"] == rules.TERMINATED and is_refused:
-            await release(deal=deal, grams=back, at=at)
+            await release(deal=deal, grams=Gram(back - above), at=at)
         if state in (rules.CANCELLED, rules.REJECTED):
             # it was the last load that was waited for
             await complete(deal_id=deal["id"], at=at)

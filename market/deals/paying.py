@@ -235,5 +235,5 @@ async def complete(*, deal_id: int, at: datetime) -> bool:
     if done is None:
         return False
     await outdate_proposals(deal_id=deal_id)
-    await release(deal=deal, grams=Gram(deal["quantity"] - deal["settled"]), at=at)
+    await release(deal=deal, grams=Gram(max(0, deal["quantity"] - deal["settled"])), at=at)
     return True

@@ -50,7 +50,7 @@ class DealRow(msgspec.Struct, frozen=True):
     delivered: int
     #: Fen paid so far.
     paid: int
-    #: Grams that went back on sale when it was terminated.
+    #: Grams that went back on sale when it was over; below nought: held above the quantity, in its tolerance.
     released: int = 0
     terminated_at: datetime | None = None
     #: When it was cancelled before it bound, by which side, why, and in whose words.

@@ -32,7 +32,7 @@ class Deal(Table, tablename="deal"):
     buyer_signed_at = moment(null=True)
     buyer_signed_by = reference("Person", null=True, index=False)
     created_at = moment()
-    #: Grams that went back on sale when it was terminated.
+    #: Grams that went back on sale when it was over; below nought: held above the quantity (``above``).
     released = whole(default=0)
     terminated_at = moment(null=True)
     #: By breach, agreement or force majeure (``endings.rules.HOW``).

@@ -26,8 +26,8 @@ class DealMoney(msgspec.Struct, frozen=True):
 
 
 # Over is a contract that is completed, or terminated with nothing under way. A deposit stays with the
-# seller where the buyer's breach was found, up to a fifth of the price: more is none by the law; and where both
-# agreed so when they ended it. Without either nobody divides what may have to go back.
+# seller where the buyer's breach was found, up to a fifth of the price: more is none by the law; and where
+# both agreed so when they ended it. Without either nobody divides what may have to go back.
 _MONEY = f"""
 SELECT deal.id, deal.number, deal.state, standing.paid AS received,
        (CASE WHEN deal.state = 'completed'

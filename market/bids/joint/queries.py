@@ -54,7 +54,7 @@ class ShareRow(msgspec.Struct, frozen=True):
         terminated. The others stand nonetheless."""
         if self.deal_state == "cancelled":
             return self.bought or 0
-        return (self.released or 0) if self.deal_state == "terminated" else 0
+        return max(0, self.released or 0) if self.deal_state == "terminated" else 0
 
 
 class JointRow(msgspec.Struct, frozen=True):

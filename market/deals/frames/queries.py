@@ -140,7 +140,8 @@ async def calls_of(*, frame_id: int, organisation_id: int) -> list[CallRow]:
                   site.name_en AS site_name_en, call_off.deliver_from, call_off.deliver_to, call_off.note,
                   call_off.state, reason.zh AS reason_zh, reason.en AS reason_en, call_off.reason_note,
                   call_off.deal, deal.number AS deal_number,
-                  coalesce(deal.released, 0) AS returned, call_off.created_at, call_off.expires_at
+                  greatest(0, coalesce(deal.released, 0)) AS returned, call_off.created_at,
+                  call_off.expires_at
            FROM call_off JOIN frame ON frame.id = call_off.frame JOIN site ON site.id = call_off.site
            LEFT JOIN reason ON reason.code = call_off.reason LEFT JOIN deal ON deal.id = call_off.deal
            WHERE call_off.frame = $1 AND $2 IN (frame.seller, frame.buyer) ORDER BY call_off.id DESC""",

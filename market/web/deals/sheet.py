@@ -9,6 +9,7 @@ from market.audit.queries import history
 from market.bids.joint.queries import together_with
 from market.catalogue.queries import grades, produce_by_code
 from market.catalogue.rules import CANCELS, GOODS_REFUSED
+from market.deals.above import still_to_plan
 from market.deals.breach_queries import cases_of
 from market.deals.clauses import price_of
 from market.deals.contacts import look_up_contacts
@@ -186,7 +187,8 @@ async def draw(
         for each in deliveries
         if each.state not in ("cancelled", "rejected")
     )
-    left = Gram(deal.quantity - planned)
+    version, terms = await terms_in_force(deal_id=deal.id)
+    left, most = still_to_plan(terms, quantity=Gram(deal.quantity), so_far=Gram(planned))
     if schedule is None:
         schedule = SCHEDULE.blank(
             quantity=left if left > 0 else None, on=max(deal.deliver_from, clock.today()), key=new_key()
@@ -197,7 +199,6 @@ async def draw(
     receipts = await receipts_under([deal.id])
     blank_refusal = (await refusal_form(request, GOODS_REFUSED)).blank(key=new_key())
     grade = next((each for each in await grades() if each.level == deal.grade), None)
-    version, terms = await terms_in_force(deal_id=deal.id)
     price = price_of(terms, FenPerKg(deal.price))
     return show(
         request,
@@ -223,8 +224,9 @@ async def draw(
             (each, side == "buyer" and each.amount > each.paid + each.disputed)
             for each in await payments_of(deal_id=deal.id)
         ],
-        can_schedule=side == "seller" and deal.state == ACTIVE and left > 0,
+        can_schedule=side == "seller" and deal.state == ACTIVE and most > 0,
         left=left,
+        most=most,
         schedule=schedule,
         part_of=lambda delivery: _form_for(refused, delivery, "accept_part", blank_part),
         refusal_of=lambda delivery: _form_for(refused, delivery, "reject", blank_refusal),

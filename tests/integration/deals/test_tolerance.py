@@ -6,9 +6,12 @@ import pytest
 from fixtures.factories import Factory
 from market.db.session import execute, fetch_value
 from market.deals.clauses import Milestone
+from market.deals.endings.operations import Proposal, answer_ending, propose_ending
 from market.deals.paying import pay
 from market.deals.queries import deal_of, payments_of
 from market.deals.terms import answer_terms, propose_terms, terms_in_force
+from market.errors import Conflict, Invalid
+from market.units import Gram
 from tests.integration.deals.scene import Contracted, contract
 
 WHOLE = 400_000
@@ -118,3 +121,70 @@ async def test_what_was_paid_beyond_the_final_price_is_told(deal: Contracted) ->
     await deal.send(WHOLE, "dispatch", "arrive", "accept")
     now = await deal_of(deal_id=deal.deal_id, organisation_id=deal.buyer.organisation_id)
     assert (now.state, now.invoiced, now.paid, now.to_return) == ("completed", 24_000, 28_000, 4_000)
+
+
+@pytest.fixture
+async def ample(factory: Factory) -> Contracted:
+    """As ``deal``, with 5 kg in the lot that nobody has bought."""
+    seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
+    listing_id = await factory.listing(seller, kg=405)
+    made = Contracted(
+        seller,
+        buyer,
+        await contract(
+            seller, buyer, listing_id=listing_id, demand_id=await factory.demand(buyer, kg=400), price=701
+        ),
+    )
+    version, terms = await terms_in_force(deal_id=made.deal_id)
+    milestones = (Milestone("signing", 1_000, 0), Milestone("arrival", 9_000, 30))
+    changed = msgspec.structs.replace(terms, tolerance=200, milestones=milestones)
+    proposed = await propose_terms(
+        deal_id=made.deal_id, base=version, terms=changed, note="", **made.by(seller)
+    )
+    await answer_terms(deal_id=made.deal_id, version=proposed, move="agree", **made.by(buyer))
+    await made.sign()
+    return made
+
+
+async def test_more_is_delivered_within_the_tolerance_and_paid_to_the_fen(ample: Contracted) -> None:
+    await ample.send(200_000, "dispatch", "arrive", "accept")
+    # more than the tolerance, and more than the lot has
+    with pytest.raises(Invalid, match="208 公斤"):
+        await ample.send(208_001)
+    with pytest.raises(Conflict, match="没有多余"):
+        await ample.send(205_001)
+    assert await rest() == (5_000, "published", 0)
+    load = await ample.send(204_333)
+    assert await rest() == (667, "published", 0)
+    for move in ("dispatch", "arrive", "accept"):
+        await ample.move(load, move)
+    await pay_all(ample)
+    now = await deal_of(deal_id=ample.deal_id, organisation_id=ample.seller.organisation_id)
+    # 404.333 kg at 7.01 yuan
+    assert (now.state, now.standing, now.worth, now.paid) == ("completed", 404_333, 283_437, 283_437)
+    assert (now.ended, now.to_return) == (0, 0)
+    assert await rest() == (667, "published", 0)
+
+
+async def test_what_was_held_above_goes_back_when_the_load_does_not_come(ample: Contracted) -> None:
+    load = await ample.send(405_000)
+    assert await rest() == (0, "sold_out", 0)
+    await ample.move(load, "cancel")
+    assert await rest() == (5_000, "published", 0)
+    load = await ample.send(405_000, "dispatch", "arrive")
+    await execute("INSERT INTO reason (code, zh, en, position) VALUES ('short', '短少', 'Short', 1)")
+    await ample.move(load, "accept_part", accepted=Gram(401_000), reason="short")
+    assert await rest() == (4_000, "published", 0)
+
+
+async def test_terminated_contract_keeps_what_is_on_its_way_above_the_quantity(ample: Contracted) -> None:
+    load = await ample.send(405_000, "dispatch", "arrive")
+    proposal = Proposal("short", "不做了。")
+    await execute("INSERT INTO reason (code, zh, en, position) VALUES ('short', '短少', 'Short', 1)")
+    number = await propose_ending(deal_id=ample.deal_id, proposal=proposal, **ample.by(ample.seller))
+    await answer_ending(deal_id=ample.deal_id, ending_id=number, move="agree", **ample.by(ample.buyer))
+    assert await rest() == (0, "sold_out", 0)
+    await ample.move(load, "reject", reason="short")
+    assert await rest() == (405_000, "published", 400_000)
+    now = await deal_of(deal_id=ample.deal_id, organisation_id=ample.seller.organisation_id)
+    assert (now.standing, now.ended, now.worth) == (0, 400_000, 0)
