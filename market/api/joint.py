@@ -2,20 +2,32 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler
+from msgspec import Meta
 
 from market import clock
 from market.accounts.rules import ANSWER, Viewer, actor
 from market.api.bids import Refusal
 from market.api.handling import deed, do_once, read
-from market.api.inputs import Code, Fens, Grams, IdempotencyKey, Note, PathId, Price, RowId, SignedIn
+from market.api.inputs import (
+    MOST_ID,
+    Code,
+    Fens,
+    Grams,
+    IdempotencyKey,
+    Note,
+    PathId,
+    Price,
+    RowId,
+    SignedIn,
+)
 from market.api.outputs import Moved
 from market.bids.joint import rules
-from market.bids.joint.answering import answer_share, submit_joint
+from market.bids.joint.answering import Seen, answer_share, submit_joint
 from market.bids.joint.closing import JointAccepted, accept_joint, reject_joint, withdraw_joint
 from market.bids.joint.operations import (
     NewJoint,
@@ -65,14 +77,24 @@ class ShareTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sure: bool = False
 
 
+class SeenShare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The share's grams and fen per kg; `others`: grams of the other shares that are invited or confirmed."""
+
+    quantity: Grams
+    price: Price
+    others: Annotated[int, Meta(ge=0, le=MOST_ID)] = 0
+
+
 class ShareAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who declines or refuses a share says why, with a `reason` of `/codes` that the other side sees.
 
-    One with the use `seller` to decline, one with `buyer` to refuse; the other moves need no body.
+    One with the use `seller` to decline, one with `buyer` to refuse; the other moves need no body. To confirm
+    or admit, `seen` says what you have read of it: if it is something else by now, it is a 409.
     """
 
     reason: Code | None = None
     note: Note = ""
+    seen: SeenShare | None = None
 
 
 class JointPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -188,7 +210,9 @@ async def move_share(
     To decline and to refuse take a coded reason.
     """
     await joint_of(joint_id=joint_id, organisation_id=viewer.organisation_id)
-    by, told = actor(viewer, "seller", deed=ANSWER), msgspec.to_builtins(data)
+    by = actor(viewer, "seller", deed=ANSWER)
+    told = {"reason": data.reason, "note": data.note}
+    seen = None if data.seen is None else Seen(data.seen.quantity, data.seen.price, data.seen.others)
     # a move without a reason is the wish that it was before there were any: its key finds what was done
     why = told if move in rules.NEEDS_REASON else {}
     return await do_once(
@@ -197,7 +221,14 @@ async def move_share(
         name=f"joint_{move}",
         about={"share": share_id, **why},
         do=lambda at: answer_share(
-            share_id=share_id, move=move, organisation_id=viewer.organisation_id, actor=by, at=at, **told
+            share_id=share_id,
+            move=move,
+            organisation_id=viewer.organisation_id,
+            actor=by,
+            at=at,
+            reason=data.reason,
+            note=data.note,
+            seen=seen,
         ),
     )
 

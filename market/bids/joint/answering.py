@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import ANSWER, Actor
@@ -13,12 +14,24 @@ from market.bids.joint.operations import held
 from market.bids.operations import check_demand_terms, demand_held
 from market.bids.rules import ANSWER_DAYS, check_least
 from market.catalogue.queries import check_reason
-from market.db.session import execute, fetch, transaction
+from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg, named
 from market.notices.operations import Word, notify, notify_all
 from market.supply.rules import in_round
-from market.units import Gram
+from market.units import FenPerKg, Gram, yuan_per_kg
+
+
+class Changed(Conflict):
+    """A share is not what was read of it."""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What was read of a share before it is confirmed: grams, fen per kg, grams of the others in it."""
+
+    quantity: int
+    price: int
+    others: int
 
 
 async def answer_share(
@@ -30,17 +43,21 @@ async def answer_share(
     at: datetime,
     reason: str | None = None,
     note: str = "",
+    seen: Seen | None = None,
 ) -> str:
     """Confirm, decline or give up one's own share, or, as the lead, admit or refuse one; its new state.
 
     Who declines or refuses says why, by a code that the other side sees, with a ``note`` where they like.
     Where a share that was confirmed goes, every other seller is asked again: what they joined has changed.
+    ``seen`` is what was read before confirming or admitting, where that is known: other terms, or less of the
+    others than that, is asked back.
 
     Raises:
         NotAllowed: the organisation is suspended, or has not let this agent answer.
         NotFound: no such share of this organisation's, or of a joint offer that it leads.
         WrongState: the move is not open now, or not to this side.
         Conflict: the joint offer is closed, or the goods do not suffice.
+        Changed: it is not what was ``seen``.
         Invalid: with ``reason``, where it is declined or refused without one.
     """
     async with transaction():
@@ -55,6 +72,8 @@ async def answer_share(
         if share["seller"] == joint["lead"] and move != "confirm":
             raise Conflict(msg("牵头方的份额不能单独退出；要散伙，请撤回整份拼货。"))
         state = rules.SHARE.apply(move, state=share["state"], by=by)
+        if seen is not None and state == rules.CONFIRMED:
+            await _check_seen(share, seen)
         said: dict[str, str | None] = {}
         why: Message | str = ""
         if move in rules.NEEDS_REASON:
@@ -100,6 +119,30 @@ async def answer_share(
                 at=at,
             )
     return state
+
+
+async def _check_seen(share: Record, seen: Seen) -> None:
+    """Raises: Changed: the share has other terms, or somebody has left, since it was read."""
+    if (share["quantity"], share["price"]) != (seen.quantity, seen.price):
+        raise Changed(
+            msg(
+                "这份份额在您打开以后变了：现在是 {mass}，{price} 元/公斤。请看过再确认。",
+                mass=masses(Gram(share["quantity"])),
+                price=f"{yuan_per_kg(FenPerKg(share['price'])):,.2f}",
+            )
+        )
+    others = await fetch_value(
+        """SELECT coalesce(sum(quantity), 0)::bigint FROM joint_share
+           WHERE joint = $1 AND id <> $2 AND state = ANY($3)""",
+        *(share["joint"], share["id"], sorted(rules.JOINED)),
+    )
+    if others < seen.others:
+        raise Changed(
+            msg(
+                "这份拼货在您打开以后变了：有人退出，其他各家现在合起来 {mass}。请看过再确认。",
+                mass=masses(Gram(others)),
+            )
+        )
 
 
 def _told(move: str, title: Message, *, why: Message | str) -> Message:

@@ -14,7 +14,7 @@ from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
 from market.audit.queries import history
 from market.bids.joint import rules
-from market.bids.joint.answering import answer_share, submit_joint
+from market.bids.joint.answering import Changed, answer_share, submit_joint
 from market.bids.joint.closing import accept_joint, reject_joint, withdraw_joint
 from market.bids.joint.operations import NewJoint, NewShare, ask_to_join, invite, open_joint
 from market.bids.joint.queries import Joint, ShareRow, goods_of_others, joint_of
@@ -26,7 +26,7 @@ from market.demand.queries import DemandDetails, demand_page
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Language, Message, msg
 from market.units import FenPerKg, Gram
-from market.web.demands.joint_forms import ACCEPT, joint_form, share_form
+from market.web.demands.joint_forms import ACCEPT, CONFIRM, joint_form, share_form
 from market.web.demands.offer_view import lacking, way_to
 from market.web.demands.offers import to_offer
 from market.web.edge.addresses import row_number
@@ -138,6 +138,8 @@ class SeenShare(msgspec.Struct, frozen=True):
     delivered: FenPerKg
     lacks: list[Message]
     can: list[str]
+    #: What a confirmation of it rests on (``joint_forms.CONFIRM``).
+    seen: str
 
 
 def _seen(
@@ -158,7 +160,9 @@ def _seen(
         for move in rules.SHARE.available(state=share.state, by=side)
         if move in SHARE_MOVES and joint.joint.state in rules.OPEN and (not is_leads or move == "confirm")
     ]
-    return SeenShare(share, way.km, FenPerKg(share.price + way.freight), lacks, can)
+    others = sum(e.quantity for e in joint.shares if e.id != share.id and e.state in rules.JOINED)
+    mark = f"{share.quantity}-{share.price}-{others}"
+    return SeenShare(share, way.km, FenPerKg(share.price + way.freight), lacks, can, mark)
 
 
 @get("/joint/{joint_id:int}")
@@ -176,6 +180,7 @@ async def _draw(
     part: Filled | None = None,
     refusal: Filled | None = None,
     saying: tuple[int, str, Filled] | None = None,
+    stale: Message | None = None,
     status: int = 200,
 ) -> Response[str]:
     """``saying``: why a share is declined or left out, asked back: share, move and form."""
@@ -229,6 +234,7 @@ async def _draw(
         part=part or ACCEPT.blank(key=new_key(), seen=joint.worth, quantity=Gram(joint.grams)),
         refusal=refusal or why_not[BUYER_DECLINES].blank(key=new_key()),
         no_to=no_to,
+        stale=stale,
         needs_reason=rules.NEEDS_REASON,
         steps=[step for step in records if step.action in DEEDS],
         deeds=DEEDS,
@@ -284,12 +290,13 @@ async def move_share(
     if move not in SHARE_MOVES:
         raise NotFound(msg("这一页不存在，或者不对您开放。请检查地址，或从首页查找。"))
     use = rules.NEEDS_REASON.get(move)
-    filled = await (await refusal_form(request, use) if use else BARE).read(request)
+    filled = await (await refusal_form(request, use) if use else CONFIRM).read(request)
     why: dict[str, Any] = {}
     try:
         filled.check()
         if use:
             why = {"reason": filled.values["reason"], "note": filled.values["note"] or ""}
+        seen = None if use else filled.values["seen"]
         await do_filled(
             viewer,
             filled,
@@ -301,12 +308,15 @@ async def move_share(
                 organisation_id=viewer.organisation_id,
                 actor=accounts.actor(viewer, "seller", deed=accounts.ANSWER),
                 at=at,
+                seen=seen,
                 **why,
             ),
         )
     except Invalid as error:
         again = (share_id, move, filled.refused(error))
         return await _draw(request, viewer, joint_id, saying=again, status=422)
+    except Changed as changed:
+        return await _draw(request, viewer, joint_id, stale=changed.message, status=409)
     return redirect(request, f"/joint/{joint_id}", toast=SHARE_MOVES[move][2])
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
+from market.bids.joint.answering import Seen
 from market.bids.offer_queries import Goods
 from market.i18n import Language, Message, msg
 from market.units import Gram
@@ -59,6 +60,11 @@ def share_form(goods: Sequence[Goods], *, language: Language, owners: bool) -> F
     )
 
 
+#: A share as its seller read it: grams, fen per kg, grams of the others.
+CONFIRM = Form(
+    key=KEY,
+    seen=fields.hidden(lambda typed: Seen(*(int(each) for each in typed.split("-", 2))), optional=True),
+)
 #: What a buyer accepts: the whole unless a part is named. ``seen``: fen that the whole came to on the page.
 ACCEPT = Form(
     key=KEY, seen=fields.hidden(int, optional=True), quantity=fields.quantity(msg("接受多少"), optional=True)

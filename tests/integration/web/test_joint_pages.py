@@ -76,7 +76,14 @@ async def test_two_villages_and_a_buyer_go_the_whole_way(
     assert f'action="{asked}/confirm"' in (await other.get(page)).text
     assert "拼货邀请待确认" in (await other.get("/")).text
     assert (await lead.post(f"{page}/submit")).status_code == 409
-    assert (await other.post(f"{asked}/confirm")).headers["location"] == page
+    # who read other terms, or more of the others, than there are now confirms nothing unseen
+    for mark, words in (("200000-150-400000", "现在是"), ("200000-140-400001", "有人退出")):
+        stale = await other.post(f"{asked}/confirm", {"seen": mark})
+        assert (stale.status_code, words in stale.text) == (409, True)
+    assert f"{page}/shares/{shares[1]['id']}/confirm" in stale.text
+    assert 'name="seen" value="200000-140-400000"' in stale.text
+    confirmed = await other.post(f"{asked}/confirm", {"seen": "200000-140-400000"})
+    assert confirmed.headers["location"] == page
     assert (await bystander.post(f"{page}/shares", share(listings[2]))).headers["location"] == page
     third_share = await fetch_value("SELECT max(id) FROM joint_share")
     assert f"{page}/shares/{third_share}/admit" in (await lead.get(page)).text
