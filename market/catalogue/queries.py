@@ -405,5 +405,10 @@ async def check_reason(code: str | None, use: str | None = None) -> Message:
     rows = await fetch(f"SELECT zh, en FROM reason WHERE {_FITS} AND code = $2", use, code)  # noqa: S608  words of ours; values are parameters
     if not rows:
         problem = msg("请选择原因，让对方知道为什么。")
+        if code:
+            fit = await reasons(use)
+            problem = msg(
+                "这一步用不了这个原因，可用的有：{codes}。", codes=", ".join(each.code for each in fit)
+            )
         raise Invalid(problem, {"reason": problem})
     return in_both(*(told_reason(rows[0][language], "")[0] for language in ("zh", "en")))

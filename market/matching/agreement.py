@@ -151,8 +151,8 @@ async def decline(
         Invalid: no such reason.
     """
     async with transaction():
-        await check_reason(reason)
         match, side = await _locked(match_id=match_id, organisation_id=organisation_id)
+        await check_reason(reason, side)
         state = lifecycle.MATCH.apply("decline", state=match["state"], by=side)
         await execute(
             """UPDATE match SET state = $2, declined_by = $3, decline_reason = $4, decline_note = $5

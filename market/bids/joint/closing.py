@@ -13,6 +13,7 @@ from market.bids.joint.answering import unsettle_joint
 from market.bids.joint.operations import held
 from market.bids.rules import check_part
 from market.catalogue.queries import check_reason
+from market.catalogue.rules import BUYER_DECLINES
 from market.db.replay import once
 from market.db.session import execute, fetch, transaction
 from market.deals.making import DealWish, NewDeal, make_deals
@@ -177,7 +178,7 @@ async def reject_joint(
     Raises: NotFound, WrongState, Conflict; Invalid, with ``reason``.
     """
     async with transaction():
-        await check_reason(reason)
+        await check_reason(reason, BUYER_DECLINES)
         joint = await _to_buyer(joint_id, buyer_id)
         state = rules.JOINT.apply("reject", state=joint["state"], by="buyer")
         await execute(

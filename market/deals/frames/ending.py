@@ -33,7 +33,7 @@ async def propose_end(
         frame = await held(frame_id, organisation_id)
         side = side_of(frame, organisation_id)
         state = rules.FRAME.apply("propose_end", state=frame["state"], by=side)
-        await check_reason(reason)
+        await check_reason(reason, side)
         await execute(
             """UPDATE frame SET state = $2, reason = $3, reason_note = $4, end_refused = NULL,
                       end_refused_note = '' WHERE id = $1""",

@@ -49,7 +49,7 @@ async def end(request: WebRequest, viewer: SignedIn, frame_id: FromPath[int]) ->
             ),
         )
     except Invalid as error:
-        return await draw_frame(request, viewer, frame_id, refusal=filled.refused(error), status=422)
+        return await draw_frame(request, viewer, frame_id, refused=("end", filled.refused(error)), status=422)
     return redirect(request, f"/frames/{frame_id}", toast=msg("已提出，对方同意才提前结束，之前照常执行。"))
 
 
@@ -84,7 +84,9 @@ async def answer_to_end(
             ),
         )
     except Invalid as error:
-        return await draw_frame(request, viewer, frame_id, keeping=filled.refused(error), status=422)
+        return await draw_frame(
+            request, viewer, frame_id, refused=("keep", filled.refused(error)), status=422
+        )
     return redirect(request, f"/frames/{frame_id}", toast=_ANSWERED[answer])
 
 

@@ -146,12 +146,11 @@ async def draw_frame(
     frame_id: int,
     *,
     calling: Filled | None = None,
-    refusal: Filled | None = None,
-    keeping: Filled | None = None,
+    refused: tuple[str, Filled] | None = None,
     fault: Message | None = None,
     status: int = 200,
 ) -> Response[str]:
-    """``keeping``: why an early end is refused, asked back."""
+    """``refused``: a no that is asked back, with which one it is: frame, end, keep, or a batch's number."""
     own, language, today = viewer.organisation_id, language_of(request), clock.today()
     frame = await frame_of(frame_id=row_number(frame_id), organisation_id=own)
     side = "seller" if frame.seller == own else "buyer"
@@ -200,8 +199,9 @@ async def draw_frame(
             deliver_to=min(frame.ends_on, earliest + timedelta(days=3)),
             **({"price": FenPerKg(frame.price)} if frame.floor else {}),
         ),
-        refusal=refusal or why_not.blank(key=new_key()),
-        keeping=keeping or why_not.blank(key=new_key()),
+        no_to=lambda what: (
+            refused[1] if refused and refused[0] == str(what) else why_not.blank(key=new_key())
+        ),
         fault=fault,
         steps=[each for each in await history(subjects=[f"frame:{frame.id}"]) if each.action in DEEDS],
         deeds=DEEDS,
@@ -253,8 +253,10 @@ async def decline(request: WebRequest, viewer: SignedIn, frame_id: FromPath[int]
             ),
         )
     except Invalid as error:
-        refused = {"fault": error.message} if own else {"refusal": filled.refused(error)}
-        return await draw_frame(request, viewer, frame_id, **refused, status=422)
+        again: dict[str, Any] = (
+            {"fault": error.message} if own else {"refused": ("frame", filled.refused(error))}
+        )
+        return await draw_frame(request, viewer, frame_id, **again, status=422)
     told = msg("已撤回。") if own else msg("已谢绝，对方会看到原因。")
     return redirect(request, f"/frames/{frame_id}", toast=told)
 
@@ -340,8 +342,12 @@ async def drop(
             ),
         )
     except Invalid as error:
-        refused = {"fault": error.message} if side == "buyer" else {"refusal": filled.refused(error)}
-        return await draw_frame(request, viewer, frame_id, **refused, status=422)
+        again: dict[str, Any] = (
+            {"fault": error.message}
+            if side == "buyer"
+            else {"refused": (str(call_id), filled.refused(error))}
+        )
+        return await draw_frame(request, viewer, frame_id, **again, status=422)
     told = msg("已撤回。") if side == "buyer" else msg("已谢绝，对方会看到原因。")
     return redirect(request, f"/frames/{frame_id}", toast=told)
 

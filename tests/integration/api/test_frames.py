@@ -5,6 +5,7 @@ from typing import Any
 
 from fixtures.factories import Factory
 from market import clock
+from market.db.session import execute
 
 from .conftest import Caller, People
 
@@ -49,6 +50,10 @@ async def test_an_agreement_is_signed_called_off_and_served(people: People, fact
     assert await post(buyer, "/frames/1/calls", 201, **batch) == {"call_id": 2}
     assert await post(seller, "/frames/1/calls/1/confirm", listing_id=listing_id) == {"deal_id": 1}
     await post(seller, "/frames/1/calls/2/confirm", 409, listing_id=listing_id)
+    await execute("UPDATE reason SET uses = ARRAY['buyer'] WHERE code = 'quality'")
+    for deed in ("/frames/1/calls/2/drop", "/frames/1/end"):
+        wrong = await post(seller, deed, 422, reason="quality")
+        assert set(wrong["fields"]) == {"reason"}, deed
     assert await post(seller, "/frames/1/calls/2/drop", reason="other") == {"state": "refused"}
     whole = (await buyer.get("/frames/1")).json()
     assert (whole["frame"]["left"], whole["frame"]["confirmed"]) == (600_000, 400_000)

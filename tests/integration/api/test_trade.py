@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from fixtures.factories import Factory
-from market.db.session import fetch_value
+from market.db.session import execute, fetch_value
 
 from .conftest import People
 
@@ -96,6 +96,11 @@ async def test_a_repeated_key_does_the_deed_once(
     assert (await seller.post("/listings", {**lot, "ask": 710}, key="a")).status_code == 409
     bid = {"listing_id": 1, "quantity": 400_000, "price": 690, **window}
     await buyer.post("/bids", bid)
+    # a seller does not decline as a buyer would: the field is named, and what fits
+    await execute("UPDATE reason SET uses = ARRAY['buyer'] WHERE code = 'quality'")
+    wrong = await seller.post("/bids/1/reject", {"reason": "quality"})
+    said = wrong.json()["fields"]["reason"]
+    assert (wrong.status_code, "price" in said, "quality" in said) == (422, True, False)
     refusal = {"reason": "price", "note": "再高一点"}
     for _ in range(2):
         assert (await seller.post("/bids/1/reject", refusal, key="b")).json() == {"state": "rejected"}
