@@ -18,6 +18,7 @@ from market.api.outputs import Moved
 from market.deals.clauses import WHOLE, Milestone, Terms
 from market.deals.frames.calling import Called, Confirmed, call_off, confirm_call, drop_call
 from market.deals.frames.ending import answer_end, propose_end
+from market.deals.frames.meant import check_batch_price, check_frame_prices
 from market.deals.frames.operations import NewFrame, Proposed, decline_frame, propose_frame, sign_frame
 from market.deals.frames.queries import CallRow, FrameRow, calls_of, frame_of, frames_of
 from market.deals.frames.rules import Agreed, Batch
@@ -30,6 +31,7 @@ class FrameToPropose(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`side` is yours; `sites` are the buyer's. With `floor` a batch may have a price of its own above it.
 
     `most_per_week` counts weeks from `starts_on`; each batch is paid within `payment_days` of its arrival.
+    A `price` or `floor` far from what the produce usually costs is asked back (422) unless you are `sure`.
     """
 
     side: Literal["seller", "buyer"]
@@ -47,10 +49,11 @@ class FrameToPropose(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notice_days: Annotated[int, Meta(ge=0, le=60)] = 3
     payment_days: Days = 30
     note: Note = ""
+    sure: bool = False
 
 
 class BatchToCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One batch; without a `price` at the agreed one."""
+    """One batch; without a `price` at the agreed one. One far from it is asked back unless you are `sure`."""
 
     quantity: Grams
     site_id: RowId
@@ -58,6 +61,7 @@ class BatchToCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deliver_to: date
     price: Price | None = None
     note: Note = ""
+    sure: bool = False
 
 
 class ServedFrom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,6 +124,11 @@ async def propose(viewer: SignedIn, data: JSONBody[FrameToPropose], key: Idempot
             milestones=(Milestone("arrival", WHOLE, data.payment_days),),
         ),
         data.note,
+    )
+    await check_frame_prices(
+        {"price": frame.agreed.price, "floor": frame.agreed.floor},
+        produce=frame.agreed.produce,
+        sure=data.sure,
     )
     proposed = await propose_frame(
         frame=frame,
@@ -207,8 +216,10 @@ async def call(
         price=None if data.price is None else FenPerKg(data.price),
         note=data.note,
     )
-    by = acting(viewer, await _side(viewer, frame_id), deed=ANSWER)
     own = viewer.organisation_id
+    agreed = (await frame_of(frame_id=frame_id, organisation_id=own)).price
+    check_batch_price(batch.price, agreed=FenPerKg(agreed), sure=data.sure)
+    by = acting(viewer, await _side(viewer, frame_id), deed=ANSWER)
     return Called(await call_off(batch=batch, buyer_id=own, actor=by, at=clock.now(), key=key))
 
 

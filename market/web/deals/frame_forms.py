@@ -25,6 +25,7 @@ from market.web.parts.forms import Form
 from market.web.parts.trade import KEY, name_in
 
 LONGEST_NOTE = 300
+SURE = fields.tick(msg("价格没有写错，就按这个价"))
 
 
 class Offered(msgspec.Struct, frozen=True):
@@ -88,6 +89,7 @@ async def frame_form(offered: Offered, *, language: Language, today: date) -> Fo
         floor=fields.price(
             msg("保底价"), optional=True, hint=msg("填了就是每批可以另议价，但不低于它；不填就是固定价。")
         ),
+        sure=SURE,
         starts_on=fields.day(msg("从哪天起交货")),
         ends_on=fields.day(msg("到哪天止"), earliest=today),
         least=fields.quantity(msg("每批最少"), optional=True),
@@ -116,7 +118,9 @@ async def frame_form(offered: Offered, *, language: Language, today: date) -> Fo
 
 def call_form(frame: FrameRow, *, language: Language, today: date) -> Form:
     """Return the form of a batch; its price is asked only where it is not fixed."""
-    priced = {"price": fields.price(msg("这批单价"), optional=True)} if frame.floor else {}
+    priced: dict[str, fields.Field] = (
+        {"price": fields.price(msg("这批单价"), optional=True), "sure": SURE} if frame.floor else {}
+    )
     return Form(
         key=KEY,
         quantity=fields.quantity(msg("要多少")),

@@ -15,6 +15,7 @@ from market.bids.offer_queries import goods_of
 from market.deals.clauses import WHOLE, Milestone, Terms
 from market.deals.frames import rules
 from market.deals.frames.calling import call_off, confirm_call, drop_call
+from market.deals.frames.meant import check_batch_price, check_frame_prices
 from market.deals.frames.operations import NewFrame, decline_frame, propose_frame, sign_frame
 from market.deals.frames.queries import calls_of, frame_of, frames_of
 from market.deals.frames.rules import Agreed, Batch
@@ -100,6 +101,12 @@ async def propose(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     values = filled.values
     try:
         filled.check()
+        await check_frame_prices(
+            {"price": values["price"], "floor": values["floor"]},
+            produce=offered.produce,
+            sure=values["sure"],
+            asked=offered.price,
+        )
         frame_id = await propose_frame(
             frame=NewFrame(
                 offered.other,
@@ -269,6 +276,8 @@ async def call(request: WebRequest, viewer: SignedIn, frame_id: FromPath[int]) -
     values = filled.values
     try:
         filled.check()
+        own_price = values.get("price")
+        check_batch_price(own_price, agreed=FenPerKg(frame.price), sure=values.get("sure", False))
         await call_off(
             batch=Batch(
                 frame_id=frame.id,
@@ -276,7 +285,7 @@ async def call(request: WebRequest, viewer: SignedIn, frame_id: FromPath[int]) -
                 site_id=int(values["site_id"]),
                 deliver_from=values["deliver_from"],
                 deliver_to=values["deliver_to"],
-                price=values.get("price"),
+                price=own_price,
                 note=values["note"] or "",
             ),
             buyer_id=viewer.organisation_id,

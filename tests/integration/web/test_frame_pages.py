@@ -46,6 +46,9 @@ async def test_an_agreement_is_proposed_signed_called_off_and_confirmed(
     }
     wrong = await shopper.post(path, {**terms, "floor": "1.70", "floor_unit": "kg"})
     assert (wrong.status_code, set(faults(wrong))) == (422, {"floor"})
+    # a price per jin in the place of one per ton, or the like, is asked back first
+    odd = await shopper.post(path, {**terms, "price": "160"})
+    assert (odd.status_code, set(faults(odd)), 'name="sure"' in odd.text) == (422, {"price"}, True)
     proposed = await shopper.post(path, {**terms, "floor": "1.50", "floor_unit": "kg"})
     page = f"/frames/{await fetch_value('SELECT id FROM frame')}"
     assert proposed.headers["location"] == page
@@ -69,6 +72,8 @@ async def test_an_agreement_is_proposed_signed_called_off_and_confirmed(
     }
     small = await shopper.post(f"{page}/calls", {**batch, "quantity": "100"})
     assert (small.status_code, set(faults(small))) == (422, {"quantity"})
+    odd = await shopper.post(f"{page}/calls", {**batch, "price": "16", "price_unit": "kg"})
+    assert (odd.status_code, set(faults(odd)), 'name="sure"' in odd.text) == (422, {"price"}, True)
     for _ in range(2):
         assert (await shopper.post(f"{page}/calls", batch)).headers["location"] == page
     calls = [row["id"] for row in await fetch("SELECT id FROM call_off ORDER BY id")]
