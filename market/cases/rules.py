@@ -48,10 +48,11 @@ DAYS: dict[str, int] = {"village": 14, "town": 14, "county": 21, "city": 30}
 IDLE_DAYS = 14
 
 #: Why a case was opened.
-IDLE, UNMATCHED, BY_HAND = "idle", "unmatched", "by_hand"
+IDLE, UNMATCHED, UNLISTED, BY_HAND = "idle", "unmatched", "unlisted", "by_hand"
 CAUSES: dict[str, Message] = {
     IDLE: msg("久无出价、成交"),
     UNMATCHED: msg("撮合没有配上"),
+    UNLISTED: msg("有货，但不在售"),
     BY_HAND: msg("人工登记"),
 }
 

@@ -91,6 +91,31 @@ async def test_a_bid_puts_the_case_off(factory: Factory, town: Member, seller: M
     assert (await only_case(town)).stuck_since == TODAY + days(10)
 
 
+@pytest.mark.parametrize("state", ["withdrawn", "expired", "suspended"])
+async def test_goods_off_sale_with_something_left_open_a_case_too(
+    factory: Factory, town: Member, seller: Member, state: str
+) -> None:
+    listing_id = await factory.listing(seller)
+    await execute("UPDATE listing SET state = $2, available_to = $3 WHERE id = $1", listing_id, state, TODAY)
+    # the day after the last on which it was offered counts where it ran out
+    since = days(1) if state == "expired" else days(0)
+    at = STORY + since + days(rules.IDLE_DAYS)
+    assert await open_stuck(at=at - days(1)) == 0
+    assert (await open_stuck(at=at), await open_stuck(at=at + days(1))) == (1, 0)
+    case = await only_case(town)
+    assert (case.listing, case.cause, case.stuck_since) == (listing_id, "unlisted", TODAY + since)
+
+
+async def test_goods_that_are_on_sale_by_another_listing_are_not_off_sale(
+    factory: Factory, town: Member, seller: Member
+) -> None:
+    old, new = await factory.listing(seller), await factory.listing(seller)
+    await execute("UPDATE listing SET state = 'expired' WHERE id = $1", old)
+    await execute("UPDATE listing SET lot = (SELECT lot FROM listing WHERE id = $2) WHERE id = $1", old, new)
+    assert await open_stuck(at=STORY + days(rules.IDLE_DAYS)) == 1
+    assert (await only_case(town)).listing == new
+
+
 async def test_what_the_newest_run_left_unmatched_opens_a_case_at_once(
     factory: Factory, town: Member, seller: Member
 ) -> None:
