@@ -247,3 +247,55 @@ async def test_payment_in_parts_and_natural_loss_on_the_contract_page(
     for row in await fetch("SELECT id FROM receipt"):
         assert (await secretary.post(f"/deals/{deal_id}/receipts/{row['id']}/confirm", key())).is_redirect
     assert await fetch_value("SELECT state FROM deal") == "completed"
+
+
+async def test_contract_is_ended_by_agreement_from_its_page(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    page = f"/deals/{deal_id}/ending"
+    assert f'href="{page}"' in (await secretary.get(f"/deals/{deal_id}")).text
+    bare = await secretary.post(page, key(words="互不追究"))
+    assert (bare.status_code, set(faults(bare, prefix="f-propose-"))) == (422, {"reason"})
+    assert "互不追究" in bare.text
+    assert (await secretary.post(page, key(reason="other", words="互不追究"))).headers["location"] == page
+    assert "协商解除待答复" in (await purchaser.get("/")).text
+    number = await fetch_value("SELECT id FROM contract_ending")
+    no = await purchaser.post(f"{page}/{number}/refuse", key(note="还要货"))
+    assert (no.status_code, set(faults(no, prefix="f-no-")), "还要货" in no.text) == (422, {"reason"}, True)
+    agreed = key()
+    for _ in range(2):
+        done = await purchaser.post(f"{page}/{number}/agree", agreed)
+        assert done.headers["location"] == page
+    assert (await secretary.post(f"{page}/{number}/withdraw", key())).status_code == 409
+    assert "双方协商解除" in (await secretary.get(f"/deals/{deal_id}")).text
+    seen = await purchaser.get(f"{page}?lang=en")
+    assert ("Both agreed to end it" in seen.text, f'action="{page}' in seen.text) == (True, False)
+
+
+async def test_force_majeure_is_proved_and_disputed_from_the_page(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    page = f"/deals/{deal_id}/ending"
+    notice = key(event="hail", happened_on=clock.today().isoformat(), words="大棚全毁")
+    future = {**notice, "happened_on": "2099-01-01"}
+    early = await secretary.post(f"{page}/force-majeure", future)
+    assert (early.status_code, set(faults(early, prefix="f-notice-"))) == (422, {"happened_on"})
+    assert (await secretary.post(f"{page}/force-majeure", notice)).headers["location"] == page
+    number = await fetch_value("SELECT id FROM contract_ending")
+    assert "还没有证明" in (await purchaser.get(page)).text
+    photo = io.BytesIO()
+    Image.new("RGB", (40, 30), "white").save(photo, "JPEG")
+    proof = {"photo": ("hail.jpg", photo.getvalue())}
+    added = await secretary.upload(f"{page}/{number}/proof", key(words="大棚照片"), proof)
+    assert added.headers["location"] == page
+    shown = await purchaser.get(f"{page}/pictures/{await fetch_value('SELECT id FROM ending_proof')}")
+    assert shown.headers["content-type"] == "image/webp"
+    # the ground stands in the form of the side that was told, and in no other
+    record = f"/deals/{deal_id}/record"
+    assert f'href="{record}#breach"' in (await purchaser.get(page)).text
+    assert ["not_excused" in (await each.get(record)).text for each in (purchaser, secretary)] == [
+        True,
+        False,
+    ]
