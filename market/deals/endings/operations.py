@@ -125,6 +125,7 @@ async def answer_ending(
     Raises:
         NotFound: no such proposal under a contract of this organisation.
         WrongState: it waits no more, or not for this side.
+        Conflict: the contract is not in force.
         Invalid: with ``reason``, where it is refused without one.
     """
     async with transaction():
@@ -138,6 +139,7 @@ async def answer_ending(
         side = _side(deal, organisation_id)
         by = "proposer" if row["proposer"] == organisation_id else "other"
         state = rules.ENDING.apply(move, state=row["state"], by=by)
+        _check_in_force(deal)
         said: dict[str, str | int | None] = {}
         why: Message | str = ""
         if state == REFUSED:
@@ -314,9 +316,14 @@ async def _locked(deal_id: int, organisation_id: int, *, in_force: bool = True) 
     )
     if not rows:
         raise NotFound(msg("没有找到这份合同。"))
-    if in_force and rows[0]["state"] != ACTIVE:
-        raise Conflict(msg("合同不在履行中，没有可以解除的：没签字的可以取消，结束了的不用解除。"))
+    if in_force:
+        _check_in_force(rows[0])
     return rows[0]
+
+
+def _check_in_force(deal: Record) -> None:
+    if deal["state"] != ACTIVE:
+        raise Conflict(msg("合同不在履行中，没有可以解除的：没签字的可以取消，结束了的不用解除。"))
 
 
 def _side(deal: Record, organisation_id: int) -> str:
