@@ -96,6 +96,7 @@ ACTIONS: dict[str, Message] = {
     "invite": msg("邀请"),
     "lapse": msg("逾期"),
     "leave": msg("离场"),
+    "undo_check_in": msg("撤销签到"),
     "give_back": msg("未交的数量退回框架协议"),
     "look_up": msg("查看完整号码"),
     "lose": msg("未中"),

@@ -72,6 +72,8 @@ ATTENDANCE = Lifecycle(
         "check_in", {"expected", "no_show", "left"}, "checked_in", by=("official", "seller", "buyer", "guest")
     ),
     Move("leave", {"checked_in"}, "left", by=("official", "seller", "buyer", "guest")),
+    # a check-in by mistake never was: they stand as before it, see ``day/presence.py``
+    Move("undo_check_in", {"checked_in", "left"}, "expected", by=_OFFICIAL),
     Move("mark_no_show", {"expected"}, "no_show", by=("official", "system")),
     start="expected",
     labels={

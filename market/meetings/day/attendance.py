@@ -9,10 +9,17 @@ from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_row, fetch_value, transaction
 from market.db.signals import signal
-from market.errors import NotFound
-from market.i18n import msg
+from market.errors import Conflict, NotFound
+from market.i18n import Message, msg, named
 from market.meetings import rules
-from market.meetings.day.presence import Event, days_here, on_day, presence_of
+from market.meetings.day.presence import (
+    UNDO,
+    Event,
+    days_here,
+    on_day,
+    presence_of,
+    without_mistakes,
+)
 
 
 def board_of(meeting_id: int) -> str:
@@ -61,6 +68,7 @@ async def settle(invitation_id: int, *, at: datetime) -> str:
             moment.astimezone(CHINA).date(), held_on=invitation["held_on"], days=invitation["days"]
         )
 
+    log = without_mistakes(log, day_of)
     is_on = invitation["days"] > 1 and invitation["state"] in rules.MENDABLE
     house, settled = presence_of(on_day(log, day_of(at), day_of) if is_on else log, persons)
     here, each_here = days_here(log, persons, day_of)
@@ -125,6 +133,13 @@ async def mark_attendance(
         WrongState: the move is not open now.
     """
     async with transaction():
+        if move == UNDO:
+            found = await fetch(
+                "SELECT id FROM invitation WHERE meeting = $1 AND organisation = $2",
+                meeting_id,
+                organisation_id,
+            )
+            await hold_talks([each["id"] for each in found])
         row = await fetch_row(
             """SELECT invitation.id, invitation.attendance, meeting.days FROM invitation
                JOIN meeting ON meeting.id = invitation.meeting
@@ -148,6 +163,8 @@ async def mark_attendance(
             at=at,
         )
         state = await settle(row["id"], at=at)
+        if move == UNDO and (why := await has_come_after_all(row["id"], on=at)):
+            raise Conflict(why)
         await record(
             subject=f"meeting:{meeting_id}",
             action=move,
@@ -176,6 +193,9 @@ async def mark_person(
         WrongState: the move is not open now.
     """
     async with transaction():
+        if move == UNDO:
+            found = await fetch("SELECT invitation FROM attendee WHERE id = $1", attendee_id)
+            await hold_talks([each["invitation"] for each in found])
         row = await fetch_row(
             """SELECT attendee.attendance, meeting.days, attendee.code, attendee.invitation FROM attendee
                JOIN invitation ON invitation.id = attendee.invitation
@@ -192,7 +212,7 @@ async def mark_person(
         if row["days"] > 1:
             await settle(row["invitation"], at=at)
             now = await fetch_value("SELECT attendance FROM attendee WHERE id = $1", attendee_id)
-        target = rules.ATTENDANCE.apply(move, state=now, by="official")
+        rules.ATTENDANCE.apply(move, state=now, by="official")
         await log_move(
             meeting_id=meeting_id,
             code=row["code"],
@@ -203,6 +223,8 @@ async def mark_person(
             key=key,
         )
         await settle(row["invitation"], at=at)
+        if move == UNDO and (why := await has_come_after_all(row["invitation"], on=at)):
+            raise Conflict(why)
         await record(
             subject=f"meeting:{meeting_id}",
             action=move,
@@ -211,7 +233,65 @@ async def mark_person(
             details={"attendee": attendee_id},
         )
         await signal(board_of(meeting_id))
-    return target
+        state = await fetch_value("SELECT attendance FROM attendee WHERE id = $1", attendee_id)
+    return str(state)
+
+
+async def hold_talks(invitations: Collection[int]) -> None:
+    """Hold the talks of these invited: what comes of them waits. Talks are locked before invitations."""
+    await fetch(
+        """SELECT appointment.id FROM appointment
+           JOIN invitation ON invitation.meeting = appointment.meeting
+             AND invitation.organisation IN (appointment.seller, appointment.buyer)
+           WHERE invitation.id = ANY($1::bigint[]) ORDER BY appointment.id FOR SHARE OF appointment""",
+        list(invitations),
+    )
+
+
+async def has_come_after_all(invitation_id: int, *, on: datetime) -> Message | None:
+    """Return why a check-in of the day of ``on``, undone by now, has to stand; None where it may be undone.
+
+    Who sat at a table was there. Whoever came without being planned, and was given talks for it, has them
+    taken off the timetable first: their other sides have to be told.
+    """
+    row = await fetch_row(
+        """SELECT organisation.name, organisation.name_en, invitation.meeting, invitation.organisation,
+                  invitation.days_here, meeting.held_on, meeting.days, meeting.slots
+           FROM invitation JOIN meeting ON meeting.id = invitation.meeting
+           JOIN organisation ON organisation.id = invitation.organisation WHERE invitation.id = $1""",
+        invitation_id,
+    )
+    assert row is not None
+    day = rules.day_number(on.astimezone(CHINA).date(), held_on=row["held_on"], days=row["days"])
+    if day in row["days_here"]:
+        return None
+    talks = await fetch_row(
+        """SELECT count(*) FILTER (WHERE state = 'held') AS held,
+                  count(*) FILTER (WHERE state = 'scheduled' AND started_at IS NOT NULL) AS begun,
+                  count(*) FILTER (
+                    WHERE state = 'scheduled' AND source = 'walk_in' AND EXISTS (
+                      SELECT FROM incident WHERE incident.meeting = $1 AND incident.kind = 'walk_in'
+                        AND incident.undone_at IS NULL
+                        AND (incident.details -> 'change' ->> 'organisation')::bigint = $2)) AS added
+           FROM appointment WHERE meeting = $1 AND $2 IN (seller, buyer)
+             AND (slot IS NULL OR (slot - 1) / $3 + 1 = $4)""",
+        row["meeting"],
+        row["organisation"],
+        row["slots"],
+        day,
+    )
+    assert talks is not None
+    name = named(row, "name")
+    if talks["held"]:
+        return msg("“{name}”已有洽谈记了结果，是到了场的，签到不能撤销。", name=name)
+    if talks["begun"]:
+        return msg("“{name}”已有洽谈开谈，是到了场的，签到不能撤销。", name=name)
+    if talks["added"]:
+        return msg(
+            "“{name}”当天到场后排上了洽谈，对方已知道。请先在“改排”里撤销那次改排或记它不来，再撤销签到。",
+            name=name,
+        )
+    return None
 
 
 async def check_in_seated(*, meeting_id: int, organisation_id: int, actor: Actor, at: datetime) -> None:

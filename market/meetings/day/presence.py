@@ -3,6 +3,9 @@
 Phones may have been without a network: what they read arrives late and in any order. Therefore no reading
 changes a state by itself; the states follow from all readings, put in order of the time at which they
 were made. Whichever comes first, the end is the same.
+
+Whom the desk checked in by mistake has not come: that word takes out of the log what was read of them on that
+day up to then, wherever it was read and whenever it arrives.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,6 +19,9 @@ from market.meetings.rules import ATTENDANCE
 MOVES = frozenset(move.name for move in ATTENDANCE.moves)
 #: The move of a reading that was set aside.
 SET_ASIDE = "set_aside"
+#: The desk's word that whoever was checked in has not come, and what of the log it takes out.
+UNDO = "undo_check_in"
+_UNDONE = frozenset({"check_in", "leave"})
 
 
 class Event(Struct, frozen=True):
@@ -43,6 +49,29 @@ class Presence(Struct, frozen=True):
         if move.target == "checked_in":
             return Presence(move.target, self.checked_in_at or event.at)
         return Presence(move.target, self.checked_in_at, event.at if move.target == "left" else None)
+
+
+def without_mistakes(events: Iterable[Event], day_of: Callable[[datetime], int]) -> list[Event]:
+    """Return the events less those that the desk has taken back, and less its words that did so.
+
+    Of a whole organisation they are taken back with those of its persons.
+    """
+    known = list(events)
+    mistakes = [each for each in known if each.move == UNDO]
+    return [
+        each
+        for each in known
+        if each.move != UNDO
+        and not (
+            each.move in _UNDONE
+            and any(
+                word.attendee in (None, each.attendee)
+                and each.at <= word.at
+                and day_of(each.at) == day_of(word.at)
+                for word in mistakes
+            )
+        )
+    ]
 
 
 def on_day(events: Iterable[Event], number: int, day_of: Callable[[datetime], int]) -> list[Event]:

@@ -18,15 +18,15 @@ from market.db.session import execute, fetch, fetch_into, fetch_row, transaction
 from market.db.signals import signal
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
-from market.meetings.day.attendance import board_of, hold, settle_all
-from market.meetings.day.presence import SET_ASIDE
+from market.meetings.day.attendance import board_of, has_come_after_all, hold, hold_talks, settle_all
+from market.meetings.day.presence import SET_ASIDE, UNDO
 from market.meetings.rules import door_closed
 
 #: Readings in one batch.
 MOST_SCANS = 200
 #: The door is closed, and phones may still bring what they read. What is read too early waits in them.
 _OVER = frozenset({"closed", "followed_up"})
-_MOVES = frozenset({"check_in", "leave"})
+_MOVES = frozenset({"check_in", "leave", UNDO})
 _LONGEST_CODE = 100
 #: Who was taken off the list before a reading arrived is nobody whom it could bring in.
 _COMES = "({0}.state <> 'revoked' OR {0}.days_here <> '{{}}')"
@@ -54,6 +54,8 @@ class NewScan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     """What became of one reading: taken, known (it came before), unknown (no such badge) or refused.
+
+    Refused is also the word that whoever sat at a table has not come: the reading is kept, set aside.
 
     The rest says who it was and how they stand now.
     """
@@ -126,15 +128,20 @@ async def take_scans(
         printed = {scan.key: as_printed(scan.code) for scan in scans}
         houses = await _houses(meeting_id, printed.values())
         badges = await _badges(meeting_id, printed.values())
+        if any(scan.move == UNDO for scan in scans):
+            await hold_talks({*houses.values(), *(row["invitation"] for row in badges.values())})
         await hold({*houses.values(), *(row["invitation"] for row in badges.values())})
         # a list of persons may have been written anew meanwhile: whose badge it is counts from here on
         badges = await _badges(meeting_id, printed.values())
         new: set[str] = set()
         concerned: set[int] = set()
+        mistakes: list[tuple[NewScan, int, datetime]] = []
         # in one order, so that a batch that is sent twice at once waits for itself and not in a ring
         for scan in sorted(scans, key=lambda each: each.key):
             code = printed[scan.key]
             badge = badges.get(code)
+            house = badge["invitation"] if badge else houses.get(code)
+            read_at = true_time(scan.at, sent_at=sent_at, received_at=at, opens=min(opens, at))
             made = await fetch(
                 """INSERT INTO scan (meeting, attendee, code, key, move, scanned_at, received_at, person)
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (key) DO NOTHING RETURNING id""",
@@ -142,18 +149,32 @@ async def take_scans(
                 badge["id"] if badge else None,
                 code,
                 scan.key,
-                scan.move,
-                true_time(scan.at, sent_at=sent_at, received_at=at, opens=min(opens, at)),
+                # nobody can be mended into having been checked in by mistake
+                SET_ASIDE if house is None and scan.move == UNDO else scan.move,
+                read_at,
                 at,
                 actor.person_id,
             )
             if made:
                 new.add(scan.key)
-                if badge:
-                    concerned.add(badge["invitation"])
-                elif code in houses:
-                    concerned.add(houses[code])
+                if house is not None:
+                    concerned.add(house)
+                    if scan.move == UNDO:
+                        mistakes.append((scan, house, read_at))
         await settle_all(concerned, at=at)
+        for scan, house, read_at in mistakes:
+            if await has_come_after_all(house, on=read_at):
+                await execute("UPDATE scan SET move = $2 WHERE key = $1", scan.key, SET_ASIDE)
+                await settle_all([house], at=at)
+                continue
+            badge = badges.get(printed[scan.key])
+            await record(
+                subject=f"meeting:{meeting_id}",
+                action=UNDO,
+                actor=actor,
+                at=at,
+                details={"attendee": badge["id"]} if badge else {"invitation": house},
+            )
         if new:
             await record(
                 subject=f"meeting:{meeting_id}",
@@ -208,7 +229,7 @@ async def _answers(meeting_id: int, keys: Sequence[str], new: set[str]) -> list[
     rows = {
         row["key"]: row
         for row in await fetch(
-            f"""SELECT scan.key, scan.meeting, attendee.id, attendee.name, attendee.attendance,
+            f"""SELECT scan.key, scan.meeting, scan.move, attendee.id, attendee.name, attendee.attendance,
                       house.attendance AS house, organisation.name AS house_name
                FROM scan LEFT JOIN attendee ON attendee.id = scan.attendee
                LEFT JOIN invitation house ON house.meeting = scan.meeting AND '@' || house.id = scan.code
@@ -225,11 +246,12 @@ async def _answers(meeting_id: int, keys: Sequence[str], new: set[str]) -> list[
             # some other meeting's phone has used the number: nothing of that is told here
             answers.append(Answer(key, "refused"))
             continue
+        is_refused = row["move"] == SET_ASIDE
         is_known = row["id"] is not None or row["house"] is not None
         answers.append(
             Answer(
                 key,
-                ("taken" if key in new else "known") if is_known else "unknown",
+                ("refused" if is_refused else "taken" if key in new else "known") if is_known else "unknown",
                 row["id"],
                 row["name"] or row["house_name"] or "",
                 row["attendance"] or row["house"] or "",

@@ -186,7 +186,7 @@ async def door(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
 
 @post("/town/meetings/{meeting_id:int}/checkin", guards=OFFICIAL)
 async def press(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) -> Response[bytes]:
-    """Check one person, or an organisation that named nobody, in or out; twice is harmless."""
+    """Check one person, or an organisation that named nobody, in or out, or undo it; twice is harmless."""
     filled = await _PRESS.read(request)
     filled.check()
     meeting = await own_meeting(meeting_id, viewer)
@@ -208,8 +208,13 @@ async def press(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]
     return redirect(request, path if words else f"{path}#{who}", toast=_MOVES[move])
 
 
-_MOVES: dict[str, Message] = {"check_in": msg("已签到。"), "leave": msg("已离场。")}
-_LEADS = {"check_in": "checked_in", "leave": "left"}
+_MOVES: dict[str, Message] = {
+    "check_in": msg("已签到。"),
+    "leave": msg("已离场。"),
+    "undo_check_in": msg("签到已撤销，按没有签到过算。"),
+}
+#: Where each move leads; what a mistake leads back to stood before it.
+_LEADS = {"check_in": ("checked_in",), "leave": ("left",), "undo_check_in": ("expected", "no_show")}
 
 
 async def _move(
@@ -218,7 +223,7 @@ async def _move(
     """Make a move for a person, or for the organisation ``house``; where it is made already, do nothing.
 
     Raises:
-        Conflict: the door is not open.
+        Conflict: the door is not open, or somebody who sat at a table would not have come.
         NotFound: nobody there by that number.
     """
     if why := why_closed(meeting):
@@ -246,7 +251,7 @@ async def _move(
             )
     except WrongState:
         act = f"p{person}" if person is not None else f"o{house}"
-        if any(each.act == act and each.attendance != _LEADS[move] for each in await lines_of(meeting)):
+        if any(each.act == act and each.attendance not in _LEADS[move] for each in await lines_of(meeting)):
             raise
 
 
@@ -345,7 +350,7 @@ def _may(viewer: Viewer, found: Badge) -> bool:
 
 @post("/checkin/{code:str}", guards=OFFICIAL)
 async def badge_press(request: WebRequest, viewer: SignedIn, code: FromPath[str]) -> Response[bytes]:
-    """Check the bearer of a badge in or out."""
+    """Check the bearer of a badge in or out, or take a mistaken check-in back."""
     filled = await _PRESS.read(request)
     filled.check()
     found = await badge_of(code=code[:100])

@@ -7,7 +7,7 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts import rules as accounts
 from market.errors import Conflict, NotFound
-from market.i18n import Message, msg
+from market.i18n import msg
 from market.meetings.day.attendance import mark_attendance
 from market.meetings.day.board import hour_of
 from market.meetings.day.scanning import unknown_scans
@@ -31,10 +31,12 @@ from market.web.meetings.talk_form import RECORDABLE
 from market.web.parts.pages import redirect
 from market.web.parts.trade import BARE, show
 
-ATTENDING: dict[str, tuple[Message, str]] = {
-    "check_in": (msg("签到"), "checked_in"),
-    "mark_no_show": (msg("未到场"), "no_show"),
-    "leave": (msg("离场"), "left"),
+#: Move -> where it leads; a mistaken check-in that is taken back leads to where they stood before it.
+ATTENDING: dict[str, tuple[str, ...]] = {
+    "check_in": ("checked_in",),
+    "mark_no_show": ("no_show",),
+    "leave": ("left",),
+    "undo_check_in": ("expected", "no_show"),
 }
 
 
@@ -91,7 +93,6 @@ async def desk(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
         unknown=len(await unknown_scans(meeting_id=meeting.id)),
         recordable=meeting.state in RECORDABLE,
         is_open=is_open(meeting),
-        attending=ATTENDING,
         MEETING=MEETING,
         INVITATION=INVITATION,
         ATTENDANCE=ATTENDANCE,
@@ -115,7 +116,7 @@ async def attend(
     organisation_id: FromPath[int],
     move: FromPath[str],
 ) -> Response[bytes]:
-    """Check somebody in or out, or note that they did not come; pressing twice is harmless."""
+    """Check somebody in or out, undo it, or note that they did not come; pressing twice is harmless."""
     if move not in ATTENDING:
         raise NotFound(msg("没有这一步，请回到签到页面操作。"))
     (await BARE.read(request)).check()
@@ -133,7 +134,7 @@ async def attend(
         )
     except WrongState:
         now = {each.organisation: each.attendance for each in await invitations_of(meeting_id=meeting.id)}
-        if now.get(organisation_id) != ATTENDING[move][1]:
+        if now.get(organisation_id) not in ATTENDING[move]:
             raise
     return redirect(request, f"/town/meetings/{meeting.id}/desk#guest-{organisation_id}")
 

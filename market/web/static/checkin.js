@@ -75,8 +75,8 @@
     row.querySelector("[data-tag]").textContent = words[state] + (when ? " " + when : "");
     row.querySelector("[data-tag]").className = "tag " + (state === "checked_in" ? "good" : "plain");
     Array.prototype.forEach.call(row.querySelectorAll("button[name=act]"), function (button) {
-      var isOut = /:leave$/.test(button.value);
-      button.hidden = isOut ? state !== "checked_in" : state === "checked_in";
+      var move = button.value.split(":").pop(), isIn = state === "checked_in";
+      button.hidden = move === "check_in" ? isIn : move === "leave" ? !isIn : !isIn && state !== "left";
     });
   }
   function showQueue(note) {
@@ -106,6 +106,10 @@
     rows().forEach(function (row) { mark(row, "expected"); });
   }
 
+  /* how a person stands after a move; a check-in by mistake never was */
+  var leads = { check_in: "checked_in", leave: "left", undo_check_in: "expected" };
+  function follow(row, move, when) { mark(row, leads[move], move === "undo_check_in" ? "" : clock(when)); }
+
   function read(typed, move) {
     var code = plainCode(typed);
     if (!code) return;
@@ -124,8 +128,8 @@
     if (row && waitsForBeginning()) {
       say("wait", row.dataset.name, row.dataset.house, words.kept_back);
     } else if (row) {
-      mark(row, move === "leave" ? "left" : "checked_in", clock(now));
-      say("good", row.dataset.name, row.dataset.house, move === "leave" ? words.left : row.dataset.first);
+      follow(row, move, now);
+      say("good", row.dataset.name, row.dataset.house, { check_in: row.dataset.first, leave: words.left, undo_check_in: words.back }[move]);
     } else {
       say("bad", code, words.unknown);
     }
@@ -180,7 +184,10 @@
       body.answers.forEach(function (each) {
         var scan = batch.filter(function (one) { return one.key === each.key; })[0];
         drop(each.key);
-        if (scan && (each.status === "unknown" || each.status === "refused")) showStrange(scan);
+        if (scan && scan.move === "undo_check_in" && each.status === "refused" && each.name) {
+          say("bad", each.name, words.kept_in);
+          refresh();
+        } else if (scan && (each.status === "unknown" || each.status === "refused")) showStrange(scan);
       });
       isSending = false;
       if (waitsForBeginning()) hasBegun();
@@ -201,7 +208,7 @@
     waiting().forEach(function (scan) {
       var row = rowOf(scan.code);
       if (words.today && dayOf(new Date(scan.at)) < words.today) return;
-      if (row && !waitsForBeginning()) mark(row, scan.move === "leave" ? "left" : "checked_in", clock(new Date(scan.at)));
+      if (row && !waitsForBeginning()) follow(row, scan.move, new Date(scan.at));
     });
     sift();
   }

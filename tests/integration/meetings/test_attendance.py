@@ -24,7 +24,7 @@ from market.meetings.day.walk_ins import WalkIn, let_in, suggestions_for
 from market.meetings.invitations.persons import NewAttendee, set_attendees
 from market.transitions import WrongState
 from tests.integration.meetings.day import Day
-from tests.integration.meetings.test_replanning import parties, preview
+from tests.integration.meetings.test_replanning import apply, parties, preview, undo
 
 
 @pytest.fixture
@@ -340,3 +340,82 @@ async def test_guest_that_trades_after_all_sits_on_its_side(day: Day, factory: F
     assert (came, {each.organisation for each in proposed}) == (who, parties(day, "s0", "s1"))
     shown = await preview(day, Change("walk_in", came, counterparts=(proposed[0].organisation,)), 1)
     assert len(shown.added) == 1
+
+
+async def days_here(house: int) -> list[int]:
+    days: list[int] = await fetch_value("SELECT days_here FROM invitation WHERE organisation = $1", house)
+    return days
+
+
+async def test_check_in_by_mistake_never_was_in_whatever_order_the_phones_send(day: Day) -> None:
+    house = day.sellers[0].organisation_id
+    undo = reading(day, "赵一", 10, move="undo_check_in")
+    await send(day, reading(day, "赵一", 0), reading(day, "赵一", 5, move="leave"), undo)
+    assert (await day.state_of("赵一"), await day.state_of(house), await days_here(house)) == (
+        "expected",
+        "expected",
+        [],
+    )
+    assert await fetch_value("SELECT checked_in_at FROM attendee WHERE name = '赵一'") is None
+    deeds = "SELECT count(*) FROM audit_record WHERE action = 'undo_check_in'"
+    assert await fetch_value(deeds) == 1
+    # another phone brings the same mistake later, and the word itself comes twice
+    await send(day, reading(day, "赵一", 2), undo, at=70)
+    assert (await day.state_of("赵一"), await fetch_value(deeds)) == ("expected", 1)
+    # then they come
+    await send(day, reading(day, "赵一", 20), at=80)
+    assert (await day.state_of("赵一"), await days_here(house)) == ("checked_in", [1])
+    assert await fetch_value("SELECT checked_in_at FROM attendee WHERE name = '赵一'") == day.minute(20)
+
+
+async def test_undone_at_a_click_and_refused_once_somebody_sat_at_a_table(day: Day) -> None:
+    house, talk = day.sellers[1].organisation_id, day.talks[1]
+    who = (await badge_of(code=day.codes["孙三"])).attendee
+    move = {"meeting_id": day.meeting_id, "town_id": day.town.organisation_id, "actor": day.town.actor}
+    await mark_attendance(organisation_id=house, move="mark_no_show", at=day.minute(0), **move)
+    await mark_person(attendee_id=who, move="check_in", at=day.minute(1), **move)
+    # they stand as they stood before
+    assert await mark_person(attendee_id=who, move="undo_check_in", at=day.minute(2), **move) == "no_show"
+    assert (await day.state_of(house), await days_here(house)) == ("no_show", [])
+    await mark_person(attendee_id=who, move="check_in", at=day.minute(3), **move)
+    assert await mark_attendance(organisation_id=house, move="undo_check_in", at=day.minute(4), **move) == (
+        "no_show"
+    )
+    with pytest.raises(WrongState):
+        await mark_attendance(organisation_id=house, move="undo_check_in", at=day.minute(5), **move)
+    await mark_person(attendee_id=who, move="check_in", at=day.minute(6), **move)
+    await execute("UPDATE appointment SET state = 'held', outcome = 'sample' WHERE id = $1", talk)
+    for deed in (
+        mark_person(attendee_id=who, move="undo_check_in", at=day.minute(7), **move),
+        mark_attendance(organisation_id=house, move="undo_check_in", at=day.minute(7), **move),
+    ):
+        with pytest.raises(Conflict, match="结果"):
+            await deed
+    # a phone that said so without a network is told, each time that it asks, and does not say it for ever
+    for at in (60, 61):
+        [answer] = await send(day, reading(day, "孙三", 8, move="undo_check_in"), at=at)
+        assert (answer.status, answer.name, answer.attendance) == ("refused", "孙三", "checked_in")
+    assert (await days_here(house), await unknown_scans(meeting_id=day.meeting_id)) == ([1], [])
+    # of two who came, one may be a mistake all the same
+    await execute("UPDATE appointment SET state = 'held', outcome = 'sample' WHERE id = $1", day.talks[0])
+    await send(day, reading(day, "赵一", 9), reading(day, "钱二", 9))
+    await send(day, reading(day, "钱二", 10, move="undo_check_in"), at=62)
+    assert (await day.state_of("赵一"), await day.state_of("钱二")) == ("checked_in", "expected")
+
+
+async def test_word_that_nobody_of_the_list_came_is_no_reading_to_be_mended(day: Day) -> None:
+    [answer] = await send(day, NewScan("strange-0001", "XXXXXXXXXX", day.minute(5), "undo_check_in"))
+    assert (answer.status, await unknown_scans(meeting_id=day.meeting_id)) == ("unknown", [])
+
+
+async def test_walk_in_by_mistake_is_undone_once_its_talks_are_off_the_timetable(day: Day) -> None:
+    by = {"town_id": day.town.organisation_id, "actor": day.town.actor, "at": day.minute(0)}
+    name = "走错门的超市"
+    came = await let_in(meeting_id=day.meeting_id, walk_in=WalkIn(name, "retailer"), **by)
+    walk_in = Change("walk_in", came, counterparts=(day.sellers[0].organisation_id,))
+    incident = await apply(day, walk_in, 0)
+    mistake = {"meeting_id": day.meeting_id, "organisation_id": came, "move": "undo_check_in", **by}
+    with pytest.raises(Conflict, match="改排"):
+        await mark_attendance(**mistake)
+    await undo(day, incident, 1)
+    assert (await mark_attendance(**mistake), await days_here(came)) == ("expected", [])

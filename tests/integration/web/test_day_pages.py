@@ -87,6 +87,20 @@ async def test_pressing_twice_checks_in_once_and_persons_leave_again(scene: Scen
     house = scene.buyers[0].organisation_id
     await scene.browser.post(f"{scene.page}/checkin", {"act": f"o{house}:check_in"})
     assert await scene.state_of(house) == "checked_in"
+    # by mistake: whoever left and whoever is here are awaited as before, by whichever page
+    badge = f"/checkin/{scene.codes['孙三']}"
+    await scene.browser.post(badge, {"act": "check_in"})
+    for path, act in (
+        (f"{scene.page}/checkin", f"p{who}:undo_check_in"),
+        (f"{scene.page}/attendance/{house}/undo_check_in", ""),
+        (badge, "undo_check_in"),
+    ):
+        for _ in range(2):
+            assert (path, (await scene.browser.post(path, {"act": act} if act else {})).status_code) == (
+                path,
+                303,
+            )
+    assert {await scene.state_of(each) for each in ("赵一", "孙三", house)} == {"expected"}
     for act in ("p1", "x1:check_in", "p:check_in", "p1:vanish", f"p{10**30}:check_in", "p999999:check_in"):
         assert (act, (await scene.browser.post(f"{scene.page}/checkin", {"act": act})).status_code) == (
             act,
