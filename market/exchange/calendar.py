@@ -10,10 +10,11 @@ from datetime import datetime, timedelta, timezone
 from icalendar import Calendar, Event, vCalAddress
 
 from market.i18n import Language, Message, msg, translate
-from market.meetings.calendar_entries import EntryRow
+from market.meetings.calendar_entries import EntryRow, uid_of_meeting
 from market.meetings.invitations.queries import InviteeRow
 from market.meetings.queries import MeetingRow
 
+_ENDED = msg("这个链接的日历已停用")
 #: How often a calendar that subscribes should ask.
 _REFRESH = timedelta(hours=1)
 #: A state of an invitation as iCalendar's PARTSTAT.
@@ -37,17 +38,60 @@ def calendar(
     link: str = "",
 ) -> bytes:
     """Return the calendar of ``invited``; ``link`` is the address of the invitation, where it has one."""
-    title = _name(meeting, "title", language)
+    made = _blank(_name(meeting, "title", language))
+    for entry in entries:
+        made.add_component(_event(meeting, entry, invited, language, link))
+    written: bytes = made.to_ical()
+    return written
+
+
+def ended_calendar(
+    entries: Sequence[EntryRow], *, invited: InviteeRow, version: int, shown: bool, language: Language
+) -> bytes:
+    """Return what a link of ``version`` that has ended leaves of its calendar: each event called off.
+
+    Programs that subscribe take what is called off, or is no more in the file, out of the calendar. The file
+    tells no place, no name and no time but those of talks that the link had ``shown``; the day may have been
+    moved since, and of a link that was replaced, talks may have been added.
+    """
+    made = _blank(translate(_ENDED, language))
+    whole = uid_of_meeting(invited.meeting)
+    known = {entry.uid: entry for entry in entries if entry.uid == whole or shown}
+    for uid in {whole: None, **known}:
+        entry = known.get(uid)
+        # an event has to begin some time: the meeting's own is not told
+        begins = changed = invited.created_at
+        if entry is not None and uid != whole:
+            begins, changed = entry.content.starts, entry.changed_at
+        event = Event()
+        event.add("uid", uid)
+        event.add("sequence", _sequence(entry.sequence if entry else 0, version) + 1)
+        event.add("dtstamp", changed.astimezone(timezone.utc))
+        event.add("dtstart", begins.astimezone(timezone.utc))
+        event.add("summary", translate(_ENDED, language))
+        event.add("status", "CANCELLED")
+        event.add("transp", "TRANSPARENT")
+        made.add_component(event)
+    written: bytes = made.to_ical()
+    return written
+
+
+def _blank(title: str) -> Calendar:
     made = Calendar()
     made.add("prodid", "-//Tiantou//Meetings//EN")
     made.add("version", "2.0")
     made.add("x-wr-calname", title)
     made.add("refresh-interval", _REFRESH, parameters={"VALUE": "DURATION"})
     made.add("x-published-ttl", "PT1H")
-    for entry in entries:
-        made.add_component(_event(meeting, entry, invited, language, link))
-    written: bytes = made.to_ical()
-    return written
+    return made
+
+
+def _sequence(told: int, version: int) -> int:
+    """Return the number under which a link of this version tells an event.
+
+    The next link's number is higher by two: between them is room for the word that the link has ended.
+    """
+    return told + 2 * (version - 1)
 
 
 def last_change(entries: Sequence[EntryRow], *, invited: InviteeRow) -> datetime:
@@ -69,7 +113,7 @@ def _event(meeting: MeetingRow, entry: EntryRow, invited: InviteeRow, language: 
             place = msg("{venue}，{n} 号桌", venue=venue, n=told.table)
     event = Event()
     event.add("uid", entry.uid)
-    event.add("sequence", entry.sequence)
+    event.add("sequence", _sequence(entry.sequence, invited.link_version))
     changed = entry.changed_at.astimezone(timezone.utc)
     event.add("dtstamp", changed)
     event.add("last-modified", changed)

@@ -76,6 +76,15 @@ async def entries_of(*, meeting: MeetingRow, organisation_id: int, at: datetime)
     return list(found.values())
 
 
+async def last_told(*, meeting_id: int, organisation_id: int) -> list[EntryRow]:
+    """Return what an organisation's calendars were told last, the meeting first, and tell nothing new."""
+    return list((await _kept(meeting_id, organisation_id)).values())
+
+
+def uid_of_meeting(meeting_id: int) -> str:
+    return f"meeting-{meeting_id}@tiantou"
+
+
 async def _kept(meeting_id: int, organisation_id: int) -> dict[str, EntryRow]:
     rows = await fetch_into(
         EntryRow,
@@ -104,9 +113,7 @@ async def _wanted(
         title_en=meeting.title_en,
         venue_en=meeting.venue_en,
     )
-    wanted: dict[str, tuple[Told, int | None, int | None]] = {
-        f"meeting-{meeting.id}@tiantou": (whole, None, None)
-    }
+    wanted: dict[str, tuple[Told, int | None, int | None]] = {uid_of_meeting(meeting.id): (whole, None, None)}
     if meeting.published_at is None:
         return wanted
     for row in await fetch(

@@ -112,6 +112,27 @@ def openable(rows: Sequence[Record], version: int) -> Record:
     return rows[0]
 
 
+class Ended(msgspec.Struct, frozen=True):
+    """An invitation whose link opens nothing any more.
+
+    ``shown``: the link held until the invitation was withdrawn, so whoever has it has seen all of its talks.
+    Of a link that was replaced nobody knows what it had shown by then.
+    """
+
+    invited: InviteeRow
+    shown: bool
+
+
+async def ended_link(*, invitation_id: int, version: int) -> Ended | None:
+    """Return the invitation that a link of this version opened once, None where there is none such."""
+    rows = await fetch(_INVITEE + "WHERE invitation.id = $1", invitation_id)
+    if not rows or version > rows[0]["link_version"]:
+        return None
+    # withdrawing raises the version as replacing does; whom only a plan had invited keeps it
+    was_last = rows[0]["state"] == "revoked" and version >= rows[0]["link_version"] - 1
+    return Ended(into(InviteeRow, rows[0]), was_last)
+
+
 async def invitee_of(*, meeting_id: int, organisation_id: int) -> InviteeRow:
     """Return the invitation of an organisation to a meeting.
 

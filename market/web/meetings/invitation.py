@@ -14,7 +14,14 @@ from market.errors import Conflict, Invalid
 from market.i18n import Message, msg
 from market.meetings.invitations.links import INVITATION_PATH, invitation_path, read_token
 from market.meetings.invitations.persons import LONGEST_NAME, MOST_PERSONS, attendees_of
-from market.meetings.invitations.queries import InviteeRow, LinkGone, about_of, invitee, invitee_of
+from market.meetings.invitations.queries import (
+    InviteeRow,
+    LinkGone,
+    about_of,
+    ended_link,
+    invitee,
+    invitee_of,
+)
 from market.meetings.invitations.replying import (
     LONGEST_NOTE,
     LONGEST_ORGANISATION,
@@ -30,7 +37,7 @@ from market.transitions import WrongState
 from market.web.edge.addresses import row_number
 from market.web.edge.guards import Anybody, SignedIn, WebRequest
 from market.web.parts import fields
-from market.web.parts.calendars import calendar_answer, site_address
+from market.web.parts.calendars import calendar_answer, ended_answer, site_address
 from market.web.parts.forms import Filled, Form
 from market.web.parts.pages import redirect
 from market.web.parts.trade import show
@@ -267,8 +274,18 @@ async def pass_on(request: WebRequest, guest: Anybody, token: FromPath[str]) -> 
 
 @get(INVITATION_PATH + "{token:str}/calendar.ics")
 async def feed(request: WebRequest, token: FromPath[str]) -> Response[bytes]:
-    """The invited's calendar, to download or to subscribe to."""
-    meeting, invited = await opened(request, token)
+    """The invited's calendar, to download or to subscribe to; of a link that has ended, that it is no more.
+
+    An error would leave in the phone whatever it was told last.
+    """
+    try:
+        meeting, invited = await opened(request, token)
+    except LinkGone:
+        found = read_token(token)
+        ended = found and await ended_link(invitation_id=found[0], version=found[1])
+        if not found or not ended:
+            raise
+        return await ended_answer(request, ended, found[1])
     return await calendar_answer(request, meeting, invited)
 
 

@@ -7,10 +7,10 @@ from email.utils import format_datetime, parsedate_to_datetime
 from litestar import Response
 
 from market import clock
-from market.exchange.calendar import calendar, last_change
-from market.meetings.calendar_entries import entries_of
+from market.exchange.calendar import calendar, ended_calendar, last_change
+from market.meetings.calendar_entries import entries_of, last_told
 from market.meetings.invitations.links import invitation_path
-from market.meetings.invitations.queries import InviteeRow
+from market.meetings.invitations.queries import Ended, InviteeRow
 from market.meetings.queries import MeetingRow
 from market.settings import settings
 from market.web.edge.guards import WebRequest
@@ -27,22 +27,39 @@ async def calendar_answer(request: WebRequest, meeting: MeetingRow, invited: Inv
     entries = await entries_of(meeting=meeting, organisation_id=invited.organisation, at=clock.now())
     link = site_address(request) + invitation_path(invited.id, invited.link_version)
     content = calendar(meeting, entries, invited=invited, language=language_of(request), link=link)
-    changed = last_change(entries, invited=invited)
+    return _told(request, meeting.id, content, last_change(entries, invited=invited))
+
+
+async def ended_answer(request: WebRequest, ended: Ended, version: int) -> Response[bytes]:
+    """Return what calls off, in calendars that subscribe, what an ended link of ``version`` told them."""
+    invited = ended.invited
+    entries = await last_told(meeting_id=invited.meeting, organisation_id=invited.organisation)
+    content = ended_calendar(
+        entries, invited=invited, version=version, shown=ended.shown, language=language_of(request)
+    )
+    return _told(request, invited.meeting, content, None)
+
+
+def _told(request: WebRequest, meeting_id: int, content: bytes, changed: datetime | None) -> Response[bytes]:
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {
-        "content-disposition": f'attachment; filename="meeting-{meeting.id}.ics"',
+        "content-disposition": f'attachment; filename="meeting-{meeting_id}.ics"',
         # anybody's own: no proxy keeps it, a reader asks before using a copy
         "cache-control": "private, no-cache",
         "etag": tag,
-        "last-modified": format_datetime(changed, usegmt=True),
     }
+    if changed is not None:
+        headers["last-modified"] = format_datetime(changed, usegmt=True)
     if _is_fresh(request, tag, changed):
         return Response(b"", status_code=304, headers=headers, media_type="text/calendar")
     return Response(content, headers=headers, media_type="text/calendar")
 
 
-def _is_fresh(request: WebRequest, tag: str, changed: datetime) -> bool:
-    """Tell whether the reader's copy is this one (RFC 9110: a tag counts more than a time)."""
+def _is_fresh(request: WebRequest, tag: str, changed: datetime | None) -> bool:
+    """Tell whether the reader's copy is this one (RFC 9110: a tag counts more than a time).
+
+    When a link ended is not kept: such a calendar goes by its tag alone.
+    """
     given = request.headers.get("if-none-match")
     if given is not None:
         # what passed a compressing proxy comes back as a weak tag
@@ -51,4 +68,4 @@ def _is_fresh(request: WebRequest, tag: str, changed: datetime) -> bool:
         since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
     except (ValueError, OverflowError):
         return False
-    return since.tzinfo is not None and changed <= since
+    return changed is not None and since.tzinfo is not None and changed <= since

@@ -1,10 +1,15 @@
-"""What an invitation and its pages say: days, reminders, whose fault it is, where it comes from."""
+"""What an invitation, its pages and its calendar say: days, reminders, whose fault it is, that it ended."""
 
 import re
+from typing import Any
 from uuid import uuid4
 
-from market.db.session import execute
-from tests.integration.meetings.invited import Gathering
+import httpx
+from icalendar import Calendar
+
+from market import clock
+from market.db.session import execute, fetch_value
+from tests.integration.meetings.invited import Gathering, talk_row
 from tests.integration.web.conftest import Browser, faults
 from tests.integration.web.test_invitation_pages import answer
 from tests.integration.web.test_invitation_pages import day as day
@@ -63,3 +68,43 @@ async def test_media_are_not_said_to_come_from_the_matches(day: Gathering, offic
     await execute("UPDATE invitation SET side = 'guest', source = 'planned' WHERE id = $1", day.seller.id)
     page = (await office.get(f"{day.page}/{day.seller.id}")).text
     assert ("一并邀请的媒体" in page, "按撮合结果" in page) == (True, False)
+
+
+def events_of(feed: httpx.Response) -> dict[str, Any]:
+    assert feed.status_code == 200
+    return {str(each["UID"]): each for each in Calendar.from_ical(feed.content).walk("VEVENT")}
+
+
+async def test_feed_of_a_link_that_ended_calls_off_what_it_had_shown_and_tells_nothing_new(
+    day: Gathering, guest: Browser, office: Browser
+) -> None:
+    await talk_row(day, slot=3, at=clock.now())
+    await execute("UPDATE meeting SET published_at = now()")
+    leaked = f"/i/{await day.buyer.token()}/calendar.ics"
+    shown = events_of(await guest.get(leaked))
+    whole, talk = sorted(shown)
+    await office.post(f"{day.page}/{day.buyer.id}/renew")
+    renewed = f"/i/{await day.buyer.token()}/calendar.ics"
+    live = events_of(await guest.get(renewed))
+    # what happens after the link ended is not for whoever has it
+    await execute("UPDATE meeting SET held_on = held_on + 7, venue = '新会场', title = '新会名'")
+    await guest.get(f"/i/{await day.seller.token()}/calendar.ics")
+    ended = await guest.get(leaked)
+    assert list(events_of(ended)) == [whole]
+    assert (await guest.get(leaked, if_none_match=ended.headers["etag"])).status_code == 304
+    await office.post(f"{day.page}/{day.buyer.id}/revoke")
+    withdrawn = await guest.get(renewed)
+    for uid, before, after in (
+        (whole, shown, events_of(ended)),
+        (whole, live, events_of(withdrawn)),
+        (talk, live, events_of(withdrawn)),
+    ):
+        assert (after[uid]["STATUS"], after[uid]["SEQUENCE"] > before[uid]["SEQUENCE"]) == ("CANCELLED", True)
+    assert all(other not in ended.text + withdrawn.text for other in ("新会", "ORGANIZER", "ATTENDEE", "URL"))
+    moved = f"{await fetch_value('SELECT held_on FROM meeting'):%Y%m%d}"
+    assert moved not in ended.text
+    await office.post(f"{day.page}/{day.buyer.id}/restore")
+    again = events_of(await guest.get(f"/i/{await day.buyer.token()}/calendar.ics"))
+    assert again[whole]["SEQUENCE"] > events_of(withdrawn)[whole]["SEQUENCE"]
+    # a link that never was opens nothing
+    assert (await guest.get("/i/AAAAAAAAAAAAAAAAAAAAAAAA/calendar.ics")).status_code == 404
