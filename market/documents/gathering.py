@@ -9,7 +9,7 @@ from market.db.session import fetch, fetch_into
 from market.errors import NotFound
 from market.i18n import msg
 from market.meetings.invitations.persons import AttendeeRow, attendees_of
-from market.meetings.planning.unfit import CALLED_OFF, called_off
+from market.meetings.planning.unfit import CALLED_OFF
 from market.meetings.queries import AppointmentRow, MeetingRow, appointments_of_meeting
 from market.meetings.route.seats import Seating, seating
 from market.meetings.tour.queries import riders_of
@@ -106,11 +106,10 @@ class Deals(msgspec.Struct, frozen=True):
 
 async def fair_of(meeting: MeetingRow) -> Fair:
     """Return all that the papers of ``meeting`` tell, as of now."""
-    off = await called_off(meeting.id)
     talks = [
         each
         for each in await appointments_of_meeting(meeting_id=meeting.id)
-        if each.state != "cancelled" and each.id not in off
+        if each.state != "cancelled" and not each.called_off
     ]
     guests = await fetch_into(
         Guest,
@@ -175,7 +174,7 @@ LEFT JOIN LATERAL (SELECT content_hash, illustration FROM picture WHERE picture.
 _BROUGHT = f"""WHERE listing.id IN (
     SELECT topic.listing FROM topic JOIN appointment ON appointment.id = topic.appointment
     WHERE appointment.meeting = $1 AND appointment.state <> 'cancelled'
-      AND NOT (appointment.state NOT IN ('held', 'no_show') AND {CALLED_OFF}))
+      AND NOT {CALLED_OFF})
   OR listing.state = 'published' AND listing.owner IN (
     SELECT organisation FROM invitation WHERE meeting = $1 AND side = 'seller'
       AND NOT state = ANY($2::text[]))

@@ -12,6 +12,7 @@ import msgspec
 
 from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_into, transaction
+from market.meetings.planning.unfit import CALLED_OFF
 from market.meetings.queries import MeetingRow
 
 #: States of a talk that stands in a calendar.
@@ -117,8 +118,9 @@ async def _wanted(
     if meeting.published_at is None:
         return wanted
     for row in await fetch(
-        """SELECT seller, buyer, slot, table_number FROM appointment
-           WHERE meeting = $1 AND $2 IN (seller, buyer) AND slot IS NOT NULL AND state = ANY($3::text[])""",
+        f"""SELECT seller, buyer, slot, table_number FROM appointment
+           WHERE meeting = $1 AND $2 IN (seller, buyer) AND slot IS NOT NULL AND state = ANY($3::text[])
+             AND NOT {CALLED_OFF}""",  # noqa: S608  our own text
         meeting.id,
         organisation_id,
         list(_STANDS),

@@ -13,6 +13,7 @@ from market.meetings.after.following import open_follow_ups, settle_refusals
 from market.meetings.day.attendance import mark_attendance as mark_attendance
 from market.meetings.day.attendance import settle_meeting
 from market.meetings.planning.taking_over import come_after_all
+from market.meetings.planning.unfit import CALLED_OFF
 from market.meetings.talks.recording import Recorded as Recorded
 from market.meetings.talks.recording import record_outcome as record_outcome
 from market.notices.operations import notify
@@ -88,8 +89,8 @@ async def _ask_back(meeting_id: int, first: date, days: int, *, at: datetime) ->
     today = at.astimezone(CHINA).date()
     ahead = [day for n in range(days) if (day := first + timedelta(days=n)) > today]
     talks = await fetch_value(
-        """SELECT count(*) FROM appointment
-           WHERE meeting = $1 AND slot IS NOT NULL AND state = 'scheduled'""",
+        f"""SELECT count(*) FROM appointment
+           WHERE meeting = $1 AND slot IS NOT NULL AND state = 'scheduled' AND NOT {CALLED_OFF}""",  # noqa: S608  our own text
         meeting_id,
     )
     if talks or ahead:

@@ -8,6 +8,7 @@ from market.db.session import fetch, fetch_into
 from market.errors import NotFound
 from market.i18n import Message, msg
 from market.meetings import rules
+from market.meetings.planning.unfit import CALLED_OFF
 
 
 class MeetingRow(msgspec.Struct, frozen=True):
@@ -155,6 +156,9 @@ class AppointmentRow(msgspec.Struct, frozen=True):
     note: str
     #: The town has put it where it is: planning leaves it there.
     fixed: bool = False
+    #: It is ahead and one side does not come: nobody waits for it, though the timetable has it till it is
+    #: laid anew.
+    called_off: bool = False
     #: Why these two meet.
     why: Message | None = None
     topics: list[TopicRow] = []
@@ -251,15 +255,15 @@ async def invitations_of(*, meeting_id: int) -> list[InvitationRow]:
     ]
 
 
-_APPOINTMENT = """SELECT appointment.id, appointment.meeting, appointment.seller, seller.name AS seller_name,
+_APPOINTMENT = f"""SELECT appointment.id, appointment.meeting, appointment.seller, seller.name AS seller_name,
        seller.name_en AS seller_name_en, appointment.buyer, buyer.name AS buyer_name,
        buyer.name_en AS buyer_name_en, appointment.slot, appointment.table_number, appointment.state,
        appointment.outcome, reason.zh AS reason_zh, reason.en AS reason_en, appointment.note,
-       appointment.fixed, appointment.why
+       appointment.fixed, appointment.why, {CALLED_OFF} AS called_off
 FROM appointment JOIN organisation seller ON seller.id = appointment.seller
 JOIN organisation buyer ON buyer.id = appointment.buyer
 LEFT JOIN reason ON reason.code = appointment.reason
-"""
+"""  # noqa: S608  our own text
 
 
 async def appointments_of_meeting(
@@ -298,9 +302,10 @@ async def appointment_of(*, appointment_id: int, organisation_id: int) -> Appoin
 async def appointments_of(*, organisation_id: int, on_or_after: date) -> list[AppointmentRow]:
     """Return what the organisation has before it in published timetables, by day and slot."""
     return await _appointments(
-        """JOIN meeting ON meeting.id = appointment.meeting
+        f"""JOIN meeting ON meeting.id = appointment.meeting
            WHERE $1 IN (appointment.seller, appointment.buyer) AND meeting.held_on >= $2
              AND appointment.state = 'scheduled' AND meeting.state NOT IN ('cancelled', 'postponed')
+             AND NOT {CALLED_OFF}
              AND (meeting.published_at IS NOT NULL OR NOT meeting.state = ANY($3::text[]))
            ORDER BY meeting.held_on, appointment.slot, appointment.id""",
         organisation_id,

@@ -25,7 +25,7 @@ from market.meetings.after.queries import (
     stuck_of,
 )
 from market.meetings.after.report import Fate, Figures, Line, Proposal, fates, figures_of
-from market.meetings.planning.unfit import CALLED_OFF, LEFT
+from market.meetings.planning.unfit import CALLED_OFF
 from market.meetings.queries import InvitationRow, MeetingRow, invitations_of, meeting_of
 
 
@@ -146,7 +146,6 @@ async def lines_of(*, meeting_id: int) -> list[Line]:
            WHERE appointment.meeting = $1 AND {_NOT_CALLED_OFF}
            ORDER BY appointment.slot NULLS LAST, appointment.table_number, appointment.id, topic.id""",  # noqa: S608  our own text
         meeting_id,
-        LEFT,
     )
 
 
@@ -182,5 +181,4 @@ async def proposals_of(*, meeting_id: int) -> list[Proposal]:
            JOIN organisation buyer ON buyer.id = ours.buyer JOIN listing ON listing.id = ours.listing
            ORDER BY ours.worth DESC, ours.id""",  # noqa: S608  our own text
         meeting_id,
-        LEFT,
     )

@@ -8,6 +8,7 @@ from asyncpg import Record
 
 from market.clock import CHINA
 from market.db.session import fetch
+from market.meetings.planning.unfit import CALLED_OFF
 from market.meetings.queries import MeetingRow
 from market.meetings.rules import day_number
 
@@ -129,9 +130,9 @@ def _over(meeting: MeetingRow, talk: Talk, at: datetime) -> int:
 
 
 async def talks_of_day(*, meeting_id: int) -> list[Talk]:
-    """Return everything that has a place, by slot and table. Nothing of goods or prices is in it."""
+    """Return everything that has a place and is not off, by slot and table. Nothing of goods is in it."""
     rows = await fetch(
-        """SELECT appointment.id, appointment.slot, appointment.table_number AS table, appointment.state,
+        f"""SELECT appointment.id, appointment.slot, appointment.table_number AS table, appointment.state,
                   appointment.started_at, appointment.ended_at,
                   buyer.id AS buyer, buyer.name AS buyer_name, buyer.name_en AS buyer_name_en,
                   coalesce(of_buyer.attendance, 'expected') AS buyer_attendance,
@@ -146,7 +147,8 @@ async def talks_of_day(*, meeting_id: int) -> list[Talk]:
              ON of_seller.meeting = appointment.meeting AND of_seller.organisation = appointment.seller
            WHERE appointment.meeting = $1 AND appointment.slot IS NOT NULL
              AND appointment.table_number IS NOT NULL AND appointment.state <> 'cancelled'
-           ORDER BY appointment.slot, appointment.table_number, appointment.id""",
+             AND NOT {CALLED_OFF}
+           ORDER BY appointment.slot, appointment.table_number, appointment.id""",  # noqa: S608  our own text
         meeting_id,
     )
     return [

@@ -1,12 +1,17 @@
 """Talks in the timetable that cannot be held as they lie: somebody has left, or would rather not."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from market.db.session import fetch, fetch_into
+from market.db.session import fetch_into
 from market.i18n import Message, in_both, msg
 from market.meetings.invitations.wish_queries import AWAY
+
+
+def _listed(states: Iterable[str]) -> str:
+    return ", ".join(f"'{each}'" for each in states)
+
 
 #: Talks that a sentence names; of more it tells the number.
 MOST_NAMED = 5
@@ -39,12 +44,13 @@ LEFT = list(AWAY)
 #: States of a talk that nobody's answer changes any more.
 DONE = ["held", "no_show", "cancelled"]
 
-#: $2: as above. One side has said no or was taken off the list, and has not come all the same: nobody waits
-#: at the table for this talk, though the timetable still has it.
-CALLED_OFF = """EXISTS (SELECT FROM invitation WHERE invitation.meeting = appointment.meeting
-                               AND invitation.organisation IN (appointment.seller, appointment.buyer)
-                               AND invitation.state = ANY($2::text[])
-                               AND invitation.days_here = '{}')"""
+#: Of a talk ahead: one side has said no or was taken off the list, and has not come all the same. Nobody
+#: waits at the table, though the timetable has the talk until the next plan. Whatever shows talks asks this.
+CALLED_OFF = f"""(appointment.state NOT IN ({_listed(DONE)})
+             AND EXISTS (SELECT FROM invitation WHERE invitation.meeting = appointment.meeting
+                           AND invitation.organisation IN (appointment.seller, appointment.buyer)
+                           AND invitation.state IN ({_listed(AWAY)})
+                           AND invitation.days_here = '{{}}'))"""
 
 REASONS: dict[str, Message] = {
     "away": msg("有一方已经不来"),
@@ -88,14 +94,3 @@ def refusal(unfit: Sequence[UnfitRow]) -> Message:
             named=named or "",
         )
     return msg("有 {n} 场洽谈不能照这样谈：{named}。请先重新排桌，再发布。", n=len(unfit), named=named or "")
-
-
-async def called_off(meeting_id: int) -> frozenset[int]:
-    """Return the talks ahead that are off because one side does not come, though nobody took them away."""
-    rows = await fetch(
-        f"SELECT id FROM appointment WHERE meeting = $1 AND state <> ALL($3::text[]) AND {CALLED_OFF}",  # noqa: S608  our own text
-        meeting_id,
-        LEFT,
-        DONE,
-    )
-    return frozenset(row["id"] for row in rows)

@@ -58,12 +58,14 @@ async def desk(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
     soon = [
         each
         for each in talks
-        if each.state == "scheduled" and (each.slot or 0) <= (hour.next or meeting.all_slots)
+        if each.state == "scheduled"
+        and not each.called_off
+        and (each.slot or 0) <= (hour.next or meeting.all_slots)
     ]
     held = [each for each in talks if each.state == "held"]
     parts = {
         "now": soon,
-        "open": [each for each in talks if each.state == "scheduled"],
+        "open": [each for each in talks if each.state == "scheduled" and not each.called_off],
         "disputed": [each for each in talks if each.id in to_settle],
         "all": talks,
     }

@@ -32,7 +32,7 @@ from market.meetings.invitations.replying import (
     reply,
 )
 from market.meetings.queries import AppointmentRow, MeetingRow, appointments_of_meeting, meeting_of
-from market.meetings.rules import INVITATION, MEETING, PLANNABLE
+from market.meetings.rules import APPOINTMENT, INVITATION, MEETING, PLANNABLE
 from market.transitions import WrongState
 from market.web.edge.addresses import row_number
 from market.web.edge.guards import Anybody, SignedIn, WebRequest
@@ -168,6 +168,7 @@ async def _draw(
         can_reply=can_reply(meeting) and invited.state != "expired",
         MEETING=MEETING,
         INVITATION=INVITATION,
+        APPOINTMENT=APPOINTMENT,
     )
 
 

@@ -76,7 +76,7 @@ async def own_invitation(meeting: MeetingRow, viewer: Viewer) -> InvitationRow:
 
 
 async def _seen_talks(meeting: MeetingRow, viewer: Viewer) -> int:
-    return sum(each.state != "cancelled" for each in await own_talks(meeting, viewer))
+    return sum(each.state != "cancelled" and not each.called_off for each in await own_talks(meeting, viewer))
 
 
 def can_answer(meeting: MeetingRow) -> bool:
@@ -155,7 +155,9 @@ def now_and_next(
     minute = local.hour * 60 + local.minute
     now = None
     for talk in talks:
-        if talk.slot is None or talk.state != "scheduled" or meeting.slot_day(talk.slot) != local.date():
+        if talk.slot is None or talk.state != "scheduled" or talk.called_off:
+            continue
+        if meeting.slot_day(talk.slot) != local.date():
             continue
         start = meeting.slot_start(talk.slot)
         if start <= minute < start + meeting.slot_minutes:

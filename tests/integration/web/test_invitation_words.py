@@ -9,8 +9,10 @@ from icalendar import Calendar
 
 from market import clock
 from market.db.session import execute, fetch_value
+from market.meetings.day.board import talks_of_day
+from market.meetings.queries import appointments_of
 from tests.integration.meetings.invited import Gathering, talk_row
-from tests.integration.web.conftest import Browser, faults
+from tests.integration.web.conftest import Browser, SignedInAs, faults
 from tests.integration.web.test_invitation_pages import answer
 from tests.integration.web.test_invitation_pages import day as day
 from tests.integration.web.test_invitation_pages import office as office
@@ -108,3 +110,33 @@ async def test_feed_of_a_link_that_ended_calls_off_what_it_had_shown_and_tells_n
     assert again[whole]["SEQUENCE"] > events_of(withdrawn)[whole]["SEQUENCE"]
     # a link that never was opens nothing
     assert (await guest.get("/i/AAAAAAAAAAAAAAAAAAAAAAAA/calendar.ics")).status_code == 404
+
+
+async def test_talk_whose_other_side_declines_is_off_wherever_it_is_shown(
+    day: Gathering, guest: Browser, office: Browser, browser_of: SignedInAs
+) -> None:
+    talk = await talk_row(day, slot=3, at=clock.now())
+    await execute("UPDATE meeting SET published_at = now()")
+    seller = await browser_of(day.seller.member)
+    phone, own = f"/i/{await day.seller.token()}", f"/meetings/{day.meeting_id}"
+    buyer = await day.buyer.token()
+    for said, off in (("accepted", False), ("declined", True), ("accepted", False)):
+        assert (await answer(guest, buyer, answer=said)).status_code == 303
+        for browser, path in (
+            (guest, phone),
+            (seller, own),
+            (seller, f"{own}/talks/{talk}"),
+            (office, f"/town/meetings/{day.meeting_id}/desk?show=all"),
+        ):
+            words = (await browser.get(path)).text
+            assert (said, path, ">已取消<" in words) == (said, path, off)
+        events = events_of(await guest.get(f"{phone}/calendar.ics"))
+        assert [str(each["STATUS"]) for each in events.values()][1:] == ["CANCELLED" if off else "TENTATIVE"]
+        [told] = (await seller.get(f"/api/v1{own}/appointments")).json()
+        assert told["called_off"] is off
+        # board, door and first page tell what is to come
+        ahead = await appointments_of(
+            organisation_id=day.seller.member.organisation_id, on_or_after=clock.today()
+        )
+        for shown in (await talks_of_day(meeting_id=day.meeting_id), ahead):
+            assert [each.id for each in shown] == ([] if off else [talk])
