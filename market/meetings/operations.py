@@ -12,6 +12,7 @@ from market.meetings import rules
 from market.meetings.after.following import open_follow_ups, settle_refusals
 from market.meetings.day.attendance import mark_attendance as mark_attendance
 from market.meetings.day.attendance import settle_meeting
+from market.meetings.planning.publishing import hold_timetable
 from market.meetings.planning.taking_over import come_after_all
 from market.meetings.planning.unfit import CALLED_OFF
 from market.meetings.talks.recording import Recorded as Recorded
@@ -34,6 +35,14 @@ async def respond(*, meeting_id: int, organisation_id: int, answer: str, actor: 
     if move is None:
         raise Invalid(msg("请选择：参加、可能参加或不参加。"))
     async with transaction():
+        if await fetch(
+            """SELECT FROM invitation
+               WHERE meeting = $1 AND organisation = $2 AND delegated_to IS NOT NULL""",
+            meeting_id,
+            organisation_id,
+        ):
+            # whoever was sent instead may lose its talks: the meeting is held before its invitations
+            await hold_timetable(meeting_id)
         rows = await fetch(
             """SELECT invitation.id, invitation.state, invitation.side, meeting.state AS meeting_state,
                       meeting.town, meeting.title, meeting.title_en, organisation.name, organisation.name_en

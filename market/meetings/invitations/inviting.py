@@ -15,6 +15,7 @@ from market.i18n import Message, msg, named, on_day
 from market.meetings import rules
 from market.meetings.invitations.persons import NewAttendee, attendee_problems, set_attendees
 from market.meetings.invitations.replying import KIND_OF_SIDE, LONGEST_ORGANISATION
+from market.meetings.planning.publishing import hold_timetable
 from market.meetings.planning.taking_off import take_off
 from market.notices.operations import notify
 
@@ -193,6 +194,7 @@ async def revoke(*, invitation_id: int, meeting_id: int, town_id: int, actor: Ac
         Conflict: it was withdrawn before, or the meeting has begun.
     """
     async with transaction():
+        await hold_timetable(meeting_id)
         meeting = await _own_meeting(meeting_id, town_id)
         row = await _own_invitation(invitation_id, meeting_id, town_id)
         state = rules.INVITATION.apply("revoke", state=row["state"], by="official")

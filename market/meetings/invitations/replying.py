@@ -16,6 +16,7 @@ from market.meetings import rules
 from market.meetings.invitations.persons import LONGEST_NAME, NewAttendee, set_attendees
 from market.meetings.invitations.queries import openable
 from market.meetings.operations import respond
+from market.meetings.planning.publishing import hold_timetable
 from market.meetings.planning.taking_over import take_over
 from market.notices.operations import notify
 
@@ -63,6 +64,15 @@ async def _locked(invitation_id: int, version: int) -> Record:
     return row
 
 
+async def _hold_timetable(invitation_id: int, where: str) -> None:
+    """Hold the meeting, before the invitation, where the answer is to move talks."""
+    for row in await fetch(
+        f"SELECT meeting FROM invitation WHERE id = $1 AND {where}",  # noqa: S608  our own words
+        invitation_id,
+    ):
+        await hold_timetable(row["meeting"])
+
+
 def acting_for(row_side: str, organisation: int, person_id: int | None) -> Actor:
     """Return who answers: whoever holds the link speaks for the invited, signed in or not."""
     return Actor(person_id, organisation, row_side)
@@ -84,6 +94,7 @@ async def reply(
         problem = msg("留言最多 {most} 个字。", most=LONGEST_NOTE)
         raise Invalid(problem, {"note": problem})
     async with transaction():
+        await _hold_timetable(invitation_id, "state = 'delegated'")
         row = await _locked(invitation_id, version)
         actor = acting_for(row["side"], row["organisation"], person_id)
         if row["state"] != reply.answer:
@@ -131,6 +142,7 @@ async def delegate(
     if problems := delegation_problems(delegation):
         raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
     async with transaction():
+        await _hold_timetable(invitation_id, "true")
         row = await _locked(invitation_id, version)
         actor = acting_for(row["side"], row["organisation"], person_id)
         state = rules.INVITATION.apply("delegate", state=row["state"], by=row["side"])

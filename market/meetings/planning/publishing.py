@@ -79,6 +79,14 @@ async def publish_timetable(*, meeting_id: int, town_id: int, actor: Actor, at: 
             )
 
 
+async def hold_timetable(meeting_id: int) -> None:
+    """Hold a meeting while its days are compared before and after: other changes come whole before or after.
+
+    It is held before any of its invitations and talks, as everybody does who changes the timetable.
+    """
+    await execute("SELECT id FROM meeting WHERE id = $1 FOR NO KEY UPDATE", meeting_id)
+
+
 async def days_of(meeting_id: int) -> Days:
     """Return organisation -> its appointments as (slot, table, other side)."""
     days: Days = {}

@@ -13,6 +13,7 @@ from market.meetings.planning.publishing import days_of, tell_changed
 async def take_off(meeting_id: int, organisation_id: int, *, at: datetime) -> None:
     """Take its talks off a published timetable, in the caller's transaction, and tell their other sides.
 
+    The caller holds the meeting (``hold_timetable``).
     Until it is published nobody knows of the talks: they are counted as such that cannot be held, and it is
     not published before the next plan. Whose invitation ends is told so by whoever ends it.
     """

@@ -26,7 +26,7 @@ _NO_PLACE = msg("受托单位这个时段来不了或已有洽谈，等重新排
 
 
 async def take_over(*, meeting_id: int, delegator: int, delegate: int, side: str, at: datetime) -> None:
-    """Put the delegate into each of the delegator's talks, in the caller's transaction.
+    """Put the delegate into each of the delegator's talks, in the caller's transaction, the meeting held.
 
     ``side`` is seller or buyer; guests have no talks. Where the timetable is out, everybody whose day
     changes is told once.
@@ -105,8 +105,8 @@ async def give_back(*, meeting_id: int, delegator: int, delegate: int, side: str
 async def come_after_all(invitation_id: int, *, at: datetime) -> None:
     """The invited answers for itself: whom it had sent instead is no longer asked to come, and is told so.
 
-    Called in the caller's transaction, with the invitation's row held. Who is invited for another reason too
-    stays so.
+    Called in the caller's transaction, with the meeting and the invitation's row held. Who is invited for
+    another reason too stays so.
     """
     row = await fetch_row(
         """SELECT invitation.meeting, invitation.organisation, invitation.side, invitation.delegated_to,
