@@ -58,6 +58,7 @@ class Party(Struct, frozen=True):
 
     id: int
     name: str = ""
+    name_en: str = ""
     absent: tuple[int, ...] = ()
     most: int | None = None
     person: str | None = None

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from market.i18n import Message, msg
+from market.i18n import Message, in_both, msg
 from market.meetings.choosing.limits import Crew, End, Limits, ends_of, load_of
 from market.meetings.choosing.pairs import GRADE_WORDS, STRONG, Pair
 from market.meetings.choosing.problem import Capacity, Party
@@ -140,7 +140,7 @@ class Reasons(Struct):
     def _title(self, end: End) -> Message:
         side, who = end
         party = self.parties.get(who)
-        name = party.name if party and party.name else str(who)
+        name = in_both(party.name, party.name_en) if party and party.name else str(who)
         return msg("{side}“{name}”", side=_SIDES[side], name=name)
 
 

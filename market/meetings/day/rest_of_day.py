@@ -70,6 +70,7 @@ def compute(
                         if from_slot <= slot <= day.slots and (each.id, slot) not in seated
                     )
                 ),
+                name_en=each.name_en,
             )
             for each in day.parties
         ),

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import msgspec
+from asyncpg import Record
 
 from market.accounts.operations import NewOrganisation, register_organisation
 from market.accounts.rules import COOPERATIVE, MILL, RETAILER, VILLAGE, Actor
@@ -11,13 +12,17 @@ from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_into, fetch_row, transaction
 from market.db.signals import signal
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Language, Message, msg, translate
 from market.meetings import rules
+from market.meetings.alike import told_apart
 from market.meetings.day.attendance import board_of, code_of_invitation, log_move, settle
 
 #: Kinds of organisation that may walk in, and the side on which they sit.
 SIDE_OF = {VILLAGE: "seller", COOPERATIVE: "seller", MILL: "seller", RETAILER: "buyer"}
 LONGEST_NAME = 60
+#: A name with the place that tells it from others.
+LONGEST_ANSWER = 160
+_MOST_NAMED = 5
 
 
 class WalkIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +57,7 @@ async def let_in(*, meeting_id: int, walk_in: WalkIn, town_id: int, actor: Actor
         Invalid: no name; an unknown name without its kind; somebody who does not trade.
     """
     name = walk_in.name.strip()
-    if not 0 < len(name) <= LONGEST_NAME:
+    if not 0 < len(name) <= LONGEST_ANSWER:
         problem = msg("请写来的单位，最多 {most} 个字。", most=LONGEST_NAME)
         raise Invalid(problem, {"name": problem})
     async with transaction():
@@ -104,12 +109,27 @@ async def let_in(*, meeting_id: int, walk_in: WalkIn, town_id: int, actor: Actor
 
 
 async def _organisation(name: str, kind: str, town_id: int, *, at: datetime) -> tuple[int, str]:
-    known = await fetch("SELECT id, kind FROM organisation WHERE name = $1 ORDER BY id LIMIT 1", name)
+    known = await _called(name)
+    if len(known) > 1:
+        alike = await told_apart([each["id"] for each in known])
+        choices: Message | None = None
+        for each in list(alike.values())[:_MOST_NAMED]:
+            choices = each if choices is None else msg("{one}、{other}", one=choices, other=each)
+        problem = msg(
+            "名册里有 {n} 家“{name}”，请写明是哪一家：{choices}。",
+            n=len(known),
+            name=name,
+            choices=choices or "",
+        )
+        raise Invalid(problem, {"name": problem})
     if known:
         if known[0]["kind"] not in SIDE_OF:
             problem = msg("“{name}”不是买方也不是卖方，不用排洽谈。", name=name)
             raise Invalid(problem, {"name": problem})
         return known[0]["id"], SIDE_OF[known[0]["kind"]]
+    if len(name) > LONGEST_NAME:
+        problem = msg("请写来的单位，最多 {most} 个字。", most=LONGEST_NAME)
+        raise Invalid(problem, {"name": problem})
     if kind not in SIDE_OF:
         problem = msg("名册里没有“{name}”，请再选它是哪一类，会一并登记。", name=name)
         raise Invalid(problem, {"kind": problem})
@@ -120,6 +140,24 @@ async def _organisation(name: str, kind: str, town_id: int, *, at: datetime) -> 
         at=at,
     )
     return made, SIDE_OF[kind]
+
+
+async def _called(name: str) -> list[Record]:
+    """Return whom a name means: those of that name, or the one that is called so among those of its name."""
+    rows = await fetch(
+        """SELECT id, kind, name, name_en FROM organisation
+           WHERE starts_with($1, name) OR name_en <> '' AND starts_with($1, name_en) ORDER BY id""",
+        name,
+    )
+    if same := [row for row in rows if row["name"] == name]:
+        return same
+    alike = await told_apart([row["id"] for row in rows])
+    return [
+        row
+        for row in rows
+        if row["id"] in alike
+        and name in (translate(alike[row["id"]], "zh"), translate(alike[row["id"]], "en"))
+    ]
 
 
 async def suggestions_for(*, meeting_id: int, organisation_id: int) -> list[Suggestion]:
@@ -162,9 +200,12 @@ async def suggestions_for(*, meeting_id: int, organisation_id: int) -> list[Sugg
     )
 
 
-async def known_names() -> list[str]:
-    """Return the names of everybody who may walk in, for the form to offer."""
+async def known_names(language: Language) -> list[str]:
+    """Return what everybody who may walk in is called, for the form to offer: those of one name apart."""
     rows = await fetch(
-        "SELECT name FROM organisation WHERE kind = ANY($1::text[]) ORDER BY name LIMIT 2000", list(SIDE_OF)
+        """SELECT id, name, count(*) OVER (PARTITION BY name) > 1 AS is_shared FROM organisation
+           WHERE kind = ANY($1::text[]) ORDER BY name, id LIMIT 2000""",
+        list(SIDE_OF),
     )
-    return [row["name"] for row in rows]
+    alike = await told_apart([row["id"] for row in rows if row["is_shared"]])
+    return [translate(alike[row["id"]], language) if row["id"] in alike else row["name"] for row in rows]

@@ -69,7 +69,7 @@ def _seat(
 
 
 def _pair(problem: MeetingProblem, item: Appointment) -> Message:
-    names = {person.id: person.name for person in problem.participants}
+    names = {person.id: person.called for person in problem.participants}
     return msg("“{a}”与“{b}”的洽谈", a=names[item.a], b=names[item.b])
 
 

@@ -309,6 +309,7 @@ async def parties_of(
         Party(
             id=row["id"],
             name=row["name"],
+            name_en=row["name_en"],
             absent=tuple(
                 place[slot] for slot in sorted({*absences.get(row["id"], []), *lost}) if slot in place
             ),
@@ -316,7 +317,8 @@ async def parties_of(
             person=persons.get(row["id"]),
         )
         for row in await fetch(
-            "SELECT id, name FROM organisation WHERE id = ANY($1::bigint[]) ORDER BY id", sorted(people)
+            "SELECT id, name, name_en FROM organisation WHERE id = ANY($1::bigint[]) ORDER BY id",
+            sorted(people),
         )
     )
 

@@ -169,6 +169,7 @@ def problem_of(facts: Facts, choice: Choice) -> MeetingProblem:
             Participant(
                 id=str(crew[0]),
                 name="、".join(parties[who].name for who in crew),
+                name_en=", ".join(parties[who].name_en or parties[who].name for who in crew),
                 side=side_of(crew),
                 unavailable=tuple(sorted({slot for who in crew for slot in parties[who].absent})),
                 table=own_table(crew),

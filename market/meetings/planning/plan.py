@@ -17,7 +17,7 @@ from market.db.jobs import enqueue, job
 from market.db.processes import in_process, keep_ready
 from market.db.session import execute, fetch, transaction
 from market.errors import Busy, Conflict, Invalid, MarketError, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, in_both, msg
 from market.matching.queries import latest_run
 from market.meetings import rules
 from market.meetings.commands import NewMeeting, columns_of, meeting_problems
@@ -217,7 +217,7 @@ def _warning(facts: Facts, plan: Plan) -> Message | None:
     lost = lost_talks(facts, plan)
     if not lost:
         return None
-    names = {party.id: party.name for party in facts.parties}
+    names = {party.id: in_both(party.name, party.name_en) for party in facts.parties}
     named: Message | None = None
     for seller, buyer in lost[:MOST_NAMED]:
         one = msg("{buyer}–{seller}", buyer=names.get(buyer, ""), seller=names.get(seller, ""))

@@ -94,7 +94,7 @@ class _Pairs:
     """Names of appointments for labels."""
 
     def __init__(self, problem: MeetingProblem) -> None:
-        self._names = {person.id: person.name for person in problem.participants}
+        self._names = {person.id: person.called for person in problem.participants}
 
     def __call__(self, item: Appointment) -> Message:
         return msg("“{a}”与“{b}”的洽谈（{id}）", a=self._names[item.a], b=self._names[item.b], id=item.id)

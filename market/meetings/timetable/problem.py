@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from market.errors import Invalid
-from market.i18n import Message, msg
+from market.i18n import Message, in_both, msg
 
 Side = Literal["buyer", "seller", "guest"]
 Half = Literal["any", "morning", "afternoon"]
@@ -37,7 +37,7 @@ SIDES: dict[Side, Message] = {"buyer": msg("采购商"), "seller": msg("供货�
 
 
 class Participant(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who sits at the tables. ``table`` is its own table, kept all day."""
+    """Who sits at the tables. ``table`` is its own table, kept all day; ``name_en`` is for sentences."""
 
     id: str
     name: str
@@ -45,10 +45,16 @@ class Participant(Struct, frozen=True, forbid_unknown_fields=True):
     unavailable: tuple[int, ...] = ()
     max_appointments: int | None = None
     table: int | None = None
+    name_en: str = ""
+
+    @property
+    def called(self) -> Message:
+        """Return the name as it stands in a sentence."""
+        return in_both(self.name, self.name_en)
 
     @property
     def title(self) -> Message:
-        return msg("{side}“{name}”", side=SIDES[self.side], name=self.name)
+        return msg("{side}“{name}”", side=SIDES[self.side], name=self.called)
 
 
 class Appointment(Struct, frozen=True, forbid_unknown_fields=True):

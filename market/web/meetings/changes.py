@@ -14,11 +14,20 @@ from market.accounts import rules as accounts
 from market.accounts.rules import KINDS as ORGANISATIONS
 from market.errors import Conflict, Invalid
 from market.i18n import Language, Message, msg, translate
+from market.meetings.alike import told_apart
 from market.meetings.day.board import Talk, hour_of, talks_of_day
 from market.meetings.day.disruptions import KINDS, Change
 from market.meetings.day.incidents import incidents_of, undo_last
 from market.meetings.day.replanning import Preview, apply_change, preview_change
-from market.meetings.day.walk_ins import SIDE_OF, Suggestion, WalkIn, known_names, let_in, suggestions_for
+from market.meetings.day.walk_ins import (
+    LONGEST_ANSWER,
+    SIDE_OF,
+    Suggestion,
+    WalkIn,
+    known_names,
+    let_in,
+    suggestions_for,
+)
 from market.meetings.queries import InvitationRow, MeetingRow, appointments_of_meeting, invitations_of
 from market.meetings.rules import MEETING
 from market.web.edge.addresses import row_number
@@ -51,7 +60,7 @@ EMPTY: dict[str, tuple[str, Message]] = {
 _MOST_OVER = 3
 
 _WALK_IN = Form(
-    name=fields.text(msg("来的单位"), most=60, hint=msg("写全称；名册里有的会自动认出。")),
+    name=fields.text(msg("来的单位"), most=LONGEST_ANSWER, hint=msg("写全称；名册里有的会自动认出。")),
     kind=fields.choice(
         msg("新单位是哪一类"),
         {kind: ORGANISATIONS[kind] for kind in SIDE_OF},
@@ -71,6 +80,13 @@ class Day(msgspec.Struct, frozen=True):
     since: int
     from_slot: int
     suggestions: Sequence[Suggestion] = ()
+    #: How those are called that share a name.
+    alike: Mapping[int, Message] = {}
+
+    def name(self, language: Language, row: object, organisation: int) -> str:
+        """Return what an organisation is called among the others of the day."""
+        apart = self.alike.get(organisation)
+        return translate(apart, language) if apart else name_in(language, row, "name")
 
 
 async def _day(meeting: MeetingRow, organisation: str) -> Day:
@@ -79,23 +95,25 @@ async def _day(meeting: MeetingRow, organisation: str) -> Day:
     suggestions: list[Suggestion] = []
     if organisation.isdecimal() and len(organisation) < 18:
         suggestions = await suggestions_for(meeting_id=meeting.id, organisation_id=int(organisation))
+    invited = await invitations_of(meeting_id=meeting.id)
     return Day(
         [
             each
-            for each in await invitations_of(meeting_id=meeting.id)
+            for each in invited
             if each.side != "guest" and each.state not in ("revoked", "declined", "delegated", "expired")
         ],
         await talks_of_day(meeting_id=meeting.id),
         hour.now or from_slot,
         from_slot,
         suggestions,
+        await told_apart([each.organisation for each in invited]),
     )
 
 
 def change_form(kind: str, meeting: MeetingRow, day: Day, language: Language) -> Form:
     """Return the form of one kind of change, with what can be chosen on this day."""
     guests = {
-        str(each.organisation): name_in(language, each, "name")
+        str(each.organisation): day.name(language, each, each.organisation)
         for each in day.guests
         if each.attendance not in ("no_show", "left") or kind == "walk_in"
     }
@@ -125,7 +143,12 @@ def change_form(kind: str, meeting: MeetingRow, day: Day, language: Language) ->
                 "organisation": fields.choice(msg("哪一家"), guests),
                 "counterparts": fields.choices(
                     msg("要见谁"),
-                    {str(each.organisation): _suggested(each, language) for each in day.suggestions},
+                    {
+                        str(each.organisation): _suggested(
+                            each, day.name(language, each, each.organisation), language
+                        )
+                        for each in day.suggestions
+                    },
                     hint=msg("按买卖对得上的程度排；空着的时段会自动安排。"),
                 ),
             }
@@ -157,8 +180,8 @@ def _talks(meeting: MeetingRow, day: Day, language: Language, *, to_come: bool) 
         str(each.id): "{when} · {table} · {buyer} – {seller}".format(
             when=meeting.slot_label(each.slot),
             table=translate(msg("{n} 号桌", n=each.table), language),
-            buyer=name_in(language, each.buyer, "name"),
-            seller=name_in(language, each.seller, "name"),
+            buyer=day.name(language, each.buyer, each.buyer.organisation),
+            seller=day.name(language, each.seller, each.seller.organisation),
         )
         for each in day.talks
         if each.state == "scheduled"
@@ -170,8 +193,7 @@ def _talks(meeting: MeetingRow, day: Day, language: Language, *, to_come: bool) 
     }
 
 
-def _suggested(each: Suggestion, language: Language) -> str:
-    name = name_in(language, each, "name")
+def _suggested(each: Suggestion, name: str, language: Language) -> str:
     if not each.shared:
         return name
     return translate(msg("{name}（{n} 种货对得上）", name=name, n=each.shared), language)
@@ -218,7 +240,7 @@ async def _page(
         kind=kind,
         form=form,
         walk_in=walk_in or _WALK_IN.blank(key=new_key()),
-        known=await known_names() if kind == "walk_in" else [],
+        known=await known_names(language_of(request)) if kind == "walk_in" else [],
         preview=preview,
         moved_on=moved_on,
         incidents=await incidents_of(meeting_id=meeting.id),

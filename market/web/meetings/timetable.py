@@ -9,7 +9,8 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.i18n import Message, message_from, msg
+from market.i18n import Message, message_from, msg, translate
+from market.meetings.alike import told_apart
 from market.meetings.invitations.wish_queries import unavailable_of
 from market.meetings.planning.moving import mark_of
 from market.meetings.planning.unmet import Partner, Unmet, Unreached, unmet_of
@@ -166,11 +167,14 @@ async def draw(
         else Unreached([], 0)
     )
     words = await words_for(language, messages=[each.why for each in unmet.shown if each.why is not None])
+    alike = await told_apart([each.organisation for each in parties])
     picking = Form(
         who=fields.choice(
             msg("参加方"),
             {
-                str(each.organisation): name_in(language, each, "name")
+                str(each.organisation): translate(alike[each.organisation], language)
+                if each.organisation in alike
+                else name_in(language, each, "name")
                 for each in sorted(parties, key=lambda each: (each.side, each.name))
             },
             optional=True,

@@ -5,6 +5,7 @@ import pytest
 from fixtures.factories import STORY, Factory
 from market.db.session import execute, fetch, fetch_value
 from market.errors import Invalid
+from market.i18n import translate
 from market.meetings.day.disruptions import Change
 from market.meetings.invitations.wishing import set_wish
 from market.meetings.planning.moving import move_appointment
@@ -88,8 +89,10 @@ async def test_a_plan_that_would_take_known_talks_away_asks_back_first(out: Scen
     gone = (await out.appointments())[0]
     await execute("UPDATE match SET state = 'expired'")
     await execute("UPDATE listing SET state = 'withdrawn' WHERE owner = $1", gone.seller)
+    await execute("UPDATE organisation SET name_en = 'Green Village' WHERE id = $1", gone.seller)
     with pytest.raises(WouldLose) as refused:
         await out.plan()
+    assert f"{gone.buyer_name}–Green Village" in translate(refused.value.message, "en")
     lost = {each.id for each in await out.appointments() if each.seller == gone.seller}
     assert refused.value.message.values["n"] == len(lost)
     assert f"{gone.buyer_name}–{gone.seller_name}" in str(refused.value.message)

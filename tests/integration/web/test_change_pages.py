@@ -71,3 +71,33 @@ async def test_where_nothing_can_be_chosen_the_form_says_why(scene: Scene) -> No
 async def test_asking_whom_nobody_in_particular_could_meet_is_refused_at_its_field(scene: Scene) -> None:
     page = await scene.browser.get(f"{scene.page}/changes?kind=walk_in&organisation=&ask=1")
     assert (page.status_code, "请先选哪一家。" in page.text) == (422, True)
+
+
+async def test_two_of_one_name_are_told_apart_wherever_one_is_chosen(scene: Scene) -> None:
+    first, second, third = [each.organisation_id for each in (*scene.sellers, scene.buyers[0])]
+    await execute("UPDATE organisation SET name = '同名社', address = '村东' WHERE id = $1", first)
+    await execute("UPDATE organisation SET name = '同名社', address = '村西' WHERE id = $1", second)
+    await execute("UPDATE organisation SET town = NULL WHERE id = ANY($1::bigint[])", [first, second])
+    for kind in ("late", "absent", "walk_in", "swap", f"walk_in&organisation={third}&ask=1"):
+        page = (await scene.browser.get(f"{scene.page}/changes?kind={kind}")).text
+        assert (kind, "同名社（村东）" in page, "同名社（村西）" in page) == (kind, True, True)
+    planned = (await scene.browser.get(f"{scene.page}/timetable?view=who")).text
+    assert "同名社（村东）" in planned
+    # at the same place only their numbers differ
+    await execute("UPDATE organisation SET address = '村东' WHERE id = $1", second)
+    page = (await scene.browser.get(f"{scene.page}/changes?kind=late")).text
+    assert f"同名社（编号 {second}）" in page
+    # whoever walks in under that name is asked which, and found by the answer
+    path = f"{scene.page}/changes/walk-in"
+    asked = await scene.browser.post(path, {"name": "同名社"})
+    assert (
+        asked.status_code,
+        f"名册里有 2 家“同名社”，请写明是哪一家：同名社（编号 {first}）" in asked.text,
+    ) == (
+        422,
+        True,
+    )
+    await execute("DELETE FROM invitation WHERE organisation = $1", second)
+    answer = await scene.browser.post(path, {"name": f"同名社（编号 {second}）"})
+    assert answer.status_code == 303
+    assert await fetch_value("SELECT count(*) FROM invitation WHERE organisation = $1", second) == 1

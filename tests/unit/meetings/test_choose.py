@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.i18n import Message
+from market.i18n import Message, translate
 from market.meetings.choosing.choose import choose_invitations
 from market.meetings.choosing.problem import Candidate, Capacity, Choice, Party, Past, Wish
 from market.meetings.rules import WISHES
@@ -247,7 +247,7 @@ def test_reasons_name_who_is_full_and_what_was_placed_before() -> None:
     choice = choose_invitations(
         found,
         capacity=Capacity(1, 5),
-        parties=[Party(11, name="中兴超市")],
+        parties=[Party(11, name="中兴超市", name_en="Zhongxing")],
         wishes=wishes((2, 11, "buyer", "never")),
     )
     assert pairs(choice) == {(3, 11)}
@@ -255,6 +255,8 @@ def test_reasons_name_who_is_full_and_what_was_placed_before() -> None:
         1: "采购商“中兴超市”已排满 1 场，先排收益不低于这一对的。",
         2: "有一方不愿与对方洽谈。",
     }
+    told = {left.seller: translate(left.reason, "en") for left in choice.left_out}
+    assert "“Zhongxing”" in told[1]
 
 
 def test_one_person_for_two_firms_holds_one_talk_at_a_time() -> None:
