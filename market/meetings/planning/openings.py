@@ -29,17 +29,18 @@ class Openings(msgspec.Struct, frozen=True):
 
         Of equally good slots the earliest: who comes may then leave early.
         """
-        best: tuple[tuple[int, int, int], Place] | None = None
-        for slot in self.slots:
-            if any(slot in self._busy(who) or slot in self._away(who) for who in (seller, buyer)):
-                continue
+        # a slot in which nobody may talk is no wait
+        order = {slot: number for number, slot in enumerate(self.slots)}
+        days = [sorted(order[slot] for slot in self._busy(who) if slot in order) for who in (seller, buyer)]
+        closed = set().union(*(self._busy(who) | self._away(who) for who in (seller, buyer)))
+        for slot in sorted(
+            (slot for slot in self.slots if slot not in closed),
+            key=lambda slot: (*_cost(order[slot], days), slot),
+        ):
             table = self._table(slot, seller, buyer)
-            if table is None:
-                continue
-            cost = (*self._cost(slot, seller, buyer), slot)
-            if best is None or cost < best[0]:
-                best = cost, Place(slot, table)
-        return best[1] if best else None
+            if table is not None:
+                return Place(slot, table)
+        return None
 
     def with_talk(self, seller: int, buyer: int, place: Place) -> "Openings":
         """Return the timetable with one talk more."""
@@ -60,17 +61,6 @@ class Openings(msgspec.Struct, frozen=True):
     def _away(self, who: int) -> set[int]:
         return {slot for each in self._crew(who) for slot in self.absent.get(each, ())}
 
-    def _cost(self, slot: int, seller: int, buyer: int) -> tuple[int, int]:
-        # a slot in which nobody may talk is no wait
-        order = {each: number for number, each in enumerate(self.slots)}
-        breaks = idle = 0
-        for who in (seller, buyer):
-            now = sorted(order[each] for each in self._busy(who) if each in order)
-            then = sorted([*now, order[slot]])
-            breaks += breaks_of(then) - breaks_of(now)
-            idle += idle_of(then) - idle_of(now)
-        return breaks, idle
-
     def _table(self, slot: int, seller: int, buyer: int) -> int | None:
         """Return the table to sit at: one's own, else where one of them sits before or after, else any."""
         free = [each for each in range(1, self.tables + 1) if each not in self.taken.get(slot, ())]
@@ -87,3 +77,13 @@ class Openings(msgspec.Struct, frozen=True):
         ]
         wanted = [each for each in near if each in free and each not in kept]
         return next(iter([*wanted, *(each for each in free if each not in kept), *free]), None)
+
+
+def _cost(slot: int, days: Sequence[Sequence[int]]) -> tuple[int, int]:
+    """Return the breaks and idle slots that a talk more makes in these days, as numbers of usable slots."""
+    breaks = idle = 0
+    for now in days:
+        then = sorted([*now, slot])
+        breaks += breaks_of(then) - breaks_of(now)
+        idle += idle_of(then) - idle_of(now)
+    return breaks, idle

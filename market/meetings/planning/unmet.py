@@ -157,19 +157,38 @@ async def unmet_of(*, meeting_id: int, town_id: int, at: datetime) -> Unreached:
     }
     names = await _names(pairs, people)
     own = _by_owner(market, pairs)
-    told = [_told(each, own, known, hall, names) for each in idle]
-    told.sort(key=lambda each: _first(each[0]))
-    # why there is nobody takes a look at the whole market: asked for those alone who are shown
+    told = [_told(each, own, known, hall) for each in idle]
+    told.sort(key=_first)
+    # free places, and why there is nobody, take a look at all there is: asked for those alone who are shown
     shown = [
-        each if each.partners else msgspec.structs.replace(each, why=_why(each, market, own, obstacles, fits))
-        for each, obstacles, fits in told[:MOST_UNMET]
+        msgspec.structs.replace(each.unmet, partners=[_partner(one, hall, names) for one in each.options])
+        if each.options
+        else msgspec.structs.replace(each.unmet, why=_why(each, market, own))
+        for each in told[:MOST_UNMET]
     ]
     return Unreached(shown, len(told))
 
 
-def _first(one: Unmet) -> tuple[int, int, str]:
+class _Option(msgspec.Struct, frozen=True):
+    """Whom somebody could meet, and about what."""
+
+    organisation: int
+    pair: Pair
+    fits: Sequence["_Fit"]
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """Somebody without a talk: those whom they could meet, what is in the way of others, if any goods fit."""
+
+    unmet: Unmet
+    options: Sequence[_Option]
+    obstacles: Sequence[Message]
+    fits: bool
+
+
+def _first(one: _Told) -> tuple[int, int, str]:
     """Most at stake first, then most goods."""
-    return -max((each.worth for each in one.partners), default=-1), -one.grams, one.name
+    return -max((each.pair.worth for each in one.options), default=-1), -one.unmet.grams, one.unmet.name
 
 
 async def _market(meeting_id: int, town_id: int, idle: Sequence[_Idle], *, at: datetime) -> Snapshot:
@@ -322,16 +341,15 @@ def _told(
     own: _Own,
     known: Mapping[tuple[int, int], Pair],
     hall: Hall,
-    names: _Names,
-) -> tuple[Unmet, list[Message], bool]:
-    """Return somebody with those whom they could meet, what is in the way of others, and if any goods fit."""
+) -> _Told:
+    """Return somebody with those whom they could meet, the best first."""
     is_seller = idle.side == "seller"
     mine: dict[int, list[_Fit]] = defaultdict(list)
     for each in own.fits.get(idle.organisation, ()):
         seller, buyer = each.candidate.seller, each.candidate.buyer
         if (seller if is_seller else buyer) == idle.organisation:
             mine[buyer if is_seller else seller].append(each)
-    partners: list[Partner] = []
+    options: list[_Option] = []
     obstacles: list[Message] = []
     if not hall.most_of(idle.organisation, idle.side):
         obstacles.append(msg("这一家这次不排洽谈。"))
@@ -344,21 +362,8 @@ def _told(
         if (obstacle := _obstacle(who, pair, hall, "buyer" if is_seller else "seller")) is not None:
             obstacles.append(obstacle)
             continue
-        partners.append(
-            Partner(
-                organisation=who,
-                name=names.organisations[who]["name"],
-                name_en=names.organisations[who]["name_en"],
-                invited=hall.comes(who),
-                talks=hall.talks_of(who),
-                about=_about(fits, names),
-                worth=pair.worth,
-                km=min(each.km for each in fits),
-                place=hall.openings.place(pair.seller, pair.buyer),
-                matched=pair.matched,
-            )
-        )
-    partners.sort(key=lambda each: (not each.invited, -each.worth, each.organisation))
+        options.append(_Option(who, pair, fits))
+    options.sort(key=lambda each: (not hall.comes(each.organisation), -each.pair.worth, each.organisation))
     lots, demands = own.lots.get(idle.organisation, ()), own.demands.get(idle.organisation, ())
     found = Unmet(
         organisation=idle.organisation,
@@ -367,16 +372,33 @@ def _told(
         side=idle.side,
         invited=idle.invited,
         grams=sum(each.quantity for each in (lots if is_seller else demands)),
-        partners=partners[:MOST_PARTNERS],
+        partners=[],
         why=None,
         listing=int(lots[0].id) if is_seller and lots and idle.own_town else None,
     )
-    return found, obstacles, bool(mine)
+    return _Told(found, options[:MOST_PARTNERS], obstacles, bool(mine))
 
 
-def _why(one: Unmet, market: Snapshot, own: _Own, obstacles: Sequence[Message], fits: bool) -> Message:
-    lots, demands = own.lots.get(one.organisation, ()), own.demands.get(one.organisation, ())
-    return why_nobody(one.side, market, lots, demands, obstacles, fits)
+def _partner(one: _Option, hall: Hall, names: _Names) -> Partner:
+    who, pair = one.organisation, one.pair
+    return Partner(
+        organisation=who,
+        name=names.organisations[who]["name"],
+        name_en=names.organisations[who]["name_en"],
+        invited=hall.comes(who),
+        talks=hall.talks_of(who),
+        about=_about(one.fits, names),
+        worth=pair.worth,
+        km=min(each.km for each in one.fits),
+        place=hall.openings.place(pair.seller, pair.buyer),
+        matched=pair.matched,
+    )
+
+
+def _why(one: _Told, market: Snapshot, own: _Own) -> Message:
+    who = one.unmet.organisation
+    lots, demands = own.lots.get(who, ()), own.demands.get(who, ())
+    return why_nobody(one.unmet.side, market, lots, demands, one.obstacles, one.fits)
 
 
 def _obstacle(who: int, pair: Pair, hall: Hall, side: str) -> Message | None:
