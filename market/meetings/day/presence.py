@@ -46,6 +46,8 @@ class Presence(Struct, frozen=True):
         move = ATTENDANCE.find(event.move, state=self.state, by="official")
         if move is None:
             return self
+        if move.target == ATTENDANCE.start:
+            return Presence()
         if move.target == "checked_in":
             return Presence(move.target, self.checked_in_at or event.at)
         return Presence(move.target, self.checked_in_at, event.at if move.target == "left" else None)

@@ -18,7 +18,7 @@ from market.meetings.day.disruptions import (
 from market.meetings.living.moves import check_move
 from market.meetings.living.places import Closure, Place
 from market.meetings.living.repair import repair
-from market.meetings.timetable.problem import Appointment, MeetingProblem, Participant, Side
+from market.meetings.timetable.problem import Appointment, MeetingProblem, NamedParticipant, Side
 
 #: Why a talk is called off, where the repair has no better word.
 NO_PLACE = msg("剩下的时段里，双方没有共同的空档。")
@@ -59,7 +59,7 @@ def compute(
         tables=day.tables,
         half_day_after=day.half_day_after,
         participants=tuple(
-            Participant(
+            NamedParticipant(
                 str(each.id),
                 each.name,
                 _side(each.side),

@@ -16,7 +16,7 @@ from market.meetings.planning.facts import Facts
 from market.meetings.timetable.problem import (
     Appointment,
     MeetingProblem,
-    Participant,
+    NamedParticipant,
     Placed,
     Side,
     Timetable,
@@ -166,7 +166,7 @@ def problem_of(facts: Facts, choice: Choice) -> MeetingProblem:
         tables=facts.capacity.tables,
         half_day_after=facts.half_day_after,
         participants=tuple(
-            Participant(
+            NamedParticipant(
                 id=str(crew[0]),
                 name="、".join(parties[who].name for who in crew),
                 name_en=", ".join(parties[who].name_en or parties[who].name for who in crew),

@@ -37,7 +37,7 @@ SIDES: dict[Side, Message] = {"buyer": msg("采购商"), "seller": msg("供货�
 
 
 class Participant(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who sits at the tables. ``table`` is its own table, kept all day; ``name_en`` is for sentences."""
+    """Who sits at the tables. ``table`` is its own table, kept all day."""
 
     id: str
     name: str
@@ -45,16 +45,25 @@ class Participant(Struct, frozen=True, forbid_unknown_fields=True):
     unavailable: tuple[int, ...] = ()
     max_appointments: int | None = None
     table: int | None = None
-    name_en: str = ""
 
     @property
     def called(self) -> Message:
         """Return the name as it stands in a sentence."""
-        return in_both(self.name, self.name_en)
+        return in_both(self.name, "")
 
     @property
     def title(self) -> Message:
         return msg("{side}“{name}”", side=SIDES[self.side], name=self.called)
+
+
+class NamedParticipant(Participant, frozen=True, forbid_unknown_fields=True):
+    """One of the database, whose English name is known: no file has that."""
+
+    name_en: str = ""
+
+    @property
+    def called(self) -> Message:
+        return in_both(self.name, self.name_en)
 
 
 class Appointment(Struct, frozen=True, forbid_unknown_fields=True):
