@@ -38,8 +38,12 @@ from market.meetings.timetable.tightening import tightened
 
 #: What is said as soon as it is known that not all that must take place can.
 IMPOSSIBLE = msg("必须安排的洽谈排不下，正在找原因……")
-#: Seconds for finding out what clashes, however little is left.
-_LEAST_FOR_REASONS = 2.0
+#: Of the time limit, what may go by before the last attempt at placing everything begins.
+_BUILDING = 0.1
+#: Seconds for a first fair timetable, however short the limit is: without it nothing is found but a remnant.
+_LEAST_FOR_FAIR = 0.5
+#: Seconds for finding out what clashes, however little is left; and however short the limit is.
+_LEAST_FOR_REASONS, _LEAST_OF_ALL = 2.0, 1.0
 #: What is impossible is known by then: the fewest words for it, and the fullest timetable there can be, are
 #: worth so many seconds, or a twelfth and a quarter of the limit.
 _LEAST_FOR_SMALLEST, _LEAST_FOR_PARTIAL = 3.0, 5.0
@@ -83,7 +87,8 @@ def schedule(
     home = _home(meeting, keep, penalty)
     run.say(msg("正在排入 {count} 场洽谈……", count=len(meeting.appointments)))
     search = Search(meeting, suits, seed=seed, home=home.slots, penalty=home.penalty)
-    search.build()
+    search.build(patience=run.limit * _BUILDING)
+    search.make_fair(patience=_LEAST_FOR_FAIR)
     clashes = bool(counted_clash(meeting, rules))
     if not clashes and not home.slots and _could_be_whole(meeting, suits):
         raced = race(meeting, suits, search, run)
@@ -220,7 +225,7 @@ def _impossible(
     """
     if known:
         run.say(IMPOSSIBLE)
-    deadline = run.spent + max(min(_LEAST_FOR_REASONS, run.limit), run.left * 0.5)
+    deadline = run.spent + max(min(_LEAST_FOR_REASONS, run.limit), _LEAST_OF_ALL, run.left * 0.5)
     found = smallest_clash(
         meeting,
         rules,

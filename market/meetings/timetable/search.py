@@ -4,13 +4,15 @@ The compiled loops of ``kempe`` work in shares of some ten thousand moves, betwe
 at the clock, take in a better plan from elsewhere, and show the best so far.
 """
 
+import math
 from collections.abc import Mapping, Sequence
+from time import perf_counter
 
 import numpy as np
 
 from market.meetings.timetable import kempe
 from market.meetings.timetable.annealing import anneal
-from market.meetings.timetable.board import Board, Ints, plan_of, slots_of
+from market.meetings.timetable.board import Board, Ints, plan_of, slots_of, tally
 from market.meetings.timetable.filling import fill
 from market.meetings.timetable.kempe import IDLE
 from market.meetings.timetable.polishing import polish
@@ -65,12 +67,13 @@ class Search:
         """Return the best plan so far (appointment -> slot from 1); it may leave appointments out."""
         return plan_of(self.problem, self._best)
 
-    def build(self) -> int:
+    def build(self, *, patience: float = math.inf) -> int:
         """Place as much as possible, first where it lay before; return how many are left out.
 
-        Where some are left out it begins anew: now and then ejection goes round in circles,
-        most of all where the order of talks is given.
+        Where some are left out it begins anew, within ``patience`` seconds: now and then ejection goes round
+        in circles, most of all where the order of talks is given.
         """
+        end = perf_counter() + patience
         items = self.problem.appointments
         if not self.problem.slots:
             return len(items)
@@ -81,7 +84,7 @@ class Search:
             placed = int(self.board.weight[self._best >= 0].sum())
             if placed > most:
                 best, most, left = self._best.copy(), placed, out
-            if not left:
+            if not left or perf_counter() > end:
                 break
         self._best = best
         self.start_from(best)
@@ -169,6 +172,14 @@ class Search:
             self._best = self._since.copy()
             return True
         return False
+
+    def make_fair(self, *, patience: float) -> None:
+        """Anneal until the best plan is fair, which takes a moment; or, after so many seconds, a proof."""
+        end = perf_counter() + patience
+        while self.cost > 0 and perf_counter() < end:
+            if tally(self.problem, self.board.uses, self._best).fair:
+                return
+            self.go_on(target=0.0)
 
     def anneal_for(self, moves: int) -> None:
         """Begin one annealing of so many moves, in place of whatever was under way."""

@@ -2,6 +2,7 @@ from collections import Counter
 from itertools import combinations
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -178,6 +179,29 @@ def test_what_is_only_short_of_time_is_not_called_impossible() -> None:
         assert set(timetable.left_out) - {"m0"}
     else:
         assert set(timetable.left_out) <= {"m0"}
+
+
+@pytest.mark.parametrize("wished", [0, 40])
+def test_a_possible_meeting_is_laid_fairly_however_short_the_time(wished: int) -> None:
+    """Also with more to choose from than there are seats, whatever then has to be left out."""
+    day = fair(buyers=20, sellers=40, slots=10, appointments=140, tables=15, fairness=2)
+    pairs = [(item.a, item.b) for item in day.appointments[:wished]]
+    more = tuple(Appointment(f"w{i}", a, b, optional=True) for i, (a, b) in enumerate(pairs))
+    day = msgspec.structs.replace(day, appointments=(*day.appointments, *more))
+    timetable = schedule(day, time_limit=0.001)
+    assert timetable.status == "feasible"
+    assert all(left.startswith("w") for left in timetable.left_out)
+    assert broken(day, constraints(day), {p.id: p.slot for p in timetable.appointments}) == []
+
+
+def test_the_smallest_clash_is_named_however_short_the_time() -> None:
+    """Four appointments are one too many for three slots; that one of them has no slot at all is shorter."""
+    items = [Appointment(f"m{i}", "b1", f"s{i}") for i in range(4)]
+    items[1] = msgspec.structs.replace(items[1], half="afternoon")
+    people = (Participant("b1", "甲"), *(Participant(f"s{i}", f"乙{i}") for i in range(4)))
+    day = MeetingProblem(3, 3, people, tuple(items), half_day_after=3)
+    timetable = schedule(day, time_limit=0.001)
+    assert [clash.kind for clash in timetable.clash] == ["keep", "half"]
 
 
 def test_two_who_talk_again_at_once_save_a_change_each() -> None:
