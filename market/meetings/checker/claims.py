@@ -10,7 +10,7 @@ from itertools import islice
 from ortools.sat.python import cp_model
 
 from market.i18n import Message, msg
-from market.meetings.checker.claimed import Claim
+from market.meetings.checker.claimed import LEVELS, Claim
 from market.meetings.checker.counting import Count, broken_rules, count
 from market.meetings.checker.court import BREAKS, CHANGES, IDLE, WEIGHT, Court, Verdict
 from market.meetings.checker.exact import Answer, Exact, Sum, forced, forced_changes
@@ -38,6 +38,8 @@ def check_claims(
         _check_bound(court)
     elif claim.status == "optimal":
         _check_optimal(court)
+        if claim.penalty is not None and not court.verdict.wrong:
+            _check_bound(court)
     else:
         _check_bound(court)
         if claim.proven:
@@ -98,7 +100,7 @@ def _forced(meeting: Meeting, claim: Claim) -> tuple[int, int]:
 def _check_optimal(court: Court, *, levels: int = 4) -> None:
     """Try the first ``levels`` of the objective, each with those above it held as the timetable has them."""
     if court.claim.penalty is not None:
-        _check_kept_close(court)
+        _check_kept_close(court, levels)
         return
     counted, forced_ones = court.counted, _forced(court.meeting, court.claim)
     for name, share, at_best in islice(_levels(court, counted, forced_ones), levels):
@@ -151,21 +153,20 @@ def _levels(
     yield CHANGES, 1.0, counted.changes == fixed
 
 
-def _check_kept_close(court: Court) -> None:
-    """Try a re-plan: breaks plus penalty for each moved appointment cannot be lower at the same weight."""
+def _check_kept_close(court: Court, levels: int) -> None:
+    """Try a re-plan: breaks plus penalty for each moved appointment cannot be lower, nor then idle slots."""
     home, claim, counted = court.home, court.claim, court.counted
     name = msg("空档加变动")
     if home is None:
         court.verdict.left_open.append(msg("要核对变动是否最少，请用 --keep 给出原时间表。"))
-        _check_bound(court)
         return
     if court.open_if_large(name):
         return
     penalty = claim.penalty or 0
     moved = sum(slot != home[talk] for talk, slot in claim.slots.items() if talk in home)
     everything = sum(talk.micro for talk in court.meeting.talks.values())
-    for level in (WEIGHT, name):
-        if level == WEIGHT and counted.micro == everything:
+    for level in (WEIGHT, name, IDLE)[:levels]:
+        if (level == WEIGHT and counted.micro == everything) or (level == IDLE and not counted.idle):
             continue
         model, _ = _as_good(court)
         micro = model.micro()
@@ -176,7 +177,12 @@ def _check_kept_close(court: Court) -> None:
             model.model.add(micro >= counted.micro)
             away = [at for (talk, slot), at in model.at.items() if talk in home and slot != home[talk]]
             goal = model.breaks() + penalty * cp_model.LinearExpr.sum(away)
-            model.model.add(goal <= counted.breaks + penalty * moved - 1)
+            model.model.add(goal <= counted.breaks + penalty * moved - (level == name))
+        if level == IDLE:
+            goal = model.idle()
+            model.model.add(goal <= counted.idle - 1)
         if court.level(level, model, goal, 0.6) is False:
             return
-    _check_bound(court)
+    if levels == len(LEVELS) and counted.changes:
+        # what a re-plan holds lowest is table changes along with tables that stay, which is not told
+        court.verdict.left_open.append(msg("{what}：在旧表上改的时间表不核对这一项。", what=CHANGES))

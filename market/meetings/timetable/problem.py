@@ -119,7 +119,7 @@ class Timetable(Struct, frozen=True):
     held. ``status`` is "optimal" only where all four are, and "infeasible"
     where required appointments had to be left out; ``clash`` then names constraints that cannot be
     kept together, and ``summary`` says so in a sentence. ``lower_bound_breaks`` holds for every
-    timetable that keeps at least ``kept_weight``.
+    timetable that keeps at least ``kept_weight``, and no fewer of the required appointments.
     """
 
     appointments: tuple[Placed, ...]
