@@ -35,8 +35,8 @@ PURE_FOLDERS = (
     "market.meetings.living.",
     "market.meetings.route.",
 )
-#: Silences a solver that prints at will, and looks at what is kept on disk; no result depends on either.
-OUTSIDE = {"market.matching.limits.quiet", "market.kept_code"}
+#: Silences a solver, looks at what is kept on disk, starts a process; no result depends on any of it.
+OUTSIDE = {"market.matching.limits.quiet", "market.kept_code", "market.forked"}
 PURE_KERNEL = {
     "market.amounts",
     "market.units",
@@ -46,6 +46,7 @@ PURE_KERNEL = {
     "market.paging",
     "market.compiled",
     "market.kept_code",
+    "market.forked",
 }
 
 IMPURE_PACKAGES = {

@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 
 from pysat.solvers import Solver
 
+from market.forked import helper
 from market.meetings.checker.exact import Answer, forced
 from market.meetings.checker.labels import apart, shared_tables
 from market.meetings.checker.reading import Meeting, Person, Talk
@@ -186,9 +187,8 @@ def _solve(link: Connection, meeting: Meeting, breaks: int, idle: int | None) ->
 
 def ask_for_all(meeting: Meeting, *, breaks: int, idle: int | None, seconds: float) -> Answer:
     """Look for a plan of every appointment with at most so many breaks, and idle slots if told."""
-    context = multiprocessing.get_context("fork")
-    link, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_solve, args=(theirs, meeting, breaks, idle), daemon=True)
+    link, theirs = multiprocessing.Pipe(duplex=False)
+    process = helper(_solve, theirs, meeting, breaks, idle)
     process.start()
     theirs.close()
     try:

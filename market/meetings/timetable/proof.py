@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from msgspec import Struct
 from pysat.solvers import Solver
 
+from market.forked import helper
 from market.meetings.timetable.encoding import Clauses, Counter, Encoding
 from market.meetings.timetable.forced import Forced
 from market.meetings.timetable.problem import MeetingProblem, is_fair, total_breaks, total_idle
@@ -69,11 +70,8 @@ class Proof:
             known: a timetable that keeps every rule, where there is one. Where its talks lie is not told to
                 the solver: held to that for good, it finds better ones later.
         """
-        context = multiprocessing.get_context("fork")
-        self.link, theirs = context.Pipe()
-        self._process = context.Process(
-            target=_prove, args=(theirs, problem, domains, forced, least, known), daemon=True
-        )
+        self.link, theirs = multiprocessing.Pipe()
+        self._process = helper(_prove, theirs, problem, domains, forced, least, known)
         self._process.start()
         theirs.close()
         self.over = False

@@ -1,7 +1,12 @@
 """Search and proof: what each of them says, and that together they end at the optimum."""
 
+import multiprocessing
+import os
+import signal
 from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from random import Random
+from time import sleep
 
 import pytest
 from hypothesis import assume, given
@@ -9,6 +14,7 @@ from msgspec.structs import replace
 
 from fixtures.fairs import fair
 from fixtures.published_fairs import published_fairs
+from market.forked import helper
 from market.meetings.timetable.constraints import broken, constraints, domains
 from market.meetings.timetable.forced import forced
 from market.meetings.timetable.overfull import counted_clash
@@ -209,3 +215,23 @@ def test_the_bound_on_table_changes_holds_for_random_plans() -> None:
         plan = search.plan
         tables = seat(meeting, plan, home={}, penalty=0)
         assert least_changes(meeting, total_breaks(meeting, plan)) <= table_changes(meeting, plan, tables)
+
+
+def _begin_to_prove_and_be_killed(link: Connection) -> None:
+    # for a solver that hears of nothing
+    helper(sleep, 60).start()
+    link.send(None)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_proof_does_not_outlive_the_process_that_asked_for_it() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    asking = multiprocessing.get_context("fork").Process(target=_begin_to_prove_and_be_killed, args=(theirs,))
+    asking.start()
+    theirs.close()
+    ours.recv()
+    asking.join()
+    # whoever still lives holds the other end
+    assert ours.poll(5)
+    with pytest.raises(EOFError):
+        ours.recv()
