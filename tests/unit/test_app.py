@@ -14,3 +14,5 @@ def test_what_the_start_has_built_is_looked_at_by_no_collection() -> None:
         assert not any(each is kept for each in gc.get_objects())
     finally:
         gc.unfreeze()
+        # as the tests have it: see tests/conftest.py
+        gc.freeze()
