@@ -16,6 +16,11 @@ from market.i18n import msg
 from market.supply.rules import ROUNDS
 from market.units import Gram
 
+
+class NoneSpare(Conflict):
+    """The lot has nothing to deliver above the quantity now."""
+
+
 _PLANNED = """SELECT coalesce(sum(CASE WHEN state IN ('accepted', 'partially_accepted') THEN accepted + loss
                                        ELSE quantity END), 0)::bigint
    FROM delivery WHERE deal = $1 AND state NOT IN ('cancelled', 'rejected')"""
@@ -37,20 +42,20 @@ async def hold_above(*, deal: Record, total: Gram, at: datetime) -> Gram:
     Returns what was held besides: none, as long as the contract's own quantity is enough.
 
     Raises:
-        Conflict: the lot has not so much left that is free, or a round of bidding is going on for it.
+        NoneSpare: the lot has not so much left that is free, or a round of bidding is going on for it.
     """
     lacking = Gram(total - (deal["quantity"] - deal["released"]))
     if lacking <= 0:
         return Gram(0)
     rest = await fetch_value("SELECT reserve_stock($1, $2, $3, $4)", deal["lot"], lacking, deal["id"], at)
     if rest is None:
-        raise Conflict(msg("这批货没有多余的可以多交：合同以外的都卖出或占用了，请按合同数量发货。"))
+        raise NoneSpare(msg("这批货没有多余的可以多交：合同以外的都卖出或占用了，请按合同数量发货。"))
     if await fetch_value(
         """SELECT EXISTS (SELECT FROM listing WHERE lot = $1 AND state = 'published' AND way = ANY($2)
              AND opened_at IS NULL)""",
         *(deal["lot"], sorted(ROUNDS)),
     ):
-        raise Conflict(msg("这批货正在密封报价或公开竞价，这一轮结束前不能从里面多交。"))
+        raise NoneSpare(msg("这批货正在密封报价或公开竞价，这一轮结束前不能从里面多交。"))
     await execute("UPDATE deal SET released = released - $2 WHERE id = $1", deal["id"], lacking)
     if rest == 0:
         await execute(

@@ -10,6 +10,7 @@ from litestar.types import ControllerRouterHandler
 from market.accounts.rules import Viewer
 from market.catalogue.rules import CANCELS, GOODS_REFUSED
 from market.dashboard.received import received_under
+from market.deals.above import NoneSpare
 from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import cancel as cancel_deal
 from market.deals.operations import sign as sign_deal
@@ -171,8 +172,11 @@ async def schedule(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]
                 at=at,
             ),
         )
-    except Invalid as error:
-        return await draw(request, viewer, deal, schedule=filled.refused(error), status=422)
+    except (Invalid, NoneSpare) as error:
+        at_field = (
+            error if isinstance(error, Invalid) else Invalid(error.message, {"quantity": error.message})
+        )
+        return await draw(request, viewer, deal, schedule=filled.refused(at_field), status=422)
     return pages.redirect(request, f"/deals/{deal_id}#deliveries", toast=msg("已安排发货，对方会收到通知。"))
 
 

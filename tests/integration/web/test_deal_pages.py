@@ -5,6 +5,7 @@ import re
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from fixtures.factories import PASSWORD, Factory, Member
@@ -12,6 +13,7 @@ from market import clock
 from market.catalogue import operations as catalogue
 from market.catalogue.rules import ReasonEntry
 from market.db.session import execute, fetch, fetch_value
+from market.deals.terms import answer_terms, propose_terms, terms_in_force
 from market.paging import PAGE_LENGTH
 from seeds import reference
 from tests.integration.web import shop, trading
@@ -197,6 +199,30 @@ async def test_delivery_beyond_the_contract_is_refused_beside_its_field(
     assert answer.status_code == 422
     assert faults(answer) == {"quantity": "还可安排 1,000 斤（500 公斤），请填写不超过它的数量。"}
     assert 'value="501"' in answer.text
+    assert await deliveries() == []
+
+
+async def test_delivery_above_the_quantity_that_no_stock_is_left_for_is_refused_beside_its_field(
+    secretary: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    version, terms = await terms_in_force(deal_id=deal_id)
+    wider = {"deal_id": deal_id, "at": clock.now()}
+    version = await propose_terms(
+        base=version,
+        terms=msgspec.structs.replace(terms, tolerance=200),
+        note="",
+        organisation_id=seller.organisation_id,
+        actor=seller.actor,
+        **wider,
+    )
+    await answer_terms(
+        version=version, move="agree", organisation_id=buyer.organisation_id, actor=buyer.actor, **wider
+    )
+    await fetch("SELECT reserve_stock(id, remaining, $1, now()) FROM lot WHERE remaining > 0", deal_id)
+    answer = await secretary.post(f"/deals/{deal_id}/deliveries", delivery("501"))
+    assert (answer.status_code, list(faults(answer))) == (422, ["quantity"])
+    assert ("没有多余的可以多交" in faults(answer)["quantity"], 'value="501"' in answer.text) == (True, True)
     assert await deliveries() == []
 
 
