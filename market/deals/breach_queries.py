@@ -8,6 +8,7 @@ from market.clock import CHINA
 from market.db.session import fetch_into, fetch_one_into
 from market.deals.breach_rules import Figures, Substitute, figures_of, residual
 from market.deals.clauses import price_of
+from market.deals.endings.rules import AGREEMENT
 from market.deals.queries import DealRow
 from market.deals.terms import terms_in_force
 from market.errors import NotFound
@@ -172,23 +173,22 @@ async def figures(*, case: BreachRow, deal: DealRow) -> tuple[Figures, list[Subs
         later = await _substitutes(case=case, deal=deal)
     prepaid = await prepaid_of(deal_id=deal.id)
     deposit_left = max(0, prepaid.deposit - prepaid.used)
-    return (
-        figures_of(
-            terms,
-            against=case.against,
-            price=price_of(terms, FenPerKg(deal.price)),
-            unperformed=residual(quantity=deal.quantity, settled=settled, under_way=under_way),
-            deposit=deposit_left,
-            deposit_paid=prepaid.deposit,
-            # a price that fell since cuts no deposit that was within the law when it was paid
-            whole=amount(
-                Gram(deal.quantity), max(FenPerKg(deal.price), price_of(terms, FenPerKg(deal.price)))
-            ),
-            advance=max(0, prepaid.deposit + prepaid.advance - prepaid.used - deposit_left),
-            substitutes=later,
-        ),
-        later,
+    sums = figures_of(
+        terms,
+        against=case.against,
+        price=price_of(terms, FenPerKg(deal.price)),
+        unperformed=residual(quantity=deal.quantity, settled=settled, under_way=under_way),
+        deposit=deposit_left,
+        deposit_paid=prepaid.deposit,
+        # a price that fell since cuts no deposit that was within the law when it was paid
+        whole=amount(Gram(deal.quantity), max(FenPerKg(deal.price), price_of(terms, FenPerKg(deal.price)))),
+        advance=max(0, prepaid.deposit + prepaid.advance - prepaid.used - deposit_left),
+        substitutes=later,
     )
+    if deal.ended_how == AGREEMENT:
+        # both wrote down what becomes of the deposit: it is not returned double, whoever failed before
+        sums = msgspec.structs.replace(sums, deposit_back=0)
+    return sums, later
 
 
 async def prepaid_of(*, deal_id: int) -> _Prepaid:

@@ -11,6 +11,7 @@ from market.audit.words import said
 from market.cases.rules import CAUSES
 from market.clock import CHINA
 from market.deals.breach_rules import GROUNDS
+from market.deals.endings.rules import DEPOSITS, EVENTS
 from market.exchange.table_book import Column, Piece, named, workbook
 from market.i18n import Language, Message, msg, translate
 from market.meetings.rules import OUTCOMES
@@ -26,6 +27,8 @@ VALUES: dict[str, dict[str, Message]] = {
     "checked": CHECKS,
     "reason": {**SUSPENSIONS, **REFUSALS, **CAUSES},
     "ground": {**GROUNDS["seller"], **GROUNDS["buyer"]},
+    "event": EVENTS,
+    "deposit": DEPOSITS,
     "outcome": OUTCOMES,
     "answer": {"accepted": msg("参加"), "tentative": msg("可能参加"), "declined": msg("不参加")},
     "status": {"optimal": msg("已是最好"), "feasible": msg("可行")},

@@ -68,10 +68,12 @@ _DEMANDS = """SELECT demand.id, demand.buyer, demand.produce, demand.min_grade, 
      AND (demand.max_lots IS NULL OR demand.max_lots > served.lots)
      AND ($2::text[] IS NULL OR demand.produce = ANY($2))
    ORDER BY demand.id"""
+#: Pairs that said no, and those whose contract was ended: what it has set free is for others.
 #: $1: the kinds of produce, any where it is null.
 _BARRED = """SELECT DISTINCT said.listing, said.demand
    FROM (SELECT listing, demand FROM match WHERE state = 'declined'
-         UNION ALL SELECT listing, demand FROM refusal) said
+         UNION ALL SELECT listing, demand FROM refusal
+         UNION ALL SELECT listing, demand FROM deal WHERE state = 'terminated' AND demand IS NOT NULL) said
    JOIN listing ON listing.id = said.listing JOIN demand ON demand.id = said.demand
    WHERE listing.state = 'published' AND demand.state = 'published'
      AND ($1::text[] IS NULL OR demand.produce = ANY($1))

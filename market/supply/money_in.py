@@ -25,30 +25,36 @@ class DealMoney(msgspec.Struct, frozen=True):
         return max(0, self.received - self.to_return - self.settled)
 
 
-# Over is a contract that is completed, or terminated with nothing under way. A deposit stays with the
-# seller where the buyer's breach was found, up to a fifth of the price: more is none by the law; and where
-# both agreed so when they ended it. Without either nobody divides what may have to go back.
+# Over is a contract that is completed, or terminated with nothing under way. Of a deposit only what goods
+# have not used up stays with the seller: where both agreed so when they ended the contract, whatever a case
+# says; else where the buyer's breach was found, up to a fifth of the price: more is none by the law. Without
+# either nobody divides what may have to go back.
 _MONEY = f"""
 SELECT deal.id, deal.number, deal.state, standing.paid AS received,
        (CASE WHEN deal.state = 'completed'
                OR (deal.state = 'terminated' AND standing.grams <= standing.taken + standing.lost)
              THEN greatest(0, standing.paid - standing.invoiced
-                  - CASE WHEN deal.state = 'terminated' AND EXISTS (
+                  - CASE WHEN deal.ended_how = 'agreement'
+                  THEN coalesce((SELECT deposit.unused FROM contract_ending ending
+                                 WHERE ending.deal = deal.id AND ending.state = 'agreed'
+                                   AND ending.deposit = 'kept'), 0)
+                  WHEN deal.state = 'terminated' AND EXISTS (
                       SELECT FROM breach WHERE breach.deal = deal.id AND breach.respondent = deal.buyer
                         AND breach.state = 'confirmed')
-                  THEN least(deposit.paid, (deal.quantity * greatest(deal.price, standing.price) + 500) / 1000
-                                           * {MOST_DEPOSIT} / 10000)
-                  WHEN deal.ended_how = 'agreement' AND EXISTS (
-                      SELECT FROM contract_ending ending WHERE ending.deal = deal.id
-                        AND ending.state = 'agreed' AND ending.deposit = 'kept')
-                  THEN deposit.paid
+                  THEN coalesce(floor(deposit.unused::numeric
+                         * least(deposit.paid, (deal.quantity * greatest(deal.price, standing.price) + 500)
+                                               / 1000 * {MOST_DEPOSIT} / 10000)
+                         / nullif(deposit.paid, 0)), 0)
                   ELSE 0 END)
              ELSE 0 END)::bigint AS to_return,
        coalesce((SELECT sum(amount) FROM settlement
                  WHERE settlement.deal = deal.id AND cancelled_at IS NULL), 0)::bigint AS settled
 FROM deal JOIN deal_standing standing ON standing.deal = deal.id
-CROSS JOIN LATERAL (SELECT coalesce(sum(payment.paid), 0) AS paid FROM payment
-                    WHERE payment.deal = deal.id AND payment.kind = 'deposit') deposit
+CROSS JOIN LATERAL (SELECT coalesce(sum(payment.paid), 0)::bigint AS paid,
+                           greatest(0, coalesce(sum(payment.paid), 0)
+                             - (SELECT coalesce(sum(credit), 0) FROM delivery WHERE delivery.deal = deal.id)
+                           )::bigint AS unused
+                    FROM payment WHERE payment.deal = deal.id AND payment.kind = 'deposit') deposit
 JOIN listing ON listing.id = deal.listing
 WHERE listing.lot = $1 AND listing.owner = $2
 """  # noqa: S608  a number of ours; values are parameters

@@ -125,7 +125,7 @@ async def answer_ending(
     Raises:
         NotFound: no such proposal under a contract of this organisation.
         WrongState: it waits no more, or not for this side.
-        Conflict: the contract is not in force.
+        Conflict: the contract is not in force, or a deposit was paid since that the proposal says nothing of.
         Invalid: with ``reason``, where it is refused without one.
     """
     async with transaction():
@@ -140,6 +140,10 @@ async def answer_ending(
         by = "proposer" if row["proposer"] == organisation_id else "other"
         state = rules.ENDING.apply(move, state=row["state"], by=by)
         _check_in_force(deal)
+        if state == AGREED and row["deposit"] is None and (await prepaid_of(deal_id=deal_id)).deposit:
+            raise Conflict(
+                msg("提议以后买方付了定金，而提议没有写定金怎么办：请不同意或撤回，写明定金再提一份。")
+            )
         said: dict[str, str | int | None] = {}
         why: Message | str = ""
         if state == REFUSED:

@@ -8,8 +8,16 @@ import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.db.session import execute, fetch, fetch_value
-from market.deals.breach import NewCase, decide_case, file_case, lapse_cases, open_case
-from market.deals.breach_queries import case_of
+from market.deals.breach import (
+    Evidence,
+    NewCase,
+    add_evidence,
+    decide_case,
+    file_case,
+    lapse_cases,
+    open_case,
+)
+from market.deals.breach_queries import case_of, cases_of, figures
 from market.deals.endings.operations import (
     Notice,
     Proof,
@@ -25,6 +33,7 @@ from market.deals.queries import deal_of
 from market.deals.record import facts_of
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import translate
+from market.matching.queries import snapshot
 from market.notices.queries import inbox
 from market.supply.money_in import money_under
 from market.transitions import WrongState
@@ -89,6 +98,10 @@ async def test_ends_once_the_other_agrees_and_the_rest_is_free_at_once(scene: Sc
     assert await scene.answer(scene.seller, number) == "agreed"
     assert await scene.stock() == (250_000, 250_000)
     assert await fetch_value("SELECT count(*) FROM job WHERE kind = 'matching.rematch'") == 1
+    # the same two are not proposed to each other again at once
+    demand = await fetch_value("SELECT id FROM demand")
+    market = await snapshot(town_id=scene.town.organisation_id, on=TODAY)
+    assert market.barred == [(str(scene.listing_id), str(demand))]
     deal = await deal_of(deal_id=scene.deal_id, organisation_id=scene.seller.organisation_id)
     assert (deal.state, deal.ended_how, deal.released) == ("terminated", "agreement", 250_000)
     for member in (scene.buyer, scene.town):
@@ -154,6 +167,50 @@ async def test_deposit_goes_by_what_both_wrote(scene: Scene, deposit: str, to_re
     money = await money_under(scene.deal_id, lot_id=lot, owner=scene.seller.organisation_id)
     assert money
     assert (money.received, money.to_return) == (30_000, to_return)
+
+
+async def put_payment(scene: Scene, kind: str, fen: int) -> None:
+    await execute(
+        """INSERT INTO payment (deal, amount, paid, kind, state, due_on, paid_on)
+           VALUES ($1, $2, $2, $3, 'paid', $4, $4)""",
+        *(scene.deal_id, fen, kind, TODAY),
+    )
+
+
+@pytest.mark.parametrize(
+    ("deposit", "load", "kept"), [("kept", 200_000, 0), ("kept", 100_000, 7_500), ("back", 100_000, 0)]
+)
+async def test_of_a_deposit_stays_what_goods_have_not_used_whatever_a_case_says(
+    scene: Scene, deposit: str, load: int, kept: int
+) -> None:
+    await put_payment(scene, "deposit", 30_000)
+    await put_payment(scene, "advance", 60_000)
+    await scene.send(load, "dispatch", "arrive", "accept")
+    await execute("UPDATE payment SET paid = amount, state = 'paid' WHERE deal = $1", scene.deal_id)
+    await scene.answer(scene.seller, await scene.propose(scene.buyer, deposit))
+    await execute(
+        """INSERT INTO breach (deal, claimant, respondent, ground, statement, state, created_at)
+           VALUES ($1, $2, $3, 'walked_away', '', 'confirmed', $4)""",
+        *(scene.deal_id, scene.seller.organisation_id, scene.buyer.organisation_id, STORY),
+    )
+    lot = await fetch_value("SELECT lot FROM listing WHERE id = $1", scene.listing_id)
+    money = await money_under(scene.deal_id, lot_id=lot, owner=scene.seller.organisation_id)
+    assert money
+    assert money.to_return == 90_000 * (WHOLE - load) // WHOLE - kept
+    await execute("UPDATE breach SET respondent = claimant, claimant = respondent")
+    case = (await cases_of(organisation_id=scene.buyer.organisation_id))[0]
+    deal = await deal_of(deal_id=scene.deal_id, organisation_id=scene.buyer.organisation_id)
+    assert (await figures(case=case, deal=deal))[0].deposit_back == 0
+
+
+async def test_deposit_that_is_paid_after_the_proposal_is_not_left_unsaid(scene: Scene) -> None:
+    number = await scene.propose(scene.seller)
+    await put_payment(scene, "deposit", 30_000)
+    with pytest.raises(Conflict, match="定金"):
+        await scene.answer(scene.buyer, number)
+    assert await scene.state() == "active"
+    await scene.answer(scene.seller, number, "withdraw")
+    await scene.answer(scene.buyer, await scene.propose(scene.seller, "back"))
 
 
 async def test_force_majeure_ends_it_with_the_notice_and_proof_follows(scene: Scene) -> None:
