@@ -100,8 +100,9 @@ class EvidenceRow(msgspec.Struct, frozen=True):
     organisation_name: str
     organisation_name_en: str
     words: str
-    #: "" where it has no picture.
+    #: "" where it has no picture; ``is_gone``: it was kept as long as it has to be.
     content_hash: str
+    is_gone: bool
     created_at: datetime
 
 
@@ -111,7 +112,7 @@ async def evidence_of(*, breach_id: int) -> list[EvidenceRow]:
         EvidenceRow,
         """SELECT breach_evidence.id, organisation, organisation.name AS organisation_name,
                   organisation.name_en AS organisation_name_en, words, content_hash,
-                  breach_evidence.created_at
+                  content_hash <> '' AND image IS NULL AS is_gone, breach_evidence.created_at
            FROM breach_evidence JOIN organisation ON organisation.id = breach_evidence.organisation
            WHERE breach = $1 ORDER BY breach_evidence.id""",
         breach_id,

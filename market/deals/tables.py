@@ -249,7 +249,7 @@ class Breach(Table, tablename="breach"):
 
 
 class BreachEvidence(Table, tablename="breach_evidence"):
-    """Words or a picture that one side puts to the case. Append-only."""
+    """Words or a picture that one side puts to the case. Append-only; a picture goes after its period."""
 
     id = number()
     breach = reference(Breach)
@@ -289,7 +289,7 @@ class ContractEnding(Table, tablename="contract_ending"):
 
 
 class EndingProof(Table, tablename="ending_proof"):
-    """Words or a picture that prove or contest a force majeure. Append-only."""
+    """Words or a picture for or against a force majeure. Append-only; a picture goes after its period."""
 
     id = number()
     ending = reference(ContractEnding)

@@ -79,6 +79,25 @@ _PARTS: dict[str, tuple[Message, str]] = {
            FROM invoice JOIN deal ON deal.id = invoice.deal
            WHERE invoice.person = $1 AND $2::text <> '' ORDER BY invoice.id""",
     ),
+    "endings": (
+        msg("我提的解除合同"),
+        """SELECT deal.number AS contract, ending.kind, ending.state, ending.event, ending.happened_on,
+                  ending.words, ending.deposit, ending.created_at
+           FROM contract_ending ending JOIN deal ON deal.id = ending.deal
+           WHERE ending.person = $1 AND $2::text <> '' ORDER BY ending.id""",
+    ),
+    "proofs": (
+        msg("我交的证据和证明"),
+        """SELECT deal.number AS contract, piece.words, piece.content_hash, piece.created_at
+           FROM (SELECT breach.deal, evidence.person, evidence.words, evidence.content_hash,
+                        evidence.created_at
+                 FROM breach_evidence evidence JOIN breach ON breach.id = evidence.breach
+                 UNION ALL
+                 SELECT ending.deal, proof.person, proof.words, proof.content_hash, proof.created_at
+                 FROM ending_proof proof JOIN contract_ending ending ON ending.id = proof.ending) piece
+           JOIN deal ON deal.id = piece.deal
+           WHERE piece.person = $1 AND $2::text <> '' ORDER BY piece.created_at""",
+    ),
     "looked_at_me": (
         msg("谁看过我单位的完整号码"),
         f"""SELECT audit_record.at, audit_record.details ->> 'reason' AS reason,

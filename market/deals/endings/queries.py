@@ -82,8 +82,9 @@ class ProofRow(msgspec.Struct, frozen=True):
     organisation_name: str
     organisation_name_en: str
     words: str
-    #: "" where it has no picture.
+    #: "" where it has no picture; ``is_gone``: it was kept as long as it has to be.
     content_hash: str
+    is_gone: bool
     created_at: datetime
 
 
@@ -93,7 +94,7 @@ async def proof_under(*, deal_id: int) -> list[ProofRow]:
         ProofRow,
         """SELECT proof.id, proof.ending, proof.organisation, organisation.name AS organisation_name,
                   organisation.name_en AS organisation_name_en, proof.words, proof.content_hash,
-                  proof.created_at
+                  proof.content_hash <> '' AND proof.image IS NULL AS is_gone, proof.created_at
            FROM ending_proof proof JOIN contract_ending ending ON ending.id = proof.ending
            JOIN organisation ON organisation.id = proof.organisation
            WHERE ending.deal = $1 ORDER BY proof.id""",

@@ -17,7 +17,8 @@ from market.deals.breach import (
     lapse_cases,
     open_case,
 )
-from market.deals.breach_queries import case_of, cases_of, figures
+from market.deals.breach_queries import case_of, cases_of, evidence_of, figures
+from market.deals.endings.forgetting import forget_pictures
 from market.deals.endings.operations import (
     Notice,
     Proof,
@@ -35,6 +36,7 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import translate
 from market.matching.queries import snapshot
 from market.notices.queries import inbox
+from market.privacy.own_data import gathered
 from market.supply.money_in import money_under
 from market.transitions import WrongState
 from market.units import Fen
@@ -249,6 +251,38 @@ async def test_force_majeure_is_disputed_as_a_case_of_the_other_side_alone(scene
     facts = await facts_of(organisation_id=scene.seller.organisation_id, today=TODAY)
     assert facts
     assert facts.confirmed == 1
+
+
+async def test_pictures_of_proof_go_after_their_period_once_no_case_waits(scene: Scene) -> None:
+    later = TODAY + timedelta(days=4_000)
+    number = await scene.notice(scene.seller)
+    photo = Proof("大棚照片", b"RIFF", "0" * 64)
+    await add_proof(deal_id=scene.deal_id, ending_id=number, proof=photo, **scene.by(scene.seller))
+    case = NewCase(scene.deal_id, "not_excused", "那天没有冰雹。")
+    breach = await open_case(case=case, **scene.by(scene.buyer))
+    await file_case(breach_id=breach, **scene.by(scene.buyer))
+    await add_evidence(breach_id=breach, evidence=Evidence("站", b"RIFF", "1" * 64), **scene.by(scene.buyer))
+    for table in ("ending_proof", "breach_evidence"):
+        for words in (
+            f"UPDATE {table} SET image = 'x'",
+            f"UPDATE {table} SET words = 'x', image = NULL",
+            f"DELETE FROM {table}",
+        ):
+            with pytest.raises(asyncpg.RaiseError):
+                await execute(words)
+    assert await forget_pictures(ended_before=later) == 0
+    await lapse_cases(at=STORY + timedelta(days=8))
+    await decide_case(breach_id=breach, move="dismiss", decision="有冰雹。", **scene.by(scene.town))
+    assert await forget_pictures(ended_before=TODAY) == 0
+    assert await forget_pictures(ended_before=later) == 2
+    piece = (await proof_under(deal_id=scene.deal_id))[0]
+    assert (piece.words, piece.content_hash, piece.is_gone) == ("大棚照片", "0" * 64, True)
+    assert (await evidence_of(breach_id=breach))[0].is_gone
+    copy = await gathered(person_id=scene.seller.person_id)
+    assert [(each["kind"], each["words"]) for each in copy["endings"]] == [
+        ("force_majeure", "冰雹打坏了全部大棚。")
+    ]
+    assert [each["words"] for each in copy["proofs"]] == ["大棚照片"]
 
 
 async def test_ground_of_no_force_majeure_is_for_such_a_notice_only(scene: Scene) -> None:
