@@ -238,6 +238,19 @@ async def give_force_majeure(
         )
         for party in (_other(deal, organisation_id), deal["town"]):
             await _tell(deal, party, "deal_terminated", told, at)
+        if side == "seller" and ended.on_sale and ended.grams:
+            # what it struck may be no more: nobody must be sold that
+            await notify(
+                organisation_id=organisation_id,
+                kind="goods_freed",
+                message=msg(
+                    "合同 {number} 余下的 {mass}又在售了：受灾、没有了的，请马上更正库存。",
+                    number=deal["number"],
+                    mass=masses(ended.grams),
+                ),
+                link=f"/selling/lots/{deal['lot']}",
+                at=at,
+            )
     return int(number)
 
 

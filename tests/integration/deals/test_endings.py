@@ -223,6 +223,9 @@ async def test_force_majeure_ends_it_with_the_notice_and_proof_follows(scene: Sc
     assert refused.value.fields.keys() == {"happened_on"}
     number = await scene.notice(scene.seller)
     assert await scene.stock() == (WHOLE, WHOLE)
+    # what the hail has taken is not to be sold to others
+    told = (await inbox(organisation_id=scene.seller.organisation_id))[0]
+    assert (told.kind, "更正库存" in translate(told.message, "zh")) == ("goods_freed", True)
     assert [each.state for each in await endings_of(deal_id=scene.deal_id)] == ["noticed", "outdated"]
     with pytest.raises(WrongState):
         await scene.answer(scene.seller, waiting)
