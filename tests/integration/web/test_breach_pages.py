@@ -299,3 +299,8 @@ async def test_force_majeure_is_proved_and_disputed_from_the_page(
         True,
         False,
     ]
+    # whoever decides finds the proof from the case
+    begun = await purchaser.post(
+        f"/deals/{deal_id}/breaches", key(ground="not_excused", statement="没有冰雹")
+    )
+    assert f'href="{page}"' in (await purchaser.get(begun.headers["location"])).text
