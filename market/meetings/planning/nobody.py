@@ -3,20 +3,18 @@
 from collections.abc import Sequence
 
 from market.i18n import Message, msg
-from market.matching.queries import Snapshot
-from market.matching.rules import Demand, Lot, Parameters, why_not
+from market.matching.rules import Parameters, why_not
 from market.meetings.choosing.problem import PartySide
+from market.meetings.planning.fitting import Nearest
 
 
 def why_nobody(
-    side: PartySide,
-    market: Snapshot,
-    lots: Sequence[Lot],
-    demands: Sequence[Demand],
-    obstacles: Sequence[Message],
-    fits: bool,
+    side: PartySide, nearest: Nearest, obstacles: Sequence[Message], *, offers: bool, fits: bool
 ) -> Message:
-    """Return why nobody is offered, the nearest reason first."""
+    """Return why nobody is offered, the nearest reason first.
+
+    ``offers``: it has goods on sale, or a demand; ``fits``: there is somebody whose would fit.
+    """
     is_seller = side == "seller"
     if obstacles and not fits:
         return obstacles[0]
@@ -28,24 +26,18 @@ def why_nobody(
             if is_seller
             else msg("可谈的供货方都不行：{reason}", reason=reason)
         )
-    if is_seller and not lots:
+    if is_seller and not offers:
         return msg("没有可谈的货：没有上架，已经卖完或谈定，或者正在竞价。")
-    if not is_seller and not demands:
+    if not offers:
         return msg("没有公开的采购需求，或者都已谈定。")
-    barred = set(market.barred)
-    tried = [
-        (why_not(lot, demand, Parameters()), lot, demand)
-        for lot in (lots if is_seller else market.lots)
-        for demand in (market.demands if is_seller else demands)
-        if lot.product == demand.product
-    ]
-    if not tried:
+    if nearest.pair is None:
         return msg("目前没有人采购这些货。") if is_seller else msg("镇里目前没有人卖这些货。")
-    if any(not wrong and (lot.id, demand.id) in barred for wrong, lot, demand in tried):
+    if nearest.barred:
         return msg("合适的对方以前谢绝过，不再请双方谈。")
-    if any(not wrong for wrong, _, _ in tried):
+    if nearest.fits:
         return msg("合适的需求都已建议给别的货源。") if is_seller else msg("合适的货都已建议给别的采购商。")
-    wrong, lot, demand = min(tried, key=lambda each: (len(each[0]), int(each[1].id), int(each[2].id)))
+    lot, demand = nearest.pair
+    wrong = why_not(lot, demand, Parameters())
     why: Message = wrong[0].message
     for further in wrong[1:]:
         why = msg("{first}{second}", first=why, second=further.message)

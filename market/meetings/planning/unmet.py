@@ -14,15 +14,15 @@ from asyncpg import Record
 from market import clock
 from market.db.session import fetch
 from market.i18n import Message, msg
-from market.matching.queries import Proposal, Snapshot, open_proposals, snapshot
-from market.matching.rules import Demand, Lot, Parameters, freight_per_kg, kilometres, why_not
+from market.matching.queries import Snapshot, open_proposals, snapshot
+from market.matching.rules import Demand, Lot
 from market.meetings.choosing.pairs import Pair, gather
-from market.meetings.choosing.problem import Candidate, PartySide
+from market.meetings.choosing.problem import PartySide
 from market.meetings.living.places import Place
 from market.meetings.planning.facts import past_of, wishes_between
+from market.meetings.planning.fitting import Fit, Fitting, worth_of
 from market.meetings.planning.hall import Hall, hall_of
 from market.meetings.planning.nobody import why_nobody
-from market.units import FEN_PER_YUAN, GRAMS_PER_KG
 
 #: Counterparts that are offered to each, and of whom is told at most.
 MOST_PARTNERS = 4
@@ -140,14 +140,13 @@ async def unmet_of(*, meeting_id: int, town_id: int, at: datetime) -> Unreached:
         return Unreached([], 0)
     market = await _market(meeting_id, town_id, idle, at=at)
     proposals = await open_proposals(town_id=town_id)
-    pairs = _fitting(market, proposals, {each.organisation: each.side for each in idle})
-    people = {each.organisation for each in idle}
-    people |= {who for each in pairs for who in (int(each.lot.seller), int(each.demand.buyer))}
+    fitting = Fitting(market, proposals, {each.organisation for each in idle})
+    people = {each.organisation for each in idle} | fitting.people()
     hall = await hall_of(meeting_id, people)
     known = {
         pair.key: pair
         for pair in gather(
-            [each.candidate for each in pairs],
+            fitting.candidates,
             capacity=hall.capacity,
             parties=hall.parties,
             wishes=await wishes_between(meeting_id),
@@ -155,26 +154,30 @@ async def unmet_of(*, meeting_id: int, town_id: int, at: datetime) -> Unreached:
             barred=hall.apart,
         )
     }
-    names = await _names(pairs, people)
-    own = _by_owner(market, pairs)
+    lots, demands = _by_owner(market)
+    own = _Own(fitting, lots, demands)
     told = [_told(each, own, known, hall) for each in idle]
     told.sort(key=_first)
-    # free places, and why there is nobody, take a look at all there is: asked for those alone who are shown
+    # figures, free places, and why there is nobody: asked for those alone who are shown
+    top = told[:MOST_UNMET]
+    about = {one.pair.key: fitting.of(*one.pair.key) for each in top for one in each.options}
+    names = await _names(top, about)
     shown = [
-        msgspec.structs.replace(each.unmet, partners=[_partner(one, hall, names) for one in each.options])
+        msgspec.structs.replace(
+            each.unmet, partners=[_partner(one, about[one.pair.key], hall, names) for one in each.options]
+        )
         if each.options
-        else msgspec.structs.replace(each.unmet, why=_why(each, market, own))
-        for each in told[:MOST_UNMET]
+        else msgspec.structs.replace(each.unmet, why=_why(each, own))
+        for each in top
     ]
     return Unreached(shown, len(told))
 
 
 class _Option(msgspec.Struct, frozen=True):
-    """Whom somebody could meet, and about what."""
+    """Whom somebody could meet."""
 
     organisation: int
     pair: Pair
-    fits: Sequence["_Fit"]
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -221,119 +224,50 @@ async def _market(meeting_id: int, town_id: int, idle: Sequence[_Idle], *, at: d
     return msgspec.structs.replace(market, lots=lots)
 
 
-class _Fit(msgspec.Struct, frozen=True):
-    """A lot and a demand that one of the idle could talk about."""
-
-    lot: Lot
-    demand: Demand
-    km: float
-    candidate: Candidate
-    grams: int
-
-
-def _fitting(market: Snapshot, proposals: Sequence[Proposal], idle: Mapping[int, PartySide]) -> list[_Fit]:
-    """Return the admissible pairs of the idle: what the engine suggested, and what is left beside it."""
-    taken: dict[str, int] = defaultdict(int)
-    filled: dict[str, int] = defaultdict(int)
-    own: dict[tuple[str, str], Proposal] = {}
-    for each in proposals:
-        own[str(each.listing), str(each.demand)] = each
-        if each.proposed:
-            taken[str(each.listing)] += each.quantity
-            filled[str(each.demand)] += each.quantity
-    barred, parameters = set(market.barred), Parameters()
-    every: dict[str, list[Demand]] = defaultdict(list)
-    of_idle: dict[str, list[Demand]] = defaultdict(list)
-    for demand in market.demands:
-        every[demand.product].append(demand)
-        if int(demand.buyer) in idle:
-            of_idle[demand.product].append(demand)
-    found = []
-    for lot in market.lots:
-        for demand in (every if int(lot.seller) in idle else of_idle)[lot.product]:
-            if (lot.id, demand.id) in barred or why_not(lot, demand, parameters):
-                continue
-            proposal = own.get((lot.id, demand.id))
-            grams = proposal.quantity if proposal else _left(lot, demand, taken, filled)
-            if grams <= 0:
-                continue
-            km = kilometres(lot, demand, parameters)
-            worth = proposal.worth if proposal else _worth(lot, demand, grams, km, parameters)
-            found.append(
-                _Fit(
-                    lot,
-                    demand,
-                    km,
-                    Candidate(
-                        seller=int(lot.seller),
-                        buyer=int(demand.buyer),
-                        listing=int(lot.id),
-                        worth=worth,
-                        demand=int(demand.id),
-                        stuck=proposal is None,
-                        matched=proposal is not None,
-                        volume=grams,
-                    ),
-                    grams,
-                )
-            )
-    return found
-
-
-def _left(lot: Lot, demand: Demand, taken: Mapping[str, int], filled: Mapping[str, int]) -> int:
-    return min(lot.quantity - taken.get(lot.id, 0), demand.quantity - filled.get(demand.id, 0))
-
-
-def _worth(lot: Lot, demand: Demand, grams: int, km: float, parameters: Parameters) -> int:
-    """Return the fen at stake: what the buyer pays at most, less what the seller asks and the freight."""
-    per_kg = float(demand.ceiling - lot.ask + lot.priority) - freight_per_kg(km, parameters)
-    return int(per_kg * FEN_PER_YUAN * grams / GRAMS_PER_KG)
-
-
 class _Names(msgspec.Struct, frozen=True):
     organisations: Mapping[int, Record]
     listings: Mapping[int, Record]
     demands: Mapping[int, Record]
 
 
-async def _names(pairs: Sequence[_Fit], people: set[int]) -> _Names:
+async def _names(told: Sequence[_Told], about: Mapping[tuple[int, int], Sequence[Fit]]) -> _Names:
     async def named(what: str, numbers: set[int]) -> dict[int, Record]:
         rows = await fetch(what, sorted(numbers))
         return {row["id"]: row for row in rows}
 
+    fits = [each for some in about.values() for each in some]
     return _Names(
-        await named("SELECT id, name, name_en FROM organisation WHERE id = ANY($1::bigint[])", people),
+        await named(
+            "SELECT id, name, name_en FROM organisation WHERE id = ANY($1::bigint[])",
+            {one.organisation for each in told for one in each.options},
+        ),
         await named(
             "SELECT id, title, title_en FROM listing WHERE id = ANY($1::bigint[])",
-            {each.candidate.listing for each in pairs},
+            {int(each.lot.id) for each in fits},
         ),
         await named(
             "SELECT id, title, title_en FROM demand WHERE id = ANY($1::bigint[])",
-            {int(each.demand.id) for each in pairs},
+            {int(each.demand.id) for each in fits},
         ),
     )
 
 
 class _Own(msgspec.Struct, frozen=True):
-    """What belongs to each organisation: what it could talk about, and its goods or demands."""
+    """What belongs to each organisation: whom it could meet, and its goods or demands."""
 
-    fits: Mapping[int, Sequence[_Fit]]
+    fitting: Fitting
     lots: Mapping[int, Sequence[Lot]]
     demands: Mapping[int, Sequence[Demand]]
 
 
-def _by_owner(market: Snapshot, pairs: Sequence[_Fit]) -> _Own:
-    fits: dict[int, list[_Fit]] = defaultdict(list)
+def _by_owner(market: Snapshot) -> tuple[Mapping[int, Sequence[Lot]], Mapping[int, Sequence[Demand]]]:
     lots: dict[int, list[Lot]] = defaultdict(list)
     demands: dict[int, list[Demand]] = defaultdict(list)
-    for each in pairs:
-        fits[each.candidate.seller].append(each)
-        fits[each.candidate.buyer].append(each)
     for lot in market.lots:
         lots[int(lot.seller)].append(lot)
     for demand in market.demands:
         demands[int(demand.buyer)].append(demand)
-    return _Own(fits, lots, demands)
+    return lots, demands
 
 
 def _told(
@@ -344,25 +278,21 @@ def _told(
 ) -> _Told:
     """Return somebody with those whom they could meet, the best first."""
     is_seller = idle.side == "seller"
-    mine: dict[int, list[_Fit]] = defaultdict(list)
-    for each in own.fits.get(idle.organisation, ()):
-        seller, buyer = each.candidate.seller, each.candidate.buyer
-        if (seller if is_seller else buyer) == idle.organisation:
-            mine[buyer if is_seller else seller].append(each)
+    others: Sequence[int] = own.fitting.partners[idle.side].get(idle.organisation, ())
     options: list[_Option] = []
     obstacles: list[Message] = []
     if not hall.most_of(idle.organisation, idle.side):
         obstacles.append(msg("这一家这次不排洽谈。"))
-        mine = defaultdict(list)
+        others = ()
     elif hall.is_person_full(idle.organisation, hall.talks):
         obstacles.append(msg("代表这一家的人也代表别家，合起来已谈满。"))
-        mine = defaultdict(list)
-    for who, fits in mine.items():
+        others = ()
+    for who in others:
         pair = known[(idle.organisation, who) if is_seller else (who, idle.organisation)]
         if (obstacle := _obstacle(who, pair, hall, "buyer" if is_seller else "seller")) is not None:
             obstacles.append(obstacle)
             continue
-        options.append(_Option(who, pair, fits))
+        options.append(_Option(who, pair))
     options.sort(key=lambda each: (not hall.comes(each.organisation), -each.pair.worth, each.organisation))
     lots, demands = own.lots.get(idle.organisation, ()), own.demands.get(idle.organisation, ())
     found = Unmet(
@@ -376,10 +306,10 @@ def _told(
         why=None,
         listing=int(lots[0].id) if is_seller and lots and idle.own_town else None,
     )
-    return _Told(found, options[:MOST_PARTNERS], obstacles, bool(mine))
+    return _Told(found, options[:MOST_PARTNERS], obstacles, bool(others))
 
 
-def _partner(one: _Option, hall: Hall, names: _Names) -> Partner:
+def _partner(one: _Option, fits: Sequence[Fit], hall: Hall, names: _Names) -> Partner:
     who, pair = one.organisation, one.pair
     return Partner(
         organisation=who,
@@ -387,18 +317,18 @@ def _partner(one: _Option, hall: Hall, names: _Names) -> Partner:
         name_en=names.organisations[who]["name_en"],
         invited=hall.comes(who),
         talks=hall.talks_of(who),
-        about=_about(one.fits, names),
-        worth=pair.worth,
-        km=min(each.km for each in one.fits),
+        about=_about(fits, names),
+        worth=worth_of(fits),
+        km=min(each.km for each in fits),
         place=hall.openings.place(pair.seller, pair.buyer),
         matched=pair.matched,
     )
 
 
-def _why(one: _Told, market: Snapshot, own: _Own) -> Message:
-    who = one.unmet.organisation
-    lots, demands = own.lots.get(who, ()), own.demands.get(who, ())
-    return why_nobody(one.unmet.side, market, lots, demands, one.obstacles, one.fits)
+def _why(one: _Told, own: _Own) -> Message:
+    who, side = one.unmet.organisation, one.unmet.side
+    offers = bool((own.lots if side == "seller" else own.demands).get(who))
+    return why_nobody(side, own.fitting.nearest(who, side), one.obstacles, offers=offers, fits=one.fits)
 
 
 def _obstacle(who: int, pair: Pair, hall: Hall, side: str) -> Message | None:
@@ -412,11 +342,11 @@ def _obstacle(who: int, pair: Pair, hall: Hall, side: str) -> Message | None:
     return None
 
 
-def _about(fits: Sequence[_Fit], names: _Names) -> list[About]:
+def _about(fits: Sequence[Fit], names: _Names) -> list[About]:
     """Return each listing once, with the demand at which most is at stake."""
-    best: dict[int, _Fit] = {}
-    for each in sorted(fits, key=lambda each: (-each.candidate.worth, int(each.demand.id))):
-        best.setdefault(each.candidate.listing, each)
+    best: dict[int, Fit] = {}
+    for each in sorted(fits, key=lambda each: (-each.worth, int(each.demand.id))):
+        best.setdefault(int(each.lot.id), each)
     return [
         About(
             listing=listing,
@@ -427,7 +357,7 @@ def _about(fits: Sequence[_Fit], names: _Names) -> list[About]:
             demand_title_en=names.demands[int(each.demand.id)]["title_en"],
             grams=each.grams,
             km=each.km,
-            worth=each.candidate.worth,
+            worth=each.worth,
         )
         for listing, each in best.items()
     ]
