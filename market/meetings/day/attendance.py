@@ -1,8 +1,11 @@
 """Who has come: at a click for one organisation or one person. Readings of badges: ``scanning``."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import uuid4
+
+import msgspec
+from asyncpg import Record
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
@@ -32,12 +35,21 @@ def code_of_invitation(invitation_id: int) -> str:
     return f"@{invitation_id}"
 
 
-async def settle(invitation_id: int, *, at: datetime) -> str:
-    """Bring one organisation and its persons to what the log of the door says; return its state.
+class Door(msgspec.Struct, frozen=True):
+    """What the log of the door says of one organisation and its persons, less what was taken back."""
 
-    While a meeting of several days is on, the state is that of the day on which ``at`` falls: everybody is
-    awaited anew each day. On which days they came stands beside it. The caller holds the invitation's row.
-    """
+    invitation: Record
+    persons: Mapping[int, Record]
+    events: Sequence[Event]
+
+    def day_of(self, moment: datetime) -> int:
+        """Return the meeting's day on which something happened."""
+        on = moment.astimezone(CHINA).date()
+        return rules.day_number(on, held_on=self.invitation["held_on"], days=self.invitation["days"])
+
+
+async def door_of(invitation_id: int) -> Door:
+    """Read what happened at the door. The caller holds the invitation's row."""
     invitation = await fetch_row(
         """SELECT meeting, attendance, invitation.days_here, held_on, days, meeting.state FROM invitation
            JOIN meeting ON meeting.id = invitation.meeting WHERE invitation.id = $1""",
@@ -62,13 +74,18 @@ async def settle(invitation_id: int, *, at: datetime) -> str:
             code_of_invitation(invitation_id),
         )
     ]
+    door = Door(invitation, persons, log)
+    return msgspec.structs.replace(door, events=without_mistakes(log, door.day_of))
 
-    def day_of(moment: datetime) -> int:
-        return rules.day_number(
-            moment.astimezone(CHINA).date(), held_on=invitation["held_on"], days=invitation["days"]
-        )
 
-    log = without_mistakes(log, day_of)
+async def settle(invitation_id: int, *, at: datetime) -> str:
+    """Bring one organisation and its persons to what the log of the door says; return its state.
+
+    While a meeting of several days is on, the state is that of the day on which ``at`` falls: everybody is
+    awaited anew each day. On which days they came stands beside it. The caller holds the invitation's row.
+    """
+    door = await door_of(invitation_id)
+    invitation, persons, log, day_of = door.invitation, door.persons, door.events, door.day_of
     is_on = invitation["days"] > 1 and invitation["state"] in rules.MENDABLE
     house, settled = presence_of(on_day(log, day_of(at), day_of) if is_on else log, persons)
     here, each_here = days_here(log, persons, day_of)
@@ -292,31 +309,6 @@ async def has_come_after_all(invitation_id: int, *, on: datetime) -> Message | N
             name=name,
         )
     return None
-
-
-async def check_in_seated(*, meeting_id: int, organisation_id: int, actor: Actor, at: datetime) -> None:
-    """Check in whoever was not, in the caller's transaction."""
-    row = await fetch_row(
-        """SELECT invitation.id, invitation.attendance, meeting.days FROM invitation
-           JOIN meeting ON meeting.id = invitation.meeting
-           WHERE meeting = $1 AND organisation = $2 FOR UPDATE OF invitation""",
-        meeting_id,
-        organisation_id,
-    )
-    if row is None:
-        return
-    state = await settle(row["id"], at=at) if row["days"] > 1 else row["attendance"]
-    if not rules.ATTENDANCE.find("check_in", state=state, by="official"):
-        return
-    await log_move(
-        meeting_id=meeting_id,
-        code=code_of_invitation(row["id"]),
-        attendee_id=None,
-        move="check_in",
-        actor=actor,
-        at=at,
-    )
-    await settle(row["id"], at=at)
 
 
 async def hold(invitations: Collection[int]) -> None:

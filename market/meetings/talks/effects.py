@@ -13,6 +13,7 @@ from market.deals.taking_back import take_back
 from market.matching.refusals import take_back_refusals
 from market.meetings.after.samples import move_sample, request_sample
 from market.meetings.commands import Outcome
+from market.meetings.day.seated import count_as_come
 from market.meetings.talks.figures import WITH_FIGURES
 from market.meetings.talks.striking import strike
 from market.units import FenPerKg, Gram
@@ -23,10 +24,16 @@ async def take_effect(
 ) -> tuple[int, ...]:
     """Let a result count for its talk, in the caller's transaction; return the contracts that it made.
 
+    Both sides count as having come.
+
     Raises:
         Conflict: stock or demand have gone.
     """
     number = row["id"]
+    # before stock is held: others hold who comes first, and wait for stock then
+    await count_as_come(
+        appointment_id=number, outcome=outcome.outcome, town_id=row["town"], actor=actor, at=at
+    )
     await execute(
         """UPDATE appointment SET state = 'held', outcome = $2, reason = $3, note = $4,
              ended_at = coalesce(ended_at, CASE WHEN started_at IS NOT NULL THEN $5::timestamptz END)

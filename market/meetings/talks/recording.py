@@ -17,7 +17,8 @@ from market.errors import Conflict, NotFound
 from market.i18n import Message, in_both, msg, named, translate
 from market.meetings import rules
 from market.meetings.commands import Outcome
-from market.meetings.day.attendance import board_of, check_in_seated
+from market.meetings.day.attendance import board_of
+from market.meetings.day.seated import check_in_seated
 from market.meetings.talks.effects import take_effect, undo
 from market.meetings.talks.figures import KNOWN, check_outcome
 from market.meetings.talks.statements import disputed
@@ -317,11 +318,9 @@ async def clock_talk(
             at,
         )
         if move == "start":
-            # who sits at the table is in the house, whatever happened at the door
-            for organisation in sorted((row["seller"], row["buyer"])):
-                await check_in_seated(
-                    meeting_id=row["meeting"], organisation_id=organisation, actor=actor, at=at
-                )
+            await check_in_seated(
+                meeting_id=row["meeting"], organisations=(row["seller"], row["buyer"]), actor=actor, at=at
+            )
         await record(
             subject=f"appointment:{appointment_id}", action=f"{move}_talk", actor=actor, at=at, details={}
         )

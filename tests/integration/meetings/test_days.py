@@ -6,12 +6,15 @@ from fixtures.factories import Factory
 from market.db.session import execute, fetch_value
 from market.errors import Conflict
 from market.meetings.after.report_queries import report_of
-from market.meetings.day.attendance import begin_days, check_in_seated, mark_person
+from market.meetings.commands import Outcome
+from market.meetings.day.attendance import begin_days, mark_attendance, mark_person
 from market.meetings.day.board import board_of_meeting
 from market.meetings.day.scanning import NewScan, take_scans
+from market.meetings.day.seated import check_in_seated
 from market.meetings.invitations.persons import NewAttendee, set_attendees
 from market.meetings.operations import move_meeting
 from market.meetings.queries import meeting_of
+from market.meetings.talks.recording import record_outcome
 from market.transitions import WrongState
 from tests.integration.meetings.day import Day
 
@@ -78,11 +81,33 @@ async def test_person_is_checked_in_on_the_second_day_though_no_round_has_passed
     assert await here("赵一") == [1, 2]
     await check_in_seated(
         meeting_id=days.meeting_id,
-        organisation_id=days.sellers[1].organisation_id,
+        organisations=[days.sellers[1].organisation_id],
         actor=days.town.actor,
         at=days.minute(A_DAY),
     )
     assert await here(days.sellers[1].organisation_id) == [2]
+
+
+async def test_result_noted_a_day_late_is_of_the_day_of_its_talk(days: Day) -> None:
+    seller, buyer = days.sellers[0].organisation_id, days.buyers[0].organisation_id
+    await mark_attendance(
+        meeting_id=days.meeting_id,
+        organisation_id=seller,
+        move="check_in",
+        town_id=days.town.organisation_id,
+        actor=days.town.actor,
+        at=days.minute(A_DAY),
+    )
+    await record_outcome(
+        appointment_id=days.talks[0],
+        outcome=Outcome("sample"),
+        organisation_id=days.buyers[0].organisation_id,
+        actor=days.buyers[0].actor,
+        at=days.minute(A_DAY + 1),
+    )
+    # today one is here, the other still awaited
+    assert (await here(seller), await here(buyer)) == ([1, 2], [1])
+    assert (await days.state_of(seller), await days.state_of(buyer)) == ("checked_in", "expected")
 
 
 async def test_reading_of_the_first_day_that_comes_on_the_second_counts_for_the_first(days: Day) -> None:

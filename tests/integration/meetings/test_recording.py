@@ -7,7 +7,10 @@ import pytest
 from fixtures.factories import Factory, Member
 from market.db.session import fetch_row, fetch_value
 from market.errors import Conflict, Invalid, NotFound
+from market.meetings.after.report_queries import report_of
 from market.meetings.commands import Outcome, TopicResult
+from market.meetings.day.attendance import mark_attendance
+from market.meetings.talks.correcting import correct_outcome
 from market.meetings.talks.recording import Recorded, clock_talk, record_outcome
 from market.meetings.talks.statements import disputed, statements_of
 from market.notices.queries import inbox
@@ -150,3 +153,32 @@ async def test_result_ends_a_talk_that_was_begun(day: Day) -> None:
     )
     await record(day, day.town, Outcome("none", reason="price"), minute=17)
     assert await fetch_value("SELECT ended_at FROM appointment WHERE id = $1", day.talks[0]) == day.minute(17)
+
+
+async def test_who_has_a_result_has_come_whoever_wrote_it_down(day: Day) -> None:
+    seller, buyer = day.sellers[0].organisation_id, day.buyers[0].organisation_id
+    by = {"meeting_id": day.meeting_id, "town_id": day.town.organisation_id, "actor": day.town.actor}
+    # gone since: came, and is not back for it
+    for move in ("check_in", "leave"):
+        await mark_attendance(organisation_id=seller, move=move, at=day.minute(1), **by)
+    await record(day, day.buyers[0], Outcome("sample"))
+    assert (await day.state_of(seller), await day.state_of(buyer)) == ("left", "checked_in")
+    report = await report_of(meeting_id=day.meeting_id, town_id=day.town.organisation_id, at=day.minute(99))
+    assert report.came == {"seller": 1, "buyer": 1}
+
+
+async def test_said_not_to_come_stays_so_unless_something_came_of_the_talk(day: Day) -> None:
+    seller, buyer = day.sellers[0].organisation_id, day.buyers[0].organisation_id
+    by = {"meeting_id": day.meeting_id, "town_id": day.town.organisation_id, "actor": day.town.actor}
+    await mark_attendance(organisation_id=seller, move="mark_no_show", at=day.minute(5), **by)
+    await record(day, day.town, Outcome("none", reason="other", note="没有来"))
+    assert (await day.state_of(seller), await day.state_of(buyer)) == ("no_show", "checked_in")
+    await correct_outcome(
+        appointment_id=day.talks[0],
+        outcome=Outcome("sample"),
+        why="来了，晚了一点",
+        organisation_id=day.town.organisation_id,
+        actor=day.town.actor,
+        at=day.minute(30),
+    )
+    assert await day.state_of(seller) == "checked_in"

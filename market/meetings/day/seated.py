@@ -1,0 +1,75 @@
+"""Who sat at a table was in the house, whatever happened at the door."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from market.accounts.rules import Actor
+from market.clock import CHINA
+from market.db.session import fetch, fetch_row
+from market.meetings import rules
+from market.meetings.day.attendance import code_of_invitation, door_of, hold, log_move, settle
+from market.meetings.day.presence import days_here, on_day, presence_of
+from market.meetings.queries import meeting_of
+
+
+async def _held(meeting_id: int, organisations: Collection[int]) -> list[int]:
+    """Return the invitations of these, held for writing."""
+    found = await fetch(
+        "SELECT id FROM invitation WHERE meeting = $1 AND organisation = ANY($2::bigint[])",
+        meeting_id,
+        list(organisations),
+    )
+    invitations = sorted(row["id"] for row in found)
+    await hold(invitations)
+    return invitations
+
+
+async def check_in_seated(
+    *, meeting_id: int, organisations: Collection[int], actor: Actor, at: datetime
+) -> None:
+    """Check in whoever sits down and was not, in the caller's transaction; who had left is back."""
+    for invitation in await _held(meeting_id, organisations):
+        door = await door_of(invitation)
+        log = on_day(door.events, door.day_of(at), door.day_of)
+        now, _ = presence_of(log, door.persons)
+        if rules.ATTENDANCE.find("check_in", state=now.state, by="official"):
+            await _check_in(meeting_id, invitation, actor=actor, on=at, at=at)
+
+
+async def count_as_come(
+    *, appointment_id: int, outcome: str, town_id: int, actor: Actor, at: datetime
+) -> None:
+    """Check in both sides of a talk that has a result, where nothing at the door says that they were there.
+
+    They came on the day of their talk, also where the result is noted on a later one. Who came that day
+    stands as they stand, gone or not. Who is said not to have come stays so where nothing came of the talk:
+    that is how such a talk is noted.
+    """
+    talk = await fetch_row(
+        "SELECT meeting, seller, buyer, slot FROM appointment WHERE id = $1", appointment_id
+    )
+    assert talk is not None
+    meeting = await meeting_of(meeting_id=talk["meeting"], organisation_id=town_id)
+    on = at
+    if talk["slot"] is not None and meeting.slot_day(talk["slot"]) < at.astimezone(CHINA).date():
+        midnight = datetime.combine(meeting.slot_day(talk["slot"]), datetime.min.time(), CHINA)
+        on = midnight + timedelta(minutes=meeting.slot_start(talk["slot"]))
+    for invitation in await _held(meeting.id, (talk["seller"], talk["buyer"])):
+        door = await door_of(invitation)
+        day = door.day_of(on)
+        here, _ = days_here(door.events, door.persons, door.day_of)
+        said, _ = presence_of(on_day(door.events, day, door.day_of), door.persons)
+        if day not in here and (said.state != "no_show" or outcome != "none"):
+            await _check_in(meeting.id, invitation, actor=actor, on=on, at=at)
+
+
+async def _check_in(meeting_id: int, invitation: int, *, actor: Actor, on: datetime, at: datetime) -> None:
+    await log_move(
+        meeting_id=meeting_id,
+        code=code_of_invitation(invitation),
+        attendee_id=None,
+        move="check_in",
+        actor=actor,
+        at=on,
+    )
+    await settle(invitation, at=at)
