@@ -97,6 +97,8 @@ ACTIONS: dict[str, Message] = {
     "lapse": msg("逾期"),
     "leave": msg("离场"),
     "undo_check_in": msg("撤销签到"),
+    "undo_no_show": msg("撤销未到场"),
+    "undo_start_talk": msg("撤销开谈"),
     "give_back": msg("未交的数量退回框架协议"),
     "look_up": msg("查看完整号码"),
     "lose": msg("未中"),

@@ -75,6 +75,7 @@ ATTENDANCE = Lifecycle(
     # a check-in by mistake never was: they stand as before it, see ``day/presence.py``
     Move("undo_check_in", {"checked_in", "left"}, "expected", by=_OFFICIAL),
     Move("mark_no_show", {"expected"}, "no_show", by=("official", "system")),
+    Move("undo_no_show", {"no_show"}, "expected", by=_OFFICIAL),
     start="expected",
     labels={
         "expected": msg("待签到"),

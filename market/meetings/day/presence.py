@@ -5,7 +5,8 @@ changes a state by itself; the states follow from all readings, put in order of 
 were made. Whichever comes first, the end is the same.
 
 Whom the desk checked in by mistake has not come: that word takes out of the log what was read of them on that
-day up to then, wherever it was read and whenever it arrives.
+day up to then, wherever it was read and whenever it arrives. So does its word that it was a mistake to say
+that they did not come.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,9 +20,10 @@ from market.meetings.rules import ATTENDANCE
 MOVES = frozenset(move.name for move in ATTENDANCE.moves)
 #: The move of a reading that was set aside.
 SET_ASIDE = "set_aside"
-#: The desk's word that whoever was checked in has not come, and what of the log it takes out.
+#: The desk's word that whoever was checked in has not come.
 UNDO = "undo_check_in"
-_UNDONE = frozenset({"check_in", "leave"})
+#: The desk's words that something was a mistake, and what of the log each takes out.
+_UNDONE = {UNDO: frozenset({"check_in", "leave"}), "undo_no_show": frozenset({"mark_no_show"})}
 
 
 class Event(Struct, frozen=True):
@@ -59,19 +61,17 @@ def without_mistakes(events: Iterable[Event], day_of: Callable[[datetime], int])
     Of a whole organisation they are taken back with those of its persons.
     """
     known = list(events)
-    mistakes = [each for each in known if each.move == UNDO]
+    mistakes = [each for each in known if each.move in _UNDONE]
     return [
         each
         for each in known
-        if each.move != UNDO
-        and not (
-            each.move in _UNDONE
-            and any(
-                word.attendee in (None, each.attendee)
-                and each.at <= word.at
-                and day_of(each.at) == day_of(word.at)
-                for word in mistakes
-            )
+        if each.move not in _UNDONE
+        and not any(
+            each.move in _UNDONE[word.move]
+            and word.attendee in (None, each.attendee)
+            and each.at <= word.at
+            and day_of(each.at) == day_of(word.at)
+            for word in mistakes
         )
     ]
 

@@ -7,7 +7,14 @@ from market.accounts.rules import Actor
 from market.clock import CHINA
 from market.db.session import fetch, fetch_row
 from market.meetings import rules
-from market.meetings.day.attendance import code_of_invitation, door_of, hold, log_move, settle
+from market.meetings.day.attendance import (
+    code_of_invitation,
+    door_of,
+    has_come_after_all,
+    hold,
+    log_move,
+    settle,
+)
 from market.meetings.day.presence import days_here, on_day, presence_of
 from market.meetings.queries import meeting_of
 
@@ -34,6 +41,36 @@ async def check_in_seated(
         now, _ = presence_of(log, door.persons)
         if rules.ATTENDANCE.find("check_in", state=now.state, by="official"):
             await _check_in(meeting_id, invitation, actor=actor, on=at, at=at)
+
+
+async def hold_with_neighbours(appointment_id: int) -> None:
+    """Hold a talk and all others of its two sides for writing, in one order: what comes of them waits."""
+    await fetch(
+        """SELECT other.id FROM appointment AS one JOIN appointment AS other ON other.meeting = one.meeting
+             AND (one.seller IN (other.seller, other.buyer) OR one.buyer IN (other.seller, other.buyer))
+           WHERE one.id = $1 ORDER BY other.id FOR UPDATE OF other""",
+        appointment_id,
+    )
+
+
+async def await_again(
+    *, meeting_id: int, organisations: Collection[int], since: datetime, actor: Actor, at: datetime
+) -> None:
+    """Take back the check-ins that a talk made which has not begun after all.
+
+    Who came through the door before or after it stands as they stand. Who sat at another table was there.
+    """
+    for invitation in await _held(meeting_id, organisations):
+        made = await fetch(
+            """DELETE FROM scan WHERE meeting = $1 AND attendee IS NULL AND code = $2 AND scanned_at = $3
+                 AND move = 'check_in' RETURNING id""",
+            meeting_id,
+            code_of_invitation(invitation),
+            since,
+        )
+        await settle(invitation, at=at)
+        if made and await has_come_after_all(invitation, on=since):
+            await _check_in(meeting_id, invitation, actor=actor, on=since, at=at)
 
 
 async def count_as_come(

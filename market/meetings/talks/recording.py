@@ -18,7 +18,7 @@ from market.i18n import Message, in_both, msg, named, translate
 from market.meetings import rules
 from market.meetings.commands import Outcome
 from market.meetings.day.attendance import board_of
-from market.meetings.day.seated import check_in_seated
+from market.meetings.day.seated import await_again, check_in_seated, hold_with_neighbours
 from market.meetings.talks.effects import take_effect, undo
 from market.meetings.talks.figures import KNOWN, check_outcome
 from market.meetings.talks.statements import disputed
@@ -323,5 +323,39 @@ async def clock_talk(
             )
         await record(
             subject=f"appointment:{appointment_id}", action=f"{move}_talk", actor=actor, at=at, details={}
+        )
+        await signal(board_of(row["meeting"]))
+
+
+async def undo_start(*, appointment_id: int, town_id: int, actor: Actor, at: datetime) -> None:
+    """Take back that a talk has begun: it is as if it had not, and so are the check-ins that it made.
+
+    Where it has not begun, nothing changes.
+
+    Raises:
+        NotFound: no such talk of a meeting of this town.
+        Conflict: the meeting is not on, or the talk has a result or is off.
+    """
+    async with transaction():
+        await hold_with_neighbours(appointment_id)
+        row = await locked(appointment_id, town_id)
+        if row["town"] != town_id:
+            raise NotFound(msg("没有找到这场洽谈。"))
+        if row["meeting_state"] != "in_progress":
+            raise Conflict(msg("会议进行中才能撤销开谈。"))
+        if row["state"] == "held":
+            raise Conflict(msg("这场洽谈已有结果，是谈过的，开谈不能撤销；结果记错了请更正。"))
+        if row["started_at"] is None:
+            return
+        await execute("UPDATE appointment SET started_at = NULL, ended_at = NULL WHERE id = $1", row["id"])
+        await await_again(
+            meeting_id=row["meeting"],
+            organisations=(row["seller"], row["buyer"]),
+            since=row["started_at"],
+            actor=actor,
+            at=at,
+        )
+        await record(
+            subject=f"appointment:{row['id']}", action="undo_start_talk", actor=actor, at=at, details={}
         )
         await signal(board_of(row["meeting"]))

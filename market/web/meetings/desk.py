@@ -37,6 +37,7 @@ ATTENDING: dict[str, tuple[str, ...]] = {
     "mark_no_show": ("no_show",),
     "leave": ("left",),
     "undo_check_in": ("expected", "no_show"),
+    "undo_no_show": ("expected",),
 }
 
 

@@ -14,7 +14,7 @@ from market.i18n import Message, msg
 from market.meetings.queries import AppointmentRow, MeetingRow, appointment_of
 from market.meetings.rules import APPOINTMENT, MEETING, OUTCOMES
 from market.meetings.talks.correcting import settle_outcome
-from market.meetings.talks.recording import clock_talk, times_of
+from market.meetings.talks.recording import clock_talk, times_of, undo_start
 from market.web.edge.addresses import row_number
 from market.web.edge.guards import OFFICIAL, SignedIn, WebRequest
 from market.web.edge.language import language_of
@@ -35,6 +35,8 @@ from market.web.parts.trade import BARE, KEY, show
 
 #: The buttons of a talk's clock.
 CLOCK: dict[str, Message] = {"start": msg("已记下开谈时间。"), "end": msg("已记下谈完时间。")}
+#: Those of the town, which mends a tap on the wrong talk.
+_CLOCK = {**CLOCK, "undo_start": msg("开谈已撤销，按没有开谈过算。")}
 #: Which statement stands.
 _CHOICE = Form(statement=fields.hidden(lambda typed: int(typed[:18])), key=KEY)
 
@@ -165,25 +167,25 @@ async def tap_clock(
     appointment_id: FromPath[int],
     move: FromPath[str],
 ) -> Response[bytes]:
-    """Note that a talk begins or ends, in one tap; a second one is harmless."""
-    if move not in CLOCK:
+    """Note that a talk begins or ends, in one tap, or take the beginning back; a second one is harmless."""
+    if move not in _CLOCK:
         raise NotFound(msg("没有这一步，请回到签到页面操作。"))
     (await BARE.read(request)).check()
     meeting = await own_meeting(meeting_id, viewer)
     talk = await _talk(appointment_id, meeting, viewer)
-    await clock_talk(
-        appointment_id=talk.id,
-        move=move,
-        organisation_id=viewer.organisation_id,
-        actor=accounts.actor(viewer, "official"),
-        at=clock.now(),
-    )
+    by, at = accounts.actor(viewer, "official"), clock.now()
+    if move == "undo_start":
+        await undo_start(appointment_id=talk.id, town_id=viewer.organisation_id, actor=by, at=at)
+    else:
+        await clock_talk(
+            appointment_id=talk.id, move=move, organisation_id=viewer.organisation_id, actor=by, at=at
+        )
     path = f"/town/meetings/{meeting.id}"
     # after the end comes the result; at the beginning one stays at the list
     return redirect(
         request,
         f"{path}/talks/{talk.id}" if move == "end" else f"{path}/desk#talk-{talk.id}",
-        toast=CLOCK[move],
+        toast=_CLOCK[move],
     )
 
 

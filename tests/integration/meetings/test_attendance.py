@@ -403,6 +403,26 @@ async def test_undone_at_a_click_and_refused_once_somebody_sat_at_a_table(day: D
     assert (await day.state_of("赵一"), await day.state_of("钱二")) == ("checked_in", "expected")
 
 
+async def test_said_by_mistake_not_to_come_is_awaited_as_before(day: Day) -> None:
+    house = day.sellers[0].organisation_id
+    by = {
+        "meeting_id": day.meeting_id,
+        "organisation_id": house,
+        "town_id": day.town.organisation_id,
+        "actor": day.town.actor,
+    }
+    await mark_attendance(move="mark_no_show", at=day.minute(1), **by)
+    assert await day.state_of("赵一") == "no_show"
+    assert await mark_attendance(move="undo_no_show", at=day.minute(2), **by) == "expected"
+    assert (await day.state_of("赵一"), await days_here(house)) == ("expected", [])
+    with pytest.raises(WrongState):
+        await mark_attendance(move="undo_no_show", at=day.minute(3), **by)
+    # said again it counts again; a person who came all the while does not go with it
+    await mark_attendance(move="mark_no_show", at=day.minute(4), **by)
+    await send(day, reading(day, "赵一", 3), at=5)
+    assert (await day.state_of("赵一"), await day.state_of(house)) == ("checked_in", "checked_in")
+
+
 async def test_word_that_nobody_of_the_list_came_is_no_reading_to_be_mended(day: Day) -> None:
     [answer] = await send(day, NewScan("strange-0001", "XXXXXXXXXX", day.minute(5), "undo_check_in"))
     assert (answer.status, await unknown_scans(meeting_id=day.meeting_id)) == ("unknown", [])

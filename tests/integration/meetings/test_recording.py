@@ -11,7 +11,7 @@ from market.meetings.after.report_queries import report_of
 from market.meetings.commands import Outcome, TopicResult
 from market.meetings.day.attendance import mark_attendance
 from market.meetings.talks.correcting import correct_outcome
-from market.meetings.talks.recording import Recorded, clock_talk, record_outcome
+from market.meetings.talks.recording import Recorded, clock_talk, record_outcome, times_of, undo_start
 from market.meetings.talks.statements import disputed, statements_of
 from market.notices.queries import inbox
 from market.transitions import WrongState
@@ -182,3 +182,43 @@ async def test_said_not_to_come_stays_so_unless_something_came_of_the_talk(day: 
         at=day.minute(30),
     )
     assert await day.state_of(seller) == "checked_in"
+
+
+async def test_talk_begun_by_mistake_never_was_and_nor_were_the_check_ins_that_it_made(day: Day) -> None:
+    seller, buyer, town = day.sellers[0].organisation_id, day.buyers[0].organisation_id, day.town
+
+    async def tap(talk: int, move: str, minute: float) -> None:
+        by = {"actor": town.actor, "at": day.minute(minute)}
+        if move == "undo":
+            await undo_start(appointment_id=talk, town_id=town.organisation_id, **by)
+        else:
+            await clock_talk(appointment_id=talk, move=move, organisation_id=town.organisation_id, **by)
+
+    async def states() -> tuple[str, str]:
+        return await day.state_of(seller), await day.state_of(buyer)
+
+    deeds = "SELECT count(*) FROM audit_record WHERE action = 'undo_start_talk'"
+    with pytest.raises(NotFound):
+        await undo_start(
+            appointment_id=day.talks[0], town_id=seller, actor=day.sellers[0].actor, at=day.minute(1)
+        )
+    by = {"meeting_id": day.meeting_id, "town_id": town.organisation_id, "actor": town.actor}
+    await mark_attendance(organisation_id=buyer, move="check_in", at=day.minute(0), **by)
+    await tap(day.talks[0], "start", 1)
+    await tap(day.talks[0], "end", 2)
+    for _ in range(2):
+        await tap(day.talks[0], "undo", 3)
+    assert (await times_of(meeting_id=day.meeting_id), await fetch_value(deeds)) == ({}, 1)
+    # the buyer had come through the door; its check-in can be undone again
+    assert await states() == ("expected", "checked_in")
+    await mark_attendance(organisation_id=buyer, move="undo_check_in", at=day.minute(4), **by)
+    # who has sat down at another table meanwhile stays: the buyer meets both sellers
+    await tap(day.talks[0], "start", 5)
+    await tap(day.talks[2], "start", 6)
+    await tap(day.talks[0], "undo", 7)
+    assert await states() == ("expected", "checked_in")
+    # with a result it was held
+    await tap(day.talks[0], "start", 8)
+    await record(day, town, Outcome("sample"))
+    with pytest.raises(Conflict, match="更正"):
+        await tap(day.talks[0], "undo", 12)

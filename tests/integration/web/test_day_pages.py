@@ -280,6 +280,24 @@ async def test_talk_begins_and_ends_in_one_tap_and_who_sits_is_here(
     assert end.status_code == 303
     assert await fetch_value("SELECT ended_at IS NOT NULL FROM appointment WHERE id = $1", talk) is True
     assert (await scene.browser.post(f"{scene.page}/talks/{talk}/clock/pause")).status_code == 404
+    # on the wrong talk: the town takes it back, neither side does
+    assert (
+        await buyer.post(f"/meetings/{scene.meeting_id}/talks/{talk}/clock/undo_start")
+    ).status_code == 404
+    back = f"{scene.page}/talks/{talk}/clock/undo_start"
+    for page in (f"{scene.page}/desk", f"{scene.page}/talks/{talk}"):
+        assert f'action="{back}"' in (await scene.browser.get(page)).text
+    for _ in range(2):
+        assert (await scene.browser.post(back)).headers["location"] == f"{scene.page}/desk#talk-{talk}"
+    assert await scene.state_of(scene.sellers[0].organisation_id) == "expected"
+    assert f'action="{back}"' not in (await scene.browser.get(f"{scene.page}/desk")).text
+    house = scene.sellers[0].organisation_id
+    for move, state in (("mark_no_show", "no_show"), ("undo_no_show", "expected")):
+        path = f"{scene.page}/attendance/{house}/{move}"
+        assert f'action="{path}"' in (await scene.browser.get(f"{scene.page}/desk")).text
+        for _ in range(2):
+            assert (move, (await scene.browser.post(path)).status_code) == (move, 303)
+        assert await scene.state_of(house) == state
 
 
 async def test_change_is_shown_confirmed_and_undone(scene: Scene) -> None:
