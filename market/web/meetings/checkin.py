@@ -13,7 +13,8 @@ from market import clock
 from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg
+from market.i18n import Message, msg, translate
+from market.meetings.alike import told_apart
 from market.meetings.day.attendance import code_of_invitation, mark_attendance, mark_person
 from market.meetings.day.board import Talk, talks_of_day
 from market.meetings.day.scanning import (
@@ -67,6 +68,16 @@ class Line(msgspec.Struct, frozen=True):
     first: Talk | None
     #: There were talks, and none is still to come.
     is_over: bool
+    #: What its organisation is called where another of the list bears its name.
+    alike: Message | None = None
+
+    @property
+    def badge_names(self) -> tuple[str, ...]:
+        """How somebody says whose badge it was: with the organisation, in either language."""
+        houses = [self.organisation_name]
+        if self.alike is not None:
+            houses = [str(self.alike), translate(self.alike, "en")]
+        return tuple(f"{self.name} · {each}" for each in houses)
 
     def is_meant(self, words: str) -> bool:
         """Tell whether ``words`` are part of a name, the badge's code or the telephone number."""
@@ -75,6 +86,7 @@ class Line(msgspec.Struct, frozen=True):
         return (
             any(asked in each.casefold() for each in (self.name, self.name_en, self.organisation_name))
             or asked in self.organisation_name_en.casefold()
+            or (self.alike is not None and asked in str(self.alike).casefold())
             or asked == self.code.casefold()
             or (len(digits) >= 4 and digits == asked and digits in self.phone)
         )
@@ -113,9 +125,13 @@ async def lines_of(meeting: MeetingRow) -> list[Line]:
     for person in await attendees_of(meeting_id=meeting.id):
         persons.setdefault(person.invitation, []).append(person)
     lines = []
-    for house in await invitations_of(meeting_id=meeting.id):
-        if house.state in ("revoked", "declined", "delegated", "expired"):
-            continue
+    houses = [
+        each
+        for each in await invitations_of(meeting_id=meeting.id)
+        if each.state not in ("revoked", "declined", "delegated", "expired")
+    ]
+    alike = await told_apart([each.organisation for each in houses])
+    for house in houses:
         lines += [
             Line(
                 f"p{each.id}",
@@ -131,6 +147,7 @@ async def lines_of(meeting: MeetingRow) -> list[Line]:
                 each.checked_in_at,
                 first.get(house.organisation),
                 house.organisation in over,
+                alike.get(house.organisation),
             )
             for each in persons.get(house.id, ())
         ]
@@ -150,6 +167,7 @@ async def lines_of(meeting: MeetingRow) -> list[Line]:
                     None,
                     first.get(house.organisation),
                     house.organisation in over,
+                    alike.get(house.organisation),
                 )
             )
     return lines
@@ -319,7 +337,7 @@ async def mend(
 
 
 def _is_named(line: Line, words: str) -> bool:
-    return words in (line.name, f"{line.name} · {line.organisation_name}", line.code)
+    return words in (line.name, line.code, *line.badge_names)
 
 
 @get("/checkin/{code:str}")

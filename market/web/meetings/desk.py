@@ -8,6 +8,7 @@ from market import clock
 from market.accounts import rules as accounts
 from market.errors import Conflict, NotFound
 from market.i18n import msg
+from market.meetings.alike import told_apart
 from market.meetings.day.attendance import mark_attendance
 from market.meetings.day.board import hour_of
 from market.meetings.day.scanning import unknown_scans
@@ -76,6 +77,7 @@ async def desk(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
         meeting=meeting,
         steps=await steps_of(request, meeting),
         guests=guests,
+        alike=await told_apart([each.organisation for each in guests]),
         talks=parts.get(shown, parts["open"]),
         parts=parts,
         shown=shown if shown in parts else "open",

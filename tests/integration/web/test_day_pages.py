@@ -77,6 +77,36 @@ async def test_door_lists_everybody_and_finds_by_name_house_code_and_phone(scene
     assert "13900001234" not in everybody.text
 
 
+async def test_two_of_one_name_are_told_apart_at_the_door(scene: Scene) -> None:
+    for members, place in ((scene.sellers, "村"), (scene.buyers, "市")):
+        for member, side in zip(members, "东西", strict=True):
+            await execute(
+                "UPDATE organisation SET name = $2, address = $3, town = NULL WHERE id = $1",
+                member.organisation_id,
+                f"同名{place}",
+                f"{place}{side}",
+            )
+    # two of one name, one of each house, whose badges both were misread
+    await execute("UPDATE attendee SET name = '王二' WHERE name IN ('赵一', '孙三')")
+    door = (await scene.browser.get(f"{scene.page}/checkin")).text
+    desk = (await scene.browser.get(f"{scene.page}/desk")).text
+    for house in ("同名村（村东）", "同名村（村西）", "同名市（市东）", "同名市（市西）"):
+        assert (house, house in door, desk.count(house)) == (house, True, 3)
+        found = (await scene.browser.get(f"{scene.page}/checkin?q={house}")).text
+        assert (house, found.count("<li id=") > 0, "同名村（村东）" in found) == (
+            house,
+            True,
+            "村东" in house,
+        )
+    await scene.send({"sent_at": clock.now(), "scans": [scene.reading("赵一", code="XXXX")]})
+    [scan] = await _unknown(scene)
+    mend = f"{scene.page}/scans/{scan}/mend"
+    for words, left in (("王二", 1), ("王二 · 同名村", 1), ("王二 · 同名村（村西）", 0)):
+        await scene.browser.post(mend, {"attendee": words})
+        assert (words, len(await _unknown(scene))) == (words, left)
+    assert await scene.state_of(scene.sellers[1].organisation_id) == "checked_in"
+
+
 async def test_pressing_twice_checks_in_once_and_persons_leave_again(scene: Scene) -> None:
     who = await fetch_value("SELECT id FROM attendee WHERE name = '赵一'")
     for act, state in (("check_in", "checked_in"), ("check_in", "checked_in"), ("leave", "left")):
