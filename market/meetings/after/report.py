@@ -25,7 +25,7 @@ class Line(msgspec.Struct, frozen=True):
 
     topic: int | None
     appointment: int
-    #: State of the talk, and how it ended if it was held.
+    #: State of the talk (no_show: one side is said not to have come), and how it ended if it was held.
     state: str
     outcome: str | None
     reason_zh: str | None

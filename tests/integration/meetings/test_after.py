@@ -19,6 +19,7 @@ from market.meetings.after.following import round_after_meetings
 from market.meetings.after.queries import stuck_of
 from market.meetings.after.report import Count
 from market.meetings.after.report_queries import report_of
+from market.meetings.day.attendance import mark_attendance
 from market.notices.queries import inbox
 from market.units import FenPerKg, Gram
 from market.web.followup.reports import sums_of
@@ -202,6 +203,24 @@ async def test_a_talk_that_was_called_off_waits_for_no_result(after: After) -> N
     assert await counted() == (4, 1, 3)
     await execute(state, village, "accepted", "expected", [])
     assert await counted() == (4, 1, 3)
+
+
+async def test_a_talk_is_missed_whose_one_side_did_not_come_until_it_has_a_result(
+    after: After,
+) -> None:
+    async def counted() -> tuple[int, int, int, int]:
+        figures = (await after.report()).figures
+        return figures.talks, figures.held, figures.missed, figures.waiting
+
+    talk, *_ = after.talks
+    by = {"meeting_id": after.meeting_id, "town_id": after.town.organisation_id, "actor": after.town.actor}
+    await mark_attendance(organisation_id=talk.buyer, move="mark_no_show", at=STORY, **by)
+    assert await counted() == (4, 0, 2, 2)
+    await after.move("close")
+    assert await counted() == (4, 0, 2, 2)
+    # what is recorded late shows that it was there
+    await after.record(talk, "sample")
+    assert await counted() == (4, 1, 0, 3)
 
 
 @pytest.mark.parametrize("move", ["cancel", "postpone"])
