@@ -135,6 +135,7 @@ def _obstacle(
         return msg("上次谈过没有结果，有一方表示不必再谈；想再谈请标“想见”。")
     if seller.person is not None and seller.person == buyer.person:
         return msg("双方由同一人代表，不用排桌。")
-    if not set(range(1, capacity.slots + 1)) - {*seller.absent, *buyer.absent}:
+    away = (*seller.absent, *buyer.absent)
+    if len(away) >= capacity.slots and not set(range(1, capacity.slots + 1)) - {*away}:
         return msg("双方没有都能来的时段。")
     return None
