@@ -302,7 +302,9 @@ async def has_come_after_all(invitation_id: int, *, on: datetime) -> Message | N
     if talks["held"]:
         return msg("“{name}”已有洽谈记了结果，是到了场的，签到不能撤销。", name=name)
     if talks["begun"]:
-        return msg("“{name}”已有洽谈开谈，签到不能撤销；开谈点错了的，先到“签到和记录”里撤销开谈。", name=name)
+        return msg(
+            "“{name}”已有洽谈开谈，签到不能撤销；开谈点错了的，先到“签到和记录”里撤销开谈。", name=name
+        )
     if talks["added"]:
         return msg(
             "“{name}”当天到场后排上了洽谈，对方已知道。请先在“改排”里撤销那次改排或记它不来，再撤销签到。",

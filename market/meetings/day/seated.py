@@ -43,8 +43,21 @@ async def check_in_seated(
             await _check_in(meeting_id, invitation, actor=actor, on=at, at=at)
 
 
+async def hold_meeting(appointment_id: int) -> None:
+    """Hold a talk's meeting as it is, before the talk: who re-plans or closes it holds them in that order.
+
+    Who is checked in goes into the meeting's log, which would ask for the meeting after the talk.
+    """
+    await fetch(
+        """SELECT meeting.id FROM meeting JOIN appointment ON appointment.meeting = meeting.id
+           WHERE appointment.id = $1 FOR KEY SHARE OF meeting""",
+        appointment_id,
+    )
+
+
 async def hold_with_neighbours(appointment_id: int) -> None:
     """Hold a talk and all others of its two sides for writing, in one order: what comes of them waits."""
+    await hold_meeting(appointment_id)
     await fetch(
         """SELECT other.id FROM appointment AS one JOIN appointment AS other ON other.meeting = one.meeting
              AND (one.seller IN (other.seller, other.buyer) OR one.buyer IN (other.seller, other.buyer))

@@ -18,7 +18,12 @@ from market.i18n import Message, in_both, msg, named, translate
 from market.meetings import rules
 from market.meetings.commands import Outcome
 from market.meetings.day.attendance import board_of
-from market.meetings.day.seated import await_again, check_in_seated, hold_with_neighbours
+from market.meetings.day.seated import (
+    await_again,
+    check_in_seated,
+    hold_meeting,
+    hold_with_neighbours,
+)
 from market.meetings.talks.effects import take_effect, undo
 from market.meetings.talks.figures import KNOWN, check_outcome
 from market.meetings.talks.statements import disputed
@@ -120,6 +125,7 @@ async def locked(appointment_id: int, organisation_id: int) -> Record:
     Raises:
         NotFound: there is none.
     """
+    await hold_meeting(appointment_id)
     rows = await fetch(
         """SELECT appointment.*, meeting.state AS meeting_state, meeting.town, meeting.title, meeting.title_en
            FROM appointment JOIN meeting ON meeting.id = appointment.meeting

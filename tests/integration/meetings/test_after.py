@@ -213,7 +213,11 @@ async def test_a_talk_is_missed_whose_one_side_did_not_come_until_it_has_a_resul
         return figures.talks, figures.held, figures.missed, figures.waiting
 
     talk, *_ = after.talks
-    by = {"meeting_id": after.meeting_id, "town_id": after.town.organisation_id, "actor": after.town.actor}
+    by = {
+        "meeting_id": after.meeting_id,
+        "town_id": after.town.organisation_id,
+        "actor": after.town.actor,
+    }
     await mark_attendance(organisation_id=talk.buyer, move="mark_no_show", at=STORY, **by)
     assert await counted() == (4, 0, 2, 2)
     await after.move("close")

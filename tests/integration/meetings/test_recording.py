@@ -1,11 +1,12 @@
 """What came of a talk, as each side and the town record it."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from fixtures.factories import Factory, Member
-from market.db.session import fetch_row, fetch_value
+from market.db.session import execute, fetch_row, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.meetings.after.report_queries import report_of
 from market.meetings.commands import Outcome, TopicResult
@@ -157,7 +158,11 @@ async def test_result_ends_a_talk_that_was_begun(day: Day) -> None:
 
 async def test_who_has_a_result_has_come_whoever_wrote_it_down(day: Day) -> None:
     seller, buyer = day.sellers[0].organisation_id, day.buyers[0].organisation_id
-    by = {"meeting_id": day.meeting_id, "town_id": day.town.organisation_id, "actor": day.town.actor}
+    by: dict[str, Any] = {
+        "meeting_id": day.meeting_id,
+        "town_id": day.town.organisation_id,
+        "actor": day.town.actor,
+    }
     # gone since: came, and is not back for it
     for move in ("check_in", "leave"):
         await mark_attendance(organisation_id=seller, move=move, at=day.minute(1), **by)
@@ -169,7 +174,11 @@ async def test_who_has_a_result_has_come_whoever_wrote_it_down(day: Day) -> None
 
 async def test_said_not_to_come_stays_so_unless_something_came_of_the_talk(day: Day) -> None:
     seller, buyer = day.sellers[0].organisation_id, day.buyers[0].organisation_id
-    by = {"meeting_id": day.meeting_id, "town_id": day.town.organisation_id, "actor": day.town.actor}
+    by: dict[str, Any] = {
+        "meeting_id": day.meeting_id,
+        "town_id": day.town.organisation_id,
+        "actor": day.town.actor,
+    }
     await mark_attendance(organisation_id=seller, move="mark_no_show", at=day.minute(5), **by)
     await record(day, day.town, Outcome("none", reason="other", note="没有来"))
     assert (await day.state_of(seller), await day.state_of(buyer)) == ("no_show", "checked_in")
@@ -188,7 +197,7 @@ async def test_talk_begun_by_mistake_never_was_and_nor_were_the_check_ins_that_i
     seller, buyer, town = day.sellers[0].organisation_id, day.buyers[0].organisation_id, day.town
 
     async def tap(talk: int, move: str, minute: float) -> None:
-        by = {"actor": town.actor, "at": day.minute(minute)}
+        by: dict[str, Any] = {"actor": town.actor, "at": day.minute(minute)}
         if move == "undo":
             await undo_start(appointment_id=talk, town_id=town.organisation_id, **by)
         else:
@@ -202,7 +211,7 @@ async def test_talk_begun_by_mistake_never_was_and_nor_were_the_check_ins_that_i
         await undo_start(
             appointment_id=day.talks[0], town_id=seller, actor=day.sellers[0].actor, at=day.minute(1)
         )
-    by = {"meeting_id": day.meeting_id, "town_id": town.organisation_id, "actor": town.actor}
+    by: dict[str, Any] = {"meeting_id": day.meeting_id, "town_id": town.organisation_id, "actor": town.actor}
     await mark_attendance(organisation_id=buyer, move="check_in", at=day.minute(0), **by)
     await tap(day.talks[0], "start", 1)
     await tap(day.talks[0], "end", 2)
@@ -222,3 +231,28 @@ async def test_talk_begun_by_mistake_never_was_and_nor_were_the_check_ins_that_i
     await record(day, town, Outcome("sample"))
     with pytest.raises(Conflict, match="更正"):
         await tap(day.talks[0], "undo", 12)
+
+
+async def test_result_waits_for_whoever_re_plans_and_neither_waits_in_a_ring(day: Day) -> None:
+    held = asyncio.Event()
+
+    blocked = """SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+
+    async def re_plan() -> None:
+        async with transaction():
+            await execute("SELECT id FROM meeting WHERE id = $1 FOR UPDATE", day.meeting_id)
+            held.set()
+            for _ in range(2_000):
+                if await fetch_value(blocked):
+                    break
+            await execute(
+                "SELECT id FROM appointment WHERE meeting = $1 ORDER BY id FOR UPDATE", day.meeting_id
+            )
+
+    async def say() -> None:
+        await held.wait()
+        await record(day, day.town, Outcome("sample"))
+
+    await asyncio.gather(re_plan(), say())
+    assert await counted(day) == "sample"
