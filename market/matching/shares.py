@@ -1,12 +1,13 @@
 """Sharing the products of a market among processes of this machine."""
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 from market.errors import Busy
+from market.forked import helper
 from market.i18n import msg
 
 Part = TypeVar("Part")
@@ -26,16 +27,15 @@ def made_by_processes(make: Callable[[Part], Made], parts: Sequence[Part], threa
 
     The processes see this one's memory as it was, so that nothing but the results is copied; each takes
     the next part when it has done one. What ``make`` raises in one of them is raised here; Busy if one of
-    them is ended from outside.
+    them is ended from outside. None of them outlives this process.
     """
-    context = multiprocessing.get_context("fork")
     links: list[Connection] = []
     workers = []
     following = iter(range(len(parts)))
     try:
         for first in [k for _, k in zip(range(threads), following, strict=False)]:
-            ours, theirs = context.Pipe()
-            worker = context.Process(target=_serve, args=(make, parts, theirs), daemon=True)
+            ours, theirs = Pipe()
+            worker = helper(_serve, make, parts, theirs)
             worker.start()
             theirs.close()
             links.append(ours)

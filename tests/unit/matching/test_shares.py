@@ -1,6 +1,10 @@
 """Work shared among processes: nothing lost, nothing twice, trouble told."""
 
+import multiprocessing
 import os
+import signal
+from multiprocessing.connection import Connection
+from time import sleep
 
 import pytest
 
@@ -37,6 +41,29 @@ def test_process_that_dies_is_told() -> None:
 
     with pytest.raises(Busy):
         list(made_by_processes(make, range(6), 2))
+
+
+def _share_work_and_be_killed(link: Connection) -> None:
+    def make(part: int) -> None:
+        link.send(part)
+        sleep(60)
+
+    list(made_by_processes(make, range(4), 2))
+
+
+def test_processes_do_not_outlive_the_one_that_shares_its_work() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    sharing = multiprocessing.get_context("fork").Process(target=_share_work_and_be_killed, args=(theirs,))
+    sharing.start()
+    theirs.close()
+    assert {ours.recv(), ours.recv()} == {0, 1}
+    assert sharing.pid is not None
+    os.kill(sharing.pid, signal.SIGKILL)
+    sharing.join()
+    # whoever still lives holds the other end
+    assert ours.poll(5)
+    with pytest.raises(EOFError):
+        ours.recv()
 
 
 @pytest.mark.parametrize("limits", [False, True])
