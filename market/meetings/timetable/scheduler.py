@@ -34,6 +34,7 @@ from market.meetings.timetable.race import Raced, anneal_slowly, race
 from market.meetings.timetable.run import Progress, Run
 from market.meetings.timetable.search import Search
 from market.meetings.timetable.seating import least_changes, seat
+from market.meetings.timetable.thinning import thin
 from market.meetings.timetable.tightening import tightened
 
 #: What is said as soon as it is known that not all that must take place can.
@@ -42,6 +43,8 @@ IMPOSSIBLE = msg("必须安排的洽谈排不下，正在找原因……")
 _BUILDING = 0.1
 #: Seconds for a first fair timetable, however short the limit is: without it nothing is found but a remnant.
 _LEAST_FOR_FAIR = 0.5
+#: Of what is left where not everything can be placed, what making the rest fair may take.
+_THINNING = 0.3
 #: Seconds for finding out what clashes, however little is left; and however short the limit is.
 _LEAST_FOR_REASONS, _LEAST_OF_ALL = 2.0, 1.0
 #: What is impossible is known by then: the fewest words for it, and the fullest timetable there can be, are
@@ -244,6 +247,7 @@ def _impossible(
     demanded = {item.id: 1 for item in meeting.appointments if not item.optional}
     weights = {item.id: item.scaled_weight for item in meeting.appointments}
     _improve(search, meeting, run)
+    thin(search, seconds=max(_LEAST_FOR_FAIR, run.left * _THINNING))
     start = trimmed(meeting, loose, search.plan)
     partial = None
     if len(meeting.appointments) * meeting.slots <= _MOST_PLACES:

@@ -67,6 +67,11 @@ class Search:
         """Return the best plan so far (appointment -> slot from 1); it may leave appointments out."""
         return plan_of(self.problem, self._best)
 
+    @property
+    def best(self) -> Ints:
+        """The slots of the best plan so far, from 0; -1: left out."""
+        return self._best
+
     def build(self, *, patience: float = math.inf) -> int:
         """Place as much as possible, first where it lay before; return how many are left out.
 
@@ -89,6 +94,18 @@ class Search:
         self._best = best
         self.start_from(best)
         return left
+
+    def insert(self, m: int) -> bool:
+        """Place one more on the board without throwing anything out; return whether there is a place."""
+        board = self.board
+        waiting = np.array([m], np.int64)
+        fill(waiting, board.weight, 0, self._state, self._since, self._seen, *kempe.arrays(board))
+        return bool(board.slot[m] >= 0)
+
+    def settle(self, *, shares: int) -> None:
+        """Take what lies on the board for the best plan, whatever it is worth, and anneal it briefly next."""
+        self.start_over(self.board.slot.copy(), float("inf"))
+        self._schedule = [(SHARE, _HOT / 2, _COLD)] * shares
 
     def _fill(self) -> int:
         """Place as much as possible on the empty board; return how many are left out."""

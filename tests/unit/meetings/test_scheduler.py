@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from fixtures.fairs import fair
 from market.errors import Invalid
 from market.meetings.timetable.clash import smallest_clash
-from market.meetings.timetable.constraints import broken, constraints
+from market.meetings.timetable.constraints import broken, constraints, domains, trimmed
 from market.meetings.timetable.problem import Appointment, MeetingProblem, Participant, Timetable
 from market.meetings.timetable.prove import Model
 from market.meetings.timetable.scheduler import schedule
+from market.meetings.timetable.search import Search
+from market.meetings.timetable.thinning import thin
 from tests.unit.meetings import brute
 from tests.unit.meetings.drawn import TINY
 
@@ -192,6 +194,18 @@ def test_a_possible_meeting_is_laid_fairly_however_short_the_time(wished: int) -
     assert timetable.status == "feasible"
     assert all(left.startswith("w") for left in timetable.left_out)
     assert broken(day, constraints(day), {p.id: p.slot for p in timetable.appointments}) == []
+
+
+def test_of_a_meeting_that_is_not_laid_fairly_in_time_little_is_left_out() -> None:
+    """Taking out who waits the most left 60 of these 220 talks: each loss makes others wait."""
+    day = fair(buyers=20, sellers=40, slots=14, appointments=220, tables=18, absence=0.0, fairness=0)
+    rules = constraints(day)
+    search = Search(day, domains(day, rules), seed=0, home={})
+    assert search.build() == 0
+    assert len(trimmed(day, rules, search.plan)) < 110
+    thin(search, seconds=0.4)
+    assert len(search.plan) > 180
+    assert [rule.kind for rule in broken(day, rules, search.plan) if rule.kind != "keep"] == []
 
 
 def test_the_smallest_clash_is_named_however_short_the_time() -> None:
