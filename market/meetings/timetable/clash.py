@@ -21,6 +21,8 @@ from market.meetings.timetable.prove import Model
 _QUESTION = 10.0
 #: Above so many places of appointments the model is not built where counting has named a clash.
 _MOST_PLACES = 6_000
+#: Places a second that the labelled model is built from, and handed to the solver, on a slow machine.
+_PACE = 10_000
 
 
 class _Oracle:
@@ -84,10 +86,11 @@ def smallest_clash(
     """Return constraints that clash, none of which can be spared.
 
     ``left`` tells the seconds that are left, ``patience`` is how many of them a still smaller set is worth.
-    The set is in table order; empty: none was found in time.
+    The set is in table order; empty: none was found in time, or there is not even the time to ask.
     """
     counted = counted_clash(problem, rules)
-    if counted and len(problem.appointments) * problem.slots > _MOST_PLACES:
+    places = len(problem.appointments) * problem.slots
+    if (counted and places > _MOST_PLACES) or places > _PACE * left():
         return Clashing(counted)
 
     oracle = _Oracle(problem, rules, seed, left)
@@ -143,8 +146,10 @@ def _hitting(sets: Sequence[set[int]], size: int, seed: int) -> set[int]:
     return {i for i, v in enumerate(chosen) if solver.boolean_value(v)}
 
 
-def summary(problem: MeetingProblem, clash: Sequence[Constraint]) -> Message:
-    """Say in one sentence what clashes."""
+def summary(problem: MeetingProblem, clash: Sequence[Constraint], *, known: bool) -> Message:
+    """Say in one sentence what clashes; ``known``: it is proven that something does."""
+    if not clash and known:
+        return msg("已证明必须安排的洽谈排不下，但在时限内没有找出缘由；请放宽时限再试。")
     if not clash:
         return msg("在时限内没有排满，也没有证明排不下；请放宽时限再试。")
     keeps = [rule for rule in clash if rule.kind == "keep"]

@@ -135,7 +135,11 @@ def _as_found(
     slots = trimmed(meeting, [rule for rule in rules if rule.kind != "keep"], search.plan)
     if any(item.id not in slots and not item.optional for item in meeting.appointments):
         return None
-    return Plan(slots, seat(meeting, slots, home=home.tables, penalty=home.penalty), 0)
+    return Plan(slots, _seats(meeting, slots, home), 0)
+
+
+def _seats(meeting: MeetingProblem, slots: Mapping[str, int], home: Home) -> dict[str, int]:
+    return seat(meeting, slots, home=home.tables, penalty=home.penalty)
 
 
 def _could_be_whole(meeting: MeetingProblem, suits: Sequence[Sequence[int]]) -> bool:
@@ -236,8 +240,11 @@ def _impossible(
         left=lambda: deadline - run.spent,
         patience=max(_LEAST_FOR_SMALLEST, run.limit / 12),
     )
+    large = len(meeting.appointments) * meeting.slots > _MOST_PLACES
     if found.plan is not None:
-        plan = _by_levels(meeting, rules, found.plan, home, run)
+        plan: Plan | None = Plan(found.plan, _seats(meeting, found.plan, home), 0)
+        if not large:
+            plan = _by_levels(meeting, rules, found.plan, home, run)
         if plan is not None:
             return _laid(meeting, plan, home, run)
     if found.rules and not known:
@@ -247,13 +254,14 @@ def _impossible(
     demanded = {item.id: 1 for item in meeting.appointments if not item.optional}
     weights = {item.id: item.scaled_weight for item in meeting.appointments}
     _improve(search, meeting, run)
-    thin(search, seconds=max(_LEAST_FOR_FAIR, run.left * _THINNING))
+    # where no model follows, all the time that is left
+    thin(search, seconds=max(_LEAST_FOR_FAIR, run.left * (1 if large else _THINNING)))
     start = trimmed(meeting, loose, search.plan)
     partial = None
-    if len(meeting.appointments) * meeting.slots <= _MOST_PLACES:
+    if not large:
         partial = levels(meeting, loose, start, [demanded, weights], home, run, full=False)
     if partial is None:
-        partial = Plan(start, seat(meeting, start, home=home.tables, penalty=home.penalty), 0)
+        partial = Plan(start, _seats(meeting, start, home), 0)
     if demanded.keys() <= partial.slots.keys():
         return _timetable(meeting, partial, home, run, status="feasible")
     return _timetable(
@@ -263,7 +271,7 @@ def _impossible(
         run,
         status="infeasible",
         clash=tuple(rule.label for rule in found.rules),
-        text=summary(meeting, found.rules),
+        text=summary(meeting, found.rules, known=known),
     )
 
 

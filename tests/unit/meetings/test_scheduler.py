@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fixtures.fairs import fair
 from market.errors import Invalid
-from market.meetings.timetable.clash import smallest_clash
+from market.meetings.timetable.clash import smallest_clash, summary
 from market.meetings.timetable.constraints import broken, constraints, domains, trimmed
 from market.meetings.timetable.problem import Appointment, MeetingProblem, Participant, Timetable
 from market.meetings.timetable.prove import Model
@@ -216,6 +216,19 @@ def test_the_smallest_clash_is_named_however_short_the_time() -> None:
     day = MeetingProblem(3, 3, people, tuple(items), half_day_after=3)
     timetable = schedule(day, time_limit=0.001)
     assert [clash.kind for clash in timetable.clash] == ["keep", "half"]
+
+
+def test_no_model_is_built_for_a_clash_that_there_is_no_time_to_find(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a thousand companies it takes many seconds. What is known is said, and no more."""
+    day = fair(buyers=60, sellers=240, slots=20, appointments=900)
+
+    def never(*args: object, **options: object) -> None:
+        raise AssertionError("built for nothing")
+
+    monkeypatch.setattr("market.meetings.timetable.clash.Model", never)
+    assert smallest_clash(day, constraints(day), seed=0, left=lambda: 1.0) == ([], False, None)
+    assert "没有证明排不下" in str(summary(day, [], known=False))
+    assert "已证明" in str(summary(day, [], known=True))
 
 
 def test_two_who_talk_again_at_once_save_a_change_each() -> None:
