@@ -7,15 +7,17 @@ A module ``market/cli_<name>.py`` contributes ``add_<subcommand>(commands)``: it
 import argparse
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
 
 import market
 from market.errors import MarketError
-from market.i18n import LANGUAGES, Language, Message, msg, translate
+from market.i18n import LANGUAGES, Language, Message, msg, system_words, translate
 
 #: Subcommand -> the function that adds it, and what it does.
 COMMANDS: dict[str, tuple[str, Message]] = {
@@ -49,15 +51,38 @@ def language(words: Sequence[str] | None = None) -> Language:
 
 
 def show_what_cannot_be_shown() -> None:
-    r"""Let a terminal that knows no Chinese show ``\u7530`` for a sign, rather than end the command."""
+    r"""Let a terminal that knows no Chinese show ``\u7530`` for a sign, rather than end the command.
+
+    A stream that was closed beforehand takes what nobody wants to hear.
+    """
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def say(message: Message, lang: Language, *, error: bool = False) -> None:
-    """Print ``message`` for people."""
-    print(translate(message, lang), file=sys.stderr if error else sys.stdout, flush=True)
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def say(message: Message | str, lang: Language, *, error: bool = False) -> None:
+    """Print ``message`` for people.
+
+    Raises:
+        Unheard: what goes to the output cannot be written there; an error that cannot be told is not told.
+        BrokenPipeError: whoever read the output has gone.
+    """
+    stream = sys.stderr if error else sys.stdout
+    try:
+        print(translate(message, lang), file=stream, flush=True)
+    except OSError as trouble:
+        # what is left in the stream would be tried once more at the end, and fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if isinstance(trouble, BrokenPipeError):
+            raise
+        if not error:
+            raise Unheard(msg("写不进标准输出：{error}。", error=system_words(trouble))) from None
 
 
 def add_language(parser: argparse.ArgumentParser, lang: Language) -> None:
@@ -77,6 +102,10 @@ def add_freight(parser: argparse.ArgumentParser, lang: Language) -> None:
         ("--road-factor", "1.3", "X", msg("直线一公里合多少公里路（默认 1.3）")),
     ):
         parser.add_argument(option, default=default, metavar=name, help=translate(words, lang))
+
+
+class Unheard(MarketError):
+    """What a command has to say cannot be written to its output."""
 
 
 class BadOption(MarketError):
@@ -126,15 +155,49 @@ def whole_option(option: str, value: str, low: int, high: int) -> int:
     return number
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses what was typed as everything else is refused: in the reader's language."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadOption(
+            msg("{trouble}用法见 {command} --help。", trouble=_in_words(message), command=self.prog)
+        )
+
+
+#: How argparse says what is wrong.
+_MISSING = re.compile("the following arguments are required: (.*)")
+_UNKNOWN = re.compile("unrecognized arguments: (.*)")
+_NO_VALUE = re.compile("argument ([^:]*): expected .*")
+_VALUE = re.compile("argument ([^:]*): ignored explicit argument (.*)")
+_CHOICE = re.compile(r"argument ([^:]*): invalid choice: (.*) \(choose from (.*)\)")
+
+
+def _in_words(message: str) -> Message | str:
+    if found := _MISSING.fullmatch(message):
+        return msg("缺少 {which}。", which=found[1])
+    if found := _UNKNOWN.fullmatch(message):
+        return msg("不认识 {which}。", which=found[1])
+    if found := _NO_VALUE.fullmatch(message):
+        return msg("{which} 后面没有写值。", which=found[1])
+    if found := _VALUE.fullmatch(message):
+        return msg("{which} 后面不该写值，却写了 {given}。", which=found[1], given=found[2])
+    if found := _CHOICE.fullmatch(message):
+        return msg(
+            "{which} 应为 {choices} 之一，不是 {given}。",
+            which=found[1],
+            given=found[2].strip("'"),
+            choices=found[3].replace("'", ""),
+        )
+    return f"{message}."
+
+
 def _add(commands: Any, name: str) -> None:
     module, _, function = COMMANDS[name][0].partition(".")
     getattr(import_module(f"market.{module}"), function)(commands)
 
 
 def _parser(words: Sequence[str], lang: Language) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="market", description=translate(msg("田头：农产品产销撮合、对接会与合同"), lang)
-    )
+    parser = _Parser(prog="market", description=translate(msg("田头：农产品产销撮合、对接会与合同"), lang))
     parser.add_argument("--version", action="version", version=market.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked = next((word for word in words if not word.startswith("-")), None)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Protocol
 
-from market.cli import language, number_option, whole_option
+from market.cli import BadOption, language, number_option, say, whole_option
 from market.errors import Invalid
 from market.i18n import LANGUAGES, Language, Message, msg, system_words, translate
 from market.meetings.files.reading import read_meeting, read_timetable
@@ -37,7 +37,7 @@ def add_schedule(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
         _schedule,
     )
     add("meeting", msg("对接会，JSON 文件"), metavar="MEETING.json", type=Path)
-    add("--out", msg("结果放进这个文件夹"), metavar="DIR", type=Path, required=True)
+    add("--out", msg("结果放进这个文件夹"), metavar="DIR", type=_folder, required=True)
     add("--time-limit", msg("最多算多少秒，默认 60"), metavar="SECONDS", type=_seconds, default=60.0)
     _add_threads(add)
     add("--seed", msg("随机数种子，默认 0"), metavar="N", type=_whole("--seed", 0, 2**31 - 1), default=0)
@@ -105,6 +105,13 @@ def _add_common(add: _Adder) -> None:
     add("--lang", msg("说哪种语言，默认随系统"), choices=LANGUAGES, default=None)
 
 
+def _folder(text: str) -> Path:
+    if not text:
+        # of a variable that was not set, more likely than of the folder one stands in
+        raise BadOption(msg("--out 后面没有写文件夹。"))
+    return Path(text)
+
+
 def _seconds(text: str) -> float:
     return float(number_option("--time-limit", text, Decimal("0.001"), Decimal(1_000_000)))
 
@@ -113,21 +120,15 @@ def _whole(option: str, low: int, high: int) -> Callable[[str], int]:
     return lambda text: whole_option(option, text, low, high)
 
 
-def _write(text: Message | str, lang: Language, stream: TextIO) -> None:
-    stream.write(translate(text, lang) if isinstance(text, Message) else text)
-    stream.write("\n")
-    stream.flush()
-
-
 def _refuse(error: Invalid, lang: Language, *, place: Path | None = None) -> int:
-    _write(error.message, lang, sys.stderr)
+    say(error.message, lang, error=True)
     for i, (path, text) in enumerate(error.fields.items()):
         if i == _MOST_FAULTS_SHOWN:
             rest = msg("……还有 {count} 处。", count=len(error.fields) - i)
-            _write(rest, lang, sys.stderr)
+            say(rest, lang, error=True)
             break
         where = f"{place}: {path}" if place else path
-        _write(f"  {where}: {translate(text, lang)}", lang, sys.stderr)
+        say(f"  {where}: {translate(text, lang)}", lang, error=True)
     return BAD_INPUT
 
 
@@ -189,7 +190,7 @@ def _schedule(options: argparse.Namespace) -> int:
     if not options.quiet and sys.stderr.isatty():
 
         def progress(text: Message) -> None:
-            _write(text, lang, sys.stderr)
+            say(text, lang, error=True)
 
     with _stopped_by_ctrl_c():
         # solvers take a second or two to load: help and refusals do without
@@ -213,26 +214,26 @@ def _schedule(options: argparse.Namespace) -> int:
         return IMPOSSIBLE
     if not options.quiet:
         if not meeting.appointments:
-            _write(msg("这场对接会没有洽谈，时间表是空的。"), lang, sys.stdout)
-        _write(_result(timetable), lang, sys.stdout)
+            say(msg("这场对接会没有洽谈，时间表是空的。"), lang)
+        say(_result(timetable), lang)
     return DONE
 
 
 def _explain(timetable: Timetable, lang: Language) -> None:
     if timetable.summary is not None:
-        _write(timetable.summary, lang, sys.stderr)
+        say(timetable.summary, lang, error=True)
     for clash in timetable.clash[:_MOST_FAULTS_SHOWN]:
-        _write(f"  - {translate(clash.text, lang)}", lang, sys.stderr)
+        say(f"  - {translate(clash.text, lang)}", lang, error=True)
     if len(timetable.clash) > _MOST_FAULTS_SHOWN:
         rest = msg("……还有 {count} 处。", count=len(timetable.clash) - _MOST_FAULTS_SHOWN)
-        _write(rest, lang, sys.stderr)
+        say(rest, lang, error=True)
     text = msg(
         "已写出尽量排满的时间表：排上 {placed} 场，未排 {left} 场（{ids}）。",
         placed=len(timetable.appointments),
         left=len(timetable.left_out),
         ids=", ".join(timetable.left_out[:_MOST_FAULTS_SHOWN]),
     )
-    _write(text, lang, sys.stderr)
+    say(text, lang, error=True)
 
 
 def _result(timetable: Timetable) -> Message:
@@ -269,14 +270,14 @@ def _verify(options: argparse.Namespace) -> int:
     except Invalid as error:
         return _refuse(error, lang)
     for text in report.wrong[:_MOST_FAULTS_SHOWN]:
-        _write(text, lang, sys.stderr)
+        say(text, lang, error=True)
     if len(report.wrong) > _MOST_FAULTS_SHOWN:
         rest = msg("……还有 {count} 处。", count=len(report.wrong) - _MOST_FAULTS_SHOWN)
-        _write(rest, lang, sys.stderr)
+        say(rest, lang, error=True)
     if report.wrong:
         return FAULTY
     if not options.quiet:
         for text in (*report.checked, *report.left_open):
-            _write(text, lang, sys.stdout)
-        _write(msg("时间表核对无误。"), lang, sys.stdout)
+            say(text, lang)
+        say(msg("时间表核对无误。"), lang)
     return DONE

@@ -43,7 +43,7 @@ def test_help_lists_every_command_in_the_readers_language(lang: str, told: str) 
 def test_unknown_command_is_refused() -> None:
     refused = run("mach")
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "invalid choice: 'mach'" in refused.stderr
+    assert "不是 mach" in refused.stderr
 
 
 def test_setting_that_does_not_fit_is_told_without_a_traceback() -> None:
@@ -197,6 +197,56 @@ def test_folder_of_a_name_that_no_system_takes_is_refused(
     refused, cleared = (json.loads(line) for line in capsys.readouterr().out.splitlines()[1:])
     assert told in refused["fields"]["out"]
     assert cleared["pairs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "zh", "en"),
+    [
+        ("schedule m.json", "缺少 --out。", "--out is missing."),
+        ("schedule m.json --out", "--out 后面没有写值。", "--out needs a value."),
+        ("schedule m.json x --out o", "不认识 x。", "x is not known."),
+        ("schedule m.json --out o --quiet=3", "--quiet 后面不该写值", "--quiet takes no value"),
+        ("schedule m.json --out o --seed -1", "--seed 应是 0 至", "--seed has to be a whole number"),
+        ("nonsense", "COMMAND 应为 serve, worker", "COMMAND must be one of serve, worker"),
+    ],
+)
+def test_words_that_no_command_takes_are_refused_in_the_readers_language(
+    words: str, zh: str, en: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for lang, told in (("zh", zh), ("en", en)):
+        assert cli.main([*words.split(), f"--lang={lang}"]) == 2
+        assert told in capsys.readouterr().err
+
+
+def test_folder_that_is_not_named_is_not_the_one_where_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["schedule", "m.json", "--out", "", "--lang", "en"]) == 2
+    assert "--out names no folder" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("closed", [False, True])
+def test_output_that_takes_nothing_is_told_and_the_result_is_whole(
+    closed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meeting, out = tmp_path / "meeting.json", tmp_path / "out"
+    empty = {"version": 1, "slots": 1, "tables": 1, "participants": [], "appointments": []}
+    meeting.write_text(json.dumps(empty))
+    for words in (
+        ["schedule", str(meeting), "--out", str(out)],
+        ["verify-timetable", str(meeting), str(out)],
+    ):
+        with monkeypatch.context() as patch, Path("/dev/full").open("w") as full:
+            patch.setattr("sys.stdout", None if closed else full)
+            # 1 would say that the timetable is faulty
+            assert cli.main([*words, "--lang", "en"]) == (0 if closed else 2)
+        assert ("the disk is full" in capsys.readouterr().err) != closed
+        assert (out / "timetable.json").exists()
+    with monkeypatch.context() as patch, Path("/dev/full").open("w") as full:
+        patch.setattr("sys.stderr", None if closed else full)
+        assert cli.main(["verify-timetable", str(meeting), str(tmp_path)]) == 2
 
 
 def test_server_that_does_not_answer_is_noticed() -> None:

@@ -220,7 +220,7 @@ def test_the_smallest_clash_is_named_however_short_the_time() -> None:
 
 def test_no_model_is_built_for_a_clash_that_there_is_no_time_to_find(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a thousand companies it takes many seconds. What is known is said, and no more."""
-    day = fair(buyers=60, sellers=240, slots=20, appointments=900)
+    day = fair(buyers=60, sellers=240, slots=20, appointments=900, tables=60, absence=0.0)
 
     def never(*args: object, **options: object) -> None:
         raise AssertionError("built for nothing")
