@@ -92,6 +92,19 @@ def names_of(several: Iterable[tuple[str, str]]) -> Message:
     return in_both("、".join(zh for zh, _ in both), ", ".join(en or zh for zh, en in both))
 
 
+class _Counted(int):
+    """A number; as ``{count:s}`` it is the English ending of what it counts."""
+
+    def __format__(self, form: str) -> str:
+        return ("" if self == 1 else "s") if form == "s" else super().__format__(form)
+
+
+def _filling(value: str | int | Message, language: Language, today: date | None) -> str | int:
+    if isinstance(value, Message):
+        return translate(value, language, today=today)
+    return _Counted(value) if type(value) is int else value
+
+
 def translate(message: Message | str, language: Language, *, today: date | None = None) -> str:
     """Return ``message`` in ``language``, with its places filled in.
 
@@ -109,10 +122,7 @@ def translate(message: Message | str, language: Language, *, today: date | None 
     if not message.values:
         return text
     return text.format_map(
-        {
-            name: translate(value, language, today=today) if isinstance(value, Message) else value
-            for name, value in _read(message.values).items()
-        }
+        {name: _filling(value, language, today) for name, value in _read(message.values).items()}
     )
 
 

@@ -4,6 +4,7 @@ What makes no sense (an unknown id, a slot out of range) is refused here. Wishes
 one and contradict each other are the scheduler's to answer: it names a smallest set that clashes.
 """
 
+import codecs
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -27,8 +28,13 @@ from market.meetings.timetable.problem import (
 _LONGEST = 200
 _HALVES = ("any", "morning", "afternoon")
 _SIDES = ("buyer", "seller", "guest")
-#: How a text begins that is no UTF-8 but what some editors call Unicode.
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+#: How a text begins that is no UTF-8 but what some editors call Unicode; the longer beginnings first.
+_UNICODE = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
 
 
 def _shown(name: str) -> str:
@@ -122,8 +128,9 @@ def _parse(content: bytes, what: Message) -> object:
     """Read JSON in UTF-8, with or without a byte order mark; a name that stands twice is remembered."""
     if not content.strip():
         raise Invalid(msg("{what}是空的。", what=what))
-    if content.startswith(_UTF_16):
-        raise Invalid(msg("{what}是 UTF-16 文字，请另存为 UTF-8。", what=what))
+    for mark, name in _UNICODE:
+        if content.startswith(mark):
+            raise Invalid(msg("{what}是 {name} 文字，请另存为 UTF-8。", what=what, name=name))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -115,11 +115,14 @@ def test_names_that_stand_twice_are_told_with_their_place() -> None:
         (b"", "is empty"),
         (b" \n", "is empty"),
         (json.dumps(MEETING).encode("utf-16"), "UTF-16"),
+        (json.dumps(MEETING).encode("utf-32"), "UTF-32"),
+        (b'{"version": 1, "slots": 1, "tables": 1, "participants": []}', "has 1 fault;"),
+        (b'{"version": 1, "slots": 1, "tables": 1}', "has 2 faults;"),
         ("中".encode("gb18030"), "not UTF-8"),
         (b"{'slots': 1}", "line 1, column 2"),
         (b'{"a": ' * 100_000, "nested too deeply"),
     ],
-    ids=["empty", "blank", "utf-16", "gb18030", "no json", "deep"],
+    ids=["empty", "blank", "utf-16", "utf-32", "one fault", "two faults", "gb18030", "no json", "deep"],
 )
 def test_a_file_that_is_no_json_says_why(content: bytes, words: str) -> None:
     with pytest.raises(Invalid) as refusal:
@@ -178,18 +181,18 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], set[str], str]] = {
     "too many for the free slots": (
         with_people(b1={"unavailable": [1, 2]}),
         {"keep", "one_at_a_time", "unavailable"},
-        "Buyer “中兴” is free in 1 slots and has 2 appointments",
+        "Buyer “中兴” is free in 1 slot and has 2 appointments",
     ),
     "too many for the day": (
         small(slots=1, half_day_after=None),
         {"keep", "one_at_a_time"},
-        "Buyer “中兴” is free in 1 slots and has 2 appointments",
+        "Buyer “中兴” is free in 1 slot and has 2 appointments",
     ),
     "more than its own limit": (with_people(b1={"max_appointments": 1}), {"keep", "max_appointments"}, ""),
     "fixed while away": (
         with_people(s1={"unavailable": [1, 2, 3]}),
         {"keep", "unavailable"},
-        "Supplier “东于村” is free in 0 slots and has 1 appointments",
+        "Supplier “东于村” is free in 0 slots and has 1 appointment",
     ),
     "half against slot": (with_talks({"half": "morning", "slot": 3}), {"keep", "half", "slot"}, ""),
     "circle": (with_talks({"after": ["m2"]}, {"after": ["m1"]}), {"keep", "after"}, ""),
@@ -225,7 +228,7 @@ def test_overbooked_buyer_is_named_in_both_languages(
     file.write_text(json.dumps(with_people(b1={"unavailable": [1, 2]})), encoding="utf-8")
     for lang, words in (
         ("zh", "采购商“中兴”只有 1 个空闲时段，却有 2 场洽谈"),
-        ("en", "Buyer “中兴” is free in 1 slots and has 2 appointments"),
+        ("en", "Buyer “中兴” is free in 1 slot and has 2 appointments"),
     ):
         assert run("schedule", str(file), "--out", str(out), "--lang", lang) == 4
         assert capsys.readouterr().err.splitlines()[0] == words
