@@ -16,8 +16,8 @@ from market.bids.standing import revise_terms
 from market.cases.queries import case_of_listing
 from market.catalogue.queries import credential_kinds, produce_by_code
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Language, Message, message_from, msg
-from market.matching.findings import diagnosis_of
+from market.i18n import Language, Message, msg
+from market.matching.findings import diagnosis_of, first_diagnoses_of
 from market.meanwhile import ChangedMeanwhile, marks_of, settled
 from market.organisations.approval_queries import waiting_on
 from market.organisations.delegating import entered_by
@@ -38,7 +38,7 @@ from market.web.parts import fields, pages
 from market.web.parts.asked_back import ask_back, ask_back_leap, is_far_off, is_leap
 from market.web.parts.changed_meanwhile import SEEN, merged, saved_with, with_theirs
 from market.web.parts.forms import Filled, Form
-from market.web.parts.told import finding_told, obstacle, plain, words_for
+from market.web.parts.told import finding_told, obstacle, words_for
 from market.web.parts.trade import BARE, KEY, do_once, name_in, new_key, show
 
 #: A window that ends within so many days needs a hand.
@@ -59,17 +59,18 @@ _SHELVES: dict[str, tuple[Message, frozenset[str]]] = {
 
 
 async def changes_of(
-    language: Language, listings: Sequence[OwnListing]
+    language: Language, listings: Sequence[OwnListing], owner: int
 ) -> Callable[[OwnListing], Message | None]:
     """Return what tells the advice of the last run for a listing that still has something on sale."""
-    words = await words_for(
-        language, messages=[message_from(own.diagnosis.change) for own in listings if own.diagnosis]
-    )
+    found = await first_diagnoses_of(listing_ids=[own.listing_id for own in listings], organisation_id=owner)
+    words = await words_for(language, found)
+    findings = {finding.listing: finding for finding in found}
 
     def change_of(own: OwnListing) -> Message | None:
-        if own.diagnosis is None or own.state != PUBLISHED or not own.remaining:
+        finding = findings.get(own.listing_id)
+        if finding is None or own.diagnosis is None or own.state != PUBLISHED or not own.remaining:
             return None
-        return plain(message_from(own.diagnosis.change), words)
+        return finding_told(finding, words, price=own.ask)
 
     return change_of
 
@@ -94,7 +95,7 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
         sold=Gram(sum(own.sold for own in mine)),
         open_bids=sum(own.open_bids for own in mine),
         open_matches=sum(own.open_matches for own in mine),
-        change_of=await changes_of(language_of(request), mine),
+        change_of=await changes_of(language_of(request), mine, viewer.organisation_id),
         obstacle=obstacle,
         soon=SOON_DAYS,
         LISTING=LISTING,

@@ -53,7 +53,7 @@ async def _seller(request: WebRequest, viewer: Viewer) -> Response[str]:
     matches = await matches_of(organisation_id=viewer.organisation_id, only_open=True)
     deals = await deals_of(organisation_id=viewer.organisation_id)
     on_sale = [own for own in listings if own.state == PUBLISHED]
-    change_of = await changes_of(language_of(request), on_sale)
+    change_of = await changes_of(language_of(request), on_sale, viewer.organisation_id)
     stuck = [own for own in on_sale if change_of(own) is not None]
     return show(
         request,

@@ -5,10 +5,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from msgspec import json
 
 from fixtures.factories import PASSWORD, Factory, Member
 from market import clock
-from market.db.session import fetch_value
+from market.db.session import execute, fetch_value
+from market.i18n import msg
+from market.matching.diagnosis.changes import LotMinOrder
+from market.units import Gram
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 
@@ -151,6 +155,16 @@ async def test_list_says_in_one_line_why_a_lot_is_stuck(
     page = await secretary.get("/selling")
     assert "卖不动：价格" in page.text
     assert f'href="/selling/{listing}/why"' in page.text
+    # the list and the first page say it as the page behind the line does, in both units
+    least = LotMinOrder(min_order=Gram(50_000))
+    await execute(
+        "UPDATE diagnosis SET obstacle = 'min_order', change = $2, terms = $3 WHERE listing = $1",
+        listing,
+        json.encode(msg("把起订量从 {now} 公斤降到 {kg} 公斤。", now="100", kg="50")).decode(),
+        json.encode([least]).decode(),
+    )
+    for path in ("/", "/selling", f"/selling/{listing}/why"):
+        assert "把起订量改为 100 斤 / 50 公斤" in (await secretary.get(path)).text, path
 
 
 async def test_without_a_run_the_page_says_what_will_come(secretary: Browser, listing: int) -> None:
