@@ -121,9 +121,49 @@ def translate(message: Message | str, language: Language, *, today: date | None 
     text = catalogue(language).get(message.text, message.text)
     if not message.values:
         return text
+    if language == "en":
+        text = counted(text, message.values)
     return text.format_map(
         {name: _filling(value, language, today) for name, value in _read(message.values).items()}
     )
+
+
+#: English counts more than one: catalogues say ``{n} talks``. What is counted, and verbs that may follow.
+_COUNTED = (
+    "batches breaks bidders buyers cases characters conditions contracts days demands devices files filters"
+    " households items listings lots matches minutes months notices offers organisations others pairs parties"
+    " people persons places points products questions records rounds rows samples seats sellers shares slots"
+    " sources stops stores suggestions tables talks times tours villages weeks"
+)
+_ONE = {"people": "person", "persons": "person", "parties": "party", "batches": "batch", "matches": "match"}
+_ONE |= {noun: noun[:-1] for noun in _COUNTED.split() if noun not in _ONE}
+_AGREES = {
+    "have": "has",
+    "are": "is",
+    "were": "was",
+    "do": "does",
+    "match": "matches",
+    **{verb: f"{verb}s" for verb in ("await", "change", "come", "differ", "get", "need", "wait", "want")},
+}
+_MANY = re.compile(rf"\{{(\w+)\}} ({'|'.join(_ONE)})\b(?: ({'|'.join(_AGREES)})\b)?('?)")
+
+
+def counted(text: str, values: Mapping[str, object]) -> str:
+    """Return an English ``text`` as it is said where one of the things it counts is just one."""
+
+    def one(found: re.Match[str]) -> str:
+        name, noun, verb, owner = found.groups()
+        if str(values.get(name)) != "1":
+            return found[0]
+        words = [f"{{{name}}}", _ONE[noun] + ("'s" if owner else "")]
+        return " ".join([*words, _AGREES[verb]] if verb else words)
+
+    return _MANY.sub(one, text)
+
+
+def one_of(noun: str) -> str:
+    """Return the word for one of what ``noun`` counts; in Chinese, or where it is unknown, the same."""
+    return _ONE.get(noun, noun)
 
 
 def system_words(trouble: OSError) -> Message:

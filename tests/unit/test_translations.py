@@ -11,7 +11,7 @@ import pytest
 from babel.messages.pofile import read_po
 from jinja2 import nodes
 
-from market.i18n import catalogue
+from market.i18n import catalogue, msg, translate
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = sorted((ROOT / "market").rglob("templates/**/*.html"))
@@ -110,3 +110,14 @@ def test_extraction_sees_what_it_should() -> None:
     assert list(messages_in_source('x = i18n.msg("好 {n}", n=1); msg(text)')) == ["好 {n}"]
     assert list(messages_in_template(template)) == ["好", "坏 {n}", "空"]
     assert bare_chinese(template) == ['<b title="无">', "发布"]
+
+
+def test_one_of_a_thing_is_said_as_one() -> None:
+    talks = msg("{n} 场洽谈还没有结果。", n=1)
+    assert translate(talks, "en") == "1 talk has no result yet."
+    assert translate(talks, "zh") == "1 场洽谈还没有结果。"
+    assert translate(msg("{n} 场洽谈还没有结果。", n=21), "en") == "21 talks have no result yet."
+    one_side = msg("与 {count} 家洽谈，涉及 {kinds} 批货。", count="1", kinds=2)
+    assert translate(one_side, "en") == "Talks with 1 party about 2 listings."
+    notice = msg("按约定要提前 {n} 天，最早 {day}。", n=1, day="")
+    assert translate(notice, "en").startswith("1 day's notice")

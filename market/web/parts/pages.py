@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from market import clock
 from market.catalogue.places import STEP, place_in
-from market.i18n import LANGUAGES, Language, Message, message_from, translate
+from market.i18n import LANGUAGES, Language, Message, message_from, one_of, translate
 from market.web.edge import assets, cookies, csrf
 from market.web.edge.addresses import own_path
 from market.web.edge.cookies import Connection
@@ -234,6 +234,7 @@ def _filters() -> dict[str, Callable[..., Any]]:
         "t": _translated,
         "place": _place,
         "number": formats.plain,
+        "one_of": one_of,
         "grouped": formats.grouped,
         "percent": formats.percent,
         "phone_masked": formats.phone_masked,
