@@ -72,6 +72,21 @@
     });
   }
   function tell(form, text) { var line = form.querySelector(".draft-state"); if (line) line.textContent = text; }
+  /* chosen photos: a browser's own store for files, where it has one and lets them be put back */
+  function files(mode, act) {
+    try {
+      var opening = indexedDB.open("drafts", 1);
+      opening.onupgradeneeded = function () { opening.result.createObjectStore("files"); };
+      opening.onsuccess = function () {
+        try { act(opening.result.transaction("files", mode).objectStore("files")); } catch (closed) { /* chosen again, then */ }
+        opening.result.close();
+      };
+    } catch (closed) { /* private mode */ }
+  }
+  function saveFiles(field) {
+    var chosen = Array.prototype.slice.call(field.files);
+    files("readwrite", function (box) { box.put(chosen, field.form.dataset.draft + ":" + field.name); });
+  }
   function save(form) {
     keep("draft:" + form.dataset.draft, JSON.stringify(fieldsOf(form).map(function (field) {
       return [field.name, field.value, field.type === "checkbox" || field.type === "radio" ? field.checked : null];
@@ -93,6 +108,25 @@
     if (key && form.elements.key) form.elements.key.value = key;
     tell(form, words.restored);
   }
+  function restoreFiles(form) {
+    all('input[type="file"]', form).forEach(function (field) {
+      files("readonly", function (box) {
+        box.get(form.dataset.draft + ":" + field.name).onsuccess = function (event) {
+          var chosen = event.target.result || [];
+          if (!chosen.length || field.files.length) return;
+          try {
+            var carrier = new DataTransfer();
+            chosen.forEach(function (file) { carrier.items.add(file); });
+            field.files = carrier.files;
+          } catch (old) { return; }
+          all("[data-lost]", form).forEach(function (line) { line.remove(); });
+        };
+      });
+    });
+  }
+  function dropFiles(draft) {
+    files("readwrite", function (box) { box.delete(IDBKeyRange.bound(draft + ":", draft + ";", false, true)); });
+  }
   /* A form that arrived is answered by leading on to a page; a page that was opened otherwise says nothing of it:
      the line may have dropped while it was sent. */
   function ledHere() {
@@ -104,7 +138,9 @@
     if (!sent) return;
     keep("sent", null);
     if (failed || ledHere()) keep("key:" + sent, null);
-    if (!failed && ledHere()) keep("draft:" + sent, null);
+    if (failed || !ledHere()) return;
+    keep("draft:" + sent, null);
+    dropFiles(sent);
   }
 
   document.addEventListener("input", function (event) {
@@ -117,6 +153,7 @@
     var partner = field.dataset.echo ? field : form.querySelector('[data-echo][name="' + field.name.replace(/_unit$/, "") + '"]');
     if (partner) echo(partner);
     if (form.dataset.draft) save(form);
+    if (form.dataset.draft && field.type === "file") saveFiles(field);
   });
   document.addEventListener("submit", function (event) {
     var form = event.target;
@@ -164,7 +201,7 @@
   });
 
   settle();
-  all("form[data-draft]").forEach(restore);
+  all("form[data-draft]").forEach(function (form) { restore(form); restoreFiles(form); });
   all("[data-print]").forEach(function (button) { button.hidden = false; });
   echoAll();
   fade();
