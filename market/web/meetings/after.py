@@ -13,6 +13,7 @@ from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
 from market.errors import NotFound
 from market.i18n import Language, msg
+from market.matching.findings import first_diagnoses_of
 from market.meetings.after.following import LONGEST_NOTE, OVER, answer_follow_up
 from market.meetings.after.queries import FollowUpRow
 from market.meetings.after.report import FATES, LISTS, Line, contract_fen, listed, spoken_fen
@@ -27,7 +28,7 @@ from market.web.meetings.steps import steps_of
 from market.web.parts import fields
 from market.web.parts.forms import Filled, Form
 from market.web.parts.pages import redirect
-from market.web.parts.told import plain, words_for
+from market.web.parts.told import finding_told, plain, words_for
 from market.web.parts.trade import KEY, new_key, show
 
 #: Lists about talks, not about single goods: they show one row for each talk.
@@ -90,7 +91,7 @@ async def draw(
     status: int = 200,
 ) -> Response[str]:
     """Draw the page; ``coverage`` and ``budget`` are forms that were sent and are to be mended."""
-    report = await with_names(await _report(meeting_id, viewer), language_of(request))
+    report = await with_names(await _report(meeting_id, viewer), language_of(request), viewer.organisation_id)
     today = clock.today()
     figures = report.figures
     asked = budget.text("line_id") if budget else request.query_params.get("line", "")
@@ -137,11 +138,15 @@ async def _report(meeting_id: int, viewer: Viewer) -> Report:
     return await report_of(meeting_id=row_number(meeting_id), town_id=viewer.organisation_id, at=clock.now())
 
 
-async def with_names(report: Report, language: Language) -> Report:
+async def with_names(report: Report, language: Language, town: int) -> Report:
     """Return the report with names in place of the codes that the engine's advice has."""
-    words = await words_for(language, messages=[lot.change for lot in report.stuck if lot.change])
+    found = await first_diagnoses_of(listing_ids=[lot.listing for lot in report.stuck], organisation_id=town)
+    words = await words_for(language, found, messages=[lot.change for lot in report.stuck if lot.change])
+    newest = {finding.listing: finding_told(finding, words) for finding in found}
     stuck = [
-        msgspec.structs.replace(lot, change=plain(lot.change, words)) if lot.change else lot
+        msgspec.structs.replace(lot, change=newest.get(lot.listing) or plain(lot.change, words))
+        if lot.change
+        else lot
         for lot in report.stuck
     ]
     return msgspec.structs.replace(report, stuck=stuck)

@@ -25,7 +25,7 @@ async def _file(
         meeting_id=row_number(meeting_id), town_id=viewer.organisation_id, at=clock.now()
     )
     # papers are Chinese whoever prints them
-    report = await with_names(report, "zh")
+    report = await with_names(report, "zh", viewer.organisation_id)
     # setting type takes the processor: the event loop goes on
     content = await asyncio.to_thread(make, report)
     return attachment(content, f"meeting-{report.meeting.id}-report.{ending}", media_type)

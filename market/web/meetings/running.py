@@ -47,7 +47,7 @@ MOVES: dict[str, tuple[Message, str, Message, str]] = {
     ),
     "close": (msg("结束会议"), "primary", msg("结束后仍可补记结果，但不能再签到。"), "closed"),
     "finish_follow_up": (
-        msg("跟进完成"),
+        msg("结束跟进"),
         "primary",
         msg("跟进告一段落；以后的回访、交货和回款照样记下。"),
         "followed_up",

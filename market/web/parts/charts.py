@@ -135,7 +135,8 @@ def funnel(stages: Sequence[Stage], title: Message | str, language: Language) ->
 
 def _funnel_svg(stages: Sequence[tuple[str, Gram]], width: int, language: Language) -> tuple[int, str]:
     is_wide = width > NARROW
-    row, left = (46, 124) if is_wide else (58, 0)
+    longest = max(text_width(name, 14) for name, _ in stages)
+    row, left = (46, int(min(max(124, longest + 12), width * 0.45))) if is_wide else (58, 0)
     room = width - left - 1
     most = max(mass for _, mass in stages)
     parts = []
@@ -150,7 +151,7 @@ def _funnel_svg(stages: Sequence[tuple[str, Gram]], width: int, language: Langua
             'height="28" rx="4"/>'
         )
         if is_wide:
-            parts.append(_label(name, 0, top + 28, 112, "start", "c-label"))
+            parts.append(_label(name, 0, top + 28, left - 12, "start", "c-label"))
         else:
             parts.append(_label(name, 0, top + 17, width - 130, "start", "c-label"))
         inside = is_wide and long > 190

@@ -203,6 +203,11 @@ def _place(_: Context, path: str, last: int = 0, joined: str = STEP) -> str:
     return place_in(path, reader_language(), last=last, joined=joined)
 
 
+def _sentence(text: str) -> str:
+    """Begin what stands alone with a capital; Chinese has none."""
+    return text[:1].upper() + text[1:]
+
+
 def _filters() -> dict[str, Callable[..., Any]]:
     def for_reader(write: Callable[..., str]) -> Callable[..., str]:
         @pass_context
@@ -235,6 +240,7 @@ def _filters() -> dict[str, Callable[..., Any]]:
         "place": _place,
         "number": formats.plain,
         "one_of": one_of,
+        "sentence": _sentence,
         "grouped": formats.grouped,
         "percent": formats.percent,
         "phone_masked": formats.phone_masked,

@@ -134,7 +134,7 @@ async def report_tells_the_same_figures_as_the_page_and_the_books(cast: Cast, si
         assert said.replace(" ", "") in printed
         assert said in typed
 
-    await official.press("跟进完成")
-    await official.told("跟进完成：已办好")
+    await official.press("结束跟进")
+    await official.told("结束跟进：已办好")
     [meeting] = await site.rows("SELECT state FROM meeting")
     assert meeting["state"] == "followed_up"

@@ -7,14 +7,18 @@ from uuid import uuid4
 import pypdf
 import pytest
 from docx import Document
+from msgspec import json
 
 from fixtures.factories import Factory
 from market import clock
 from market.db.session import execute, fetch, fetch_value
+from market.matching.diagnosis.changes import LotMinOrder
 from market.meetings.after.report import LISTS
 from market.meetings.after.samples import request_sample
+from market.units import Gram
 from tests.forms import filled_in
 from tests.integration.meetings.after_scene import After
+from tests.integration.web import trading
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 
 
@@ -309,3 +313,14 @@ async def test_an_older_page_does_not_put_a_line_of_the_budget_back(after: After
     assert (again["name"], again["spent"], "line_id" in again) == (["搭棚"], ["2900"], False)
     assert (await town.post(f"{page}/budget", again)).status_code == 303
     assert await fetch_value("SELECT (planned, spent) FROM budget_line") == (350_000, 290_000)
+
+
+async def test_goods_left_are_told_the_step_in_both_units(after: After, town: Browser) -> None:
+    listing = after.talks[0].topics[0].listing
+    await trading.diagnose(after.town, listing, cost=1_000)
+    await execute(
+        "UPDATE diagnosis SET obstacle = 'min_order', terms = $1",
+        json.encode([LotMinOrder(min_order=Gram(50_000))]).decode(),
+    )
+    await after.move("close")
+    assert "把起订量改为 100 斤 / 50 公斤" in (await town.get(page_of(after))).text
