@@ -260,6 +260,11 @@ async def test_contract_is_ended_by_agreement_from_its_page(
     assert "互不追究" in bare.text
     assert (await secretary.post(page, key(reason="other", words="互不追究"))).headers["location"] == page
     assert "协商解除待答复" in (await purchaser.get("/")).text
+    tags = [
+        re.findall(r'class="tag wait">(等[^<]+)<', (await who.get(page)).text)
+        for who in (secretary, purchaser)
+    ]
+    assert tags == [["等对方答复"], ["等您答复"]]
     number = await fetch_value("SELECT id FROM contract_ending")
     no = await purchaser.post(f"{page}/{number}/refuse", key(note="还要货"))
     assert (no.status_code, set(faults(no, prefix="f-no-")), "还要货" in no.text) == (422, {"reason"}, True)
