@@ -130,7 +130,8 @@ def translate(message: Message | str, language: Language, *, today: date | None 
 
 #: English counts more than one: catalogues say ``{n} talks``. What is counted, and verbs that may follow.
 _COUNTED = (
-    "batches breaks bidders buyers cases characters conditions contracts days demands devices files filters"
+    "appointments batches breaks bidders buyers cases characters conditions contracts days demands devices"
+    " files filters"
     " households items listings lots matches minutes months notices offers organisations others pairs parties"
     " people persons places points products questions records rounds rows samples seats sellers shares slots"
     " sources stops stores suggestions tables talks times tours villages weeks"
