@@ -92,19 +92,6 @@ def names_of(several: Iterable[tuple[str, str]]) -> Message:
     return in_both("、".join(zh for zh, _ in both), ", ".join(en or zh for zh, en in both))
 
 
-class _Counted(int):
-    """A number; as ``{count:s}`` it is the English ending of what it counts."""
-
-    def __format__(self, form: str) -> str:
-        return ("" if self == 1 else "s") if form == "s" else super().__format__(form)
-
-
-def _filling(value: str | int | Message, language: Language, today: date | None) -> str | int:
-    if isinstance(value, Message):
-        return translate(value, language, today=today)
-    return _Counted(value) if type(value) is int else value
-
-
 def translate(message: Message | str, language: Language, *, today: date | None = None) -> str:
     """Return ``message`` in ``language``, with its places filled in.
 
@@ -123,18 +110,20 @@ def translate(message: Message | str, language: Language, *, today: date | None 
         return text
     if language == "en":
         text = counted(text, message.values)
-    return text.format_map(
-        {name: _filling(value, language, today) for name, value in _read(message.values).items()}
-    )
+    filled = {
+        name: translate(value, language, today=today) if isinstance(value, Message) else value
+        for name, value in _read(message.values).items()
+    }
+    return text.format_map(filled)
 
 
 #: English counts more than one: catalogues say ``{n} talks``. What is counted, and verbs that may follow.
 _COUNTED = (
-    "appointments batches breaks bidders buyers cases characters conditions contracts days demands devices"
-    " files filters"
-    " households items listings lots matches minutes months notices offers organisations others pairs parties"
-    " people persons places points products questions records rounds rows samples seats sellers shares slots"
-    " sources stops stores suggestions tables talks times tours villages weeks"
+    "appointments batches bidders breaks buyers cases changes characters conditions contracts days"
+    " demands devices faults files filters households items listings lots matches minutes months"
+    " notices offers organisations others pairs parties people persons places points products questions"
+    " records rounds rows samples seats sellers shares slots sources stops stores suggestions tables"
+    " talks times tours villages weeks"
 )
 _ONE = {"people": "person", "persons": "person", "parties": "party", "batches": "batch", "matches": "match"}
 _ONE |= {noun: noun[:-1] for noun in _COUNTED.split() if noun not in _ONE}
@@ -146,17 +135,21 @@ _AGREES = {
     "match": "matches",
     **{verb: f"{verb}s" for verb in ("await", "change", "come", "differ", "get", "need", "wait", "want")},
 }
-_MANY = re.compile(rf"\{{(\w+)\}} ({'|'.join(_ONE)})\b(?: ({'|'.join(_AGREES)})\b)?('?)")
+#: Words that may stand between.
+_KINDS = ("idle", "required", "table")
+_MANY = re.compile(
+    rf"\{{(\w+)\}} ((?:{'|'.join(_KINDS)}) )?({'|'.join(_ONE)})\b(?: ({'|'.join(_AGREES)})\b)?('?)"
+)
 
 
 def counted(text: str, values: Mapping[str, object]) -> str:
     """Return an English ``text`` as it is said where one of the things it counts is just one."""
 
     def one(found: re.Match[str]) -> str:
-        name, noun, verb, owner = found.groups()
+        name, kind, noun, verb, owner = found.groups()
         if str(values.get(name)) != "1":
             return found[0]
-        words = [f"{{{name}}}", _ONE[noun] + ("'s" if owner else "")]
+        words = [f"{{{name}}}", (kind or "") + _ONE[noun] + ("'s" if owner else "")]
         return " ".join([*words, _AGREES[verb]] if verb else words)
 
     return _MANY.sub(one, text)
