@@ -5,12 +5,11 @@ SEQUENCE, one that is no more must be called off. So what was told last is kept,
 somebody's calendar asks.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_into, transaction
 from market.meetings.planning.unfit import CALLED_OFF
 from market.meetings.queries import MeetingRow
@@ -107,8 +106,8 @@ async def _wanted(
 ) -> dict[str, tuple[Told, int | None, int | None]]:
     """Return UID -> what is to be told, seller and buyer."""
     whole = Told(
-        _moment(meeting, 1, 0),
-        _moment(meeting, meeting.all_slots, meeting.slot_minutes),
+        meeting.slot_moment(1),
+        meeting.slot_moment(meeting.all_slots, after=meeting.slot_minutes),
         meeting.title,
         meeting.venue,
         title_en=meeting.title_en,
@@ -126,8 +125,8 @@ async def _wanted(
         list(_STANDS),
     ):
         told = Told(
-            _moment(meeting, row["slot"], 0),
-            _moment(meeting, row["slot"], meeting.slot_minutes),
+            meeting.slot_moment(row["slot"]),
+            meeting.slot_moment(row["slot"], after=meeting.slot_minutes),
             meeting.title,
             meeting.venue,
             row["table_number"],
@@ -138,12 +137,6 @@ async def _wanted(
         uid = f"talk-{meeting.id}-{row['seller']}-{row['buyer']}@tiantou"
         wanted[uid] = (told, row["seller"], row["buyer"])
     return wanted
-
-
-def _moment(meeting: MeetingRow, slot: int, minutes: int) -> datetime:
-    on = meeting.slot_day(slot)
-    midnight = datetime(on.year, on.month, on.day, tzinfo=CHINA)
-    return midnight + timedelta(minutes=meeting.slot_start(slot) + minutes)
 
 
 async def _tell(

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from market.clock import CHINA
 from market.db.session import fetch, fetch_into
 from market.errors import NotFound
 from market.i18n import Message, msg
@@ -82,6 +83,11 @@ class MeetingRow(msgspec.Struct, frozen=True):
         if self.half_day_after is not None and place >= self.half_day_after:
             start += self.pause_minutes
         return start
+
+    def slot_moment(self, slot: int, *, after: int = 0) -> datetime:
+        """Return the moment ``after`` so many minutes of ``slot``, in China's time."""
+        midnight = datetime.combine(self.slot_day(slot), datetime.min.time(), CHINA)
+        return midnight + timedelta(minutes=self.slot_start(slot) + after)
 
     def slot_label(self, slot: int) -> str:
         """Return e.g. ``09:20-09:40``; with the day before it where there are several."""

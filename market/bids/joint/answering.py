@@ -7,7 +7,7 @@ from asyncpg import Record
 
 from market.accounts.rules import ANSWER, Actor
 from market.accounts.standing import permit
-from market.amounts import masses
+from market.amounts import masses, prices
 from market.audit.operations import record
 from market.bids.joint import rules
 from market.bids.joint.operations import held
@@ -19,7 +19,7 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg, named
 from market.notices.operations import Word, notify, notify_all
 from market.supply.rules import in_round
-from market.units import FenPerKg, Gram, yuan_per_kg
+from market.units import FenPerKg, Gram
 
 
 class Changed(Conflict):
@@ -126,9 +126,9 @@ async def _check_seen(share: Record, seen: Seen) -> None:
     if (share["quantity"], share["price"]) != (seen.quantity, seen.price):
         raise Changed(
             msg(
-                "这份份额在您打开以后变了：现在是 {mass}，{price} 元/公斤。请看过再确认。",
+                "这份份额在您打开以后变了：现在是 {mass}，{price}。请看过再确认。",
                 mass=masses(Gram(share["quantity"])),
-                price=f"{yuan_per_kg(FenPerKg(share['price'])):,.2f}",
+                price=prices(FenPerKg(share["price"])),
             )
         )
     others = await fetch_value(

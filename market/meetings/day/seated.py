@@ -1,7 +1,7 @@
 """Who sat at a table was in the house, whatever happened at the door."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from market.accounts.rules import Actor
 from market.clock import CHINA
@@ -102,8 +102,7 @@ async def count_as_come(
     meeting = await meeting_of(meeting_id=talk["meeting"], organisation_id=town_id)
     on = at
     if talk["slot"] is not None and meeting.slot_day(talk["slot"]) < at.astimezone(CHINA).date():
-        midnight = datetime.combine(meeting.slot_day(talk["slot"]), datetime.min.time(), CHINA)
-        on = midnight + timedelta(minutes=meeting.slot_start(talk["slot"]))
+        on = meeting.slot_moment(talk["slot"])
     for invitation in await _held(meeting.id, (talk["seller"], talk["buyer"])):
         door = await door_of(invitation)
         day = door.day_of(on)

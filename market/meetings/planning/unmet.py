@@ -4,6 +4,7 @@ Sellers of the town with goods on sale count although nobody has invited them: a
 sell is what a meeting is for. Whoever has said no is left in peace.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -140,20 +141,20 @@ async def unmet_of(*, meeting_id: int, town_id: int, at: datetime) -> Unreached:
         return Unreached([], 0)
     market = await _market(meeting_id, town_id, idle, at=at)
     proposals = await open_proposals(town_id=town_id)
-    fitting = Fitting(market, proposals, {each.organisation for each in idle})
+    # at a fair of hundreds half a second of reckoning, in which others are answered
+    fitting = await asyncio.to_thread(Fitting, market, proposals, {each.organisation for each in idle})
     people = {each.organisation for each in idle} | fitting.people()
     hall = await hall_of(meeting_id, people)
-    known = {
-        pair.key: pair
-        for pair in gather(
-            fitting.candidates,
-            capacity=hall.capacity,
-            parties=hall.parties,
-            wishes=await wishes_between(meeting_id),
-            past=await past_of(meeting_id, people),
-            barred=hall.apart,
-        )
-    }
+    pairs = await asyncio.to_thread(
+        gather,
+        fitting.candidates,
+        capacity=hall.capacity,
+        parties=hall.parties,
+        wishes=await wishes_between(meeting_id),
+        past=await past_of(meeting_id, people),
+        barred=hall.apart,
+    )
+    known = {pair.key: pair for pair in pairs}
     lots, demands = _by_owner(market)
     own = _Own(fitting, lots, demands)
     told = [_told(each, own, known, hall) for each in idle]
