@@ -8,7 +8,7 @@ import msgspec
 
 from market.accounts.rules import Actor
 from market.audit.rules import GENESIS, SCHEME, record_hash, settled
-from market.db.session import add_rows, execute, fetch
+from market.db.session import add_rows, fetch
 
 #: Subjects that one look at the clock moves on: each costs a lock in a table that all connections share
 #: (64 for each), and all are held until the transaction ends.
@@ -23,7 +23,9 @@ class Entry(msgspec.Struct, frozen=True):
     actor: Actor
     at: datetime
     details: dict[str, Any]
-    #: The number of the row, where the caller has drawn it along with something else: :data:`NUMBER`.
+    #: The subject was made in this transaction: nobody else knows of it, and it has no chain yet.
+    is_new: bool = False
+    #: The number of the row of a new subject, where it was drawn along with something else: :data:`NUMBER`.
     number: int | None = None
 
 
@@ -36,15 +38,15 @@ async def record(*, subject: str, action: str, actor: Actor, at: datetime, detai
     await record_all([Entry(subject, action, actor, at, details)])
 
 
-async def record_all(entries: Sequence[Entry], *, are_new: bool = False) -> None:
+async def record_all(entries: Sequence[Entry]) -> None:
     """Append each entry to the chain of its subject, one entry for a subject at most.
 
     Two writers of one subject are put in line by an advisory lock that ends with the transaction.
-    ``are_new``: the subjects were made in this transaction; nobody else knows of them.
     """
     if not entries:
         return
-    lasts = await _beginnings(entries) if are_new else await _lasts([entry.subject for entry in entries])
+    lasts = await _beginnings([entry for entry in entries if entry.is_new])
+    lasts |= await _lasts([entry.subject for entry in entries if not entry.is_new])
     await add_rows("audit_record", _COLUMNS, [_row(entry, *lasts[entry.subject]) for entry in entries])
 
 
@@ -89,16 +91,7 @@ async def _beginnings(entries: Sequence[Entry]) -> dict[str, tuple[int, int, byt
 
 async def _lasts(subjects: list[str]) -> dict[str, tuple[int, int, bytes]]:
     """Return each subject's number for a new row, and its newest position and hash; the chains are held."""
-    await execute(
-        """SELECT pg_advisory_xact_lock(hashtextextended('audit:' || subject, 0))
-           FROM (SELECT subject FROM unnest($1::text[]) AS subject ORDER BY subject) AS held""",
-        subjects,
-    )
-    rows = await fetch(
-        f"""SELECT asked.subject, {NUMBER} AS id, last.position, last.hash
-           FROM unnest($1::text[]) AS asked (subject) LEFT JOIN
-             LATERAL (SELECT position, hash FROM audit_record WHERE audit_record.subject = asked.subject
-                      ORDER BY position DESC LIMIT 1) AS last ON true""",  # noqa: S608  words of ours
-        subjects,
-    )
+    if not subjects:
+        return {}
+    rows = await fetch("SELECT subject, id, position, hash FROM hold_chains($1)", subjects)
     return {row["subject"]: (row["id"], row["position"] or 0, row["hash"] or GENESIS) for row in rows}

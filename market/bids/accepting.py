@@ -14,7 +14,7 @@ from asyncpg import Record
 
 from market.accounts.rules import ANSWER, Actor
 from market.amounts import masses, prices
-from market.audit.operations import Entry, record_all
+from market.audit.operations import Entry
 from market.bids import rules
 from market.bids.after_round import free_to_bid
 from market.db.gathering import Gatherer, NotTogether
@@ -152,16 +152,10 @@ async def _accept_all(wishes: Sequence[AcceptWish]) -> list[Accepted | MarketErr
         [wish.bid_id for wish in wishes],
     )
     _LATELY.see([row["lot"] for row in rows])
-    # looked up under the bids' locks: who asked the same before us has committed
-    kept = await kept_replies([wish.keyed for wish in wishes if wish.keyed], reply_type=Accepted)
     bids = {row["id"]: row for row in rows}
     outcomes: dict[int, Accepted | MarketError] = {}
     open_ones: list[tuple[int, AcceptWish, Record]] = []
     for n, wish in enumerate(wishes):
-        reply = kept.get((wish.keyed.person_id, wish.keyed.key)) if wish.keyed else None
-        if reply is not None:
-            outcomes[n] = reply
-            continue
         try:
             bid = _open_bid(wish, bids.get(wish.bid_id))
             await _may_accept(wish, bid)
@@ -179,7 +173,29 @@ async def _accept_all(wishes: Sequence[AcceptWish]) -> list[Accepted | MarketErr
                 done.append((wish, bid, Accepted(deal)))
         if done:
             await _write(done)
-    return [outcomes[n] for n in range(len(wishes))]
+    return await _asked_before(wishes, [outcomes[n] for n in range(len(wishes))])
+
+
+async def _asked_before(
+    wishes: Sequence[AcceptWish], outcomes: Sequence[Accepted | MarketError]
+) -> list[Accepted | MarketError]:
+    """Give those who are refused what they were told when they asked the same before.
+
+    Under the bids' locks: who asked before us has committed. Where nobody is refused there is nothing to look
+    up: a bid that was open had not been accepted, and a key that was used already is no second time kept.
+    """
+    refused = [
+        wish.keyed
+        for wish, outcome in zip(wishes, outcomes, strict=True)
+        if wish.keyed and isinstance(outcome, MarketError)
+    ]
+    kept = await kept_replies(refused, reply_type=Accepted)
+    return [
+        kept.get((wish.keyed.person_id, wish.keyed.key), outcome)
+        if wish.keyed and isinstance(outcome, MarketError)
+        else outcome
+        for wish, outcome in zip(wishes, outcomes, strict=True)
+    ]
 
 
 def _open_bid(wish: AcceptWish, bid: Record | None) -> Record:
@@ -252,11 +268,16 @@ def _deal_wish(wish: AcceptWish, bid: Record) -> DealWish:
         deliver_from=bid["deliver_from"],
         deliver_to=bid["deliver_to"],
     )
-    return DealWish(deal, wish.actor, wish.at)
+    return DealWish(
+        deal,
+        wish.actor,
+        wish.at,
+        lambda deal_id: Entry(f"bid:{wish.bid_id}", "accept", wish.actor, wish.at, {"deal": deal_id}),
+    )
 
 
 async def _write(done: Sequence[tuple[AcceptWish, Record, Accepted]]) -> None:
-    """Close the bids, record it, keep the replies.
+    """Close the bids, keep the replies.
 
     Raises:
         Conflict: one of the keys was used for something else meanwhile.
@@ -268,12 +289,6 @@ async def _write(done: Sequence[tuple[AcceptWish, Record, Accepted]]) -> None:
         [wish.bid_id for wish, _, _ in done],
         [accepted.deal_id for _, _, accepted in done],
         rules.ACCEPTED,
-    )
-    await record_all(
-        [
-            Entry(f"bid:{wish.bid_id}", "accept", wish.actor, wish.at, {"deal": accepted.deal_id})
-            for wish, _, accepted in done
-        ]
     )
     in_rounds = [bid["listing"] for _, bid, _ in done if bid["way"] in ROUNDS]
     if in_rounds:

@@ -246,10 +246,10 @@ async def _write_bids(bids: list[Record], quantities: list[Gram], *, at: datetim
                 Actor(bid["created_by"], bid["buyer"], "buyer"),
                 bid["created_at"],
                 {"listing": bid["listing"], "grams": grams, "fen_per_kg": bid["price"]},
+                is_new=True,
             )
             for bid, grams in zip(bids, quantities, strict=True)
         ],
-        are_new=True,
     )
     return [numbers[bid["buyer"]] for bid in bids]
 

@@ -143,10 +143,10 @@ async def _open(listing: Record, sealed: list[Record], *, way: str, at: datetime
                 ),
                 bid["created_at"],
                 {"listing": bid["listing"], "grams": bid["quantity"], "fen_per_kg": bid["price"]},
+                is_new=True,
             )
             for bid in sealed
         ],
-        are_new=True,
     )
     await record_all([Entry(f"bid:{n}", "open", SYSTEM, at, {"way": way}) for n in numbers.values()])
     message = (

@@ -1,7 +1,7 @@
 """Making deals. Every way to sell ends here, so that nothing is ever sold twice."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -35,11 +35,15 @@ class NewDeal(msgspec.Struct, frozen=True):
 
 
 class DealWish(msgspec.Struct, frozen=True):
-    """A deal that is to be made, by whom and when."""
+    """A deal that is to be made, by whom and when.
+
+    ``recorded_with`` says of the contract's number what else is recorded with it, in one go.
+    """
 
     deal: NewDeal
     actor: Actor
     at: datetime
+    recorded_with: Callable[[int], Entry] | None = None
 
 
 #: The goods, held; whether one of the parties is suspended, and so binds itself to nothing new; and the
@@ -150,26 +154,7 @@ async def _write(made: Sequence[tuple[DealWish, Record]]) -> None:
         _COLUMNS,
         [_row(wish, goods, number) for (wish, goods), number in zip(made, numbers, strict=True)],
     )
-    await record_all(
-        [
-            Entry(
-                subject=f"deal:{row['deal']}",
-                action="make",
-                actor=wish.actor,
-                at=wish.at,
-                details={
-                    "listing": wish.deal.listing_id,
-                    "buyer": wish.deal.buyer_id,
-                    "grams": wish.deal.quantity,
-                    "fen_per_kg": wish.deal.price,
-                    "source": f"{wish.deal.source}:{wish.deal.source_id}",
-                },
-                number=row["record_id"],
-            )
-            for wish, row in made
-        ],
-        are_new=True,
-    )
+    await record_all([entry for wish, row in made for entry in _entries(wish, row)])
     words = []
     for (wish, row), number in zip(made, numbers, strict=True):
         goods: dict[str, str | int | Message] = {
@@ -202,6 +187,27 @@ def _row(wish: DealWish, goods: Record, number: str) -> tuple[object, ...]:
         *(deal.quantity, deal.price, deal.source, deal.source_id, rules.CONTRACT.start),
         *(deal.deliver_from, deal.deliver_to, wish.at),
     )
+
+
+def _entries(wish: DealWish, goods: Record) -> Iterator[Entry]:
+    deal = wish.deal
+    yield Entry(
+        subject=f"deal:{goods['deal']}",
+        action="make",
+        actor=wish.actor,
+        at=wish.at,
+        details={
+            "listing": deal.listing_id,
+            "buyer": deal.buyer_id,
+            "grams": deal.quantity,
+            "fen_per_kg": deal.price,
+            "source": f"{deal.source}:{deal.source_id}",
+        },
+        is_new=True,
+        number=goods["record_id"],
+    )
+    if wish.recorded_with:
+        yield wish.recorded_with(goods["deal"])
 
 
 async def _note_what_is_left(deals: Sequence[NewDeal], *, sold_out: Sequence[int]) -> None:

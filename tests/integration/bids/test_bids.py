@@ -8,6 +8,7 @@ from market.bids.negotiating import reconfirm_bid, reject_bid, withdraw_bid
 from market.bids.operations import NewBid, accept_bid, place_bid
 from market.bids.queries import bid_of, bids_of
 from market.bids.standing import revise_terms
+from market.db.replay import other_request
 from market.db.session import fetch_value
 from market.deals.queries import deal_of
 from market.errors import Conflict, Invalid, NotFound
@@ -91,6 +92,34 @@ async def test_a_key_used_for_another_request_is_refused(factory: Factory) -> No
         else:
             await request
     assert len(await bids_of(organisation_id=seller.organisation_id)) == 2
+
+
+async def test_a_key_of_one_accept_accepts_no_other_bid_and_gives_the_first_reply_again(
+    factory: Factory,
+) -> None:
+    seller, buyer, listing_id, first = await placed(factory, kg=100)
+    second = await place_bid(
+        bid=bid_on(listing_id, kg=200), buyer_id=buyer.organisation_id, actor=buyer.actor, at=STORY
+    )
+
+    async def accept(bid_id: int) -> int:
+        return await accept_bid(
+            bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY, key="same"
+        )
+
+    deal_id = await accept(first)
+    with pytest.raises(Conflict) as refused:
+        await accept(second)
+    assert refused.value.message == other_request().message
+    assert await accept(first) == deal_id
+    assert await remaining(listing_id) == 900_000
+    await withdraw_bid(
+        bid_id=second, organisation_id=buyer.organisation_id, side="buyer", actor=buyer.actor, at=STORY
+    )
+    # a bid that cannot be accepted any more: the key is another one's all the same
+    with pytest.raises(Conflict) as refused:
+        await accept(second)
+    assert refused.value.message == other_request().message
 
 
 async def test_a_bid_for_more_than_remains_is_refused_at_its_field(factory: Factory) -> None:
