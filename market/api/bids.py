@@ -191,20 +191,14 @@ async def offer(
 
 
 async def _accept(viewer: Viewer, bid_id: int, key: str | None, part: Gram | None) -> Accepted:
-    side, at, own = (
-        await side_of(bid_id=bid_id, organisation_id=viewer.organisation_id),
-        clock.now(),
-        viewer.organisation_id,
+    deal_id = await operations.accept_turn(
+        bid_id=bid_id,
+        organisation_id=viewer.organisation_id,
+        actor=acting(viewer, operations.EITHER),
+        at=clock.now(),
+        key=key,
+        quantity=part,
     )
-    by = acting(viewer, side)
-    if side == "seller":
-        deal_id = await operations.accept_bid(
-            bid_id=bid_id, seller_id=own, actor=by, at=at, key=key, quantity=part
-        )
-    else:
-        deal_id = await negotiating.accept_counter(
-            bid_id=bid_id, buyer_id=own, actor=by, at=at, key=key, quantity=part
-        )
     return Accepted(deal_id)
 
 

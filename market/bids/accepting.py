@@ -11,6 +11,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 from asyncpg import Record
+from msgspec.structs import replace
 
 from market.accounts.rules import ANSWER, Actor
 from market.amounts import masses, prices
@@ -29,6 +30,9 @@ from market.units import FenPerKg, Gram, amount
 
 #: Milliseconds that accepts of different goods wait together for a lock that one of them needs.
 TOGETHER = 300
+
+#: Whichever side the organisation is of the bid.
+EITHER = "either"
 
 #: After these nothing was kept, for sure; after a cut connection nobody knows.
 _IN_THE_WAY = (
@@ -55,7 +59,7 @@ class AcceptPart(msgspec.Struct, frozen=True):
 class AcceptWish(msgspec.Struct, frozen=True):
     """``side`` of the bid, which ``organisation_id`` is, accepts it; ``keyed`` lets it count once.
 
-    ``quantity`` is the part that it accepts; None: the whole.
+    ``side`` may be :data:`EITHER`. ``quantity`` is the part that it accepts; None: the whole.
     """
 
     bid_id: int
@@ -88,6 +92,28 @@ async def accept_bid(
         bid_id=bid_id,
         organisation_id=seller_id,
         side="seller",
+        request=AcceptBid(bid_id),
+        actor=actor,
+        at=at,
+        key=key,
+        quantity=quantity,
+    )
+
+
+async def accept_turn(
+    *,
+    bid_id: int,
+    organisation_id: int,
+    actor: Actor,
+    at: datetime,
+    key: str | None = None,
+    quantity: Gram | None = None,
+) -> int:
+    """:func:`accept_bid` for whichever side of the bid the organisation is; ``actor`` acts for that one."""
+    return await accept(
+        bid_id=bid_id,
+        organisation_id=organisation_id,
+        side=EITHER,
         request=AcceptBid(bid_id),
         actor=actor,
         at=at,
@@ -157,9 +183,10 @@ async def _accept_all(wishes: Sequence[AcceptWish]) -> list[Accepted | MarketErr
     open_ones: list[tuple[int, AcceptWish, Record]] = []
     for n, wish in enumerate(wishes):
         try:
-            bid = _open_bid(wish, bids.get(wish.bid_id))
-            await _may_accept(wish, bid)
-            open_ones.append((n, wish, bid))
+            own, bid = _as_its_side(wish, bids.get(wish.bid_id))
+            _check_open(own, bid)
+            await _may_accept(own, bid)
+            open_ones.append((n, own, bid))
         except MarketError as refused:
             outcomes[n] = refused
     if open_ones:
@@ -198,16 +225,27 @@ async def _asked_before(
     ]
 
 
-def _open_bid(wish: AcceptWish, bid: Record | None) -> Record:
-    """Raises: NotFound, Conflict, WrongState, Invalid."""
-    if bid is None or wish.organisation_id != bid["owner" if wish.side == "seller" else "buyer"]:
+def _as_its_side(wish: AcceptWish, bid: Record | None) -> tuple[AcceptWish, Record]:
+    """Return the wish with the side that the organisation is of the bid, and the bid.
+
+    Raises:
+        NotFound: it is no such side of such a bid.
+    """
+    side = {bid["owner"]: "seller", bid["buyer"]: "buyer"}.get(wish.organisation_id) if bid else None
+    if bid is None or side is None or wish.side not in (side, EITHER):
         raise NotFound(msg("没有找到这笔出价。"))
+    if wish.side == EITHER:
+        wish = replace(wish, side=side, actor=replace(wish.actor, side=side))
+    return wish, bid
+
+
+def _check_open(wish: AcceptWish, bid: Record) -> None:
+    """Raises: Conflict, WrongState, Invalid."""
     if bid["expires_at"] <= wish.at:
         raise Conflict(msg("这笔出价已过答复期限，请对方重新出价。"))
     rules.next_state("accept", state=bid["state"], author=bid["author"], by=wish.side)
     if wish.quantity is not None:
         rules.check_part(wish.quantity, quantity=Gram(bid["quantity"]), least=bid["least"])
-    return bid
 
 
 async def _may_accept(wish: AcceptWish, bid: Record) -> None:

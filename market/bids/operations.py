@@ -10,8 +10,10 @@ from market.accounts.rules import ANSWER, Actor
 from market.amounts import masses, prices
 from market.audit.operations import record
 from market.bids import rules
+from market.bids.accepting import EITHER as EITHER
 from market.bids.accepting import Accepted as Accepted
 from market.bids.accepting import accept_bid as accept_bid
+from market.bids.accepting import accept_turn as accept_turn
 from market.db.replay import once
 from market.db.session import execute, fetch
 from market.errors import Conflict, Invalid, NotFound

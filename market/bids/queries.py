@@ -96,7 +96,7 @@ class _OfSide(NamedTuple):
 async def side_of(*, bid_id: int, organisation_id: int) -> str:
     """Return the side that an organisation has of a bid, ``seller`` or ``buyer``.
 
-    Every answer by the API begins with it, so that requests that come together are looked up together.
+    Answers by the API begin with it, so that requests that come together are looked up together.
 
     Raises:
         NotFound: there is no such bid, or it is not yours.

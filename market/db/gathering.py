@@ -92,7 +92,7 @@ class Gatherer(Generic[Wish, Reply]):
             self._begin()
         if len(self._waiting) + self._apart >= self.most_waiting:
             raise Busy(msg("现在使用的人太多，请过几秒再试一次。"))
-        asked = _Asked[Wish, Reply](wish, loop.create_future())
+        asked: _Asked[Wish, Reply] = _Asked(wish, loop.create_future())
         self._waiting.append(asked)
         if self._serving < self.at_once:
             self._serving += 1

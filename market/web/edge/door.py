@@ -81,8 +81,9 @@ class Door:
         self._app = app
         self._edge = edge
         self._tell = tell
-        # reading an address takes longer than routing, and the same few peers come again and again
+        # reading an address takes longer than routing, and the same few peers and hosts come again and again
         self._is_proxy = lru_cache(maxsize=_MOST_PEERS)(self._is_named_proxy)
+        self._is_ours = lru_cache(maxsize=_MOST_PEERS)(self._leads_here)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
@@ -99,19 +100,20 @@ class Door:
         if scope["method"] == "HEAD":  # RFC 9110: as GET, without the content
             scope["method"] = cast(Any, "GET")
             send = _without_content(send)
-        if not self._is_ours(headers.get("host", [""])):
+        hosts = headers.get("host", [])
+        if len(hosts) != 1 or not self._is_ours(hosts[0]):
             await self._refuse(scope, receive, send, HTTPException(status_code=421))
             return
         # nobody reads what comes with a GET, and a board that somebody watches waits for its reader to leave
         await self._app(scope, receive if scope["method"] == "GET" else _whole_and_in_time(receive), send)
 
-    def _is_ours(self, hosts: list[str]) -> bool:
+    def _leads_here(self, host: str) -> bool:
         """Tell whether the request is for this site; whoever writes an IP address into it means this machine.
 
         A name that is not ours but leads here would put itself into links, or read pages through a
         browser that takes this site for its own (DNS rebinding).
         """
-        if len(hosts) != 1 or (found := _HOST.fullmatch(hosts[0])) is None:
+        if (found := _HOST.fullmatch(host)) is None:
             return False
         name = found[1].lower().rstrip(".")
         if self._edge.hosts is None or name == "localhost" or name in self._edge.hosts:
