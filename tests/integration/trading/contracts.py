@@ -25,6 +25,7 @@ from market.deals.operations import cancel, sign
 from market.deals.paying import pay
 from market.deals.receipts import answer_receipt
 from market.deals.terms import answer_terms, propose_terms
+from market.supply.rules import ROUNDS
 from market.units import Fen, Gram
 from tests.integration.trading.floor import REMATCH
 from tests.integration.trading.machine import MOSTLY, Machine, N, has, not_only_refused, pick, pick_move, some
@@ -120,9 +121,9 @@ class Contracts(Machine):
 
     @precondition(has("deal"))
     @precondition(not_only_refused("announce"))
-    @rule(n=N, share=st.integers(1, 5), on=st.integers(0, 2))
+    @rule(n=N, share=st.integers(1, 6), on=st.integers(0, 2))
     def announce(self, n: int, share: int, on: int) -> None:
-        """A part of what is left to send, all of it, or more; it is sent, and arrives."""
+        """A part of what is left to send, all of it, or more, if only by a gram; it is sent, and arrives."""
         floor = self.floor
         left = {
             row["id"]: row["quantity"]
@@ -134,11 +135,34 @@ class Contracts(Machine):
             for row in floor.seen["deal"]
         }
 
+        tolerated = {
+            each["deal"]: msgspec.json.decode(each["terms"])["tolerance"]
+            for each in floor.seen["terms"]
+            if each["state"] == "agreed"
+        }
+
         def grams_of(row: Record) -> int:
-            return left[row["id"]] + 1 if share == 5 else max(1, left[row["id"]] * share // 4)
+            above = {5: 1, 6: row["quantity"] // 10}
+            if share in above:
+                return left[row["id"]] + above[share]
+            return max(1, left[row["id"]] * share // 4)
 
         def legal(row: Record) -> bool:
-            return row["state"] == "active" and 0 < grams_of(row) <= left[row["id"]]
+            if row["state"] != "active" or grams_of(row) <= 0:
+                return False
+            total = row["quantity"] - left[row["id"]] + grams_of(row)
+            lacking = total - (row["quantity"] - row["released"])
+            return total <= row["quantity"] + row["quantity"] * tolerated[row["id"]] // 10_000 and (
+                lacking <= 0 or is_spare(row["lot"], lacking)
+            )
+
+        def is_spare(lot: int, grams: int) -> bool:
+            listed = [each for each in floor.seen["listing"] if each["lot"] == lot]
+            in_round = any(
+                each["state"] == "published" and each["way"] in ROUNDS and each["opened_at"] is None
+                for each in listed
+            )
+            return listed[0]["remaining"] >= grams and not in_round
 
         row = pick(floor.seen["deal"], n, legal)
         number = floor.attempt(

@@ -70,8 +70,8 @@ LAWS = {
           <> (SELECT coalesce(sum(CASE WHEN state IN ('accepted', 'partially_accepted') THEN accepted + loss
                                        WHEN state IN ('dispatched', 'arrived') THEN quantity ELSE 0 END), 0)
               FROM delivery WHERE deal = deal.id)""",
-    "no more is sent than the contract has": """
-        SELECT deal.id FROM deal WHERE quantity
+    "no more is sent than the contract has, or holds besides": """
+        SELECT deal.id FROM deal WHERE quantity + greatest(0, -released)
           < (SELECT coalesce(sum(CASE WHEN state IN ('accepted', 'partially_accepted') THEN accepted + loss
                                       WHEN state IN ('cancelled', 'rejected') THEN 0 ELSE quantity END), 0)
              FROM delivery WHERE deal = deal.id)""",
@@ -340,11 +340,18 @@ class Floor:
             ):
                 # what was paid beforehand covers its share of each delivery
                 assert credit == before * worth // whole, deal["number"]
-            assert paid <= sum(each["amount"] for each in due) <= whole, deal["number"]
+            most = amount(Gram(deal["quantity"] + max(0, -deal["released"])), FenPerKg(deal["price"]))
+            assert paid <= sum(each["amount"] for each in due) <= most, deal["number"]
             if deal["state"] in ("active", "completed", "terminated"):
                 assert deal["id"] in in_force, deal["number"]
             if deal["state"] == "completed":
                 # short by no more than the tolerance
                 assert settled >= least_performed(in_force[deal["id"]], Gram(deal["quantity"]))
             elif deal["state"] != "terminated":
-                assert deal["released"] == 0, deal["number"]
+                # what is planned above the quantity is held, and nothing else
+                planned = sum(
+                    each["quantity"] if each["accepted"] is None else each["accepted"] + each["loss"]
+                    for each in taken
+                    if each["state"] not in ("cancelled", "rejected")
+                )
+                assert -deal["released"] == max(0, planned - deal["quantity"]), deal["number"]
