@@ -15,6 +15,8 @@ from market.api.inputs import Code, IdempotencyKey, IfMatch, PathId, Reader, Row
 from market.api.outputs import Moved, told
 from market.cases import operations, rules
 from market.cases.queries import CaseRow, case_of, cases_of, diaries_of
+from market.errors import Invalid
+from market.i18n import msg
 from market.meanwhile import marks_of
 
 CaseNote = Annotated[
@@ -41,8 +43,11 @@ class CaseWithDiary(msgspec.Struct, frozen=True):
 
 
 class NewCase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    listing_id: RowId
+    """Goods by a listing, or by their lot, which may never have been on sale: one of both."""
+
     note: CaseNote
+    listing_id: RowId | None = None
+    lot_id: RowId | None = None
 
 
 class NewEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,12 +99,16 @@ async def one(viewer: SignedIn, language: Reader, case_id: PathId) -> CaseWithDi
 
 @deed("/cases", body=NewCase)
 async def open_one(viewer: SignedIn, data: JSONBody[NewCase], key: IdempotencyKey = None) -> Moved:
-    """Open the case of a listing by hand; the reply is its state, and `GET /cases` has it."""
+    """Open the case of goods by hand; the reply is its state, and `GET /cases` has it."""
     by = _by(viewer)
+    if (data.listing_id is None) == (data.lot_id is None):
+        problem = msg("请写 listing_id 或 lot_id，只写一个。")
+        raise Invalid(problem, {"listing_id": problem, "lot_id": problem})
 
     async def do(at: datetime) -> str:
         await operations.open_case(
             listing_id=data.listing_id,
+            lot_id=data.lot_id,
             note=data.note,
             organisation_id=viewer.organisation_id,
             actor=by,

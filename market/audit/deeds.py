@@ -227,6 +227,7 @@ ACTIONS: dict[str, Message] = {
     "decided": msg("联席会议定"),
     "closed": msg("销号"),
     "reopened": msg("重新立案"),
+    "recaused": msg("情况有变"),
     "put": msg("上架"),
     "seen": msg("看到在架"),
     "gone": msg("看到已下架"),

@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 from asyncpg import Record
 
-from market.accounts.rules import Actor
+from market.accounts.rules import SYSTEM, Actor
 from market.audit.operations import record
 from market.cases import rules
+from market.cases.queries import LISTING, TITLES
 from market.clock import CHINA
 from market.db.session import execute, fetch
 from market.errors import NotFound
@@ -25,11 +26,11 @@ async def locked(*, case_id: int, organisation_id: int | None = None) -> Record:
         NotFound: no such case of theirs.
     """
     rows = await fetch(
-        """SELECT book.*, listing.owner AS seller, listing.title, listing.title_en, lot.remaining, town.county
-           FROM stuck_case book JOIN listing ON listing.id = book.listing JOIN lot ON lot.id = listing.lot
-           JOIN organisation town ON town.id = book.town
-           WHERE book.id = $1 AND ($2::bigint IS NULL OR $2 IN (listing.owner, book.town, town.county))
-           FOR UPDATE OF book""",
+        f"""SELECT book.*, lot.owner AS seller, {TITLES}, lot.remaining, town.county
+           FROM stuck_case book JOIN lot ON lot.id = book.lot JOIN produce ON produce.code = lot.produce
+           LEFT JOIN listing ON listing.id = {LISTING} JOIN organisation town ON town.id = book.town
+           WHERE book.id = $1 AND ($2::bigint IS NULL OR $2 IN (lot.owner, book.town, town.county))
+           FOR UPDATE OF book""",  # noqa: S608  words of ours; values are parameters
         case_id,
         organisation_id,
     )
@@ -91,36 +92,33 @@ async def tell(
 
 async def begin(
     *,
-    listing_id: int,
+    lot_id: int,
+    listing_id: int | None,
     cause: str,
     stuck_since: date,
     actor: Actor,
     at: datetime,
     note: str = "",
 ) -> tuple[int, bool]:
-    """Open the case of a listing, or open it again; return its number and whether that changed anything.
+    """Open the case of a lot by its listing, or open it again; return its number and whether it was not open.
 
-    It starts at the village, in the seller's charge. One that was closed goes on at the level where it was.
-    Goods that were put on sale again under another listing have one open case, the one that there is.
+    Without a listing it is of goods that were never on sale. It starts at the village, in the seller's
+    charge; one that was closed goes on at the level where it was. A lot has one open case at most.
     """
     today = at.astimezone(CHINA).date()
-    same_goods = await fetch(
-        """SELECT book.id FROM listing
-           JOIN listing other ON other.lot = listing.lot AND other.id <> listing.id
-           JOIN stuck_case book ON book.listing = other.id AND book.state = $2
-           WHERE listing.id = $1 ORDER BY book.id LIMIT 1""",
-        listing_id,
-        rules.OPEN,
+    open_now = await fetch(
+        "SELECT id FROM stuck_case WHERE lot = $1 AND state = $2 ORDER BY id LIMIT 1", lot_id, rules.OPEN
     )
-    if same_goods:
-        return int(same_goods[0]["id"]), False
+    if open_now:
+        return int(open_now[0]["id"]), False
     made = await fetch(
-        """INSERT INTO stuck_case (listing, town, state, cause, level, owner, due_on, stuck_since, opened_at,
-                                   level_since)
-           SELECT listing.id, owner.town, $2, $3, $4, owner.id, $5, $6, $7, $7
-           FROM listing JOIN organisation owner ON owner.id = listing.owner
-           WHERE listing.id = $1 AND owner.town IS NOT NULL
-           ON CONFLICT (listing) DO NOTHING RETURNING id""",
+        """INSERT INTO stuck_case (lot, listing, town, state, cause, level, owner, due_on, stuck_since,
+                                   opened_at, level_since)
+           SELECT lot.id, $2, owner.town, $3, $4, $5, owner.id, $6, $7, $8, $8
+           FROM lot JOIN organisation owner ON owner.id = lot.owner
+           WHERE lot.id = $1 AND owner.town IS NOT NULL
+           ON CONFLICT DO NOTHING RETURNING id""",
+        lot_id,
         listing_id,
         rules.CASE.start,
         cause,
@@ -132,7 +130,9 @@ async def begin(
     if made:
         case = await locked(case_id=made[0]["id"])
     else:
-        known = await fetch("SELECT id FROM stuck_case WHERE listing = $1", listing_id)
+        known = await fetch(
+            "SELECT id FROM stuck_case WHERE lot = $1 AND listing IS NOT DISTINCT FROM $2", lot_id, listing_id
+        )
         if not known:
             raise NotFound(msg("这批货的卖方还没有挂靠乡镇，不能立案。"))
         case = await locked(case_id=known[0]["id"])
@@ -159,9 +159,41 @@ async def begin(
         at=at,
         message=msg("{cause}；{day} 前解决。", cause=rules.CAUSES[cause], day=due),
         note=note,
-        details={"listing": listing_id, "cause": cause},
+        details={**_goods(lot_id, listing_id), "cause": cause},
     )
     # the town gets one word about all that a round opens
     but = (case["town"],) if actor.side == "system" else ()
     await tell(case, kind="case_opened", message=told, actor=actor, at=at, but=but)
     return int(case["id"]), True
+
+
+async def recause(*, case_id: int, cause: str, listing_id: int | None, at: datetime) -> None:
+    """Say that an open case goes on for another cause, by the listing that its goods are on sale by now.
+
+    Call it in a transaction.
+    """
+    case = await locked(case_id=case_id)
+    await execute(
+        """UPDATE stuck_case SET cause = $2, listing = CASE
+             WHEN $3::bigint IS NULL
+               OR EXISTS (SELECT FROM stuck_case other WHERE other.listing = $3 AND other.id <> $1)
+             THEN listing ELSE $3 END WHERE id = $1""",
+        case_id,
+        cause,
+        listing_id,
+    )
+    await write(
+        case_id=case_id,
+        kind=rules.RECAUSED,
+        level=case["level"],
+        actor=SYSTEM,
+        at=at,
+        message=msg(
+            "原来：{before}；现在：{cause}。", before=rules.CAUSES[case["cause"]], cause=rules.CAUSES[cause]
+        ),
+        details={**_goods(case["lot"], listing_id), "cause": cause},
+    )
+
+
+def _goods(lot_id: int, listing_id: int | None) -> dict[str, int]:
+    return {"lot": lot_id} if listing_id is None else {"lot": lot_id, "listing": listing_id}

@@ -19,34 +19,57 @@ def _check(problems: dict[str, Message]) -> None:
         raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
 
 
-async def open_case(*, listing_id: int, note: str, organisation_id: int, actor: Actor, at: datetime) -> int:
-    """Open the case of a listing of the seller's or the town's by hand; return its number.
+#: Goods that a case can be opened for: those of a listing ($1), or a lot ($2) by the newest listing that it
+#: was on sale by, if there was one.
+_GOODS = """SELECT lot.id AS lot, listing.id AS listing, greatest(listing.published_at,
+         CASE WHEN listing.id IS NULL THEN (
+           SELECT max(at) FROM stock_entry WHERE stock_entry.lot = lot.id AND stock_entry.change <> 0) END, (
+           -- all was under contract once: unsold since a contract set goods free again
+           SELECT min(at) FROM stock_entry WHERE stock_entry.lot = lot.id AND stock_entry.id > (
+             SELECT max(id) FROM stock_entry
+             WHERE stock_entry.lot = lot.id AND stock_entry.remaining = 0))) AS since
+       FROM lot JOIN organisation owner ON owner.id = lot.owner
+       LEFT JOIN LATERAL (
+         SELECT id, published_at FROM listing
+         WHERE listing.lot = lot.id AND listing.state NOT IN ('draft', 'pending')
+           AND ($1::bigint IS NULL OR listing.id = $1)
+         ORDER BY id DESC LIMIT 1) listing ON true
+       WHERE lot.id = coalesce($2, (SELECT lot FROM listing WHERE id = $1)) AND $3 IN (lot.owner, owner.town)
+         AND lot.remaining > 0 AND ($1::bigint IS NULL OR listing.id IS NOT NULL)"""
+
+
+async def open_case(
+    *,
+    listing_id: int | None = None,
+    lot_id: int | None = None,
+    note: str,
+    organisation_id: int,
+    actor: Actor,
+    at: datetime,
+) -> int:
+    """Open the case of goods of the seller's or the town's by hand; return its number.
+
+    They are named by a listing, or by their lot, which may never have been on sale.
 
     Raises:
-        NotFound: no such listing of theirs with something left.
-        Conflict: its case is open already.
+        NotFound: no such goods of theirs with something left.
+        Conflict: their case is open already.
         Invalid: the note is missing or too long.
     """
     _check(rules.note_problems("other", note))
     async with transaction():
-        rows = await fetch(
-            """SELECT greatest(listing.published_at, (
-                   -- all was under contract once: unsold since a contract set goods free again
-                   SELECT min(at) FROM stock_entry WHERE stock_entry.lot = lot.id AND stock_entry.id > (
-                     SELECT max(id) FROM stock_entry
-                     WHERE stock_entry.lot = lot.id AND stock_entry.remaining = 0))) AS since
-               FROM listing JOIN lot ON lot.id = listing.lot
-               JOIN organisation owner ON owner.id = listing.owner
-               WHERE listing.id = $1 AND $2 IN (listing.owner, owner.town) AND lot.remaining > 0
-                 AND listing.state NOT IN ('draft', 'pending')""",
-            listing_id,
-            organisation_id,
-        )
+        rows = await fetch(_GOODS, listing_id, lot_id, organisation_id)
         if not rows:
             raise NotFound(msg("没有找到这批货，或它已经卖完。"))
-        since = (rows[0]["since"] or at).astimezone(CHINA).date()
+        goods = rows[0]
         case_id, is_new = await begin(
-            listing_id=listing_id, cause=rules.BY_HAND, stuck_since=since, actor=actor, at=at, note=note
+            lot_id=goods["lot"],
+            listing_id=goods["listing"],
+            cause=rules.BY_HAND,
+            stuck_since=(goods["since"] or at).astimezone(CHINA).date(),
+            actor=actor,
+            at=at,
+            note=note,
         )
         if not is_new:
             raise _in_the_book()
@@ -267,6 +290,7 @@ async def reopen(*, case_id: int, note: str, organisation_id: int, actor: Actor,
         if not case["remaining"]:
             raise Conflict(msg("这批货已经卖完，不用再立案。"))
         _, is_new = await begin(
+            lot_id=case["lot"],
             listing_id=case["listing"],
             cause=rules.BY_HAND,
             stuck_since=case["stuck_since"],

@@ -9,17 +9,19 @@ from market.i18n import Message, msg
 
 
 class CaseRow(msgspec.Struct, frozen=True):
-    """Grams. ``level``: village, town, county, city. ``obstacle``: what the newest run that looked found
-    first; ``decided``: at its present level."""
+    """Grams. ``listing``, its state and until when it is on offer: none where the lot was never on sale; its
+    title is its produce then. ``level``: village, town, county, city. ``obstacle``: what the newest run that
+    looked found first; ``decided``: at its present level."""
 
     id: int
-    listing: int
+    lot: int
+    listing: int | None
     title: str
     title_en: str
-    listing_state: str
+    listing_state: str | None
     quantity: int
     remaining: int
-    available_to: date
+    available_to: date | None
     seller: int
     seller_name: str
     seller_name_en: str
@@ -72,9 +74,10 @@ class EntryRow(msgspec.Struct, frozen=True):
 
 
 class Openable(msgspec.Struct, frozen=True):
-    """A listing with something left and no open case. Grams."""
+    """A lot with something left and no open case; its newest listing, if it was ever on sale. Grams."""
 
-    listing: int
+    lot: int
+    listing: int | None
     title: str
     title_en: str
     seller_name: str
@@ -82,21 +85,33 @@ class Openable(msgspec.Struct, frozen=True):
     remaining: int
 
 
-_CASES = """SELECT book.id, book.listing, listing.title, listing.title_en, listing.state AS listing_state,
-       lot.quantity, lot.remaining, listing.available_to, listing.owner AS seller,
+#: What goods are called: as they were put on sale, or as the produce that they are (``listing`` may be none).
+TITLES = """coalesce(listing.title, concat_ws(' ', produce.zh, nullif(lot.variety, ''))) AS title,
+       coalesce(listing.title_en, concat_ws(' ', produce.en, nullif(lot.variety, ''))) AS title_en"""
+
+#: What a case (``book``) hangs on: its listing, or the newest by which its goods were put on sale since.
+LISTING = """coalesce(book.listing, (SELECT max(shown.id) FROM listing shown
+  WHERE shown.lot = book.lot AND shown.state NOT IN ('draft', 'pending')))"""
+#: The newest listing by which goods (``lot``) were put on sale, as a lateral join.
+NEWEST_LISTING = """(SELECT * FROM listing
+             WHERE listing.lot = lot.id AND listing.state NOT IN ('draft', 'pending')
+             ORDER BY listing.id DESC LIMIT 1)"""
+_CASES = f"""SELECT book.id, book.lot, listing.id AS listing, {TITLES}, listing.state AS listing_state,
+       lot.quantity, lot.remaining, listing.available_to, lot.owner AS seller,
        seller.name AS seller_name, seller.name_en AS seller_name_en, book.town, town.name AS town_name,
        town.name_en AS town_name_en, book.state, book.cause, book.level, book.owner,
        owner.name AS owner_name, owner.name_en AS owner_name_en, book.in_charge, book.due_on,
        book.stuck_since, book.opened_at, book.level_since, book.closed_at, book.reason, book.reason_note,
-       (SELECT diagnosis.obstacle FROM diagnosis WHERE diagnosis.listing = book.listing AND diagnosis.rank = 1
+       (SELECT diagnosis.obstacle FROM diagnosis WHERE diagnosis.listing = listing.id AND diagnosis.rank = 1
         ORDER BY diagnosis.run DESC LIMIT 1) AS obstacle,
        (SELECT count(*) FROM case_entry WHERE case_entry.about = book.id) AS entries,
        EXISTS (SELECT FROM case_entry WHERE case_entry.about = book.id AND case_entry.kind = 'decided'
                AND case_entry.at >= book.level_since) AS decided
-FROM stuck_case book JOIN listing ON listing.id = book.listing JOIN lot ON lot.id = listing.lot
-JOIN organisation seller ON seller.id = listing.owner JOIN organisation town ON town.id = book.town
+FROM stuck_case book JOIN lot ON lot.id = book.lot JOIN produce ON produce.code = lot.produce
+LEFT JOIN listing ON listing.id = {LISTING}
+JOIN organisation seller ON seller.id = lot.owner JOIN organisation town ON town.id = book.town
 JOIN organisation owner ON owner.id = book.owner
-"""
+"""  # noqa: S608  words of ours; values are parameters
 
 
 async def cases_of(*, organisation_id: int, state: str | None = rules.OPEN) -> list[CaseRow]:
@@ -104,7 +119,7 @@ async def cases_of(*, organisation_id: int, state: str | None = rules.OPEN) -> l
     return await fetch_into(
         CaseRow,
         _CASES
-        + """WHERE $1 IN (listing.owner, book.town, town.county) AND ($2::text IS NULL OR book.state = $2)
+        + """WHERE $1 IN (lot.owner, book.town, town.county) AND ($2::text IS NULL OR book.state = $2)
              ORDER BY seller.name, seller.id, book.stuck_since, book.id""",
         organisation_id,
         state,
@@ -115,7 +130,7 @@ async def case_of(*, case_id: int, organisation_id: int) -> CaseRow:
     """Raises: NotFound."""
     found = await fetch_one_into(
         CaseRow,
-        _CASES + "WHERE book.id = $1 AND $2 IN (listing.owner, book.town, town.county)",
+        _CASES + "WHERE book.id = $1 AND $2 IN (lot.owner, book.town, town.county)",
         case_id,
         organisation_id,
     )
@@ -125,11 +140,27 @@ async def case_of(*, case_id: int, organisation_id: int) -> CaseRow:
 
 
 async def case_of_listing(*, listing_id: int, organisation_id: int) -> CaseRow | None:
-    """Return the case of a listing of the seller's or the town's, open or closed; None where it has none."""
+    """Return the case of the goods of a listing of the seller's or the town's, an open one before its own.
+
+    None where they have none.
+    """
     return await fetch_one_into(
         CaseRow,
-        _CASES + "WHERE book.listing = $1 AND $2 IN (listing.owner, book.town, town.county)",
+        f"""{_CASES} WHERE lot.id = (SELECT listing.lot FROM listing WHERE id = $1)
+               AND $2 IN (lot.owner, book.town, town.county)
+             ORDER BY book.state = 'open' DESC, book.listing IS NOT DISTINCT FROM $1 DESC, book.id DESC
+             LIMIT 1""",  # noqa: S608  words of ours; values are parameters
         listing_id,
+        organisation_id,
+    )
+
+
+async def open_case_of_lot(*, lot_id: int, organisation_id: int) -> CaseRow | None:
+    """Return the open case of a lot of the seller's or the town's; None where it has none."""
+    return await fetch_one_into(
+        CaseRow,
+        _CASES + "WHERE book.lot = $1 AND $2 IN (lot.owner, book.town, town.county) AND book.state = 'open'",
+        lot_id,
         organisation_id,
     )
 
@@ -150,10 +181,10 @@ async def diaries_of(*, case_ids: list[int], organisation_id: int) -> list[Entry
                   person.name AS person, person.name_en AS person_en, organisation.name AS organisation,
                   organisation.name_en AS organisation_en, entry.at
            FROM case_entry entry JOIN stuck_case book ON book.id = entry.about
-           JOIN listing ON listing.id = book.listing JOIN organisation town ON town.id = book.town
+           JOIN lot ON lot.id = book.lot JOIN organisation town ON town.id = book.town
            LEFT JOIN person ON person.id = entry.person
            LEFT JOIN organisation ON organisation.id = entry.organisation
-           WHERE entry.about = ANY($1::bigint[]) AND $2 IN (listing.owner, book.town, town.county)
+           WHERE entry.about = ANY($1::bigint[]) AND $2 IN (lot.owner, book.town, town.county)
            ORDER BY entry.at, entry.id""",
         case_ids,
         organisation_id,
@@ -172,18 +203,17 @@ async def diaries_of(*, case_ids: list[int], organisation_id: int) -> list[Entry
 async def openable_by(*, organisation_id: int) -> list[Openable]:
     """Return what a case can be opened for by hand: the seller's, or that of the town's sellers.
 
-    Goods that were put on sale more than once stand there once, by their newest listing.
+    Goods that were put on sale more than once stand there once, by their newest listing; what was never on
+    sale stands there by itself.
     """
     return await fetch_into(
         Openable,
-        """SELECT listing.id AS listing, listing.title, listing.title_en, owner.name AS seller_name,
+        f"""SELECT lot.id AS lot, listing.id AS listing, {TITLES}, owner.name AS seller_name,
                   owner.name_en AS seller_name_en, lot.remaining
-           FROM listing JOIN lot ON lot.id = listing.lot JOIN organisation owner ON owner.id = listing.owner
-           WHERE owner.town IS NOT NULL AND $1 IN (listing.owner, owner.town) AND lot.remaining > 0
-             AND listing.state NOT IN ('draft', 'pending')
-             AND NOT EXISTS (SELECT FROM listing newer WHERE newer.lot = lot.id AND newer.id > listing.id)
-             AND NOT EXISTS (SELECT FROM stuck_case JOIN listing told ON told.id = stuck_case.listing
-                             WHERE told.lot = lot.id AND stuck_case.state = 'open')
-           ORDER BY owner.name, owner.id, lot.remaining DESC, listing.id""",
+           FROM lot JOIN organisation owner ON owner.id = lot.owner JOIN produce ON produce.code = lot.produce
+           LEFT JOIN LATERAL {NEWEST_LISTING} listing ON true
+           WHERE owner.town IS NOT NULL AND $1 IN (lot.owner, owner.town) AND lot.remaining > 0
+             AND NOT EXISTS (SELECT FROM stuck_case book WHERE book.lot = lot.id AND book.state = 'open')
+           ORDER BY owner.name, owner.id, lot.remaining DESC, lot.id""",  # noqa: S608  words of ours; values are parameters
         organisation_id,
     )

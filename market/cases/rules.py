@@ -1,4 +1,4 @@
-"""The life of a case: a listing that does not move, whose it is to solve, and until when."""
+"""The life of a case: goods that do not move, whose it is to solve, and until when."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -44,17 +44,23 @@ JOINT_MEETINGS: dict[str, Message] = {
 }
 #: Days that a level has before a case climbs on.
 DAYS: dict[str, int] = {"village": 14, "town": 14, "county": 21, "city": 30}
-#: Days without a bid, a sale or a contract after which a listing has come to a stop.
+#: Days without a bid, a sale or a contract after which a listing has come to a stop; goods that were never
+#: on sale, without a movement of their stock.
 IDLE_DAYS = 14
 
 #: Why a case was opened.
 IDLE, UNMATCHED, UNLISTED, BY_HAND = "idle", "unmatched", "unlisted", "by_hand"
+NEVER_LISTED, RELISTED = "never_listed", "relisted"
 CAUSES: dict[str, Message] = {
     IDLE: msg("久无出价、成交"),
     UNMATCHED: msg("撮合没有配上"),
     UNLISTED: msg("有货，但不在售"),
+    NEVER_LISTED: msg("有货，从未上架"),
+    RELISTED: msg("已上架，还没有成交"),
     BY_HAND: msg("人工登记"),
 }
+#: Those of goods that were not on sale: once they are, the case tells how it goes on, and a contract ends it.
+OFF_SALE = frozenset({UNLISTED, NEVER_LISTED, RELISTED})
 
 #: What people write into the diary.
 ENTRY_KINDS: dict[str, Message] = {
@@ -69,6 +75,7 @@ ENTRY_KINDS: dict[str, Message] = {
 #: What the book itself writes there.
 OPENED, CLIMBED, HELD_OVER = "opened", "climbed", "held_over"
 ASSIGNED, DECIDED, SHUT, REOPENED = "assigned", "decided", "closed", "reopened"
+RECAUSED = "recaused"
 DEEDS: dict[str, Message] = {
     OPENED: msg("立案"),
     CLIMBED: msg("升级"),
@@ -77,12 +84,15 @@ DEEDS: dict[str, Message] = {
     DECIDED: msg("联席会议定"),
     SHUT: msg("销号"),
     REOPENED: msg("重新立案"),
+    RECAUSED: msg("情况有变"),
 }
 
-#: Why a case is closed. Only the stock ledger itself says ``sold_out``.
-SOLD_OUT = "sold_out"
+#: Why a case is closed. Only the book itself says that goods are sold out, or sell now that they are on sale.
+SOLD_OUT, MOVING = "sold_out", "moving"
+BY_ITSELF = frozenset({SOLD_OUT, MOVING})
 REASONS: dict[str, Message] = {
     SOLD_OUT: msg("已卖完"),
+    MOVING: msg("已上架，有了成交"),
     "elsewhere": msg("已从别处卖掉"),
     "own_use": msg("自留、自用或留种"),
     "processed": msg("转去加工"),
@@ -140,7 +150,7 @@ def note_problems(kind: str, note: str, *, kinds: Mapping[str, Message] = ENTRY_
 def closing_problems(reason: str, note: str) -> dict[str, Message]:
     """Return what is wrong with a reason for closing that somebody gives."""
     problems: dict[str, Message] = {}
-    if reason not in REASONS or reason == SOLD_OUT:
+    if reason not in REASONS or reason in BY_ITSELF:
         problems["reason"] = msg("请选为什么销号；卖完的货会自动销号。")
     elif reason in _TO_EXPLAIN and not note.strip():
         problems["note"] = msg("请写明情况，例如卖给了谁、卖了多少。")

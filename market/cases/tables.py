@@ -4,14 +4,19 @@ from piccolo.constraints import Unique
 from piccolo.table import Table
 
 from market.db.columns import day, document, moment, number, reference, text
-from market.supply.tables import Listing
+from market.supply.tables import Listing, Lot
 
 
 class Case(Table, tablename="stuck_case"):
-    """A listing that does not move. It has one case at most, which may be opened again."""
+    """A lot that does not move, by a listing of it or, if it was never on sale, by itself.
+
+    A listing has one case at most, and a lot one without a listing; either may be opened again.
+    """
 
     id = number()
-    listing = reference(Listing, index=False)
+    lot = reference(Lot)
+    #: None for goods that were never on sale. One that is on sale again goes on by its new listing.
+    listing = reference(Listing, null=True, index=False)
     #: The town that looks after the seller; it carries the case to the levels above.
     town = reference("Organisation")
     state = text(index=True)

@@ -40,7 +40,7 @@ ENTRY = Form(
 CLIMB = Form(note=_note(msg("为什么要提前上报")), key=KEY)
 CLOSE = Form(
     reason=fields.choice(
-        msg("为什么销号"), {code: word for code, word in rules.REASONS.items() if code != rules.SOLD_OUT}
+        msg("为什么销号"), {code: word for code, word in rules.REASONS.items() if code not in rules.BY_ITSELF}
     ),
     note=_note(msg("说明"), optional=True, hint=msg("从别处卖掉、损耗、暂不卖或登记有误时必填。")),
     key=KEY,

@@ -28,6 +28,8 @@ from market.web.parts.trade import KEY, acting, do_once, name_in, new_key, show
 KEEPERS = [require("seller", "official", "county")]
 #: Lines of a diary that the agenda repeats.
 _LINES = 4
+#: What a lot that was never on sale is chosen by, before its number; all others by their listing's.
+_LOT = "lot-"
 _STATES = {"open": rules.OPEN, "closed": rules.CLOSED}
 
 
@@ -37,7 +39,10 @@ def side_of(viewer: Viewer) -> str:
 
 
 def why_of(case: CaseRow, viewer: Viewer) -> str:
-    """Return where the viewer reads why a case's goods do not sell."""
+    """Return where the viewer reads why a case's goods do not sell; "": nowhere."""
+    if case.listing is None:
+        # never on sale: all that can be done is with its owner
+        return f"/selling/lots/{case.lot}" if viewer.organisation_id == case.seller else ""
     if viewer.organisation_id == case.seller:
         return f"/selling/{case.listing}/why"
     if viewer.is_county:
@@ -115,7 +120,7 @@ async def agenda(request: WebRequest, viewer: SignedIn, level: FromPath[str]) ->
 
 async def first_advice(cases: list[CaseRow], viewer: Viewer, language: Language) -> dict[int, Message]:
     """Return the cheapest change that the newest run found for the goods of each case, where it found one."""
-    listings = [case.listing for case in cases]
+    listings = [case.listing for case in cases if case.listing is not None]
     findings = await first_diagnoses_of(listing_ids=listings, organisation_id=viewer.organisation_id)
     if not findings:
         return {}
@@ -131,7 +136,10 @@ async def _new_form(request: WebRequest, viewer: Viewer) -> Form:
         parts = [name_in(language, each, "title"), formats.mass(Gram(each.remaining), language)]
         if side_of(viewer) == "official":
             parts.insert(0, name_in(language, each, "seller_name"))
-        options[str(each.listing)] = " · ".join(parts)
+        if each.listing is None:
+            options[f"{_LOT}{each.lot}"] = msg("{goods}（从未上架）", goods=" · ".join(parts))
+        else:
+            options[str(each.listing)] = " · ".join(parts)
     return Form(
         listing=fields.choice(msg("哪一批货"), options),
         note=fields.text(
@@ -164,14 +172,16 @@ async def create(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     at = clock.now()
     try:
         filled.check()
-        listing_id, note = int(filled.values["listing"]), filled.values["note"]
+        chosen, note = filled.values["listing"], filled.values["note"]
+        by = "lot_id" if chosen.startswith(_LOT) else "listing_id"
+        goods = {by: int(chosen.removeprefix(_LOT))}
         case_id = await do_once(
             viewer=viewer,
             key=filled.values["key"],
             name="open_case",
-            about={"listing": listing_id, "note": note},
+            about={**goods, "note": note},
             deed=lambda: open_case(
-                listing_id=listing_id,
+                **goods,
                 note=note,
                 organisation_id=viewer.organisation_id,
                 actor=acting(viewer, side_of(viewer)),

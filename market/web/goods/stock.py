@@ -9,6 +9,7 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts.rules import Viewer, actor
+from market.cases.queries import open_case_of_lot
 from market.catalogue.recipes import recipes_for
 from market.errors import Invalid, NotFound
 from market.i18n import Message, msg
@@ -90,6 +91,7 @@ async def one(request: WebRequest, viewer: SignedIn, lot_id: FromPath[int]) -> R
         deals=[each for each in await open_deals_of(lot_id, owner) if each.left > 0],
         ledger=await ledger_of_lot(lot_id=lot_id, owner_id=owner),
         settlements=await settlements_of(lot_id, owner),
+        case=await open_case_of_lot(lot_id=lot_id, organisation_id=owner),
         can_list=lot.remaining > 0 and lot.listing_state in (None, "withdrawn", "expired"),
         kinds=STOCK_KINDS,
         reasons=CORRECTIONS,

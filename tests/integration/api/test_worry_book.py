@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 from fixtures.factories import Factory
 from market import clock
+from market.db.session import fetch_value
 
 from .conftest import People
 
@@ -71,3 +72,17 @@ async def test_the_town_puts_somebody_in_charge_and_sends_a_case_up(factory: Fac
         climbed = await official.post(f"{path}/climb", {"note": "村里没办法"}, key="up")
         assert climbed.json() == {"state": "open"}
     assert (await official.get(path)).json()["case"]["level"] == "town"
+
+
+async def test_a_case_is_opened_for_a_lot_that_was_never_on_sale(factory: Factory, people: People) -> None:
+    town = await factory.member(role="official")
+    village = await factory.member(role="secretary", town_id=town.organisation_id)
+    seller = await people.caller(village)
+    listing_id = await factory.listing(village)
+    lot_id = await fetch_value("UPDATE listing SET state = 'draft' WHERE id = $1 RETURNING lot", listing_id)
+    for goods in ({}, {"listing_id": listing_id, "lot_id": lot_id}):
+        refused = await seller.post("/cases", {**goods, "note": "没包装"})
+        assert (refused.status_code, set(refused.json()["fields"])) == (422, {"listing_id", "lot_id"})
+    assert (await seller.post("/cases", {"lot_id": lot_id, "note": "没包装"})).json() == {"state": "open"}
+    (case,) = (await seller.get("/cases")).json()
+    assert (case["lot"], case["listing"], case["title"]) == (lot_id, None, "花生果")

@@ -26,16 +26,6 @@ from market.transitions import WrongState
 from market.units import FenPerKg, Gram
 
 
-@pytest.fixture
-async def town(factory: Factory) -> Member:
-    return await factory.member(role="official")
-
-
-@pytest.fixture
-async def seller(factory: Factory, town: Member) -> Member:
-    return await factory.member(role="secretary", town_id=town.organisation_id)
-
-
 def days(count: int) -> timedelta:
     return timedelta(days=count)
 
@@ -104,16 +94,6 @@ async def test_goods_off_sale_with_something_left_open_a_case_too(
     assert (await open_stuck(at=at), await open_stuck(at=at + days(1))) == (1, 0)
     case = await only_case(town)
     assert (case.listing, case.cause, case.stuck_since) == (listing_id, "unlisted", TODAY + since)
-
-
-async def test_goods_that_are_on_sale_by_another_listing_are_not_off_sale(
-    factory: Factory, town: Member, seller: Member
-) -> None:
-    old, new = await factory.listing(seller), await factory.listing(seller)
-    await execute("UPDATE listing SET state = 'expired' WHERE id = $1", old)
-    await execute("UPDATE listing SET lot = (SELECT lot FROM listing WHERE id = $2) WHERE id = $1", old, new)
-    assert await open_stuck(at=STORY + days(rules.IDLE_DAYS)) == 1
-    assert (await only_case(town)).listing == new
 
 
 async def test_what_the_newest_run_left_unmatched_opens_a_case_at_once(

@@ -199,3 +199,23 @@ async def test_a_county_sees_its_towns_cases_and_decides_on_what_has_climbed_to_
     }
     assert (await hall.post(f"/cases/{case_id}/charge", decided)).status_code == 303
     assert (await hall.get("/town")).status_code == 403
+
+
+async def test_goods_that_were_never_on_sale_are_told_as_such_wherever_their_case_is(
+    factory: Factory, official: Member, village: Member, desk: Browser, browser_of: SignedInAs
+) -> None:
+    listing_id = await factory.listing(village)
+    lot_id = await fetch_value("SELECT lot FROM listing WHERE id = $1", listing_id)
+    await execute("UPDATE listing SET state = 'draft' WHERE id = $1", listing_id)
+    browser = await browser_of(village)
+    form = await browser.get("/cases/new")
+    assert f'value="lot-{lot_id}"' in form.text
+    done = await browser.post("/cases/new", {"listing": f"lot-{lot_id}", "note": "没包装"}, form="/cases/new")
+    path = done.headers["location"]
+    for who, lot in ((browser, f'href="/selling/lots/{lot_id}"'), (desk, "/town/listings/")):
+        for page in ("/cases", "/cases/agenda/village", path):
+            text = (await who.get(page)).text
+            assert ("还没有上架" in text, lot in text) == (True, who is browser), page
+    assert "Not put on sale yet" in (await desk.get(f"{path}?lang=en")).text
+    assert f'href="{path}"' in (await browser.get(f"/selling/lots/{lot_id}")).text
+    assert (await desk.get("/cases.xlsx")).status_code == 200
