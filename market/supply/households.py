@@ -12,6 +12,7 @@ import msgspec
 from market.accounts.rules import Actor
 from market.amounts import masses
 from market.audit.operations import record
+from market.clock import CHINA
 from market.db.session import execute, fetch_into, fetch_one_into, fetch_row, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
@@ -218,7 +219,8 @@ async def settle(
 
     Raises:
         NotFound: no such lot of this owner, or no such contract on it.
-        Invalid: it was pooled from nobody, its list no longer adds up, or less came in under the contract.
+        Invalid: no such sum or a day to come; it was pooled from nobody, its list no longer adds up, or less
+            came in under the contract.
     """
     if not 0 < money <= MOST_FEN:
         problem = (
@@ -229,6 +231,9 @@ async def settle(
         raise Invalid(problem, {"amount": problem})
     async with transaction():
         await own_lot(lot_id, owner_id)
+        if received_on > at.astimezone(CHINA).date():
+            problem = msg("日期不能在今天以后。")
+            raise Invalid(problem, {"received_on": problem})
         pool = await pool_of(lot_id, owner_id)
         if pool is None:
             raise Invalid(msg("这批货还没有登记各户的份额，请先登记。"))

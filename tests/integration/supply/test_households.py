@@ -47,11 +47,13 @@ async def share_out(owner: Member, lot: int, shares: list[Share]) -> None:
     await set_shares(lot_id=lot, shares=shares, owner_id=owner.organisation_id, actor=owner.actor, at=STORY)
 
 
-async def pay(owner: Member, lot: int, fen: int, *, deal: int | None = None) -> int:
+async def pay(
+    owner: Member, lot: int, fen: int, *, deal: int | None = None, on: date = date(2026, 11, 20)
+) -> int:
     return await settle(
         lot_id=lot,
         money=Fen(fen),
-        received_on=date(2026, 11, 20),
+        received_on=on,
         deal_id=deal,
         note="",
         owner_id=owner.organisation_id,
@@ -63,6 +65,10 @@ async def pay(owner: Member, lot: int, fen: int, *, deal: int | None = None) -> 
 async def test_money_for_oil_goes_to_the_households_of_the_peanuts(factory: Factory, seller: Member) -> None:
     lot = await pooled(factory, seller)
     oil = (await press(seller, lot)).lots[0]
+    # no money is divided before it is there
+    with pytest.raises(Invalid) as early:
+        await pay(seller, oil, 100, on=date(2026, 11, 24))
+    assert early.value.fields.keys() == {"received_on"}
     settled = await pay(seller, oil, 123_456_789)
     row, lines = await settlement_page(settled, seller.organisation_id)
     assert (row.lot, row.pool, row.households, row.amount) == (oil, lot, 172, 123_456_789)
