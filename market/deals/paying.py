@@ -15,7 +15,7 @@ from market.deals.endings.outdating import outdate_proposals
 from market.deals.invoices.due import derive_due_days
 from market.deals.releasing import release
 from market.deals.terms import terms_in_force
-from market.errors import Invalid, NotFound
+from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
 from market.units import Fen, FenPerKg, Gram, amount, yuan
@@ -124,17 +124,29 @@ async def _keep(deal_id: int, dues: list[Due], delivery_id: int | None) -> None:
         )
 
 
+class PaidMeanwhile(Conflict):
+    """What is open of a payment is not what was read."""
+
+
 async def pay(
-    *, payment_id: int, organisation_id: int, actor: Actor, at: datetime, money: Fen | None = None
+    *,
+    payment_id: int,
+    organisation_id: int,
+    actor: Actor,
+    at: datetime,
+    money: Fen | None = None,
+    seen: Fen | None = None,
 ) -> str:
     """Note that the buyer has paid ``money``, or all that was open; return the payment's new state.
 
+    ``seen`` is what was open when it was read, where that is known: who notes all that was open means that.
     It is a claim until the seller confirms it (``receipts``): the contract is complete when all is delivered
     and paid, and the seller has seen the money.
 
     Raises:
         NotFound: no such payment of this buyer.
         WrongState: paid already.
+        PaidMeanwhile: something else is open by now than was ``seen``.
         Invalid: nothing, or more than is open.
     """
     async with transaction():
@@ -157,6 +169,13 @@ async def pay(
         now = is_open if money is None else money
         is_whole = now == row["amount"] - row["paid"]
         state = rules.PAYMENT.apply("pay" if is_whole else "pay_part", state=row["state"], by="buyer")
+        if seen is not None and seen != is_open:
+            raise PaidMeanwhile(
+                msg(
+                    "这笔货款在您打开以后变了：现在还差 {left} 元。请看过再记。",
+                    left=f"{yuan(Fen(is_open)):,.2f}",
+                )
+            )
         if not 0 < now <= is_open:
             problem = msg("还差 {left} 元，请填写不超过它的金额。", left=f"{yuan(Fen(is_open)):,.2f}")
             raise Invalid(problem, {"money": problem})

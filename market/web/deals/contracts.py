@@ -14,8 +14,8 @@ from market.deals.above import NoneSpare
 from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import cancel as cancel_deal
 from market.deals.operations import sign as sign_deal
-from market.deals.paying import pay
-from market.deals.queries import deals_of, deliveries_of, payments_of
+from market.deals.paying import PaidMeanwhile, pay
+from market.deals.queries import DealRow, deals_of, deliveries_of, payments_of
 from market.deals.rules import (
     ACTIVE,
     CANCELLED,
@@ -33,6 +33,7 @@ from market.units import Fen, Gram
 from market.web.deals.sheet import (
     ACCEPT_LOSS,
     DELIVERY_MOVES,
+    PAY,
     PAY_PART,
     SCHEDULE,
     deal_and_side,
@@ -47,7 +48,7 @@ from market.web.deals.sheet import (
 from market.web.edge.guards import SignedIn, WebRequest, require
 from market.web.parts import pages
 from market.web.parts.forms import Filled
-from market.web.parts.trade import BARE, acting, do_filled, refusal_form, show
+from market.web.parts.trade import BARE, acting, do_filled, new_key, refusal_form, show
 
 _SHELVES: dict[str, tuple[Message, frozenset[str]]] = {
     "": (msg("全部"), CONTRACT.states),
@@ -293,7 +294,7 @@ async def pay_one(
     request: WebRequest, viewer: SignedIn, deal_id: FromPath[int], payment_id: FromPath[int]
 ) -> Response[Any]:
     """Note that the buyer has paid."""
-    return await _pay(request, viewer, deal_id, payment_id, await BARE.read(request))
+    return await _pay(request, viewer, deal_id, payment_id, await PAY.read(request))
 
 
 @post("/deals/{deal_id:int}/payments/{payment_id:int}/pay-part")
@@ -313,7 +314,7 @@ async def _pay(
         raise NotFound(msg("没有找到这笔货款。"))
     try:
         filled.check()
-        money = filled.values.get("money")
+        money, seen = filled.values.get("money"), filled.values.get("open")
         await do_filled(
             viewer,
             filled,
@@ -322,18 +323,38 @@ async def _pay(
             lambda at: pay(
                 payment_id=payment_id,
                 money=money,
+                seen=None if seen is None else Fen(seen),
                 organisation_id=viewer.organisation_id,
                 actor=acting(viewer, "buyer"),
                 at=at,
             ),
         )
+    except PaidMeanwhile as changed:
+        return await _pay_again(request, viewer, deal, payment_id, changed.message, status=409)
     except Invalid as error:
+        if "money" not in filled.form.fields:
+            return await _pay_again(request, viewer, deal, payment_id, error.message, status=422)
         refused = (payment_id, "pay", filled.refused(error))
         return await draw(request, viewer, deal, refused=refused, status=422)
     except WrongState:
         if before[payment_id] != "paid":
             raise
     return pages.redirect(request, f"/deals/{deal_id}#payments", toast=msg("已记为付款。"))
+
+
+async def _pay_again(
+    request: WebRequest, viewer: Viewer, deal: DealRow, payment_id: int, why: Message, *, status: int
+) -> Response[Any]:
+    """Say why all that was open was not noted as paid: beside the sum that can be noted now.
+
+    Raises:
+        Conflict: nothing can be noted now.
+    """
+    now = next(each for each in await payments_of(deal_id=deal.id) if each.id == payment_id)
+    if now.amount <= now.paid + now.disputed:
+        raise Conflict(why)
+    again = PAY_PART.blank(key=new_key()).refused(Invalid(why, {"money": why}))
+    return await draw(request, viewer, deal, refused=(payment_id, "pay", again), status=status)
 
 
 routes: list[ControllerRouterHandler] = [

@@ -298,6 +298,8 @@ def _form_for(refused: tuple[int, str, Filled] | None, delivery: int, move: str,
     return blank
 
 
+#: ``open``: fen that were open when it was read.
+PAY = Form(open=fields.hidden(int, optional=True), key=KEY)
 PAY_PART = Form(money=fields.money(msg("这次付多少")), key=KEY)
 #: The payee's word that money did not come.
 DENY = Form(
