@@ -380,7 +380,7 @@ def hidden(parse_as: Callable[[str], Any] = str, *, optional: bool = False) -> F
             if len(typed) > 200 or is_hiding(typed):
                 raise ValueError
             return parse_as(typed)
-        except (ValueError, ArithmeticError):
+        except (ValueError, TypeError, ArithmeticError):
             raise Wrong(msg("页面里的隐藏内容被改动了，请刷新页面重新填写。")) from None
 
     return Field(kind="hidden", label=msg("隐藏内容"), parse=parse, optional=optional)

@@ -228,6 +228,8 @@ def test_further_kinds_read_their_values() -> None:
     assert fault(fields.clock_time(LABEL), "24:00").text == "“{typed}”不是钟点，请写成 9:30。"
     assert fields.hidden(int).parse("7", "") == 7
     assert fault(fields.hidden(int), "x").text == "页面里的隐藏内容被改动了，请刷新页面重新填写。"
+    # too few parts of what is put together of several
+    assert fault(fields.hidden(lambda typed: slice(*typed.split("-")[1:])), "1")
 
 
 class Publish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
