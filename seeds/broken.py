@@ -12,7 +12,6 @@ from market.bids.operations import NewBid, accept_bid, place_bid
 from market.db.jobs import Worker
 from market.db.session import fetch_value
 from market.deals.breach import (
-    Evidence,
     NewCase,
     add_evidence,
     answer_case,
@@ -27,6 +26,7 @@ from market.deals.invoices.operations import record_invoice
 from market.deals.invoices.rules import NewInvoice
 from market.deals.operations import sign
 from market.deals.paying import pay
+from market.deals.pieces import Piece
 from market.deals.queries import deal_of, payments_of
 from market.deals.receipts import answer_receipt, receipts_under
 from market.deals.releasing import REMATCH
@@ -255,7 +255,7 @@ async def breach(tale: Told, sides: Sides, *, deal_id: int, at: datetime) -> int
         **_by(sides.seller, filed),
     )
     for words in tale.evidence:
-        await add_evidence(breach_id=breach_id, evidence=Evidence(words), **_by(sides.seller, filed))
+        await add_evidence(breach_id=breach_id, evidence=Piece(words), **_by(sides.seller, filed))
     await file_case(breach_id=breach_id, **_by(sides.seller, filed))
     answered, decided = at + timedelta(days=ANSWERED), at + timedelta(days=DECIDED)
     await answer_case(breach_id=breach_id, answer=tale.answer, **_by(sides.buyer, answered))

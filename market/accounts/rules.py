@@ -112,7 +112,7 @@ LIST, ANSWER, SIGN = "list", "answer", "sign"
 DEEDS: dict[str, Message] = {
     LIST: msg("发布货源、采购需求"),
     ANSWER: msg("出价、还价、答复"),
-    SIGN: msg("签合同、改条款"),
+    SIGN: msg("签合同、改条款、协商解除"),
 }
 _SIDE_NEEDS = {"seller": SELL, "buyer": BUY}
 

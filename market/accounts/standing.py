@@ -2,7 +2,7 @@
 
 from market.accounts import rules
 from market.accounts.rules import Actor, Standing
-from market.db.session import fetch
+from market.db.session import fetch, fetch_value
 from market.errors import Conflict, NotAllowed
 from market.i18n import msg
 
@@ -33,7 +33,7 @@ async def permit(
     )
     row = rows[0]
     if not row["holds"]:
-        raise NotAllowed(msg("这份委托已经撤销或不含这一项，没有办成。"))
+        raise _not_delegated()
     if row["other"] == rules.SUSPENDED:
         raise other_suspended()
     rules.allow(
@@ -41,6 +41,28 @@ async def permit(
         side=side,
         deed=deed,
     )
+
+
+async def permit_agent(*, actor: Actor, organisation_id: int, deed: str) -> None:
+    """Ask of an agent alone what :func:`permit` asks of it: the organisation's own people may do it anyhow.
+
+    Raises:
+        NotAllowed: the delegation does not hold any more, or does not name the deed.
+    """
+    if actor.delegation_id is None:
+        return
+    if not await fetch_value(
+        """SELECT EXISTS (SELECT FROM delegation WHERE id = $1 AND revoked_at IS NULL AND principal = $2
+                            AND $3 = ANY(deeds))""",
+        actor.delegation_id,
+        organisation_id,
+        deed,
+    ):
+        raise _not_delegated()
+
+
+def _not_delegated() -> NotAllowed:
+    return NotAllowed(msg("这份委托已经撤销或不含这一项，没有办成。"))
 
 
 def other_suspended() -> Conflict:

@@ -16,10 +16,11 @@ from market.api.inputs import Code, Fens, Grams, IdempotencyKey, Note, PathId, R
 from market.api.outputs import Moved
 from market.db.replay import once
 from market.deals import breach
-from market.deals.breach_queries import BreachRow, EvidenceRow, case_of, cases_of, evidence_of
+from market.deals.breach_queries import BreachRow, case_of, cases_of, evidence_of
 from market.deals.breach_termination import terminate
 from market.deals.clauses import Terms
 from market.deals.open_terms import OpenProposal, open_proposal
+from market.deals.pieces import Piece, PieceRow
 from market.deals.queries import deal_of
 from market.deals.record import Facts, facts_of
 from market.deals.rules import TERMINATED
@@ -109,7 +110,7 @@ class Opened(msgspec.Struct, frozen=True):
 
 class Case(msgspec.Struct, frozen=True):
     case: BreachRow
-    evidence: list[EvidenceRow]
+    evidence: list[PieceRow]
 
 
 class _Open(msgspec.Struct, frozen=True):
@@ -264,7 +265,7 @@ async def add_evidence(
         return Added(
             await breach.add_evidence(
                 breach_id=breach_id,
-                evidence=breach.Evidence(data.words),
+                evidence=Piece(data.words),
                 organisation_id=viewer.organisation_id,
                 actor=by,
                 at=at,

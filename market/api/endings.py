@@ -2,22 +2,28 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar.params import JSONBody
 from litestar.types import ControllerRouterHandler
+from msgspec import Meta
 
 from market import clock
 from market.api.breaches import Said, Words
 from market.api.deals import actor_in
 from market.api.handling import deed, do_once, read
-from market.api.inputs import Code, IdempotencyKey, Note, PathId, SignedIn
+from market.api.inputs import MOST_ID, Code, IdempotencyKey, Note, PathId, SignedIn
 from market.api.outputs import Moved
 from market.db.replay import once
 from market.deals.endings import operations
 from market.deals.endings.queries import EndingRow, ProofRow, endings_of, proof_under
+from market.deals.endings.seen import Rest, rest_of
+from market.deals.pieces import Piece
 from market.deals.queries import deal_of
+from market.units import Fen, Gram
+
+Count = Annotated[int, Meta(ge=0, le=MOST_ID)]
 
 
 class EndingToPropose(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,15 +38,25 @@ class EndingToPropose(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deposit: Literal["back", "kept"] | None = None
 
 
+class SeenRest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Grams that would be free and that are on their way, fen paid as deposit: the `rest` that was read."""
+
+    free: Count
+    under_way: Count
+    deposit: Count
+
+
 class EndingAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`withdraw` is for the side that proposed it, the others for the other.
 
-    To refuse takes a `reason` of `/codes` that your side may use; the other side sees it.
+    To refuse takes a `reason` of `/codes` that your side may use; the other side sees it. To agree, `seen`
+    says what you have read that it comes to: if it is something else by now, it is a 409.
     """
 
     move: Literal["agree", "refuse", "withdraw"]
     reason: Code | None = None
     note: Note = ""
+    seen: SeenRest | None = None
 
 
 class ForceMajeure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,10 +68,11 @@ class ForceMajeure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Endings(msgspec.Struct, frozen=True):
-    """Proposals and notices, the newest first, and what was put to a notice."""
+    """Proposals and notices, the newest first, what was put to a notice, and what an end now comes to."""
 
     endings: list[EndingRow]
     proof: list[ProofRow]
+    rest: Rest
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -80,7 +97,11 @@ class _Prove(msgspec.Struct, frozen=True):
 async def index(viewer: SignedIn, deal_id: PathId) -> Endings:
     """What was proposed or noticed to end a deal without a breach."""
     deal = await deal_of(deal_id=deal_id, organisation_id=viewer.organisation_id)
-    return Endings(await endings_of(deal_id=deal.id), await proof_under(deal_id=deal.id))
+    return Endings(
+        await endings_of(deal_id=deal.id),
+        await proof_under(deal_id=deal.id),
+        await rest_of(deal_id=deal.id, quantity=deal.quantity),
+    )
 
 
 async def _begin(
@@ -128,7 +149,9 @@ async def answer(
 ) -> Moved:
     """Agree to a proposal (what is not taken is on sale again at once), refuse it, or withdraw your own."""
     said: dict[str, Any] = {"reason": data.reason, "note": data.note} if data.move == "refuse" else {}
-    by = await actor_in(viewer, deal_id)
+    by, seen = await actor_in(viewer, deal_id), None
+    if data.seen is not None:
+        seen = Rest(Gram(data.seen.free), Gram(data.seen.under_way), Fen(data.seen.deposit))
 
     async def do(at: datetime) -> str:
         return await operations.answer_ending(
@@ -138,6 +161,7 @@ async def answer(
             organisation_id=viewer.organisation_id,
             actor=by,
             at=at,
+            seen=seen,
             **said,
         )
 
@@ -174,7 +198,7 @@ async def prove(
             await operations.add_proof(
                 deal_id=deal_id,
                 ending_id=ending_id,
-                proof=operations.Proof(data.words),
+                proof=Piece(data.words),
                 organisation_id=viewer.organisation_id,
                 actor=by,
                 at=at,

@@ -10,8 +10,9 @@ from market.accounts.rules import SYSTEM, Actor
 from market.audit.operations import record
 from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_value, transaction
-from market.deals import breach_rules, rules
+from market.deals import breach_rules, pieces, rules
 from market.deals.endings.queries import notice_side
+from market.deals.pieces import Piece
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg, on_day
 from market.notices.operations import notify
@@ -26,14 +27,6 @@ class NewCase(msgspec.Struct, frozen=True):
     statement: str
     quantity: int | None = None
     claim: int | None = None
-
-
-class Evidence(msgspec.Struct, frozen=True):
-    """Words, and a picture (WebP) with its hash where there is one."""
-
-    words: str
-    image: bytes | None = None
-    content_hash: str = ""
 
 
 async def open_case(*, case: NewCase, organisation_id: int, actor: Actor, at: datetime) -> int:
@@ -97,7 +90,7 @@ def _check(case: NewCase, grounds: Mapping[str, Message], quantity: int) -> None
 
 
 async def add_evidence(
-    *, breach_id: int, evidence: Evidence, organisation_id: int, actor: Actor, at: datetime
+    *, breach_id: int, evidence: Piece, organisation_id: int, actor: Actor, at: datetime
 ) -> int:
     """Put words or a picture to a case, as either side; return its number. It cannot be taken back.
 
@@ -116,20 +109,15 @@ async def add_evidence(
             raise NotFound(msg("没有找到这件违约。"))
         if case["state"] not in (*breach_rules.OPEN, rules.DRAFT):
             raise Conflict(msg("这件违约已经了结，不能再加证据。"))
-        count = await fetch_value("SELECT count(*) FROM breach_evidence WHERE breach = $1", breach_id)
-        if count >= breach_rules.MOST_EVIDENCE:
+        if await pieces.count_of(about="breach", number=breach_id) >= breach_rules.MOST_EVIDENCE:
             raise Conflict(msg("一件违约最多 {most} 份证据。", most=breach_rules.MOST_EVIDENCE))
-        number = await fetch_value(
-            """INSERT INTO breach_evidence (breach, organisation, person, words, content_hash, image,
-                                            created_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id""",
-            breach_id,
-            organisation_id,
-            actor.person_id,
-            words,
-            evidence.content_hash,
-            evidence.image,
-            at,
+        number = await pieces.keep(
+            about="breach",
+            number=breach_id,
+            piece=msgspec.structs.replace(evidence, words=words),
+            organisation_id=organisation_id,
+            actor=actor,
+            at=at,
         )
         await record(
             subject=f"breach:{breach_id}",

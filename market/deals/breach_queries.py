@@ -9,6 +9,7 @@ from market.db.session import fetch_into, fetch_one_into
 from market.deals.breach_rules import Figures, Substitute, figures_of, residual
 from market.deals.clauses import price_of
 from market.deals.endings.rules import AGREEMENT
+from market.deals.pieces import COLUMNS, PieceRow
 from market.deals.queries import DealRow
 from market.deals.terms import terms_in_force
 from market.errors import NotFound
@@ -94,50 +95,15 @@ async def cases_of(*, organisation_id: int, deal_id: int | None = None) -> list[
     )
 
 
-class EvidenceRow(msgspec.Struct, frozen=True):
-    id: int
-    organisation: int
-    organisation_name: str
-    organisation_name_en: str
-    words: str
-    #: "" where it has no picture; ``is_gone``: it was kept as long as it has to be.
-    content_hash: str
-    is_gone: bool
-    created_at: datetime
-
-
-async def evidence_of(*, breach_id: int) -> list[EvidenceRow]:
+async def evidence_of(*, breach_id: int) -> list[PieceRow]:
     """Return what was put to a case, the oldest first. Who may see the case is for the caller to know."""
     return await fetch_into(
-        EvidenceRow,
-        """SELECT breach_evidence.id, organisation, organisation.name AS organisation_name,
-                  organisation.name_en AS organisation_name_en, words, content_hash,
-                  content_hash <> '' AND image IS NULL AS is_gone, breach_evidence.created_at
-           FROM breach_evidence JOIN organisation ON organisation.id = breach_evidence.organisation
-           WHERE breach = $1 ORDER BY breach_evidence.id""",
+        PieceRow,
+        f"""SELECT {COLUMNS} FROM breach_evidence piece
+            JOIN organisation ON organisation.id = piece.organisation
+            WHERE piece.breach = $1 ORDER BY piece.id""",  # noqa: S608  words of ours; values are parameters
         breach_id,
     )
-
-
-class _Image(msgspec.Struct, frozen=True):
-    image: bytes
-
-
-async def evidence_image(*, breach_id: int, evidence_id: int) -> bytes:
-    """Return a picture of a case (WebP).
-
-    Raises:
-        NotFound: that piece has none.
-    """
-    found = await fetch_one_into(
-        _Image,
-        "SELECT image FROM breach_evidence WHERE breach = $1 AND id = $2 AND image IS NOT NULL",
-        breach_id,
-        evidence_id,
-    )
-    if found is None:
-        raise NotFound(msg("没有找到这张图片。"))
-    return found.image
 
 
 class _Performed(msgspec.Struct, frozen=True):

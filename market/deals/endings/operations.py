@@ -5,16 +5,20 @@ from datetime import date, datetime
 import msgspec
 from asyncpg import Record
 
-from market.accounts.rules import Actor
+from market.accounts.rules import SIGN, Actor
+from market.accounts.standing import permit_agent
 from market.amounts import masses
 from market.audit.operations import record
 from market.catalogue.queries import check_reason
 from market.catalogue.rules import CANCELS
 from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_row, fetch_value, transaction
+from market.deals import pieces
 from market.deals.breach_queries import prepaid_of
 from market.deals.ending import Ended, end_contract
 from market.deals.endings import rules
+from market.deals.endings.seen import Rest, check_seen
+from market.deals.pieces import Piece
 from market.deals.rules import ACTIVE, AGREED, REFUSED
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg, on_day
@@ -40,26 +44,20 @@ class Notice(msgspec.Struct, frozen=True):
     words: str
 
 
-class Proof(msgspec.Struct, frozen=True):
-    """Words, and a picture (WebP) with its hash where there is one."""
-
-    words: str
-    image: bytes | None = None
-    content_hash: str = ""
-
-
 async def propose_ending(
     *, deal_id: int, proposal: Proposal, organisation_id: int, actor: Actor, at: datetime
 ) -> int:
     """Propose to the other side to end a contract; return the proposal's number. Nothing changes by it.
 
     Raises:
+        NotAllowed: the organisation has not let this agent sign.
         NotFound: no such contract of this organisation.
         Conflict: it is not in force, or an end is proposed already.
         Invalid: no reason, no words, or nothing said of a deposit that was paid.
     """
     async with transaction():
         deal = await _locked(deal_id, organisation_id)
+        await permit_agent(actor=actor, organisation_id=organisation_id, deed=SIGN)
         why = await check_reason(proposal.reason, CANCELS)
         words = _words(proposal.words)
         paid = (await prepaid_of(deal_id=deal_id)).deposit
@@ -117,15 +115,19 @@ async def answer_ending(
     at: datetime,
     reason: str | None = None,
     note: str = "",
+    seen: Rest | None = None,
 ) -> str:
     """``agree`` to a proposal, ``refuse`` it with a coded reason, or ``withdraw`` one's own; its new state.
 
     Once both agree the contract is over and what is not taken is on sale again; nobody is in breach by it.
+    ``seen`` is what that came to when it was read, where that is known.
 
     Raises:
+        NotAllowed: the organisation has not let this agent sign.
         NotFound: no such proposal under a contract of this organisation.
         WrongState: it waits no more, or not for this side.
         Conflict: the contract is not in force, or a deposit was paid since that the proposal says nothing of.
+        Changed: to agree to it comes to something else than was ``seen``.
         Invalid: with ``reason``, where it is refused without one.
     """
     async with transaction():
@@ -139,11 +141,14 @@ async def answer_ending(
         side = _side(deal, organisation_id)
         by = "proposer" if row["proposer"] == organisation_id else "other"
         state = rules.ENDING.apply(move, state=row["state"], by=by)
+        await permit_agent(actor=actor, organisation_id=organisation_id, deed=SIGN)
         _check_in_force(deal)
         if state == AGREED and row["deposit"] is None and (await prepaid_of(deal_id=deal_id)).deposit:
             raise Conflict(
                 msg("提议以后买方付了定金，而提议没有写定金怎么办：请不同意或撤回，写明定金再提一份。")
             )
+        if state == AGREED and seen is not None:
+            await check_seen(deal_id=deal_id, quantity=deal["quantity"], seen=seen)
         said: dict[str, str | int | None] = {}
         why: Message | str = ""
         if state == REFUSED:
@@ -255,7 +260,7 @@ async def give_force_majeure(
 
 
 async def add_proof(
-    *, deal_id: int, ending_id: int, proof: Proof, organisation_id: int, actor: Actor, at: datetime
+    *, deal_id: int, ending_id: int, proof: Piece, organisation_id: int, actor: Actor, at: datetime
 ) -> int:
     """Put words or a picture to a notice of force majeure, as either side; it cannot be taken back.
 
@@ -268,20 +273,21 @@ async def add_proof(
     async with transaction():
         deal = await _locked(deal_id, organisation_id, in_force=False)
         row = await fetch_row(
-            """SELECT state, (SELECT count(*) FROM ending_proof WHERE ending = contract_ending.id) AS pieces
-               FROM contract_ending WHERE id = $1 AND deal = $2""",
-            *(ending_id, deal_id),
+            "SELECT state FROM contract_ending WHERE id = $1 AND deal = $2", ending_id, deal_id
         )
         if row is None:
             raise NotFound(msg("没有找到这份通知。"))
         if row["state"] != rules.NOTICED:
             raise Conflict(msg("只有以不可抗力通知解除的，才要证明。"))
-        if row["pieces"] >= rules.MOST_PROOF:
+        if await pieces.count_of(about="ending", number=ending_id) >= rules.MOST_PROOF:
             raise Conflict(msg("一份通知最多 {most} 份证明。", most=rules.MOST_PROOF))
-        number = await fetch_value(
-            """INSERT INTO ending_proof (ending, organisation, person, words, content_hash, image, created_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id""",
-            *(ending_id, organisation_id, actor.person_id, words, proof.content_hash, proof.image, at),
+        number = await pieces.keep(
+            about="ending",
+            number=ending_id,
+            piece=msgspec.structs.replace(proof, words=words),
+            organisation_id=organisation_id,
+            actor=actor,
+            at=at,
         )
         await record(
             subject=f"deal:{deal_id}",

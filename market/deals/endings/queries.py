@@ -4,9 +4,8 @@ from datetime import date, datetime
 
 import msgspec
 
-from market.db.session import fetch_into, fetch_one_into, fetch_value
-from market.errors import NotFound
-from market.i18n import msg
+from market.db.session import fetch_into, fetch_value
+from market.deals.pieces import COLUMNS, PieceRow
 
 
 class EndingRow(msgspec.Struct, frozen=True):
@@ -75,50 +74,17 @@ async def notice_side(*, deal_id: int) -> str | None:
     return side
 
 
-class ProofRow(msgspec.Struct, frozen=True):
-    id: int
+class ProofRow(PieceRow, frozen=True):
     ending: int
-    organisation: int
-    organisation_name: str
-    organisation_name_en: str
-    words: str
-    #: "" where it has no picture; ``is_gone``: it was kept as long as it has to be.
-    content_hash: str
-    is_gone: bool
-    created_at: datetime
 
 
 async def proof_under(*, deal_id: int) -> list[ProofRow]:
     """Return what either side put to a notice of force majeure under a contract, the oldest first."""
     return await fetch_into(
         ProofRow,
-        """SELECT proof.id, proof.ending, proof.organisation, organisation.name AS organisation_name,
-                  organisation.name_en AS organisation_name_en, proof.words, proof.content_hash,
-                  proof.content_hash <> '' AND proof.image IS NULL AS is_gone, proof.created_at
-           FROM ending_proof proof JOIN contract_ending ending ON ending.id = proof.ending
-           JOIN organisation ON organisation.id = proof.organisation
-           WHERE ending.deal = $1 ORDER BY proof.id""",
+        f"""SELECT piece.ending, {COLUMNS}
+            FROM ending_proof piece JOIN contract_ending ending ON ending.id = piece.ending
+            JOIN organisation ON organisation.id = piece.organisation
+            WHERE ending.deal = $1 ORDER BY piece.id""",  # noqa: S608  words of ours; values are parameters
         deal_id,
     )
-
-
-class _Image(msgspec.Struct, frozen=True):
-    image: bytes
-
-
-async def proof_image(*, deal_id: int, proof_id: int) -> bytes:
-    """Return a picture (WebP).
-
-    Raises:
-        NotFound: that piece has none.
-    """
-    found = await fetch_one_into(
-        _Image,
-        """SELECT image FROM ending_proof proof JOIN contract_ending ending ON ending.id = proof.ending
-           WHERE ending.deal = $1 AND proof.id = $2 AND image IS NOT NULL""",
-        deal_id,
-        proof_id,
-    )
-    if found is None:
-        raise NotFound(msg("没有找到这张图片。"))
-    return found.image

@@ -16,7 +16,6 @@ from market.deals.breach_queries import (
     BreachRow,
     case_of,
     cases_of,
-    evidence_image,
     evidence_of,
     figures,
 )
@@ -31,6 +30,7 @@ from market.deals.breach_rules import (
 )
 from market.deals.breach_termination import terminate as give_notice
 from market.deals.endings.queries import notice_side
+from market.deals.pieces import picture_of
 from market.deals.queries import DealRow, deal_of
 from market.deals.record import LONGEST_REPLY, facts_of, reply_to_facts
 from market.deals.rules import ACTIVE, BREACH, CONTRACT, DRAFT
@@ -39,19 +39,17 @@ from market.followup.quote_rules import LONGEST_SOURCE, LOSS
 from market.followup.quotes import add_quote, loss_of, quotes_of
 from market.i18n import Message, msg
 from market.paging import page_of
+from market.web.deals.pieces import MOST_BODY, piece_form, piece_in
 from market.web.deals.sheet import deal_and_side, party
 from market.web.edge.addresses import row_number
 from market.web.edge.guards import SignedIn, WebRequest, require
 from market.web.parts import fields
-from market.web.parts.forms import FileField, Filled, Form
+from market.web.parts.forms import Filled, Form
 from market.web.parts.pages import redirect
-from market.web.parts.pictures import ENDINGS, MOST_BYTES, picture_from
+from market.web.parts.scans import scan_response
 from market.web.parts.trade import BARE, KEY, acting, do_filled, new_key, show
-from market.web.parts.typed import Wrong
 
 _GUARDS = [require("seller", "buyer", "official")]
-#: A photo and the words beside it; above the photo's own cap, so that one too large is told so at its field.
-_MOST_BODY = MOST_BYTES + 1_000_000
 #: What the record's words mean to people.
 DEEDS: dict[str, Message] = {
     "open": msg("写下经过"),
@@ -67,17 +65,7 @@ DEEDS: dict[str, Message] = {
     "quote": msg("记下行情"),
 }
 _LINES = {"most": LONGEST_WORDS, "lines": True}
-EVIDENCE = Form(
-    words=fields.text(msg("这份证据说明什么"), **_LINES),  # type: ignore[arg-type]
-    photo=FileField(
-        label=msg("照片"),
-        endings=ENDINGS,
-        most_bytes=MOST_BYTES,
-        optional=True,
-        hint=msg("磅单、质检单、聊天记录。"),
-    ),
-    key=KEY,
-)
+EVIDENCE = piece_form(msg("这份证据说明什么"), most=LONGEST_WORDS, hint=msg("磅单、质检单、聊天记录。"))
 ANSWER = Form(answer=fields.text(msg("答复"), **_LINES), key=KEY)  # type: ignore[arg-type]
 DECIDE = Form(
     move=fields.choice(msg("认定"), DECISIONS, chips=True),
@@ -277,7 +265,7 @@ _FORMS: dict[str, tuple[Form, Message]] = {
 }
 
 
-@post("/breaches/{breach_id:int}/{deed:str}", guards=_GUARDS, request_max_body_size=_MOST_BODY)
+@post("/breaches/{breach_id:int}/{deed:str}", guards=_GUARDS, request_max_body_size=MOST_BODY)
 async def act(
     request: WebRequest, viewer: SignedIn, breach_id: FromPath[int], deed: FromPath[str]
 ) -> Response[Any]:
@@ -310,16 +298,7 @@ async def _work(
     values = {name: value for name, value in filled.values.items() if name not in ("key", "photo")}
     by: dict[str, Any] = {"breach_id": case.id, "organisation_id": viewer.organisation_id, "actor": actor}
     if deed == "evidence":
-        photo = filled.values["photo"]
-        try:
-            picture = await picture_from(photo) if photo else None
-        except Wrong as wrong:
-            raise Invalid(wrong.message, {"photo": wrong.message}) from None
-        piece = breach.Evidence(
-            values["words"],
-            picture.image if picture else None,
-            picture.content_hash if picture else "",
-        )
+        piece = await piece_in(filled)
         return lambda at: breach.add_evidence(evidence=piece, at=at, **by)
     operations: dict[str, Callable[..., Awaitable[object]]] = {
         "file": breach.file_case,
@@ -337,9 +316,8 @@ async def _work(
 async def image(viewer: SignedIn, breach_id: FromPath[int], evidence_id: FromPath[int]) -> Response[bytes]:
     """Return a picture of a case to whoever may see the case."""
     case, _ = await _case(breach_id, viewer)
-    content = await evidence_image(breach_id=case.id, evidence_id=row_number(evidence_id))
-    headers = {"cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
-    return Response(content, media_type="image/webp", headers=headers)
+    content = await picture_of(about="breach", numbers=[case.id], piece_id=row_number(evidence_id))
+    return scan_response("", "image/webp", content)
 
 
 routes: list[ControllerRouterHandler] = [index, record, begin, reply, one, act, image]

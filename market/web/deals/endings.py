@@ -7,29 +7,29 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.accounts.rules import Viewer
+from market.accounts.rules import SIGN, Viewer
 from market.catalogue.rules import CANCELS, told_reason
-from market.deals.breach_queries import performed, prepaid_of
-from market.deals.breach_rules import residual
+from market.deals.breach_queries import prepaid_of
 from market.deals.endings import operations, rules
-from market.deals.endings.queries import EndingRow, endings_of, proof_image, proof_under
+from market.deals.endings.queries import EndingRow, endings_of, proof_under
+from market.deals.endings.seen import Changed, Rest, rest_of
+from market.deals.pieces import picture_of
 from market.deals.queries import DealRow
 from market.deals.rules import ACTIVE, CONTRACT, PROPOSED
 from market.errors import Invalid, NotFound
-from market.i18n import msg
+from market.i18n import Message, msg
+from market.units import Fen, Gram
+from market.web.deals.pieces import MOST_BODY, piece_form, piece_in
 from market.web.deals.sheet import deal_and_side, party
 from market.web.edge.addresses import row_number
 from market.web.edge.guards import SignedIn, WebRequest
 from market.web.edge.language import language_of
 from market.web.parts import fields
-from market.web.parts.forms import FileField, Filled, Form
+from market.web.parts.forms import Filled, Form
 from market.web.parts.pages import redirect
-from market.web.parts.pictures import ENDINGS, MOST_BYTES, picture_from
+from market.web.parts.scans import scan_response
 from market.web.parts.trade import BARE, KEY, acting, do_filled, name_in, new_key, refusal_form, show
-from market.web.parts.typed import Wrong
 
-#: A photo and the words beside it; above the photo's own cap, so that one too large is told so at its field.
-_MOST_BODY = MOST_BYTES + 1_000_000
 NOTICE = Form(
     event=fields.choice(msg("发生了什么"), rules.EVENTS),
     happened_on=fields.day(msg("哪天发生的")),
@@ -41,17 +41,18 @@ NOTICE = Form(
     ),
     key=KEY,
 )
-PROOF = Form(
-    words=fields.text(msg("这份证明说明什么"), most=rules.LONGEST_WORDS, lines=True),
-    photo=FileField(
-        label=msg("照片"),
-        endings=ENDINGS,
-        most_bytes=MOST_BYTES,
-        optional=True,
-        hint=msg("灾情照片、气象或政府部门的证明、封控通知。"),
-    ),
-    key=KEY,
+PROOF = piece_form(
+    msg("这份证明说明什么"), most=rules.LONGEST_WORDS, hint=msg("灾情照片、气象或政府部门的证明、封控通知。")
 )
+
+
+def _rest_in(typed: str) -> Rest:
+    free, under_way, deposit = (int(each) for each in typed.split("-"))
+    return Rest(Gram(free), Gram(under_way), Fen(deposit))
+
+
+#: What is agreed to, as it was read: grams that would be free, grams under way, fen paid as deposit.
+AGREE = Form(seen=fields.hidden(_rest_in, optional=True), key=KEY)
 _ANSWERED = {
     "agree": msg("双方同意，合同已解除，余下的数量已释放；货源在售的，马上重新撮合。"),
     "refuse": msg("已答复不同意，对方会看到原因；合同照常履行。"),
@@ -89,14 +90,14 @@ async def _draw(
     side: str | None,
     *,
     refused: tuple[str, Filled] | None = None,
+    stale: Message | None = None,
     status: int = 200,
 ) -> Response[str]:
     endings = await endings_of(deal_id=deal.id)
     waiting = next((each for each in endings if each.state == PROPOSED), None)
-    settled, under_way = await performed(deal_id=deal.id)
-    prepaid = await prepaid_of(deal_id=deal.id)
+    rest = await rest_of(deal_id=deal.id, quantity=deal.quantity)
     forms = {
-        "propose": (await _proposal_form(request, has_deposit=prepaid.deposit > 0)).blank(key=new_key()),
+        "propose": (await _proposal_form(request, has_deposit=rest.deposit > 0)).blank(key=new_key()),
         "refuse": (await refusal_form(request, side)).blank(key=new_key()),
         "notice": NOTICE.blank(happened_on=clock.today(), key=new_key()),
         "proof": PROOF.blank(key=new_key()),
@@ -112,11 +113,13 @@ async def _draw(
         endings=endings,
         waiting=waiting,
         can=_can(waiting, viewer, deal, side),
-        may_end=side is not None and deal.state == ACTIVE,
+        may_end=side is not None and deal.state == ACTIVE and _may_sign(viewer),
+        # notice and proof are the side's own to give, whoever signs for it
+        is_own=viewer.delegation_id is None,
         proof=await proof_under(deal_id=deal.id),
-        rest=residual(quantity=deal.quantity, settled=settled, under_way=under_way),
-        under_way=under_way,
-        deposit=prepaid.deposit,
+        rest=rest,
+        seen="-".join(str(each) for each in (rest.free, rest.under_way, rest.deposit)),
+        stale=stale,
         forms=forms,
         events=rules.EVENTS,
         deposits=rules.DEPOSITS,
@@ -130,10 +133,14 @@ async def _draw(
 
 
 def _can(waiting: EndingRow | None, viewer: Viewer, deal: DealRow, side: str | None) -> tuple[str, ...]:
-    if waiting is None or side is None or deal.state != ACTIVE:
+    if waiting is None or side is None or deal.state != ACTIVE or not _may_sign(viewer):
         return ()
     by = "proposer" if waiting.proposer == viewer.organisation_id else "other"
     return rules.ENDING.available(state=waiting.state, by=by)
+
+
+def _may_sign(viewer: Viewer) -> bool:
+    return viewer.delegation_id is None or SIGN in viewer.delegated
 
 
 @post("/deals/{deal_id:int}/ending")
@@ -207,7 +214,7 @@ async def notice(request: WebRequest, viewer: SignedIn, deal_id: FromPath[int]) 
     )
 
 
-@post("/deals/{deal_id:int}/ending/{ending_id:int}/proof", request_max_body_size=_MOST_BODY)
+@post("/deals/{deal_id:int}/ending/{ending_id:int}/proof", request_max_body_size=MOST_BODY)
 async def prove(
     request: WebRequest, viewer: SignedIn, deal_id: FromPath[int], ending_id: FromPath[int]
 ) -> Response[Any]:
@@ -216,16 +223,7 @@ async def prove(
     deal, side = await party(deal_id, viewer)
     try:
         filled.check()
-        photo = filled.values["photo"]
-        try:
-            picture = await picture_from(photo) if photo else None
-        except Wrong as wrong:
-            raise Invalid(wrong.message, {"photo": wrong.message}) from None
-        piece = operations.Proof(
-            filled.values["words"],
-            picture.image if picture else None,
-            picture.content_hash if picture else "",
-        )
+        piece = await piece_in(filled)
         await do_filled(
             viewer,
             filled,
@@ -259,7 +257,8 @@ async def answer_one(
         raise NotFound(msg("没有这个页面。"))
     deal, side = await party(deal_id, viewer)
     refuses = answer == "refuse"
-    filled = await (await refusal_form(request, side) if refuses else BARE).read(request)
+    form = AGREE if answer == "agree" else BARE
+    filled = await (await refusal_form(request, side) if refuses else form).read(request)
     said: dict[str, Any] = {}
     try:
         filled.check()
@@ -277,9 +276,12 @@ async def answer_one(
                 organisation_id=viewer.organisation_id,
                 actor=acting(viewer, side),
                 at=at,
+                seen=filled.values.get("seen"),
                 **said,
             ),
         )
+    except Changed as changed:
+        return await _draw(request, viewer, deal, side, stale=changed.message, status=409)
     except Invalid as error:
         again = ("refuse", filled.refused(error))
         return await _draw(request, viewer, deal, side, refused=again, status=422)
@@ -290,9 +292,9 @@ async def answer_one(
 async def image(viewer: SignedIn, deal_id: FromPath[int], proof_id: FromPath[int]) -> Response[bytes]:
     """Return a picture of a proof to whoever may see the contract."""
     deal, _ = await deal_and_side(deal_id, viewer)
-    content = await proof_image(deal_id=deal.id, proof_id=row_number(proof_id))
-    headers = {"cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
-    return Response(content, media_type="image/webp", headers=headers)
+    endings = [each.id for each in await endings_of(deal_id=deal.id)]
+    content = await picture_of(about="ending", numbers=endings, piece_id=row_number(proof_id))
+    return scan_response("", "image/webp", content)
 
 
 routes: list[ControllerRouterHandler] = [index, propose, notice, prove, answer_one, image]

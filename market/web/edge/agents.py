@@ -27,6 +27,8 @@ AGENT_POSTS: dict[str, str] = {
     "/deals/{deal_id:int}/scans/{scan_id:int}/{move:str}": SIGN,
     "/deals/{deal_id:int}/terms": SIGN,
     "/deals/{deal_id:int}/terms/{version:int}/{move:str}": SIGN,
+    "/deals/{deal_id:int}/ending": SIGN,
+    "/deals/{deal_id:int}/ending/{ending_id:int}/{answer:str}": SIGN,
 }
 #: As a request knows them, without the kinds of their numbers.
 _POSTS = {re.sub(r":\w+}", "}", path): deed for path, deed in AGENT_POSTS.items()}

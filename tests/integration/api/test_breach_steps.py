@@ -1,4 +1,4 @@
-"""Terms are proposed and evidence is added over the API by the rules of the pages."""
+"""Terms, evidence and an end by agreement go over the API by the rules of the pages."""
 
 from typing import Any
 
@@ -54,3 +54,13 @@ async def test_terms_and_evidence_go_over_the_api_by_the_rules_of_the_pages(
     assert (await looks_on.post(f"/breaches/{case}/evidence", said)).status_code == 404
     assert (await sells.post(f"/breaches/{case}/evidence", {"words": ""})).status_code in (400, 422)
     assert len(await evidence_of(breach_id=case)) == 2
+
+    endings = f"/deals/{deal.deal_id}/endings"
+    await sells.post(endings, {"reason": "other", "words": "互不追究"})
+    found = (await buys.get(endings)).json()
+    answer, yes = f"{endings}/{found['endings'][0]['id']}/answer", {"move": "agree", "seen": found["rest"]}
+    await deal.send(50_000, "dispatch")
+    stale = await buys.post(answer, yes, key="end")
+    assert (stale.status_code, "350 公斤" in stale.json()["detail"]) == (409, True)
+    yes["seen"] = (await buys.get(endings)).json()["rest"]
+    assert (await buys.post(answer, yes, key="end")).json() == {"state": "agreed"}

@@ -12,7 +12,6 @@ from market.db.jobs import Worker
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals import breach_termination
 from market.deals.breach import (
-    Evidence,
     NewCase,
     add_evidence,
     answer_case,
@@ -25,6 +24,7 @@ from market.deals.breach import (
 )
 from market.deals.breach_queries import case_of, cases_of, evidence_of, figures
 from market.deals.breach_termination import terminate
+from market.deals.pieces import Piece
 from market.deals.queries import deal_of
 from market.errors import Busy, Conflict, Invalid, NotFound
 from market.i18n import translate
@@ -140,10 +140,8 @@ async def test_settlement_needs_the_very_words_that_the_other_offered(scene: Sce
 
 async def test_evidence_stays_and_both_sides_may_add_it(scene: Scene) -> None:
     breach_id = await scene.filed()
-    await add_evidence(
-        breach_id=breach_id, evidence=Evidence("磅单照片", b"x", "h"), **scene.by(scene.seller)
-    )
-    await add_evidence(breach_id=breach_id, evidence=Evidence("仓库照片"), **scene.by(scene.buyer))
+    await add_evidence(breach_id=breach_id, evidence=Piece("磅单照片", b"x", "h"), **scene.by(scene.seller))
+    await add_evidence(breach_id=breach_id, evidence=Piece("仓库照片"), **scene.by(scene.buyer))
     assert [each.words for each in await evidence_of(breach_id=breach_id)] == ["磅单照片", "仓库照片"]
     with pytest.raises(asyncpg.RaiseError):
         await fetch("DELETE FROM breach_evidence")

@@ -9,7 +9,6 @@ import pytest
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.db.session import execute, fetch, fetch_value
 from market.deals.breach import (
-    Evidence,
     NewCase,
     add_evidence,
     decide_case,
@@ -21,7 +20,6 @@ from market.deals.breach_queries import case_of, cases_of, evidence_of, figures
 from market.deals.endings.forgetting import forget_pictures
 from market.deals.endings.operations import (
     Notice,
-    Proof,
     Proposal,
     add_proof,
     answer_ending,
@@ -29,7 +27,9 @@ from market.deals.endings.operations import (
     propose_ending,
 )
 from market.deals.endings.queries import ending_to_answer, endings_of, proof_under
+from market.deals.endings.seen import Changed, rest_of
 from market.deals.paying import pay
+from market.deals.pieces import Piece
 from market.deals.queries import deal_of
 from market.deals.record import facts_of
 from market.errors import Conflict, Invalid, NotFound
@@ -139,6 +139,19 @@ async def test_refusal_takes_a_reason_and_leaves_the_contract_as_it_is(scene: Sc
         await scene.answer(scene.seller, later)
 
 
+async def test_nobody_agrees_to_an_end_that_comes_to_something_else_than_was_read(scene: Scene) -> None:
+    number = await scene.propose(scene.seller)
+    read = await rest_of(deal_id=scene.deal_id, quantity=WHOLE)
+    assert (read.free, read.under_way, read.deposit) == (WHOLE, 0, 0)
+    await scene.send(50_000, "dispatch")
+    answer = {"deal_id": scene.deal_id, "ending_id": number, "move": "agree", **scene.by(scene.buyer)}
+    with pytest.raises(Changed, match=r"350 公斤.*50 公斤"):
+        await answer_ending(**answer, seen=read)
+    assert (await scene.state(), await scene.stock()) == ("active", (0, 0))
+    now = await rest_of(deal_id=scene.deal_id, quantity=WHOLE)
+    assert await answer_ending(**answer, seen=now) == "agreed"
+
+
 async def test_two_answers_at_once_end_it_once(scene: Scene) -> None:
     number = await scene.propose(scene.seller)
     outcomes = await asyncio.gather(
@@ -230,12 +243,12 @@ async def test_force_majeure_ends_it_with_the_notice_and_proof_follows(scene: Sc
     with pytest.raises(WrongState):
         await scene.answer(scene.seller, waiting)
     proof = {"deal_id": scene.deal_id, "ending_id": number}
-    await add_proof(**proof, proof=Proof("气象证明"), **scene.by(scene.seller))
+    await add_proof(**proof, proof=Piece("气象证明"), **scene.by(scene.seller))
     assert [each.words for each in await proof_under(deal_id=scene.deal_id)] == ["气象证明"]
     with pytest.raises(asyncpg.RaiseError):
         await fetch("DELETE FROM ending_proof")
     with pytest.raises(NotFound):
-        await add_proof(**proof, proof=Proof("镇里"), **scene.by(scene.town))
+        await add_proof(**proof, proof=Piece("镇里"), **scene.by(scene.town))
     with pytest.raises(Conflict):
         await scene.notice(scene.buyer)
 
@@ -259,12 +272,12 @@ async def test_force_majeure_is_disputed_as_a_case_of_the_other_side_alone(scene
 async def test_pictures_of_proof_go_after_their_period_once_no_case_waits(scene: Scene) -> None:
     later = TODAY + timedelta(days=4_000)
     number = await scene.notice(scene.seller)
-    photo = Proof("大棚照片", b"RIFF", "0" * 64)
+    photo = Piece("大棚照片", b"RIFF", "0" * 64)
     await add_proof(deal_id=scene.deal_id, ending_id=number, proof=photo, **scene.by(scene.seller))
     case = NewCase(scene.deal_id, "not_excused", "那天没有冰雹。")
     breach = await open_case(case=case, **scene.by(scene.buyer))
     await file_case(breach_id=breach, **scene.by(scene.buyer))
-    await add_evidence(breach_id=breach, evidence=Evidence("站", b"RIFF", "1" * 64), **scene.by(scene.buyer))
+    await add_evidence(breach_id=breach, evidence=Piece("站", b"RIFF", "1" * 64), **scene.by(scene.buyer))
     for table in ("ending_proof", "breach_evidence"):
         for words in (
             f"UPDATE {table} SET image = 'x'",

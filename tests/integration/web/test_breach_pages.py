@@ -272,7 +272,11 @@ async def test_contract_is_ended_by_agreement_from_its_page(
     number = await fetch_value("SELECT id FROM contract_ending")
     no = await purchaser.post(f"{page}/{number}/refuse", key(note="还要货"))
     assert (no.status_code, set(faults(no, prefix="f-no-")), "还要货" in no.text) == (422, {"reason"}, True)
-    agreed = key()
+    (seen,) = re.findall(r'name="seen" value="([^"]+)"', (await purchaser.get(page)).text)
+    agreed = key(seen=seen)
+    # read while another load had not gone yet
+    stale = await purchaser.post(f"{page}/{number}/agree", {**agreed, "seen": f"1{seen}"})
+    assert (stale.status_code, "合同在您打开以后变了" in stale.text, seen in stale.text) == (409, True, True)
     for _ in range(2):
         done = await purchaser.post(f"{page}/{number}/agree", agreed)
         assert done.headers["location"] == page

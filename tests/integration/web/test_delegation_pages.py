@@ -13,6 +13,7 @@ from market.accounts.rules import DEEDS, Actor
 from market.app import create_app
 from market.audit.queries import history
 from market.db.session import execute, fetch, fetch_value
+from market.deals.endings.operations import answer_ending
 from market.deals.operations import sign
 from market.errors import NotAllowed
 from market.organisations.members import set_role
@@ -206,3 +207,46 @@ async def test_a_sheet_is_kept_three_years_past_its_delegation_and_its_hash_for_
     assert (await agent.get(f"/delegations/{number}/sheet")).status_code == 404
     assert "照片已到留存期" in (await agent.get("/delegations")).text
     assert await fetch_value("SELECT sheet_hash FROM delegation") == hashed
+
+
+async def test_an_agent_who_signs_ends_a_contract_by_agreement_but_gives_no_notice(
+    secretary: Member, other: Member, buyer: Member, browser_of: SignedInAs
+) -> None:
+    deal = await trading.binding_deal(other, buyer)
+    page = f"/deals/{deal}/ending"
+    principal, agent, purchaser = (
+        await browser_of(other),
+        await browser_of(secretary),
+        await browser_of(buyer),
+    )
+    number = await delegate(principal, secretary, "list")
+    await agent.post(f"/delegations/{number}/act", key())
+    wish = key(reason="other", words="互不追究")
+    assert (await agent.post(page, wish)).status_code == 403
+    assert f'action="{page}"' not in (await agent.get(page)).text
+    await principal.post(f"/delegations/{number}/revoke", key())
+    number = await delegate(principal, secretary, "sign")
+    agent = await browser_of(secretary)
+    await agent.post(f"/delegations/{number}/act", key())
+    shown = (await agent.get(page)).text
+    assert (f'action="{page}"' in shown, "force-majeure" in shown) == (True, False)
+    notice = key(event="hail", happened_on=clock.today().isoformat(), words="大棚全毁")
+    assert (await agent.post(f"{page}/force-majeure", notice)).status_code == 403
+    assert (await agent.post(page, wish)).headers["location"] == page
+    step = next(each for each in await history(subjects=[f"deal:{deal}"]) if each.action == "propose_ending")
+    assert step.details["delegation"] == number
+    ending = await fetch_value("SELECT id FROM contract_ending")
+    assert (await agent.post(f"{page}/{ending}/withdraw", key())).headers["location"] == page
+    assert (await purchaser.post(page, wish)).headers["location"] == page
+    await principal.post(f"/delegations/{number}/revoke", key())
+    # asked in the transaction of the deed as well
+    acting = {
+        "deal_id": deal,
+        "organisation_id": other.organisation_id,
+        "actor": Actor(secretary.person_id, other.organisation_id, "seller", number),
+        "at": clock.now(),
+    }
+    ending = await fetch_value("SELECT max(id) FROM contract_ending")
+    with pytest.raises(NotAllowed):
+        await answer_ending(**acting, ending_id=ending, move="agree")
+    assert await fetch_value("SELECT state FROM deal WHERE id = $1", deal) == "active"
