@@ -17,7 +17,7 @@ from market.deals import pieces
 from market.deals.breach_queries import prepaid_of
 from market.deals.ending import Ended, end_contract
 from market.deals.endings import rules
-from market.deals.endings.seen import Rest, check_seen
+from market.deals.endings.seen import Rest, check_seen, rest_of
 from market.deals.pieces import Piece
 from market.deals.rules import ACTIVE, AGREED, REFUSED
 from market.errors import Conflict, Invalid, NotFound
@@ -200,11 +200,14 @@ async def give_force_majeure(
 
     Raises:
         NotFound: no such contract of this organisation.
-        Conflict: it is not in force.
+        Conflict: it is not in force, or all of it is delivered: money that is owed stays owed.
         Invalid: no such event, a day that cannot be, or no words.
     """
     async with transaction():
         deal = await _locked(deal_id, organisation_id)
+        rest = await rest_of(deal_id=deal_id, quantity=deal["quantity"])
+        if not rest.free and not rest.under_way:
+            raise Conflict(msg("货已经全部交完，只剩付款：欠的货款不因不可抗力免除，不能这样解除。"))
         _check_notice(notice, made=deal["created_at"].astimezone(CHINA).date(), at=at)
         words = _words(notice.words)
         number = await fetch_value(

@@ -253,6 +253,14 @@ async def test_force_majeure_ends_it_with_the_notice_and_proof_follows(scene: Sc
         await scene.notice(scene.buyer)
 
 
+async def test_force_majeure_ends_nothing_once_all_is_delivered_and_money_is_owed(scene: Scene) -> None:
+    load = await scene.send(WHOLE, "dispatch", "arrive")
+    await scene.move(load, "accept")
+    with pytest.raises(Conflict, match="只剩付款"):
+        await scene.notice(scene.buyer)
+    assert await scene.state() == "active"
+
+
 async def test_force_majeure_is_disputed_as_a_case_of_the_other_side_alone(scene: Scene) -> None:
     await scene.notice(scene.seller)
     case = NewCase(scene.deal_id, "not_excused", "那天没有冰雹。")
