@@ -106,13 +106,15 @@ SIDES: dict[str, str] = {
     ADMINISTRATOR: "administrator",
 }
 
-LIST, ANSWER, SIGN = "list", "answer", "sign"
+LIST, ANSWER, SIGN, END = "list", "answer", "sign", "end"
 #: What binds an organisation, or asks others to: only for who is able to, and only where not suspended.
 #: One organisation may let somebody of another do these for it.
 DEEDS: dict[str, Message] = {
     LIST: msg("发布货源、采购需求"),
     ANSWER: msg("出价、还价、答复"),
-    SIGN: msg("签合同、改条款、协商解除"),
+    SIGN: msg("签合同、改条款"),
+    # of its own: who may sign may not give up what was signed
+    END: msg("提议、答复协商解除"),
 }
 _SIDE_NEEDS = {"seller": SELL, "buyer": BUY}
 

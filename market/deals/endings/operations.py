@@ -5,7 +5,7 @@ from datetime import date, datetime
 import msgspec
 from asyncpg import Record
 
-from market.accounts.rules import SIGN, Actor
+from market.accounts.rules import END, Actor
 from market.accounts.standing import permit_agent
 from market.amounts import masses
 from market.audit.operations import record
@@ -50,14 +50,14 @@ async def propose_ending(
     """Propose to the other side to end a contract; return the proposal's number. Nothing changes by it.
 
     Raises:
-        NotAllowed: the organisation has not let this agent sign.
+        NotAllowed: the organisation has not let this agent end contracts.
         NotFound: no such contract of this organisation.
         Conflict: it is not in force, or an end is proposed already.
         Invalid: no reason, no words, or nothing said of a deposit that was paid.
     """
     async with transaction():
         deal = await _locked(deal_id, organisation_id)
-        await permit_agent(actor=actor, organisation_id=organisation_id, deed=SIGN)
+        await permit_agent(actor=actor, organisation_id=organisation_id, deed=END)
         why = await check_reason(proposal.reason, CANCELS)
         words = _words(proposal.words)
         paid = (await prepaid_of(deal_id=deal_id)).deposit
@@ -123,7 +123,7 @@ async def answer_ending(
     ``seen`` is what that came to when it was read, where that is known.
 
     Raises:
-        NotAllowed: the organisation has not let this agent sign.
+        NotAllowed: the organisation has not let this agent end contracts.
         NotFound: no such proposal under a contract of this organisation.
         WrongState: it waits no more, or not for this side.
         Conflict: the contract is not in force, or a deposit was paid since that the proposal says nothing of.
@@ -141,7 +141,7 @@ async def answer_ending(
         side = _side(deal, organisation_id)
         by = "proposer" if row["proposer"] == organisation_id else "other"
         state = rules.ENDING.apply(move, state=row["state"], by=by)
-        await permit_agent(actor=actor, organisation_id=organisation_id, deed=SIGN)
+        await permit_agent(actor=actor, organisation_id=organisation_id, deed=END)
         _check_in_force(deal)
         if state == AGREED and row["deposit"] is None and (await prepaid_of(deal_id=deal_id)).deposit:
             raise Conflict(

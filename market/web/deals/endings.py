@@ -7,7 +7,7 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.accounts.rules import SIGN, Viewer
+from market.accounts.rules import END, Viewer
 from market.catalogue.rules import CANCELS, told_reason
 from market.deals.breach_queries import prepaid_of
 from market.deals.endings import operations, rules
@@ -140,7 +140,7 @@ def _can(waiting: EndingRow | None, viewer: Viewer, deal: DealRow, side: str | N
 
 
 def _may_sign(viewer: Viewer) -> bool:
-    return viewer.delegation_id is None or SIGN in viewer.delegated
+    return viewer.delegation_id is None or END in viewer.delegated
 
 
 @post("/deals/{deal_id:int}/ending")

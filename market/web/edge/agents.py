@@ -2,7 +2,7 @@
 
 import re
 
-from market.accounts.rules import ANSWER, LIST, SIGN, Viewer, require_delegated
+from market.accounts.rules import ANSWER, END, LIST, SIGN, Viewer, require_delegated
 
 #: Address of a post -> the deed of ``accounts.rules.DEEDS`` that it is.
 AGENT_POSTS: dict[str, str] = {
@@ -27,8 +27,8 @@ AGENT_POSTS: dict[str, str] = {
     "/deals/{deal_id:int}/scans/{scan_id:int}/{move:str}": SIGN,
     "/deals/{deal_id:int}/terms": SIGN,
     "/deals/{deal_id:int}/terms/{version:int}/{move:str}": SIGN,
-    "/deals/{deal_id:int}/ending": SIGN,
-    "/deals/{deal_id:int}/ending/{ending_id:int}/{answer:str}": SIGN,
+    "/deals/{deal_id:int}/ending": END,
+    "/deals/{deal_id:int}/ending/{ending_id:int}/{answer:str}": END,
 }
 #: As a request knows them, without the kinds of their numbers.
 _POSTS = {re.sub(r":\w+}", "}", path): deed for path, deed in AGENT_POSTS.items()}

@@ -209,7 +209,7 @@ async def test_a_sheet_is_kept_three_years_past_its_delegation_and_its_hash_for_
     assert await fetch_value("SELECT sheet_hash FROM delegation") == hashed
 
 
-async def test_an_agent_who_signs_ends_a_contract_by_agreement_but_gives_no_notice(
+async def test_an_agent_let_do_so_ends_a_contract_by_agreement_but_gives_no_notice(
     secretary: Member, other: Member, buyer: Member, browser_of: SignedInAs
 ) -> None:
     deal = await trading.binding_deal(other, buyer)
@@ -219,13 +219,14 @@ async def test_an_agent_who_signs_ends_a_contract_by_agreement_but_gives_no_noti
         await browser_of(secretary),
         await browser_of(buyer),
     )
-    number = await delegate(principal, secretary, "list")
+    # who may sign may not for that give up what was signed
+    number = await delegate(principal, secretary, "sign")
     await agent.post(f"/delegations/{number}/act", key())
     wish = key(reason="other", words="互不追究")
     assert (await agent.post(page, wish)).status_code == 403
     assert f'action="{page}"' not in (await agent.get(page)).text
     await principal.post(f"/delegations/{number}/revoke", key())
-    number = await delegate(principal, secretary, "sign")
+    number = await delegate(principal, secretary, "end")
     agent = await browser_of(secretary)
     await agent.post(f"/delegations/{number}/act", key())
     shown = (await agent.get(page)).text
