@@ -236,14 +236,18 @@ class Registration(Table, tablename="registration"):
 
 
 class AppointmentNote(Table, tablename="appointment_note"):
-    """What one side of a talk writes down for itself."""
+    """What somebody at a talk writes down, for their own side."""
 
     id = number()
     appointment = reference(Appointment, part_of=True)
     organisation = reference("Organisation")
+    #: NULL: from when an organisation had one note for all of its people.
+    person = reference("Person", null=True)
+    #: The drawn page that wrote it last.
+    page = text(default="")
     text = text()
     updated_at = moment()
-    appointment_note_once = Unique([appointment, organisation], name="appointment_note_once")
+    appointment_note_once = Unique([appointment, organisation, person], name="appointment_note_once")
 
 
 class Incident(Table, tablename="incident"):

@@ -112,6 +112,13 @@ _PARTS: dict[str, tuple[Message, str]] = {
            JOIN meeting ON meeting.id = invitation.meeting
            WHERE attendee.phone = $2 AND $1::bigint > 0 ORDER BY attendee.id""",
     ),
+    "notes": (
+        msg("我的洽谈笔记"),
+        """SELECT meeting.title, meeting.held_on, note.text, note.updated_at FROM appointment_note note
+           JOIN appointment ON appointment.id = note.appointment
+           JOIN meeting ON meeting.id = appointment.meeting
+           WHERE note.person = $1 AND $2::text <> '' ORDER BY note.id""",
+    ),
     "registrations": (
         msg("公开报名"),
         """SELECT organisation_name, person_name, phone, offers, state, created_at FROM registration

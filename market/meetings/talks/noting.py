@@ -1,29 +1,80 @@
-"""What one side of a talk writes down for itself; the other side never sees it, nor does the town."""
+"""What somebody at a talk writes down; their own colleagues may read it, the other side and the town never.
+
+Each person has a note of their own: two of one organisation who sit at one table write side by side.
+"""
 
 from datetime import datetime
 
 import msgspec
 
 from market.accounts.rules import Actor
-from market.db.session import execute, fetch_into, fetch_value, transaction
-from market.errors import Invalid, NotFound
+from market.db.session import execute, fetch_into, fetch_row, fetch_value, transaction
+from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
+from market.meanwhile import marks_of
 
 LONGEST_NOTE = 2_000
 
 
 class NoteRow(msgspec.Struct, frozen=True):
+    """``person`` None: the organisation's, from when it had one note for all of its people."""
+
     appointment: int
+    person: int | None
+    name: str
+    name_en: str
     text: str
     updated_at: datetime
 
 
-async def keep_note(*, appointment_id: int, text: str, actor: Actor, at: datetime) -> NoteRow | None:
-    """Write the note of the actor's side, instead of what stood there; an empty one is taken away.
+class Notes(msgspec.Struct, frozen=True):
+    """What is written down of one talk: by the reader, and by colleagues, the oldest first."""
+
+    own: NoteRow | None = None
+    others: tuple[NoteRow, ...] = ()
+
+    @property
+    def marks(self) -> str:
+        """What was read of the own note (``market.meanwhile``)."""
+        return _marks(self.own.text if self.own else "")
+
+
+class _Words(msgspec.Struct, frozen=True):
+    text: str
+
+
+class NotedElsewhere(Conflict):
+    """The same person has written the note anew since it was read here, on another device maybe.
+
+    ``text`` is what stands now, ``marks`` are those of it.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            msg(
+                "这条笔记您后来在别的页面上写过，这次没有保存。"
+                "那边写的在下面：要留的抄过来，再点“换成这里写的”。"
+            )
+        )
+        self.text, self.marks = text, _marks(text)
+
+
+def _marks(text: str) -> str:
+    return marks_of(_Words(text))
+
+
+async def keep_note(
+    *, appointment_id: int, text: str, actor: Actor, at: datetime, seen: str | None = None, page: str = ""
+) -> None:
+    """Write the actor's own note, instead of what stood there; an empty one is taken away.
+
+    ``seen``: the marks of the note that it takes the place of; None: it is meant whatever stands there.
+    ``page``: who writes as they go on has seen what the same page wrote last.
 
     Raises:
         NotFound: no such talk of this organisation.
         Invalid: it is too long.
+        NotedElsewhere: another note stands there than was seen.
     """
     text = text.strip()
     if len(text) > LONGEST_NOTE:
@@ -37,34 +88,67 @@ async def keep_note(*, appointment_id: int, text: str, actor: Actor, at: datetim
         )
         if own is None:
             raise NotFound(msg("没有找到这场洽谈。"))
-        if not text:
-            await execute(
-                "DELETE FROM appointment_note WHERE appointment = $1 AND organisation = $2",
-                appointment_id,
-                actor.organisation_id,
-            )
-            return None
+        # two devices of one person, one after the other: there may be no row yet that could be held
         await execute(
-            """INSERT INTO appointment_note (appointment, organisation, text, updated_at)
-               VALUES ($1, $2, $3, $4)
-               ON CONFLICT (appointment, organisation)
-               DO UPDATE SET text = excluded.text, updated_at = excluded.updated_at""",
+            "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
+            f"note:{appointment_id}:{actor.person_id}",
+        )
+        stands = await fetch_row(
+            """SELECT id, text, page FROM appointment_note
+               WHERE appointment = $1 AND organisation = $2 AND person = $3""",
             appointment_id,
             actor.organisation_id,
-            text,
-            at,
+            actor.person_id,
         )
-    return NoteRow(appointment_id, text, at)
+        if stands is not None and _is_news(stands["text"], stands["page"], text, seen, page):
+            raise NotedElsewhere(stands["text"])
+        if not text:
+            if stands is not None:
+                await execute("DELETE FROM appointment_note WHERE id = $1", stands["id"])
+        elif stands is not None:
+            await execute(
+                "UPDATE appointment_note SET text = $2, page = $3, updated_at = $4 WHERE id = $1",
+                stands["id"],
+                text,
+                page,
+                at,
+            )
+        else:
+            await execute(
+                """INSERT INTO appointment_note (appointment, organisation, person, text, page, updated_at)
+                   VALUES ($1, $2, $3, $4, $5, $6)""",
+                appointment_id,
+                actor.organisation_id,
+                actor.person_id,
+                text,
+                page,
+                at,
+            )
 
 
-async def notes_of(*, meeting_id: int, organisation_id: int) -> dict[int, NoteRow]:
-    """Return the organisation's own notes by appointment."""
+def _is_news(stands: str, wrote: str, text: str, seen: str | None, page: str) -> bool:
+    """Tell whether what stands, written by the page ``wrote``, is unknown to who writes ``text``."""
+    is_known = seen is None or _marks(stands) == seen or (page != "" and wrote == page)
+    return not is_known and stands != text
+
+
+async def notes_of(*, meeting_id: int, organisation_id: int, person_id: int) -> dict[int, Notes]:
+    """Return appointment -> what the people of an organisation have written down, the reader's own apart."""
     rows = await fetch_into(
         NoteRow,
-        """SELECT note.appointment, note.text, note.updated_at FROM appointment_note note
-           JOIN appointment ON appointment.id = note.appointment
-           WHERE appointment.meeting = $1 AND note.organisation = $2 ORDER BY note.appointment""",
+        """SELECT note.appointment, note.person, coalesce(person.name, '') AS name,
+                  coalesce(person.name_en, '') AS name_en, note.text, note.updated_at
+           FROM appointment_note note JOIN appointment ON appointment.id = note.appointment
+           LEFT JOIN person ON person.id = note.person
+           WHERE appointment.meeting = $1 AND note.organisation = $2
+           ORDER BY note.appointment, note.updated_at, note.id""",
         meeting_id,
         organisation_id,
     )
-    return {row.appointment: row for row in rows}
+    talks: dict[int, Notes] = {}
+    for row in rows:
+        notes = talks.get(row.appointment, Notes())
+        talks[row.appointment] = (
+            Notes(row, notes.others) if row.person == person_id else Notes(notes.own, (*notes.others, row))
+        )
+    return talks

@@ -126,7 +126,9 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
         is_shown=is_shown(meeting),
         now=now,
         next=following,
-        notes=await notes_of(meeting_id=meeting.id, organisation_id=viewer.organisation_id),
+        notes=await notes_of(
+            meeting_id=meeting.id, organisation_id=viewer.organisation_id, person_id=viewer.person_id
+        ),
         wishing=await _wishing(meeting, invitation),
         tour=tour if tour is not None and tour.is_told else None,
         days=formats.held_days(meeting, language),

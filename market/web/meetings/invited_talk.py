@@ -12,19 +12,26 @@ from market.errors import Invalid, NotFound
 from market.i18n import msg
 from market.meetings.queries import AppointmentRow, MeetingRow, appointment_of, meeting_of
 from market.meetings.rules import APPOINTMENT, MEETING, OUTCOMES
-from market.meetings.talks.noting import LONGEST_NOTE, keep_note, notes_of
+from market.meetings.talks.noting import LONGEST_NOTE, NotedElsewhere, Notes, keep_note, notes_of
 from market.meetings.talks.side_by_side import side_by_side
 from market.web.edge.addresses import row_number
 from market.web.edge.guards import SignedIn, WebRequest
 from market.web.edge.language import language_of
 from market.web.meetings.invited import own_invitation, own_talks
 from market.web.parts import fields
+from market.web.parts.changed_meanwhile import SEEN
 from market.web.parts.forms import Filled, Form
 from market.web.parts.pages import is_htmx, redirect
 from market.web.parts.told import plain, words_for
-from market.web.parts.trade import acting, show
+from market.web.parts.trade import KEY, acting, new_key, show
 
-NOTE = Form(text=fields.text(msg("我的笔记"), most=LONGEST_NOTE, lines=True, optional=True))
+#: ``page`` goes on writing what it wrote itself; ``over``: what stands instead has been seen, and goes.
+NOTE = Form(
+    text=fields.text(msg("我的笔记"), most=LONGEST_NOTE, lines=True, optional=True),
+    seen=SEEN,
+    over=SEEN,
+    page=KEY,
+)
 
 
 async def _talk(
@@ -47,10 +54,14 @@ async def page(
 ) -> Response[Any]:
     """Show whom one meets, and what each side has and wants."""
     meeting, talk, own = await _talk(meeting_id, appointment_id, viewer)
-    notes = await notes_of(meeting_id=meeting.id, organisation_id=viewer.organisation_id)
-    kept = notes.get(talk.id)
-    form = NOTE.blank(text=kept.text if kept else "")
-    return await _draw(request, viewer, meeting, talk, own, form)
+    return await _draw(request, viewer, meeting, talk, own)
+
+
+async def _notes(meeting: MeetingRow, talk: AppointmentRow, viewer: Viewer) -> Notes:
+    notes = await notes_of(
+        meeting_id=meeting.id, organisation_id=viewer.organisation_id, person_id=viewer.person_id
+    )
+    return notes.get(talk.id, Notes())
 
 
 async def _draw(
@@ -59,14 +70,18 @@ async def _draw(
     meeting: MeetingRow,
     talk: AppointmentRow,
     own: list[AppointmentRow],
-    form: Filled,
+    form: Filled | None = None,
     *,
     status: int = 200,
+    kept: dict[str, Any] | None = None,
 ) -> Response[str]:
     both = await side_by_side(appointment_id=talk.id, organisation_id=viewer.organisation_id)
     told = [each.message for one in both.together for each in one.obstacles.values()]
     words = await words_for(language_of(request), messages=told)
     place = [each.id for each in own].index(talk.id)
+    notes = await _notes(meeting, talk, viewer)
+    if form is None:
+        form = NOTE.blank(text=notes.own.text if notes.own else "", seen=notes.marks, page=new_key())
     return show(
         request,
         "invited/talk.html",
@@ -79,9 +94,11 @@ async def _draw(
         both=both,
         plain=lambda message: plain(message, words),
         form=form,
+        colleagues=notes.others,
         names=OUTCOMES,
         MEETING=MEETING,
         APPOINTMENT=APPOINTMENT,
+        **(kept or {"elsewhere": ""}),
     )
 
 
@@ -94,7 +111,8 @@ async def note(
     invitation = await own_invitation(meeting, viewer)
     filled = await NOTE.read(request)
     at = clock.now()
-    fault = None
+    kept: dict[str, Any] = {"at": at.astimezone(clock.CHINA), "fault": None, "elsewhere": ""}
+    status = 200
     try:
         filled.check()
         await keep_note(
@@ -102,20 +120,19 @@ async def note(
             text=filled.values["text"],
             actor=acting(viewer, invitation.side),
             at=at,
+            seen=filled.values["over"] or filled.values["seen"],
+            page=filled.values["page"] or "",
         )
     except Invalid as refused:
-        filled = filled.refused(refused)
-        fault = filled.error("text") or refused.message
-        if not is_htmx(request):
-            return await _draw(request, viewer, meeting, talk, own, filled, status=422)
+        filled, status = filled.refused(refused), 422
+        kept["fault"] = filled.error("text") or refused.message
+    except NotedElsewhere as refused:
+        status = 409
+        kept |= {"fault": refused.message, "elsewhere": refused.text, "over": refused.marks}
     if is_htmx(request):
-        return show(
-            request,
-            "invited/note_kept.html",
-            status=422 if fault else 200,
-            at=at.astimezone(clock.CHINA),
-            fault=fault,
-        )
+        return show(request, "invited/note_kept.html", status=status, **kept)
+    if kept["fault"]:
+        return await _draw(request, viewer, meeting, talk, own, filled, status=status, kept=kept)
     return redirect(request, f"/meetings/{meeting.id}/talks/{talk.id}#note", toast=msg("笔记已保存。"))
 
 

@@ -3,11 +3,14 @@
 import re
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from market import clock
 from market.db.jobs import Worker
 from market.db.session import execute, fetch, fetch_value
+from market.privacy.own_data import gathered
+from tests.forms import filled_in
 from tests.integration.web.conftest import Browser, SignedInAs
 from tests.integration.web.meeting_scene import Scene
 
@@ -130,6 +133,73 @@ async def test_talk_shows_both_sides_goods_and_keeps_own_notes(laid: Scene, brow
     assert (await sides[other].post(f"{path}/note", {"text": "偷看"})).status_code == 404
     await sides[seller].post(f"{path}/note", {"text": " "})
     assert await fetch_value("SELECT count(*) FROM appointment_note") == 0
+
+
+async def test_two_of_one_side_write_side_by_side_and_their_notes_go_where_they_go(
+    laid: Scene, browser_of: SignedInAs
+) -> None:
+    talk, _, seller, _ = await first_talk()
+    await laid.publish()
+    path = f"/meetings/{laid.number}/talks/{talk}"
+    first = next(each for each in laid.sellers if each.organisation_id == seller)
+    other = next(each for each in laid.sellers if each.organisation_id != seller)
+    # from when one side had one note for all of its people
+    await execute(
+        """INSERT INTO appointment_note (appointment, organisation, text, updated_at)
+           VALUES ($1, $2, '以前的', now())""",
+        talk,
+        seller,
+    )
+    await execute("UPDATE membership SET organisation = $1 WHERE person = $2", seller, other.person_id)
+    second = msgspec.structs.replace(other, organisation_id=seller)
+    mine, theirs = await browser_of(first), await browser_of(second)
+    assert (await mine.post(f"{path}/note", {"text": "问账期"})).status_code == 303
+    assert (await theirs.post(f"{path}/note", {"text": "问包装"})).status_code == 303
+    for browser, own in ((mine, "问账期"), (theirs, "问包装")):
+        page = (await browser.get(path)).text
+        assert filled_in(page, f"{path}/note")["text"] == [f"\n{own}"]
+        assert [words in page for words in ("问账期", "问包装", "以前的")] == [True] * 3
+        day = (await browser.get(f"/meetings/{laid.number}")).text
+        assert [words in day for words in ("问账期", "问包装", "以前的")] == [True] * 3
+    assert (await theirs.post(f"{path}/note", {"text": ""})).status_code == 303
+    assert "问账期" in (await theirs.get(path)).text
+    assert [each["text"] for each in (await gathered(person_id=first.person_id))["notes"]] == ["问账期"]
+    assert (await gathered(person_id=second.person_id))["notes"] == []
+
+
+async def test_note_from_another_device_is_not_written_over_unseen(
+    laid: Scene, browser_of: SignedInAs
+) -> None:
+    talk, _, seller, _ = await first_talk()
+    await laid.publish()
+    path = f"/meetings/{laid.number}/talks/{talk}"
+    action = f"{path}/note"
+    own = await browser_of(next(each for each in laid.sellers if each.organisation_id == seller))
+
+    async def drawn() -> dict[str, str]:
+        sent = {name: value[0] for name, value in filled_in((await own.get(path)).text, action).items()}
+        return {name: value for name, value in sent.items() if name != "_csrf"}
+
+    async def kept() -> str:
+        return str(await fetch_value("SELECT text FROM appointment_note"))
+
+    desk, phone = await drawn(), await drawn()
+    # a page goes on from what it wrote itself
+    for words in ("账期", "账期三十天"):
+        assert (await own.post(action, {**phone, "text": words})).status_code == 303
+    asked = await own.post(action, {**desk, "text": "包装"})
+    assert (asked.status_code, await kept()) == (409, "账期三十天")
+    assert filled_in(asked.text, action)["text"] == ["\n包装"]
+    assert "账期三十天" in asked.text
+    emptied = await own.post(action, {**desk, "text": ""})
+    assert (emptied.status_code, await kept()) == (409, "账期三十天")
+    found = re.search(r'name="over" value="([^"]+)"', asked.text)
+    assert found
+    assert (await own.post(action, {**desk, "text": "包装", "over": found[1]})).status_code == 303
+    assert await kept() == "包装"
+    assert (await own.post(action, {**phone, "text": "账期六十天"})).status_code == 409
+    assert (await own.post(action, {**desk, "text": "包装、标签"})).status_code == 303
+    assert await kept() == "包装、标签"
 
 
 async def test_plan_that_would_take_known_talks_away_is_kept_only_once_that_is_confirmed(laid: Scene) -> None:

@@ -1,0 +1,69 @@
+"""Each person has a note of their own of a talk; so far those of one organisation shared one."""
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+from piccolo.table import Table
+
+ID = "2026-12-01T08:00:00:000000"
+VERSION = "1.38.0"
+DESCRIPTION = "Notes of a talk by person"
+
+
+class Raw(Table):
+    """Somewhere to send SQL from."""
+
+
+FORWARDS = (
+    """
+    ALTER TABLE appointment_note ADD COLUMN person bigint
+      REFERENCES person ON DELETE RESTRICT ON UPDATE CASCADE
+    """,
+    "ALTER TABLE appointment_note ADD COLUMN page text NOT NULL DEFAULT ''",
+    "CREATE INDEX appointment_note_person ON appointment_note (person)",
+    # who wrote a shared one is known where nobody else could have; the others stay the organisation's
+    """
+    UPDATE appointment_note SET person = alone.person
+    FROM (SELECT organisation, min(person) AS person FROM membership
+          GROUP BY organisation HAVING count(DISTINCT person) = 1) alone
+    WHERE alone.organisation = appointment_note.organisation
+    """,
+    "ALTER TABLE appointment_note DROP CONSTRAINT appointment_note_once",
+    """
+    ALTER TABLE appointment_note ADD CONSTRAINT appointment_note_once
+      UNIQUE (appointment, organisation, person)
+    """,
+)
+BACKWARDS = (
+    "ALTER TABLE appointment_note DROP CONSTRAINT appointment_note_once",
+    # one below the other in the newest of them, so that nothing is lost
+    """
+    UPDATE appointment_note SET text = whole.text
+    FROM (SELECT max(id) AS id, string_agg(text, chr(10) ORDER BY updated_at, id) AS text
+          FROM appointment_note GROUP BY appointment, organisation) whole
+    WHERE whole.id = appointment_note.id
+    """,
+    """
+    DELETE FROM appointment_note note USING appointment_note newer
+    WHERE newer.appointment = note.appointment AND newer.organisation = note.organisation
+      AND newer.id > note.id
+    """,
+    "ALTER TABLE appointment_note DROP COLUMN page, DROP COLUMN person",
+    """
+    ALTER TABLE appointment_note ADD CONSTRAINT appointment_note_once UNIQUE (appointment, organisation)
+    """,
+)
+
+
+async def forwards() -> MigrationManager:
+    manager = MigrationManager(migration_id=ID, app_name="market", description=DESCRIPTION)
+
+    async def run() -> None:
+        for statement in FORWARDS:
+            await Raw.raw(statement)
+
+    async def undo() -> None:
+        for statement in BACKWARDS:
+            await Raw.raw(statement)
+
+    manager.add_raw(run)
+    manager.add_raw_backwards(undo)
+    return manager
