@@ -4,6 +4,7 @@ import msgspec
 
 from market.dashboard.received import SUMS, Received
 from market.db.session import fetch, fetch_into
+from market.meetings.planning.unfit import SAID_ABSENT
 
 
 class Funnel(msgspec.Struct, frozen=True):
@@ -90,7 +91,7 @@ async def funnel(*, town_id: int) -> Funnel:
                        JOIN goods ON goods.id = match.listing
                        WHERE match.state IN ('proposed', 'one_side_agreed', 'agreed')),
         held AS (SELECT appointment.seller, appointment.buyer FROM appointment
-                 WHERE appointment.state = 'held'),
+                 WHERE appointment.state = 'held' AND NOT {SAID_ABSENT}),
         signed AS (SELECT coalesce(sum(quantity), 0)::bigint AS grams FROM live
                    WHERE state IN ('active', 'completed', 'terminated'))
         SELECT

@@ -78,7 +78,7 @@ def press(fair: Fair) -> Iterator[Draft]:
     sides = {side: [each.name for each in fair.guests if each.side == side] for side in _REQUESTS}
     total = sum(each.remaining for each in fair.lots)
     placed = [each for each in fair.talks if each.slot]
-    held = [each for each in fair.talks if each.state == "held"]
+    held = [each for each in fair.talks if each.state == "held" and not each.missed]
     figures = [
         ["采购方", f"{len(sides['buyer'])} 家"],
         ["供货方", f"{len(sides['seller'])} 家"],

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from market.accounts.rules import Actor
 from market.audit.operations import record
 from market.clock import CHINA
-from market.db.session import execute, fetch, fetch_value, transaction
+from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg, named
 from market.meetings import rules
@@ -14,7 +14,8 @@ from market.meetings.day.attendance import mark_attendance as mark_attendance
 from market.meetings.day.attendance import settle_meeting
 from market.meetings.planning.publishing import hold_timetable
 from market.meetings.planning.taking_over import come_after_all
-from market.meetings.planning.unfit import CALLED_OFF
+from market.meetings.planning.unfit import ALONE, CALLED_OFF, MISSED
+from market.meetings.queries import meeting_of
 from market.meetings.talks.recording import Recorded as Recorded
 from market.meetings.talks.recording import record_outcome as record_outcome
 from market.notices.operations import notify
@@ -80,30 +81,41 @@ async def respond(*, meeting_id: int, organisation_id: int, answer: str, actor: 
 class StillToCome(Invalid):
     """A meeting would be closed before all of it is over: it is asked whether that is meant.
 
-    ``talks`` have no result yet, and ``days`` of the meeting lie ahead.
+    ``talks`` have no result yet, and ``days`` of the meeting lie ahead. Of ``alone`` talks more, which are
+    over, one side was not seen: they need no result.
     """
 
-    def __init__(self, talks: int, days: list[date]) -> None:
+    def __init__(self, talks: int, days: list[date], alone: int = 0) -> None:
         words = [
             *([msg("{n} 场洽谈还没有结果。", n=talks)] if talks else []),
+            *([msg("{n} 场有一方没有签到，不用记结果。", n=alone)] if alone else []),
             *([msg("还有 {n} 天没有开。", n=len(days))] if days else []),
         ]
-        told = words[0] if len(words) == 1 else msg("{first}{second}", first=words[0], second=words[1])
+        told = words[0]
+        for then in words[1:]:
+            told = msg("{first}{second}", first=told, second=then)
         question = msg("{what}仍要结束会议，请确认。", what=told)
         super().__init__(question, {"sure": question})
-        self.talks, self.days = talks, days
+        self.talks, self.days, self.alone = talks, days, alone
 
 
-async def _ask_back(meeting_id: int, first: date, days: int, *, at: datetime) -> None:
+async def _ask_back(meeting_id: int, *, town_id: int, at: datetime) -> None:
+    """Ask whether a meeting, which the caller has closed and opens again then, is meant to be closed now."""
+    meeting = await meeting_of(meeting_id=meeting_id, organisation_id=town_id)
     today = at.astimezone(CHINA).date()
-    ahead = [day for n in range(days) if (day := first + timedelta(days=n)) > today]
-    talks = await fetch_value(
-        f"""SELECT count(*) FROM appointment
-           WHERE meeting = $1 AND slot IS NOT NULL AND state = 'scheduled' AND NOT {CALLED_OFF}""",  # noqa: S608  our own text
+    ahead = [day for n in range(meeting.days) if (day := meeting.held_on + timedelta(days=n)) > today]
+    waiting = await fetch(
+        f"""SELECT slot, {ALONE} AS alone FROM appointment
+           WHERE meeting = $1 AND slot IS NOT NULL AND state = 'scheduled'
+             AND NOT {CALLED_OFF} AND NOT {MISSED}""",  # noqa: S608  our own text
         meeting_id,
     )
-    if talks or ahead:
-        raise StillToCome(talks, ahead)
+    # whoever is late may still come to what lies ahead
+    alone = sum(
+        row["alone"] and meeting.slot_moment(row["slot"], after=meeting.slot_minutes) <= at for row in waiting
+    )
+    if len(waiting) > alone or ahead:
+        raise StillToCome(len(waiting) - alone, ahead, alone)
 
 
 async def move_meeting(
@@ -121,7 +133,7 @@ async def move_meeting(
     """
     async with transaction():
         rows = await fetch(
-            """SELECT state, title, title_en, held_on, days, published_at FROM meeting
+            """SELECT state, title, title_en, held_on, published_at FROM meeting
                WHERE id = $1 AND town = $2 FOR UPDATE""",
             meeting_id,
             town_id,
@@ -137,13 +149,14 @@ async def move_meeting(
             )
         ):
             raise Conflict(why_not)
-        if move == "close" and not sure:
-            await _ask_back(meeting_id, rows[0]["held_on"], rows[0]["days"], at=at)
         await execute("UPDATE meeting SET state = $2 WHERE id = $1", meeting_id, state)
-        await record(subject=f"meeting:{meeting_id}", action=move, actor=actor, at=at, details={})
         if state == "closed":
             # what counts now is who came at all, not who is in today
             await settle_meeting(meeting_id, at=at)
+            if not sure:
+                await _ask_back(meeting_id, town_id=town_id, at=at)
+        await record(subject=f"meeting:{meeting_id}", action=move, actor=actor, at=at, details={})
+        if state == "closed":
             await open_follow_ups(meeting_id=meeting_id)
             await settle_refusals(meeting_id=meeting_id, at=at)
         if state in ("cancelled", "postponed"):

@@ -9,7 +9,7 @@ from market.db.session import fetch, fetch_into
 from market.errors import NotFound
 from market.i18n import Message, msg
 from market.meetings import rules
-from market.meetings.planning.unfit import CALLED_OFF
+from market.meetings.planning.unfit import CALLED_OFF, MISSED
 
 
 class MeetingRow(msgspec.Struct, frozen=True):
@@ -165,6 +165,8 @@ class AppointmentRow(msgspec.Struct, frozen=True):
     #: It is ahead and one side does not come: nobody waits for it, though the timetable has it till it is
     #: laid anew.
     called_off: bool = False
+    #: One side did not come: its result says so, or it has none and nobody waits for one.
+    missed: bool = False
     #: Why these two meet.
     why: Message | None = None
     topics: list[TopicRow] = []
@@ -265,7 +267,8 @@ _APPOINTMENT = f"""SELECT appointment.id, appointment.meeting, appointment.selle
        seller.name_en AS seller_name_en, appointment.buyer, buyer.name AS buyer_name,
        buyer.name_en AS buyer_name_en, appointment.slot, appointment.table_number, appointment.state,
        appointment.outcome, reason.zh AS reason_zh, reason.en AS reason_en, appointment.note,
-       appointment.fixed, appointment.why, {CALLED_OFF} AS called_off
+       appointment.fixed, appointment.why, {CALLED_OFF} AS called_off,
+       {MISSED} AS missed
 FROM appointment JOIN organisation seller ON seller.id = appointment.seller
 JOIN organisation buyer ON buyer.id = appointment.buyer
 LEFT JOIN reason ON reason.code = appointment.reason

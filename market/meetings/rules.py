@@ -112,6 +112,8 @@ OUTCOMES = {
     "quote": msg("要求报价"),
     "signed": msg("当场签约"),
 }
+#: Why a talk came to nothing where one side did not come: it was not held, and nothing was refused.
+ABSENT = "absent"
 
 #: How much one participant wants to meet another; the first three in falling order, the last is a veto.
 WISHES = {"must": msg("必见"), "want": msg("想见"), "may": msg("可以"), "never": msg("不见")}

@@ -5,7 +5,7 @@ import msgspec
 from market.db.session import fetch_into
 from market.errors import NotFound
 from market.i18n import msg
-from market.meetings.planning.unfit import LEFT, UNFIT
+from market.meetings.planning.unfit import CALLED_OFF, LEFT, MISSED, UNFIT
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -42,6 +42,13 @@ class Standing(msgspec.Struct, frozen=True):
     arrived: int
     #: Invited, not yet checked in and not known to stay away.
     expected: int
+    #: Of the appointments with a place, those that nobody holds: one side does not come, or did not.
+    off: int = 0
+
+    @property
+    def unrecorded(self) -> int:
+        """How many appointments still wait for their result."""
+        return self.talks - self.held - self.off
 
 
 async def standing_of(*, meeting_id: int, town_id: int) -> Standing:
@@ -95,7 +102,9 @@ async def standing_of(*, meeting_id: int, town_id: int) -> Standing:
              (SELECT count(*) FROM left_out WHERE meeting = $1) AS left_out,
              (SELECT count(*) FROM guest WHERE attendance IN ('checked_in', 'left')) AS arrived,
              (SELECT count(*) FROM guest
-              WHERE attendance = 'expected' AND state NOT IN ('declined', 'expired')) AS expected
+              WHERE attendance = 'expected' AND state NOT IN ('declined', 'expired')) AS expected,
+             (SELECT count(*) FROM appointment WHERE meeting = $1 AND slot IS NOT NULL AND state = 'scheduled'
+                AND ({CALLED_OFF} OR {MISSED})) AS off
            FROM meeting WHERE meeting.id = $1 AND meeting.town = $2""",  # noqa: S608  our own text
         meeting_id,
         town_id,

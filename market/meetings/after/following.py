@@ -11,6 +11,7 @@ from market.i18n import Message, msg, named, on_day
 from market.matching.refusals import refuse_pairs, take_back_refusals
 from market.meetings import rules
 from market.meetings.after.samples import remind_of_samples
+from market.meetings.planning.unfit import SAID_ABSENT
 from market.notices.operations import notify
 
 #: States of a meeting in which its talks are followed up.
@@ -25,13 +26,13 @@ async def open_follow_ups(*, meeting_id: int | None = None) -> int:
     Done again it adds only what is missing, such as a talk whose result was recorded late.
     """
     made = await fetch(
-        """INSERT INTO follow_up (appointment, days, due_on)
+        f"""INSERT INTO follow_up (appointment, days, due_on)
            SELECT appointment.id, asked.days, meeting.held_on + (meeting.days - 1 + asked.days)::int
            FROM appointment JOIN meeting ON meeting.id = appointment.meeting
            CROSS JOIN unnest($2::bigint[]) AS asked(days)
-           WHERE appointment.state = 'held' AND meeting.state = ANY($3::text[])
+           WHERE appointment.state = 'held' AND NOT {SAID_ABSENT} AND meeting.state = ANY($3::text[])
              AND ($1::bigint IS NULL OR meeting.id = $1)
-           ON CONFLICT (appointment, days) DO NOTHING RETURNING id""",
+           ON CONFLICT (appointment, days) DO NOTHING RETURNING id""",  # noqa: S608  our own text
         meeting_id,
         list(rules.FOLLOW_UP_DAYS),
         sorted(OVER),
@@ -42,8 +43,9 @@ async def open_follow_ups(*, meeting_id: int | None = None) -> int:
 async def settle_refusals(*, at: datetime, meeting_id: int | None = None) -> int:
     """Bar from the next run what was refused at a closed meeting (at all of them); return how many pairs.
 
-    A talk with no result and a coded reason counts as a declined match does. This waits until the meeting
-    is closed, because on the day a record may still be set right; one that is set right later is heeded.
+    A talk with no result and a coded reason counts as a declined match does, unless one side did not come.
+    This waits until the meeting is closed, because on the day a record may still be set right; one that is
+    set right later is heeded.
     """
     async with transaction():
         undone = await fetch(
@@ -55,15 +57,15 @@ async def settle_refusals(*, at: datetime, meeting_id: int | None = None) -> int
         )
         await take_back_refusals(source="appointment", source_ids=[row["id"] for row in undone])
         refused = await fetch(
-            """SELECT appointment.id, appointment.reason, topic.listing, topic.demand
+            f"""SELECT appointment.id, appointment.reason, topic.listing, topic.demand
                FROM appointment JOIN meeting ON meeting.id = appointment.meeting
                JOIN topic ON topic.appointment = appointment.id
                WHERE meeting.state = ANY($2::text[]) AND ($1::bigint IS NULL OR meeting.id = $1)
                  AND appointment.state = 'held' AND appointment.outcome = 'none'
-                 AND appointment.reason IS NOT NULL AND topic.demand IS NOT NULL
+                 AND appointment.reason IS NOT NULL AND NOT {SAID_ABSENT} AND topic.demand IS NOT NULL
                  AND NOT EXISTS (SELECT FROM refusal WHERE refusal.listing = topic.listing
                                    AND refusal.demand = topic.demand)
-               ORDER BY appointment.id, topic.id""",
+               ORDER BY appointment.id, topic.id""",  # noqa: S608  our own text
             meeting_id,
             sorted(OVER),
         )

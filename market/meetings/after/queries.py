@@ -7,6 +7,7 @@ import msgspec
 from market.db.session import fetch, fetch_into
 from market.errors import NotFound
 from market.i18n import Message, msg
+from market.meetings.planning.unfit import SAID_ABSENT
 
 
 class SampleRow(msgspec.Struct, frozen=True):
@@ -310,6 +311,7 @@ async def lessons_of(*, town_id: int, meeting_id: int | None = None) -> Lessons:
            FROM appointment JOIN meeting ON meeting.id = appointment.meeting
            JOIN reason ON reason.code = appointment.reason
            WHERE {mine} AND appointment.state = 'held' AND appointment.outcome = 'none'
+             AND NOT {SAID_ABSENT}
            GROUP BY reason.code, reason.zh, reason.en, reason.position
            ORDER BY 4 DESC, reason.position""",  # noqa: S608  our own text
         town_id,

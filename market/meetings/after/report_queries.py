@@ -25,7 +25,7 @@ from market.meetings.after.queries import (
     stuck_of,
 )
 from market.meetings.after.report import Fate, Figures, Line, Proposal, fates, figures_of
-from market.meetings.planning.unfit import CALLED_OFF
+from market.meetings.planning.unfit import CALLED_OFF, MISSED
 from market.meetings.queries import InvitationRow, MeetingRow, invitations_of, meeting_of
 
 
@@ -112,16 +112,6 @@ _NOT_CALLED_OFF = f"""(appointment.state IN ('held', 'no_show') OR appointment.s
              AND NOT {CALLED_OFF})"""
 
 
-#: A talk ahead of which one side is said not to have come, on any day of the meeting. A result may still be
-#: recorded of it, and then says otherwise: therefore this is derived, and no state of the talk.
-_MISSED = """(appointment.state = 'scheduled'
-             AND EXISTS (SELECT FROM invitation JOIN meeting ON meeting.id = invitation.meeting
-                         WHERE invitation.meeting = appointment.meeting
-                           AND invitation.organisation IN (appointment.seller, appointment.buyer)
-                           AND invitation.attendance = 'no_show' AND invitation.days_here = '{}'
-                           AND (meeting.days = 1 OR meeting.state IN ('closed', 'followed_up'))))"""
-
-
 async def lines_of(*, meeting_id: int) -> list[Line]:
     """Return every topic of a talk that was given a place, with the contract that this talk has made.
 
@@ -130,7 +120,7 @@ async def lines_of(*, meeting_id: int) -> list[Line]:
     return await fetch_into(
         Line,
         f"""SELECT topic.id AS topic, appointment.id AS appointment,
-                  CASE WHEN {_MISSED} THEN 'no_show' ELSE appointment.state END AS state, appointment.outcome,
+                  CASE WHEN {MISSED} THEN 'no_show' ELSE appointment.state END AS state, appointment.outcome,
                   reason.zh AS reason_zh, reason.en AS reason_en,
                   appointment.seller, seller.name AS seller_name, seller.name_en AS seller_name_en,
                   appointment.buyer, buyer.name AS buyer_name, buyer.name_en AS buyer_name_en,

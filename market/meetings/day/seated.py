@@ -87,13 +87,13 @@ async def await_again(
 
 
 async def count_as_come(
-    *, appointment_id: int, outcome: str, town_id: int, actor: Actor, at: datetime
+    *, appointment_id: int, outcome: str, reason: str | None, town_id: int, actor: Actor, at: datetime
 ) -> None:
     """Check in both sides of a talk that has a result, where nothing at the door says that they were there.
 
     They came on the day of their talk, also where the result is noted on a later one. Who came that day
     stands as they stand, gone or not. Who is said not to have come stays so where nothing came of the talk:
-    that is how such a talk is noted.
+    that is how such a talk is noted. Where the result is that one side did not come, whoever says so has.
     """
     talk = await fetch_row(
         "SELECT meeting, seller, buyer, slot FROM appointment WHERE id = $1", appointment_id
@@ -103,7 +103,10 @@ async def count_as_come(
     on = at
     if talk["slot"] is not None and meeting.slot_day(talk["slot"]) < at.astimezone(CHINA).date():
         on = meeting.slot_moment(talk["slot"])
-    for invitation in await _held(meeting.id, (talk["seller"], talk["buyer"])):
+    came = {talk["seller"], talk["buyer"]}
+    if outcome == "none" and reason == rules.ABSENT:
+        came &= {actor.organisation_id}
+    for invitation in await _held(meeting.id, came):
         door = await door_of(invitation)
         day = door.day_of(on)
         here, _ = days_here(door.events, door.persons, door.day_of)

@@ -6,6 +6,7 @@ import msgspec
 
 from market.db.session import fetch_into
 from market.i18n import Message, in_both, msg
+from market.meetings import rules
 from market.meetings.invitations.wish_queries import AWAY
 
 
@@ -51,6 +52,27 @@ CALLED_OFF = f"""(appointment.state NOT IN ({_listed(DONE)})
                            AND invitation.organisation IN (appointment.seller, appointment.buyer)
                            AND invitation.state IN ({_listed(AWAY)})
                            AND invitation.days_here = '{{}}'))"""
+
+#: Of a talk with a result: that one side did not come.
+SAID_ABSENT = f"""coalesce(appointment.state = 'held' AND appointment.outcome = 'none'
+             AND appointment.reason = '{rules.ABSENT}', false)"""
+
+#: Of a talk that is not called off: one side did not come, so nobody waits for its result. Its result says
+#: so, or the desk does and the side came on no day of the meeting. A result may still be recorded then, and
+#: says otherwise: therefore this is derived, and no state of the talk.
+MISSED = f"""(appointment.state = 'no_show' OR {SAID_ABSENT} OR appointment.state = 'scheduled'
+             AND EXISTS (SELECT FROM invitation JOIN meeting ON meeting.id = invitation.meeting
+                         WHERE invitation.meeting = appointment.meeting
+                           AND invitation.organisation IN (appointment.seller, appointment.buyer)
+                           AND invitation.attendance = 'no_show' AND invitation.days_here = '{{}}'
+                           AND (meeting.days = 1 OR meeting.state IN ('closed', 'followed_up'))))"""
+
+#: Of a talk without a result: one side came on its day, and of the other nobody knows that it did.
+ALONE = """(appointment.state = 'scheduled' AND 1 = (
+             SELECT count(*) FROM invitation JOIN meeting ON meeting.id = invitation.meeting
+             WHERE invitation.meeting = appointment.meeting
+               AND invitation.organisation IN (appointment.seller, appointment.buyer)
+               AND (appointment.slot - 1) / meeting.slots + 1 = ANY (invitation.days_here)))"""
 
 REASONS: dict[str, Message] = {
     "away": msg("有一方已经不来"),

@@ -24,7 +24,7 @@ async def take_effect(
 ) -> tuple[int, ...]:
     """Let a result count for its talk, in the caller's transaction; return the contracts that it made.
 
-    Both sides count as having come.
+    Both sides count as having come, unless it says that one did not.
 
     Raises:
         Conflict: stock or demand have gone.
@@ -32,7 +32,12 @@ async def take_effect(
     number = row["id"]
     # before stock is held: others hold who comes first, and wait for stock then
     await count_as_come(
-        appointment_id=number, outcome=outcome.outcome, town_id=row["town"], actor=actor, at=at
+        appointment_id=number,
+        outcome=outcome.outcome,
+        reason=outcome.reason,
+        town_id=row["town"],
+        actor=actor,
+        at=at,
     )
     await execute(
         """UPDATE appointment SET state = 'held', outcome = $2, reason = $3, note = $4,

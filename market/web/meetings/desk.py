@@ -56,18 +56,15 @@ async def desk(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int])
     shown = request.query_params.get("show", "open")
     to_settle = await disputed(meeting_id=meeting.id)
     hour = hour_of(meeting, clock.now())
-    # those at the tables now and next, and those before them that nobody has recorded yet
-    soon = [
-        each
-        for each in talks
-        if each.state == "scheduled"
-        and not each.called_off
-        and (each.slot or 0) <= (hour.next or meeting.all_slots)
+    waiting = [
+        each for each in talks if each.state == "scheduled" and not each.called_off and not each.missed
     ]
+    # those at the tables now and next, and those before them that nobody has recorded yet
+    soon = [each for each in waiting if (each.slot or 0) <= (hour.next or meeting.all_slots)]
     held = [each for each in talks if each.state == "held"]
     parts = {
         "now": soon,
-        "open": [each for each in talks if each.state == "scheduled" and not each.called_off],
+        "open": waiting,
         "disputed": [each for each in talks if each.id in to_settle],
         "all": talks,
     }

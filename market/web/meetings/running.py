@@ -283,6 +283,7 @@ async def move(
             meeting=meeting,
             steps=await steps_of(request, meeting),
             open_talks=asked.talks,
+            alone=asked.alone,
             days=[formats.day_short(each, language_of(request)) for each in asked.days],
             what_follows=MOVES["close"][2],
             MEETING=MEETING,

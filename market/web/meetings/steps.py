@@ -188,19 +188,18 @@ def _before_the_day(standing: Standing, page: str) -> Step:
 
 
 def _on_the_day(standing: Standing, page: str) -> Step:
-    unrecorded = standing.talks - standing.held
     if standing.arrived == 0:
         return Step(msg("给到场的签到"), msg("扫胸牌或点名字，都可以。"), msg("去签到"), f"{page}/desk")
-    if unrecorded:
+    if standing.unrecorded:
         return Step(
             msg("记录洽谈结果"),
-            msg("还有 {n} 场没有结果。", n=unrecorded),
+            msg("还有 {n} 场没有结果。", n=standing.unrecorded),
             msg("去记录"),
             f"{page}/desk#talks",
         )
     return Step(
         msg("结束会议"),
-        msg("每一场都有了结果。结束后仍可补记，但不能再签到。"),
+        msg("谈过的都有了结果。结束后仍可补记，但不能再签到。"),
         msg("结束会议"),
         f"{page}/move/close",
         posts=True,
@@ -233,7 +232,6 @@ def _key_of(href: str) -> str:
 def _stages(meeting: MeetingRow, standing: Standing, day: Callable[[date], str]) -> list[Stage]:
     begun, over = meeting.state in _ON, meeting.state in _OVER
     published = meeting.published_at is not None
-    unrecorded = standing.talks - standing.held
     told = msg("还没有发布。")
     if meeting.published_at is not None:
         told = msg("{day}已发布。", day=day(meeting.published_at))
@@ -314,8 +312,8 @@ def _stages(meeting: MeetingRow, standing: Standing, day: Callable[[date], str])
             "records",
             msg("记录"),
             msg("{n} 场有了结果。", n=standing.held) if begun else msg("会议开始后。"),
-            msg("{n} 场没有结果。", n=unrecorded) if unrecorded else None,
-            done=over and not unrecorded,
+            msg("{n} 场没有结果。", n=standing.unrecorded) if standing.unrecorded else None,
+            done=over and not standing.unrecorded,
             later=not begun,
             tail="/desk#talks",
         ),

@@ -1,6 +1,8 @@
 """After a meeting: its figures against what was done, intents concluded later, pairs that refused."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -16,10 +18,14 @@ from market.matching.operations import run_now
 from market.matching.queries import snapshot
 from market.meetings.after.concluding import conclude_topic
 from market.meetings.after.following import round_after_meetings
-from market.meetings.after.queries import stuck_of
+from market.meetings.after.queries import follow_ups_of, stuck_of
 from market.meetings.after.report import Count
 from market.meetings.after.report_queries import report_of
+from market.meetings.commands import Outcome
 from market.meetings.day.attendance import mark_attendance
+from market.meetings.operations import StillToCome, move_meeting, record_outcome
+from market.meetings.queries import appointments_of_meeting
+from market.meetings.standing import standing_of
 from market.notices.queries import inbox
 from market.units import FenPerKg, Gram
 from market.web.followup.reports import sums_of
@@ -289,3 +295,53 @@ async def test_a_record_set_right_after_the_meeting_lets_the_pair_be_proposed_ag
     await execute("UPDATE appointment SET outcome = 'sample', reason = NULL WHERE id = $1", talk.id)
     await round_after_meetings(at=STORY)
     assert pair not in await barred_pairs()
+
+
+async def test_closing_asks_for_no_result_of_a_talk_to_which_one_side_did_not_come(after: After) -> None:
+    town: dict[str, Any] = {"town_id": after.town.organisation_id, "actor": after.town.actor}
+    evening = STORY + timedelta(hours=8)
+
+    async def asked(at: datetime) -> tuple[int, int] | None:
+        try:
+            await move_meeting(meeting_id=after.meeting_id, move="close", at=at, **town)
+        except StillToCome as still:
+            return still.talks, still.alone
+        return None
+
+    first, second, *_ = after.talks
+    await after.record(first, "sample")
+    # the other village and the other chain were never seen: of two talks one side was, of one nobody
+    assert await asked(evening) == (1, 2)
+    await mark_attendance(
+        meeting_id=after.meeting_id, organisation_id=second.buyer, move="mark_no_show", at=STORY, **town
+    )
+    talks = await appointments_of_meeting(meeting_id=after.meeting_id)
+    assert [each.missed for each in talks] == [False, True, True, False]
+    standing = await standing_of(meeting_id=after.meeting_id, town_id=after.town.organisation_id)
+    assert (standing.talks, standing.held, standing.unrecorded) == (4, 1, 1)
+    # in the morning whoever is late may still come
+    assert [await asked(at) for at in (STORY, evening)] == [(1, 0), None]
+    assert await fetch_value("SELECT state FROM meeting") == "closed"
+
+
+async def test_a_talk_to_which_one_side_did_not_come_was_not_held_and_refuses_nothing(after: After) -> None:
+    await execute("INSERT INTO reason (code, zh, en, position) VALUES ('absent', '没到', 'Absent', 9)")
+    talk, other = (each for each in after.talks if each.topics[0].match)
+    await after.record(talk, "none", reason="absent")
+    seller = after.side(other, "seller")
+    await record_outcome(
+        appointment_id=other.id,
+        outcome=Outcome("none", reason="absent"),
+        organisation_id=seller.organisation_id,
+        actor=seller.actor,
+        at=STORY,
+    )
+    # who came is who says that the other did not; the town was at no table
+    came = await fetch("SELECT organisation FROM invitation WHERE days_here <> '{}'")
+    assert [row["organisation"] for row in came] == [seller.organisation_id]
+    await after.move("close")
+    report = await after.report()
+    assert (report.figures.held, report.figures.missed, report.figures.outcomes) == (0, 2, {})
+    assert {report.fates[each.match] for each in report.proposals} == {"not_held"}
+    assert await barred_pairs() == set()
+    assert await follow_ups_of(meeting_id=after.meeting_id) == []
