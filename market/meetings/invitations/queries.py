@@ -40,6 +40,9 @@ class InviteeRow(msgspec.Struct, frozen=True):
     delegated_to: int | None
     delegate_name: str | None
     delegate_name_en: str | None
+    #: The meeting's days, from 1, on which they came.
+    days_here: list[int]
+    #: Persons named| None
     #: Persons named, and talks that stand in the timetable.
     persons: int
     talks: int
@@ -66,6 +69,7 @@ _INVITEE = """SELECT invitation.id, invitation.meeting, invitation.organisation,
        invitation.reason, invitation.source, invitation.link_version, invitation.note,
        invitation.created_at, invitation.responded_at, invitation.reminded_at, invitation.reminders,
        invitation.delegated_to, delegate.name AS delegate_name, delegate.name_en AS delegate_name_en,
+       invitation.days_here,
        (SELECT count(*) FROM attendee WHERE attendee.invitation = invitation.id) AS persons,
        (SELECT count(*) FROM appointment WHERE appointment.meeting = invitation.meeting
           AND invitation.organisation IN (appointment.seller, appointment.buyer)

@@ -26,6 +26,7 @@ from market.meetings.day.scanning import (
     unknown_scans,
 )
 from market.meetings.invitations.persons import AttendeeRow, attendees_of
+from market.meetings.invitations.wish_queries import AWAY
 from market.meetings.queries import MeetingRow, invitations_of, meeting_of
 from market.meetings.rules import ATTENDANCE, MEETING, door_closed
 from market.transitions import WrongState
@@ -128,7 +129,7 @@ async def lines_of(meeting: MeetingRow) -> list[Line]:
     houses = [
         each
         for each in await invitations_of(meeting_id=meeting.id)
-        if each.state not in ("revoked", "declined", "delegated", "expired")
+        if each.state != "revoked" and (each.state not in AWAY or each.days_here)
     ]
     alike = await told_apart([each.organisation for each in houses])
     for house in houses:

@@ -415,3 +415,26 @@ async def test_pages_of_the_day_speak_english(scene: Scene) -> None:
         page = (await scene.browser.get(f"{scene.page}/{path}{'&' if '?' in path else '?'}lang=en")).text
         words = re.sub(r"<[^>]+>", " ", page[page.index("<main") : page.index("</main>")])
         assert (path, re.findall("会议|洽谈|签到|公斤|吨|邀请|时段|号桌", words)) == (path, [])
+
+
+async def test_who_came_without_an_answer_is_not_shown_as_one_that_lapsed(
+    scene: Scene, browser_of: SignedInAs
+) -> None:
+    came, away = (each.organisation_id for each in scene.buyers)
+    await scene.browser.post(f"{scene.page}/attendance/{came}/check_in")
+    await execute("UPDATE invitation SET state = 'expired' WHERE organisation = ANY($1)", [came, away])
+    own = await browser_of(scene.buyers[0])
+    invited = f"/meetings/{scene.meeting_id}"
+    number = await fetch_value("SELECT id FROM invitation WHERE organisation = $1", came)
+    for browser, path, lapsed in (
+        (scene.browser, f"{scene.page}/desk", 1),
+        (scene.browser, f"{scene.page}/invitations", 1),
+        (scene.browser, f"{scene.page}/invitations/{number}", 0),
+        (own, "/meetings", 0),
+        (own, invited, 0),
+    ):
+        words = (await browser.get(f"{path}?lang=en")).text
+        assert (path, words.count(">Came without confirming<")) == (path, 1)
+        assert (path, words.count(">Expired<")) == (path, lapsed)
+    door = (await scene.browser.get(f"{scene.page}/checkin")).text
+    assert [f'id="o{each}"' in door for each in (came, away)] == [True, False]
