@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from market import clock
 from market.accounts.rules import actor
-from market.api import talk_results
+from market.api import meeting_day, talk_results
 from market.api.handling import acting, deed, do_once, read
 from market.api.inputs import (
     IdempotencyKey,
@@ -317,4 +317,5 @@ routes: list[ControllerRouterHandler] = [
     change,
     one_appointment,
     *talk_results.routes,
+    *meeting_day.routes,
 ]

@@ -84,7 +84,12 @@ class StatementView(msgspec.Struct, frozen=True):
     counts: bool
 
 
-async def _actor(viewer: SignedIn, appointment_id: int) -> Actor:
+async def actor_at(viewer: SignedIn, appointment_id: int) -> Actor:
+    """Return the viewer as who they are at this talk: a side of it, or the town's official.
+
+    Raises:
+        NotFound: neither.
+    """
     row = await appointment_of(appointment_id=appointment_id, organisation_id=viewer.organisation_id)
     side = {row.seller: "seller", row.buyer: "buyer"}.get(viewer.organisation_id, "official")
     if side == "official" and side not in viewer.sides:
@@ -101,7 +106,7 @@ async def record(
         appointment_id=appointment_id,
         outcome=data.outcome_said,
         organisation_id=viewer.organisation_id,
-        actor=await _actor(viewer, appointment_id),
+        actor=await actor_at(viewer, appointment_id),
         at=clock.now(),
         key=key,
         sure=data.sure,
@@ -121,7 +126,7 @@ async def correct(
         outcome=data.outcome_said,
         why=data.why,
         organisation_id=viewer.organisation_id,
-        actor=await _actor(viewer, appointment_id),
+        actor=await actor_at(viewer, appointment_id),
         at=clock.now(),
         key=key,
         sure=data.sure,

@@ -351,6 +351,9 @@ async def undo_start(*, appointment_id: int, town_id: int, actor: Actor, at: dat
             raise Conflict(msg("会议进行中才能撤销开谈。"))
         if row["state"] == "held":
             raise Conflict(msg("这场洽谈已有结果，是谈过的，开谈不能撤销；结果记错了请更正。"))
+        if row["state"] != "scheduled":
+            state = rules.APPOINTMENT.label(row["state"])
+            raise Conflict(msg("这场洽谈现在是“{state}”，不用再记时间。", state=state))
         if row["started_at"] is None:
             return
         await execute("UPDATE appointment SET started_at = NULL, ended_at = NULL WHERE id = $1", row["id"])

@@ -14,8 +14,9 @@ NOTHING = {"outcome": "none", "reason": "price"}
 class Table:
     """The first talk of a meeting that is on, and those at it."""
 
-    def __init__(self, number: int, topic: int, office: Caller, seller: Caller, buyer: Caller) -> None:
-        self.path, self.topic = f"/appointments/{number}", topic
+    def __init__(self, day: Day, topic: int, office: Caller, seller: Caller, buyer: Caller) -> None:
+        self.path, self.topic = f"/appointments/{day.talks[0]}", topic
+        self.meeting, self.sold_by = f"/meetings/{day.meeting_id}", day.sellers[0].organisation_id
         self.office, self.seller, self.buyer = office, seller, buyer
 
     def intent(self, quantity: int = 500_000, price: int = 700, **further: object) -> dict[str, object]:
@@ -28,7 +29,7 @@ async def table(factory: Factory, people: People) -> Table:
     day = await Day(factory).begun()
     topic = await fetch_value("SELECT id FROM topic WHERE appointment = $1", day.talks[0])
     callers = [await people.caller(each) for each in (day.town, day.sellers[0], day.buyers[0])]
-    return Table(day.talks[0], topic, *callers)
+    return Table(day, topic, *callers)
 
 
 async def test_odd_figures_are_asked_back_until_they_are_sure(table: Table) -> None:
@@ -77,3 +78,43 @@ async def test_town_settles_records_that_differ(table: Table) -> None:
     assert (await table.office.post(f"{table.path}/settlement", chosen)).status_code == 200
     assert (await table.seller.get(table.path)).json()["outcome"] == "none"
     assert (await table.office.post(f"{table.path}/settlement", {"statement": 10**9})).status_code == 409
+
+
+async def test_town_checks_in_and_takes_back_what_was_a_mistake(table: Table) -> None:
+    async def attend(move: str, key: str | None = None) -> tuple[int, str | None]:
+        path = f"{table.meeting}/attendance/{table.sold_by}/{move}"
+        answer = await table.office.post(path, key=key)
+        return answer.status_code, answer.json().get("state")
+
+    assert await attend("undo_no_show") == (409, None)
+    assert await attend("mark_no_show") == (200, "no_show")
+    assert (await table.office.get(table.path)).json()["missed"] is True
+    assert await attend("undo_no_show") == (200, "expected")
+    assert [await attend("check_in", "in") for _ in range(2)] == [(200, "checked_in")] * 2
+    assert await attend("check_in") == (409, None)
+    assert await attend("undo_check_in") == (200, "expected")
+    own = await table.seller.post(f"{table.meeting}/attendance/{table.sold_by}/check_in")
+    assert own.status_code == 403
+    await table.office.post(f"{table.meeting}/close", {"sure": True})
+    assert await attend("check_in") == (409, None)
+    # sent again it is told what came of it, whatever has happened since
+    assert await attend("check_in", "in") == (200, "checked_in")
+
+
+async def test_talk_begins_and_ends_and_the_town_takes_a_mistaken_start_back(table: Table) -> None:
+    assert (await table.seller.post(f"{table.path}/end")).status_code == 409
+    begun = await table.seller.post(f"{table.path}/start")
+    again = await table.buyer.post(f"{table.path}/start")
+    assert begun.json()["started_at"] is not None
+    assert begun.json() == again.json()
+    came = "SELECT count(*) FROM invitation WHERE days_here <> '{}'"
+    assert await fetch_value(came) == 2
+    assert (await table.seller.post(f"{table.path}/undo-start")).status_code == 403
+    undone = await table.office.post(f"{table.path}/undo-start")
+    assert (undone.json(), await fetch_value(came)) == ({"started_at": None, "ended_at": None}, 0)
+    await table.office.post(f"{table.path}/start")
+    ended = (await table.office.post(f"{table.path}/end")).json()
+    assert ended["started_at"] <= ended["ended_at"]
+    await table.buyer.post(f"{table.path}/outcome", NOTHING)
+    assert (await table.office.post(f"{table.path}/undo-start")).status_code == 409
+    assert (await table.office.post(f"{table.path}/start")).status_code == 409

@@ -55,6 +55,13 @@ async def add(scene: Scene) -> None:
         SELLER,
     )
     things["unmet_pair"] = f"{SELLER}-{things['unmet']}"
+    things["unseated"] = await fetch_value(
+        """SELECT organisation FROM invitation WHERE meeting = $1 AND state <> 'revoked'
+             AND NOT EXISTS (SELECT FROM appointment WHERE appointment.meeting = $1
+                               AND invitation.organisation IN (seller, buyer))
+           ORDER BY organisation LIMIT 1""",
+        things["meeting_id"],
+    )
     # everybody has a talk in each of the others
     things["free_slot"] = await fetch_value(
         "UPDATE meeting SET slots = slots + 1 WHERE id = $1 RETURNING slots", things["meeting_id"]

@@ -109,7 +109,10 @@ LIVES = {
     "attendance": Life(
         ATTENDANCE,
         "invitation",
-        {"/town/meetings/{meeting_id:int}/attendance/": "organisation_id"},
+        {
+            "/town/meetings/{meeting_id:int}/attendance/": "organisation_id",
+            "/meetings/{meeting_id:int}/attendance/": "organisation_id",
+        },
         row="meeting = {meeting_id} AND organisation = {organisation_id}",
         column="attendance",
     ),
