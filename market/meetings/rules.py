@@ -61,7 +61,7 @@ INVITATION = Lifecycle(
         "declined": msg("已谢绝"),
         "delegated": msg("已委托他人"),
         "revoked": msg("已撤销"),
-        "expired": msg("已过期"),
+        "expired": msg("没有确认"),
     },
 )
 

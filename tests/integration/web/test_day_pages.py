@@ -435,6 +435,15 @@ async def test_who_came_without_an_answer_is_not_shown_as_one_that_lapsed(
     ):
         words = (await browser.get(f"{path}?lang=en")).text
         assert (path, words.count(">Came without confirming<")) == (path, 1)
-        assert (path, words.count(">Expired<")) == (path, lapsed)
+        assert (path, words.count(">Not confirmed<")) == (path, lapsed)
     door = (await scene.browser.get(f"{scene.page}/checkin")).text
     assert [f'id="o{each}"' in door for each in (came, away)] == [True, False]
+
+
+async def test_closing_page_tells_which_talks_need_no_result(scene: Scene) -> None:
+    await execute("UPDATE meeting SET starts_at = 0")
+    came = scene.sellers[0].organisation_id
+    await scene.browser.post(f"{scene.page}/attendance/{came}/check_in")
+    asked = await scene.browser.post(f"{scene.page}/move/close")
+    told = ("2 场洽谈还没有结果", "2 场有一方没有签到")
+    assert (asked.status_code, [words in asked.text for words in told]) == (422, [True, True])
