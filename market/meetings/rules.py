@@ -172,6 +172,11 @@ PLANNABLE = frozenset({"draft", "announced", "registration", "timetabled", "post
 MENDABLE = frozenset({"timetabled", "in_progress"})
 
 
+def is_absence(outcome: str, reason: str | None) -> bool:
+    """Tell whether a result says that one side did not come."""
+    return outcome == "none" and reason == ABSENT
+
+
 def day_number(on: date, *, held_on: date, days: int) -> int:
     """Return which day of a meeting ``on`` is, from 1; before and after it the first and the last."""
     return min(max((on - held_on).days + 1, 1), days)

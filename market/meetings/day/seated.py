@@ -16,7 +16,7 @@ from market.meetings.day.attendance import (
     settle,
 )
 from market.meetings.day.presence import days_here, on_day, presence_of
-from market.meetings.queries import meeting_of
+from market.meetings.queries import MeetingRow, meeting_of
 
 
 async def _held(meeting_id: int, organisations: Collection[int]) -> list[int]:
@@ -95,16 +95,12 @@ async def count_as_come(
     stands as they stand, gone or not. Who is said not to have come stays so where nothing came of the talk:
     that is how such a talk is noted. Where the result is that one side did not come, whoever says so has.
     """
-    talk = await fetch_row(
-        "SELECT meeting, seller, buyer, slot FROM appointment WHERE id = $1", appointment_id
-    )
+    talk = await fetch_row(_TALK, appointment_id)
     assert talk is not None
     meeting = await meeting_of(meeting_id=talk["meeting"], organisation_id=town_id)
-    on = at
-    if talk["slot"] is not None and meeting.slot_day(talk["slot"]) < at.astimezone(CHINA).date():
-        on = meeting.slot_moment(talk["slot"])
+    on = _came_on(meeting, talk["slot"], at)
     came = {talk["seller"], talk["buyer"]}
-    if outcome == "none" and reason == rules.ABSENT:
+    if rules.is_absence(outcome, reason):
         came &= {actor.organisation_id}
     for invitation in await _held(meeting.id, came):
         door = await door_of(invitation)
@@ -113,6 +109,39 @@ async def count_as_come(
         said, _ = presence_of(on_day(door.events, day, door.day_of), door.persons)
         if day not in here and (said.state != "no_show" or outcome != "none"):
             await _check_in(meeting.id, invitation, actor=actor, on=on, at=at)
+
+
+async def count_as_absent(*, appointment_id: int, town_id: int, actor: Actor, at: datetime) -> None:
+    """Take back the check-ins that results of a talk have made, now that it says that one side did not come.
+
+    Whoever says so has come. The caller has written the result down.
+    """
+    talk = await fetch_row(_TALK, appointment_id)
+    assert talk is not None
+    meeting = await meeting_of(meeting_id=talk["meeting"], organisation_id=town_id)
+    counted = await fetch(
+        """SELECT created_at FROM statement WHERE appointment = $1
+           UNION SELECT created_at FROM talk_settlement WHERE appointment = $1""",
+        appointment_id,
+    )
+    for on in sorted({_came_on(meeting, talk["slot"], row["created_at"]) for row in counted}):
+        await await_again(
+            meeting_id=meeting.id,
+            organisations={talk["seller"], talk["buyer"]} - {actor.organisation_id},
+            since=on,
+            actor=actor,
+            at=at,
+        )
+
+
+_TALK = "SELECT meeting, seller, buyer, slot FROM appointment WHERE id = $1"
+
+
+def _came_on(meeting: MeetingRow, slot: int | None, at: datetime) -> datetime:
+    """Return when the two came whose result is noted at ``at``: on the day of their talk if that is past."""
+    if slot is not None and meeting.slot_day(slot) < at.astimezone(CHINA).date():
+        return meeting.slot_moment(slot)
+    return at
 
 
 async def _check_in(meeting_id: int, invitation: int, *, actor: Actor, on: datetime, at: datetime) -> None:

@@ -11,9 +11,10 @@ from market.db.session import execute, fetch
 from market.deals import rules as deals
 from market.deals.taking_back import take_back
 from market.matching.refusals import take_back_refusals
+from market.meetings import rules
 from market.meetings.after.samples import move_sample, request_sample
 from market.meetings.commands import Outcome
-from market.meetings.day.seated import count_as_come
+from market.meetings.day.seated import count_as_absent, count_as_come
 from market.meetings.talks.figures import WITH_FIGURES
 from market.meetings.talks.striking import strike
 from market.units import FenPerKg, Gram
@@ -49,6 +50,8 @@ async def take_effect(
         outcome.note,
         at,
     )
+    if rules.is_absence(outcome.outcome, outcome.reason):
+        await count_as_absent(appointment_id=number, town_id=row["town"], actor=actor, at=at)
     await execute(
         "UPDATE topic SET intent_quantity = NULL, intent_price = NULL WHERE appointment = $1", number
     )

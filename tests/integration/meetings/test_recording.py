@@ -193,6 +193,24 @@ async def test_said_not_to_come_stays_so_unless_something_came_of_the_talk(day: 
     assert await day.state_of(seller) == "checked_in"
 
 
+async def test_set_right_to_one_side_did_not_come_takes_back_that_both_had(day: Day) -> None:
+    await execute("INSERT INTO reason (code, zh, en, position) VALUES ('absent', '没到', 'Absent', 9)")
+    seller, buyer = day.sellers[0].organisation_id, day.buyers[0].organisation_id
+    town: dict[str, Any] = {"organisation_id": day.town.organisation_id, "actor": day.town.actor}
+    await record(day, day.town, Outcome("none", reason="price"))
+    # another talk of the buyer was held
+    await record_outcome(appointment_id=day.talks[2], outcome=Outcome("sample"), at=day.minute(30), **town)
+    assert (await day.state_of(seller), await day.state_of(buyer)) == ("checked_in", "checked_in")
+    await correct_outcome(
+        appointment_id=day.talks[0],
+        outcome=Outcome("none", reason="absent"),
+        why="点错了",
+        at=day.minute(40),
+        **town,
+    )
+    assert (await day.state_of(seller), await day.state_of(buyer)) == ("expected", "checked_in")
+
+
 async def test_talk_begun_by_mistake_never_was_and_nor_were_the_check_ins_that_it_made(day: Day) -> None:
     seller, buyer, town = day.sellers[0].organisation_id, day.buyers[0].organisation_id, day.town
 
