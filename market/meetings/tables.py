@@ -236,18 +236,20 @@ class Registration(Table, tablename="registration"):
 
 
 class AppointmentNote(Table, tablename="appointment_note"):
-    """What somebody at a talk writes down, for their own side."""
+    """What somebody writes down of a talk, for their own side; a talk that is planned away leaves it."""
 
     id = number()
-    appointment = reference(Appointment, part_of=True)
+    meeting = reference(Meeting)
     organisation = reference("Organisation")
+    #: Whom they meet.
+    about = reference("Organisation")
     #: NULL: from when an organisation had one note for all of its people.
     person = reference("Person", null=True)
     #: The drawn page that wrote it last.
     page = text(default="")
     text = text()
     updated_at = moment()
-    appointment_note_once = Unique([appointment, organisation, person], name="appointment_note_once")
+    appointment_note_once = Unique([meeting, organisation, about, person], name="appointment_note_once")
 
 
 class Incident(Table, tablename="incident"):

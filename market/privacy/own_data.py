@@ -115,8 +115,7 @@ _PARTS: dict[str, tuple[Message, str]] = {
     "notes": (
         msg("我的洽谈笔记"),
         """SELECT meeting.title, meeting.held_on, note.text, note.updated_at FROM appointment_note note
-           JOIN appointment ON appointment.id = note.appointment
-           JOIN meeting ON meeting.id = appointment.meeting
+           JOIN meeting ON meeting.id = note.meeting
            WHERE note.person = $1 AND $2::text <> '' ORDER BY note.id""",
     ),
     "registrations": (

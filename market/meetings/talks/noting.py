@@ -1,6 +1,7 @@
 """What somebody at a talk writes down; their own colleagues may read it, the other side and the town never.
 
-Each person has a note of their own: two of one organisation who sit at one table write side by side.
+Each person has a note of their own: two of one organisation who sit at one table write side by side. It is of
+the two that meet at a meeting, so that it stays where their talk is planned away, and comes back with it.
 """
 
 from datetime import datetime
@@ -8,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from market.accounts.rules import Actor
-from market.db.session import execute, fetch_into, fetch_row, fetch_value, transaction
+from market.db.session import execute, fetch_into, fetch_row, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.meanwhile import marks_of
@@ -17,9 +18,14 @@ LONGEST_NOTE = 2_000
 
 
 class NoteRow(msgspec.Struct, frozen=True):
-    """``person`` None: the organisation's, from when it had one note for all of its people."""
+    """A note of the talk with ``about``.
 
-    appointment: int
+    ``person`` None: the organisation's, from when it had one note for all of its people.
+    """
+
+    about: int
+    about_name: str
+    about_name_en: str
     person: int | None
     name: str
     name_en: str
@@ -32,6 +38,11 @@ class Notes(msgspec.Struct, frozen=True):
 
     own: NoteRow | None = None
     others: tuple[NoteRow, ...] = ()
+
+    @property
+    def first(self) -> NoteRow:
+        """One of them, for whom it is about."""
+        return self.own or self.others[0]
 
     @property
     def marks(self) -> str:
@@ -81,22 +92,24 @@ async def keep_note(
         problem = msg("笔记最多 {most} 个字，现在 {now} 个。", most=LONGEST_NOTE, now=len(text))
         raise Invalid(problem, {"text": problem})
     async with transaction():
-        own = await fetch_value(
-            "SELECT id FROM appointment WHERE id = $1 AND $2 IN (seller, buyer)",
+        talk = await fetch_row(
+            """SELECT meeting, CASE seller WHEN $2 THEN buyer ELSE seller END AS about FROM appointment
+               WHERE id = $1 AND $2 IN (seller, buyer)""",
             appointment_id,
             actor.organisation_id,
         )
-        if own is None:
+        if talk is None:
             raise NotFound(msg("没有找到这场洽谈。"))
         # two devices of one person, one after the other: there may be no row yet that could be held
         await execute(
             "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
-            f"note:{appointment_id}:{actor.person_id}",
+            f"note:{talk['meeting']}:{talk['about']}:{actor.person_id}",
         )
         stands = await fetch_row(
             """SELECT id, text, page FROM appointment_note
-               WHERE appointment = $1 AND organisation = $2 AND person = $3""",
-            appointment_id,
+               WHERE meeting = $1 AND about = $2 AND organisation = $3 AND person = $4""",
+            talk["meeting"],
+            talk["about"],
             actor.organisation_id,
             actor.person_id,
         )
@@ -115,9 +128,10 @@ async def keep_note(
             )
         else:
             await execute(
-                """INSERT INTO appointment_note (appointment, organisation, person, text, page, updated_at)
-                   VALUES ($1, $2, $3, $4, $5, $6)""",
-                appointment_id,
+                """INSERT INTO appointment_note (meeting, about, organisation, person, text, page, updated_at)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+                talk["meeting"],
+                talk["about"],
                 actor.organisation_id,
                 actor.person_id,
                 text,
@@ -133,22 +147,23 @@ def _is_news(stands: str, wrote: str, text: str, seen: str | None, page: str) ->
 
 
 async def notes_of(*, meeting_id: int, organisation_id: int, person_id: int) -> dict[int, Notes]:
-    """Return appointment -> what the people of an organisation have written down, the reader's own apart."""
+    """Return whom they meet -> what an organisation's people have written down, the reader's own apart."""
     rows = await fetch_into(
         NoteRow,
-        """SELECT note.appointment, note.person, coalesce(person.name, '') AS name,
-                  coalesce(person.name_en, '') AS name_en, note.text, note.updated_at
-           FROM appointment_note note JOIN appointment ON appointment.id = note.appointment
+        """SELECT note.about, about.name AS about_name, about.name_en AS about_name_en, note.person,
+                  coalesce(person.name, '') AS name, coalesce(person.name_en, '') AS name_en, note.text,
+                  note.updated_at
+           FROM appointment_note note JOIN organisation about ON about.id = note.about
            LEFT JOIN person ON person.id = note.person
-           WHERE appointment.meeting = $1 AND note.organisation = $2
-           ORDER BY note.appointment, note.updated_at, note.id""",
+           WHERE note.meeting = $1 AND note.organisation = $2
+           ORDER BY note.about, note.updated_at, note.id""",
         meeting_id,
         organisation_id,
     )
-    talks: dict[int, Notes] = {}
+    found: dict[int, Notes] = {}
     for row in rows:
-        notes = talks.get(row.appointment, Notes())
-        talks[row.appointment] = (
+        notes = found.get(row.about, Notes())
+        found[row.about] = (
             Notes(row, notes.others) if row.person == person_id else Notes(notes.own, (*notes.others, row))
         )
-    return talks
+    return found

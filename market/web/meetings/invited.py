@@ -117,6 +117,10 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
     language = language_of(request)
     now, following = now_and_next(meeting, talks, at=clock.now())
     tour = await route_of(meeting.id)
+    notes = await notes_of(
+        meeting_id=meeting.id, organisation_id=viewer.organisation_id, person_id=viewer.person_id
+    )
+    met = {party for each in talks for party in (each.seller, each.buyer)}
     return show(
         request,
         "invited/show.html",
@@ -126,9 +130,8 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
         is_shown=is_shown(meeting),
         now=now,
         next=following,
-        notes=await notes_of(
-            meeting_id=meeting.id, organisation_id=viewer.organisation_id, person_id=viewer.person_id
-        ),
+        notes=notes,
+        kept=[each for about, each in notes.items() if about not in met],
         wishing=await _wishing(meeting, invitation),
         tour=tour if tour is not None and tour.is_told else None,
         days=formats.held_days(meeting, language),

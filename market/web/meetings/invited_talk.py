@@ -61,7 +61,7 @@ async def _notes(meeting: MeetingRow, talk: AppointmentRow, viewer: Viewer) -> N
     notes = await notes_of(
         meeting_id=meeting.id, organisation_id=viewer.organisation_id, person_id=viewer.person_id
     )
-    return notes.get(talk.id, Notes())
+    return notes.get(talk.buyer if viewer.organisation_id == talk.seller else talk.seller, Notes())
 
 
 async def _draw(

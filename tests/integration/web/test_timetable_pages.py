@@ -145,10 +145,9 @@ async def test_two_of_one_side_write_side_by_side_and_their_notes_go_where_they_
     other = next(each for each in laid.sellers if each.organisation_id != seller)
     # from when one side had one note for all of its people
     await execute(
-        """INSERT INTO appointment_note (appointment, organisation, text, updated_at)
-           VALUES ($1, $2, '以前的', now())""",
+        """INSERT INTO appointment_note (meeting, organisation, about, text, updated_at)
+           SELECT meeting, seller, buyer, '以前的', now() FROM appointment WHERE id = $1""",
         talk,
-        seller,
     )
     await execute("UPDATE membership SET organisation = $1 WHERE person = $2", seller, other.person_id)
     second = msgspec.structs.replace(other, organisation_id=seller)
@@ -165,6 +164,31 @@ async def test_two_of_one_side_write_side_by_side_and_their_notes_go_where_they_
     assert "问账期" in (await theirs.get(path)).text
     assert [each["text"] for each in (await gathered(person_id=first.person_id))["notes"]] == ["问账期"]
     assert (await gathered(person_id=second.person_id))["notes"] == []
+
+
+async def test_note_of_a_talk_that_is_planned_away_stays_and_is_there_when_it_comes_back(
+    laid: Scene, browser_of: SignedInAs
+) -> None:
+    talk, slot, seller, buyer = await first_talk()
+    await laid.publish()
+    own = await browser_of(next(each for each in laid.sellers if each.organisation_id == seller))
+    page = f"/meetings/{laid.number}"
+    await own.post(f"{page}/talks/{talk}/note", {"text": "问账期"})
+    day = (await own.get(page)).text
+    assert ("问账期" in day, "笔记还在" in day) == (True, False)
+    # as a plan does that has no place for the two any more
+    await execute("DELETE FROM appointment WHERE id = $1", talk)
+    day = (await own.get(page)).text
+    assert ("问账期" in day, "笔记还在" in day) == (True, True)
+    again = await fetch_value(
+        """INSERT INTO appointment (meeting, seller, buyer, slot, table_number, state, created_at)
+           VALUES ($1, $2, $3, $4, 1, 'scheduled', now()) RETURNING id""",
+        int(laid.number),
+        seller,
+        buyer,
+        slot,
+    )
+    assert "问账期" in (await own.get(f"{page}/talks/{again}")).text
 
 
 async def test_note_from_another_device_is_not_written_over_unseen(
