@@ -1,6 +1,6 @@
 """What an auditor reads: records by filter, a subject's whole chain, and the checks that were made."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 
@@ -11,11 +11,12 @@ from market import clock
 from market.accounts.rules import Actor
 from market.audit.checking import Findings, check
 from market.audit.rules import Fault
+from market.audit.words import THINGS
 from market.db.jobs import Run, enqueue, job
 from market.db.processes import in_process_connected, tell_parent
 from market.db.session import connection, execute, fetch, fetch_into, fetch_value, transaction
 from market.errors import Conflict
-from market.i18n import msg
+from market.i18n import Message, msg, named
 from market.paging import Code, Page, PageNumber
 
 LENGTH = 50
@@ -108,6 +109,20 @@ async def records(*, filters: RecordFilters, town_id: int | None) -> Page[AuditR
         (filters.page - 1) * LENGTH,
     )
     return Page(rows=rows, total=total, page=filters.page, length=LENGTH)
+
+
+async def names_in(rows: Iterable[AuditRow]) -> dict[str, Message]:
+    """Return what the organisations and persons are called that figures of records name by their number."""
+    asked: dict[str, set[int]] = {"organisation": set(), "person": set()}
+    for row in rows:
+        for name, value in row.details.items():
+            if THINGS.get(name) in asked and type(value) is int:
+                asked[THINGS[name]].add(value)
+    found = {}
+    for kind, numbers in asked.items():
+        for each in await fetch(f"SELECT id, name, name_en FROM {kind} WHERE id = ANY($1)", sorted(numbers)):  # noqa: S608  one of two words above
+            found[f"{kind}:{each['id']}"] = named(each, "name")
+    return found
 
 
 async def count_of_records(*, filters: RecordFilters, town_id: int | None) -> int:

@@ -70,20 +70,20 @@ ENTRY_KINDS: dict[str, Message] = {
     "terms": msg("调整价格或条件"),
     "product": msg("改进产品或包装"),
     "talk": msg("会商"),
-    "other": msg("其他"),
+    "other": msg("别的事"),
 }
 #: What the book itself writes there.
 OPENED, CLIMBED, HELD_OVER = "opened", "climbed", "held_over"
 ASSIGNED, DECIDED, SHUT, REOPENED = "assigned", "decided", "closed", "reopened"
 RECAUSED = "recaused"
 DEEDS: dict[str, Message] = {
-    OPENED: msg("立案"),
+    OPENED: msg("已立案"),
     CLIMBED: msg("升级"),
     HELD_OVER: msg("再次上会"),
     ASSIGNED: msg("明确责任和期限"),
     DECIDED: msg("联席会议定"),
-    SHUT: msg("销号"),
-    REOPENED: msg("重新立案"),
+    SHUT: msg("已销号"),
+    REOPENED: msg("已重新立案"),
     RECAUSED: msg("情况有变"),
 }
 

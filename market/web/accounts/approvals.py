@@ -30,8 +30,8 @@ REFUSE = Form(
 DEEDS: dict[str, Message] = {
     "ask": msg("提交审批"),
     "approve": msg("批准"),
-    "refuse": msg("不批准"),
-    "withdraw": msg("撤回"),
+    "refuse": msg("没有批准"),
+    "withdraw": msg("撤回了"),
 }
 
 

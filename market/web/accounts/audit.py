@@ -1,6 +1,7 @@
 """The auditor's pages: records by filter, one thing's whole chain, its files, and the check of everything."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Response, get, post
@@ -24,8 +25,9 @@ from market.audit.auditing import (
 )
 from market.audit.checking import check
 from market.audit.rules import fault_words
+from market.documents.papers import KINDS as PAPERS
 from market.errors import Invalid, NotFound
-from market.exchange.records import VALUES, lines, records_book
+from market.exchange.records import lines, records_book, words_for
 from market.exchange.table_book import MEDIA_TYPE
 from market.i18n import Message, msg
 from market.paging import filters_from_query, filters_to_query, printable
@@ -54,6 +56,8 @@ _TOWN_PAGES = {
     "numbers": "/town/meetings/{}/invitations",
     "case": "/cases/{}",
 }
+#: Papers that were made are counted by their kind.
+_PAPER_NAMES: dict[str, Message] = {code: kind.name for code, kind in PAPERS.items()}
 _LABELS: dict[str, Message] = {
     "subject": msg("对象"),
     "person": msg("人员"),
@@ -84,12 +88,13 @@ def page_of(subject: str, viewer: Viewer) -> str | None:
     return known[kind].format(number) if kind in known and number.isdigit() else None
 
 
-def _shown(viewer: Viewer) -> dict[str, Any]:
+async def _shown(viewer: Viewer, rows: Sequence[AuditRow]) -> dict[str, Any]:
     """Return what the templates say records with."""
+    known = await words_for(rows, labels=_PAPER_NAMES)
     return {
         "deed": lambda row: deeds.action_words(row.action) or row.action,
         "thing": deeds.subject_words,
-        "said": lambda details: words.said(details, VALUES),
+        "said": lambda details: words.said(details, known),
         "page_of": lambda subject: page_of(subject, viewer),
     }
 
@@ -102,18 +107,18 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
     if "hx-request" in request.headers and request.headers.get("hx-target") == "audit-state":
         return show(request, "audit/index.html", fragment="audit/state.html", **await _state(checks, busy))
     filters, trouble = _filters(request)
-    known = await actions_known()
+    found = await records(filters=filters, town_id=_town(viewer))
     return show(
         request,
         "audit/index.html",
         filters=filters,
         trouble=trouble,
         labels=_LABELS,
-        found=await records(filters=filters, town_id=_town(viewer)),
+        found=found,
         query=filters_to_query(filters, page=1),
         most_rows=MOST_ROWS,
-        actions={code: deeds.action_words(code) or code for code in known},
-        **_shown(viewer),
+        actions={code: deeds.action_words(code) or code for code in await actions_known()},
+        **await _shown(viewer, found.rows),
         **await _state(checks, busy),
     )
 
@@ -143,7 +148,7 @@ async def one(request: WebRequest, viewer: SignedIn, subject: FromPath[str]) -> 
         found=found,
         findings=await check(subject=subject),
         fault_words=fault_words,
-        **_shown(viewer),
+        **await _shown(viewer, found.rows),
     )
 
 
@@ -174,7 +179,8 @@ async def file(request: WebRequest, viewer: SignedIn, name: FromPath[str]) -> Re
     if part > 1 or total >= MOST_ROWS:
         total = await count_of_records(filters=filters, town_id=_town(viewer))
     piece = piece_of(request, part=part, most=MOST_ROWS, total=total)
-    book = await asyncio.to_thread(records_book, rows, language_of(request), piece)
+    known = await words_for(rows, labels=_PAPER_NAMES)
+    book = await asyncio.to_thread(records_book, rows, language_of(request), piece, known=known)
     return attachment(book, name, MEDIA_TYPE)
 
 

@@ -55,12 +55,12 @@ from market.web.parts.trade import BARE, KEY, acting, do_once, new_key, refusal_
 
 #: What the record's words mean to people.
 DEEDS: dict[str, Message] = {
-    "place": msg("出价"),
-    "offer": msg("报价"),
+    "place": msg("出了价"),
+    "offer": msg("报了价"),
     "accept": msg("接受，生成合同"),
-    "place_counter": msg("还价"),
-    "open": msg("开标"),
-    "reject": msg("谢绝"),
+    "place_counter": msg("还了价"),
+    "open": msg("开了标"),
+    "reject": msg("谢绝了"),
     "withdraw": msg("已撤回"),
     "reconfirm": msg("确认仍然算数"),
     "revise": msg("条件改了"),

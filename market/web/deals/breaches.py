@@ -59,7 +59,7 @@ DEEDS: dict[str, Message] = {
     "lapse": msg("逾期未答复"),
     "confirm": msg("认定违约"),
     "dismiss": msg("不予认定"),
-    "offer": msg("提出和解"),
+    "offer": msg("提出了和解"),
     "settle": msg("双方和解"),
     "terminate": msg("通知解除合同，余量重新上架"),
     "quote": msg("记下行情"),

@@ -34,17 +34,17 @@ from market.web.parts.trade import BARE, acting, do_filled, new_key, refusal_for
 USUAL_PAYMENT_DAYS, USUAL_WEEKS = 30, 12
 #: What the record's words mean to people.
 DEEDS: dict[str, Message] = {
-    "propose": msg("提出框架协议"),
+    "propose": msg("提出了框架协议"),
     "sign": msg("签字生效"),
-    "refuse": msg("谢绝"),
+    "refuse": msg("谢绝了"),
     "withdraw": msg("已撤回"),
-    "call": msg("要货"),
+    "call": msg("要了一批货"),
     "confirm": msg("确认这批，合同生效"),
     "call_refuse": msg("这批不能供"),
     "call_withdraw": msg("撤回这批要货"),
-    "call_expire": msg("要货过了确认期限"),
+    "call_expire": msg("这批过了确认期限"),
     "expire": msg("已过期"),
-    "propose_end": msg("提出提前结束"),
+    "propose_end": msg("提出了提前结束"),
     "agree_end": msg("双方同意提前结束"),
     "refuse_end": msg("不同意提前结束"),
     "withdraw_end": msg("撤回提前结束"),

@@ -17,6 +17,7 @@ from litestar.types import Scope
 from markupsafe import Markup
 
 from market import clock
+from market.catalogue.persons import person_in
 from market.catalogue.places import STEP, place_in
 from market.i18n import LANGUAGES, Language, Message, message_from, one_of, translate
 from market.web.edge import assets, cookies, csrf
@@ -203,6 +204,12 @@ def _place(_: Context, path: str, last: int = 0, joined: str = STEP) -> str:
     return place_in(path, reader_language(), last=last, joined=joined)
 
 
+@pass_context
+def _person(_: Context, name: str | None) -> str:
+    """A person's name in the reader's language."""
+    return person_in(name or "", reader_language())
+
+
 def _sentence(text: str) -> str:
     """Begin what stands alone with a capital; Chinese has none."""
     return text[:1].upper() + text[1:]
@@ -238,6 +245,7 @@ def _filters() -> dict[str, Callable[..., Any]]:
         **{name: for_reader(write) for name, write in names.items()},
         "t": _translated,
         "place": _place,
+        "person": _person,
         "number": formats.plain,
         "one_of": one_of,
         "sentence": _sentence,

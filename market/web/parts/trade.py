@@ -10,6 +10,7 @@ from litestar import Response
 
 from market import clock
 from market.accounts.rules import Actor, Viewer, party_actor
+from market.audit.deeds import action_words
 from market.catalogue.queries import reasons
 from market.catalogue.rules import told_reason
 from market.db.replay import once
@@ -43,7 +44,13 @@ def show(
     def reason_told(row: object, note: str = "reason_note", name: str = "reason") -> tuple[str, str]:
         return told_reason(named(row, name), getattr(row, note))
 
-    own: dict[str, Any] = {"named": named, "reason_told": reason_told, "new_key": new_key}
+    own: dict[str, Any] = {
+        "named": named,
+        "reason_told": reason_told,
+        "new_key": new_key,
+        # a deed that a page has no words of its own for
+        "recorded": lambda action: action_words(action) or action,
+    }
     return pages.page(request, template, fragment=fragment, status=status, **own, **context)
 
 

@@ -3,6 +3,8 @@
 import ast
 import io
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -11,10 +13,22 @@ from python_calamine import CalamineWorkbook
 
 from fixtures.factories import Factory, Member
 from market import clock
-from market.audit import deeds
+from market.audit import deeds, words
 from market.audit.sealing import seal
+from market.cases.rules import DEEDS, ENTRY_KINDS
 from market.db.jobs import Worker
 from market.db.session import fetch_value
+from market.deals.endings.rules import ENDING
+from market.deals.frames.rules import CALL
+from market.i18n import msg, translate
+from market.organisations.rules import VERIFICATION
+from market.supply.rules import LISTING
+from market.web.accounts import approvals
+from market.web.bids import negotiations
+from market.web.deals import breaches, frames, sheet
+from market.web.demands import joint
+from market.web.home import county
+from market.web.matching import matches
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, SignedInAs
 
@@ -42,7 +56,7 @@ async def test_auditor_filters_reads_one_chain_and_takes_files_along(
     assert "不是日期" in (await auditor.get("/audit?since=yesterday")).text
     one = await auditor.get(f"/audit/subjects/deal:{deal_id}?lang=en")
     assert "This chain has just been checked: whole." in one.text
-    assert "countersigned, the contract binds" in one.text
+    assert "Countersigned, the contract binds" in one.text
     assert (await auditor.get("/audit/subjects/deal:999999")).status_code == 404
 
     lines = (await auditor.get(f"/audit/files/records.jsonl?subject=deal:{deal_id}")).text.splitlines()
@@ -100,16 +114,72 @@ async def test_auditor_of_a_town_reads_what_concerns_it_and_nobody_else_reads(
         assert (await stranger.post("/audit/check")).status_code == 403
 
 
-def test_every_deed_that_is_recorded_has_words() -> None:
-    """Codes that stand in calls of record() and Entry(); composed ones are looked up by their parts."""
-    unknown = set()
+def _calls() -> Iterator[tuple[str, ast.Call]]:
+    """Every call in the product that may write into the record, with its file."""
     for path in (ROOT / "market").rglob("*.py"):
         for call in ast.walk(ast.parse(path.read_text())):
-            if isinstance(call, ast.Call) and ast.unparse(call.func) in ("record", "Entry"):
-                codes = [
-                    given.value.value
-                    for given in call.keywords
-                    if given.arg == "action" and isinstance(given.value, ast.Constant)
-                ]
-                unknown |= {(path.name, code) for code in codes if deeds.action_words(code) is None}
-    assert unknown == set()
+            name = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
+            if isinstance(call, ast.Call) and name in ("record", "Entry", "_noted", "_record"):
+                yield path.name, call
+
+
+def test_every_deed_that_is_recorded_has_words() -> None:
+    """Codes that stand in calls of record() and Entry(); composed ones are looked up by their parts."""
+    codes = set()
+    for name, call in _calls():
+        given = [each.value for each in call.keywords if each.arg == "action"]
+        given += call.args if ast.unparse(call.func) in ("_noted", "_record") else []
+        codes |= {(name, each.value) for each in given if isinstance(each, ast.Constant)}
+    # those that are made of a move
+    for stem, life in (("call_{}", CALL), ("{}", VERIFICATION), ("{}", LISTING), ("{}_ending", ENDING)):
+        codes |= {(life.noun, stem.format(move.name)) for move in life.moves if move.by != {"system"}}
+    codes -= {(ENDING.noun, "give_notice_ending")}  # recorded as force_majeure
+    codes |= {("case", f"case_{kind}") for kind in (*ENTRY_KINDS, *DEEDS)}
+    codes |= {("clock", f"{move}_talk") for move in ("start", "end")}
+    assert {
+        each for each in codes if isinstance(each[1], str) and deeds.action_words(each[1]) is None
+    } == set()
+
+
+def test_record_tells_deeds_as_done_and_things_one_by_one() -> None:
+    """A button's word (“Sign”), or a menu's (“Demands”), is no word for what was done, or to what."""
+    kinds = {*ENTRY_KINDS, "case_call"}
+    done = {code: translate(words, "en") for code, words in deeds.ACTIONS.items() if code not in kinds}
+    assert {code: said for code, said in done.items() if not said[0].islower()} == {}
+    things = [translate(deeds.subject_words(thing), "en") for thing in ("demand:113", "meeting:1", "bid:4")]
+    assert things == ["Demand 113", "Meeting 1", "Bid 4"]
+
+
+def test_every_figure_of_a_deed_has_a_name() -> None:
+    unnamed = set()
+    for name, call in _calls():
+        for given in (each.value for each in call.keywords if each.arg == "details"):
+            for inner in ast.walk(given):
+                keys = inner.keys if isinstance(inner, ast.Dict) else []
+                unnamed |= {(name, key.value) for key in keys if isinstance(key, ast.Constant)}
+    assert {each for each in unnamed if each[1] not in words.DETAILS and each[1] not in words.THINGS} == set()
+    told = words.said(
+        {"buyer": 7, "lots": [[5, 500]], "deals": [3]}, words.Known(names={"organisation:7": msg("买方")})
+    )
+    assert [(translate(each.label, "en"), each.unit) for each in told] == [
+        ("Buyer", ""),
+        ("made", "list"),
+        ("", "list"),
+    ]
+    assert translate(told[0].value, "en") == "Buyer"
+    assert [translate(one, "en") for one in (*told[1].value, *told[2].value)] == [
+        "Lot 5: 1 jin (0.5 kg)",
+        "Contract 3",
+    ]
+
+
+def test_no_course_of_things_is_told_in_the_words_of_a_button() -> None:
+    """What stands under “经过” was done: “Place bid” and “Decline” are what one may do."""
+    buttons = {
+        found[1]
+        for path in (ROOT / "market/web/templates").rglob("*.html")
+        for found in re.finditer(r'(?:button|refusal_box)\([^{}]*?_\("([^"{]+)"\)', path.read_text())
+    }
+    assert {"撤回", "谢绝", "部分验收"} <= buttons
+    told = [approvals, breaches, county, frames, joint, matches, negotiations, sheet]
+    assert {words.text for page in told for words in page.DEEDS.values()} & buttons == set()
