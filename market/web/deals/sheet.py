@@ -57,7 +57,7 @@ DEEDS: dict[str, Message] = {
     "countersign": msg("签字，合同生效"),
     "cancel": msg("签约前取消，数量已退回"),
     "schedule_delivery": msg("已安排发货"),
-    "delivery_dispatch": msg("发货"),
+    "delivery_dispatch": msg("发了货"),
     "delivery_arrive": msg("到货"),
     "delivery_accept": msg("全部收下"),
     "delivery_accept_part": msg("收下一部分"),

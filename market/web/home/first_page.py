@@ -28,6 +28,14 @@ from market.web.parts.trade import show
 
 #: The first page shows so many of a buyer's demands; the rest stands on their own page.
 _MOST_DEMANDS = 8
+#: Those whose work is all on one page begin there.
+_OWN_PAGES = {
+    "official": "/town",
+    "county": "/county/organisations",
+    "verifier": "/county/organisations",
+    "auditor": "/audit",
+    "administrator": "/people",
+}
 
 
 @get("/")
@@ -35,10 +43,8 @@ async def home(request: WebRequest, guest: Anybody) -> Response[Any]:
     """Lead each side to what waits for it."""
     if guest is None:
         return show(request, "home/welcome.html")
-    if guest.side == "official":
-        return pages.redirect(request, "/town")
-    if guest.side in ("county", "verifier"):
-        return pages.redirect(request, "/county/organisations")
+    if guest.side in _OWN_PAGES:
+        return pages.redirect(request, _OWN_PAGES[guest.side])
     if guest.side == "seller":
         return await _seller(request, guest)
     if guest.side == "buyer":

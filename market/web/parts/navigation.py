@@ -41,17 +41,19 @@ def _for(*sides: str) -> frozenset[str]:
 
 _ALL = _for("seller", "buyer", "official", "county", "verifier", "auditor", "administrator", "guest")
 _COUNTY = _for("county", "verifier", "auditor")
+#: Their first page is one of the others.
+_ELSEWHERE = _COUNTY | {"official", "administrator"}
 
 #: At most five tabs for each side: a phone has room for no more.
 ENTRIES: tuple[Entry, ...] = (
-    Entry("/", msg("首页"), "home", None, _ALL - {"official"} - _COUNTY, _COUNTY | {"official"}),
+    Entry("/", msg("首页"), "home", None, _ALL - _ELSEWHERE, _ELSEWHERE),
     Entry("/county/organisations", msg("各单位"), "people", _COUNTY, _COUNTY),
     Entry("/audit", msg("审计留痕"), "search", _for("auditor"), _for("auditor")),
     Entry("/town", msg("总览"), "chart", _for("official"), _for("official")),
     Entry("/town/runs", msg("撮合"), "link", _for("official"), _for("official")),
     Entry("/town/meetings", msg("对接会"), "calendar", _for("official"), _for("official")),
     Entry("/town/deals", msg("台账"), "handshake", _for("official"), _for("official")),
-    Entry("/people", msg("人员"), "person", _for("official", "county")),
+    Entry("/people", msg("人员"), "person", _for("official", "county", "administrator"), _for("administrator")),
     Entry("/listings", msg("货源大厅"), "grid", None, _for("buyer", "official", "guest")),
     Entry("/selling", msg("我的货源"), "sprout", _for("seller"), _for("seller")),
     Entry("/selling/new", msg("发布货源"), "plus", _for("seller"), _for("seller")),
