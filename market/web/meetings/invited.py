@@ -113,7 +113,9 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
     if meeting.town == viewer.organisation_id:
         return redirect(request, f"/town/meetings/{meeting.id}")
     invitation = await own_invitation(meeting, viewer)
-    talks = await own_talks(meeting, viewer)
+    mine = await own_appointments(meeting, viewer)
+    talks = [each for each in mine if each.slot is not None]
+    met = {(each.seller, each.buyer) for each in talks}
     language = language_of(request)
     now, following = now_and_next(meeting, talks, at=clock.now())
     tour = await route_of(meeting.id)
@@ -127,6 +129,12 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
         meeting=meeting,
         invitation=invitation,
         talks=talks,
+        # agreed, but without a place: on the day whatever happened has taken it
+        gone=[
+            each
+            for each in mine
+            if each.slot is None and each.state == "accepted" and (each.seller, each.buyer) not in met
+        ],
         is_shown=is_shown(meeting),
         now=now,
         next=following,
@@ -186,10 +194,14 @@ async def _wishing(meeting: MeetingRow, invitation: InvitationRow) -> Wishing | 
 
 async def own_talks(meeting: MeetingRow, viewer: Viewer) -> list[AppointmentRow]:
     """Return the viewer's talks, once they are published; somebody who only looks on has none."""
+    return [each for each in await own_appointments(meeting, viewer) if each.slot is not None]
+
+
+async def own_appointments(meeting: MeetingRow, viewer: Viewer) -> list[AppointmentRow]:
+    """Return the viewer's talks with those that have no place in the timetable (any more)."""
     if not is_shown(meeting):
         return []
-    talks = await appointments_of_meeting(meeting_id=meeting.id, organisation_id=viewer.organisation_id)
-    return [each for each in talks if each.slot is not None]
+    return await appointments_of_meeting(meeting_id=meeting.id, organisation_id=viewer.organisation_id)
 
 
 @post("/meetings/{meeting_id:int}/answer/{answer:str}")

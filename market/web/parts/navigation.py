@@ -41,6 +41,8 @@ def _for(*sides: str) -> frozenset[str]:
 
 _ALL = _for("seller", "buyer", "official", "county", "verifier", "auditor", "administrator", "guest")
 _COUNTY = _for("county", "verifier", "auditor")
+#: Whose entry to people is in the menu; others find theirs on the page of their organisation.
+_KEEPERS = _for("official", "county", "administrator")
 #: Their first page is one of the others.
 _ELSEWHERE = _COUNTY | {"official", "administrator"}
 
@@ -53,7 +55,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/town/runs", msg("撮合"), "link", _for("official"), _for("official")),
     Entry("/town/meetings", msg("对接会"), "calendar", _for("official"), _for("official")),
     Entry("/town/deals", msg("台账"), "handshake", _for("official"), _for("official")),
-    Entry("/people", msg("人员"), "person", _for("official", "county", "administrator"), _for("administrator")),
+    Entry("/people", msg("人员"), "person", _KEEPERS, _for("administrator")),
     Entry("/listings", msg("货源大厅"), "grid", None, _for("buyer", "official", "guest")),
     Entry("/selling", msg("我的货源"), "sprout", _for("seller"), _for("seller")),
     Entry("/selling/new", msg("发布货源"), "plus", _for("seller"), _for("seller")),

@@ -284,6 +284,11 @@ async def test_contract_is_ended_by_agreement_from_its_page(
     assert "双方协商解除" in (await secretary.get(f"/deals/{deal_id}")).text
     seen = await purchaser.get(f"{page}?lang=en")
     assert ("Both agreed to end it" in seen.text, f'action="{page}' in seen.text) == (True, False)
+    # what is due is what stands, not what the contract was over
+    assert "现在作数的货款 0 元（合同原为" in (await purchaser.get(f"/deals/{deal_id}?lang=zh")).text
+    # the course tells what was done, not what may be done
+    course = (await purchaser.get(f"/deals/{deal_id}?lang=en")).text.partition('<ol class="timeline">')[2]
+    assert "<strong>Proposed to end the contract by agreement</strong>" in course
 
 
 async def test_force_majeure_is_proved_and_disputed_from_the_page(

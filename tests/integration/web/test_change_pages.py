@@ -5,7 +5,7 @@ import re
 import pytest
 
 from fixtures.factories import Factory
-from market.db.session import execute, fetch_value
+from market.db.session import execute, fetch, fetch_value
 from tests.integration.web.conftest import SignedInAs
 from tests.integration.web.test_day_pages import Scene, morning
 
@@ -50,6 +50,21 @@ async def test_button_that_is_pressed_twice_says_that_it_is_done(scene: Scene) -
     page = await confirm(scene, {"kind": "absent", "organisation": str(gone)}, times=2)
     assert "已经改过了。" in page
     assert await fetch_value("SELECT count(*) FROM incident") == 1
+
+
+async def test_whoever_lost_a_talk_sees_with_whom_it_was(scene: Scene, browser_of: SignedInAs) -> None:
+    gone = scene.sellers[0]
+    browser = await browser_of(gone)
+    here = f"/meetings/{scene.meeting_id}"
+    assert 'id="gone"' not in (await browser.get(here)).text
+    await confirm(scene, {"kind": "absent", "organisation": str(gone.organisation_id)})
+    page = (await browser.get(here)).text
+    assert ("您的洽谈现在都不在日程上" in page, "还没有排到您的洽谈" in page) == (True, False)
+    lost = page.partition('id="gone">')[2].partition("</p>")[0]
+    names = await fetch(
+        "SELECT name FROM organisation WHERE id = ANY($1)", [each.organisation_id for each in scene.buyers]
+    )
+    assert {row["name"] for row in names} == set(lost.removeprefix("现在不在日程上的洽谈：").split("、"))
 
 
 async def test_history_names_the_slot_that_was_lost_and_the_talks_that_changed_places(scene: Scene) -> None:

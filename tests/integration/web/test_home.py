@@ -31,10 +31,23 @@ async def test_guest_is_told_the_story_and_led_on(guest: Browser) -> None:
     assert "Dongyu village" in (await guest.get("/?lang=en")).text
 
 
-async def test_official_goes_to_the_town(factory: Factory, browser_of: SignedInAs) -> None:
-    official = await browser_of(await factory.member(role="official", password=PASSWORD))
-    answer = await official.get("/")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/town")
+@pytest.mark.parametrize(
+    ("role", "kind", "path"),
+    [
+        ("official", "town", "/town"),
+        ("verifier", "county", "/county/organisations"),
+        ("auditor", "county", "/audit"),
+        ("administrator", "town", "/people"),
+    ],
+)
+async def test_those_whose_work_is_on_one_page_begin_there(
+    factory: Factory, browser_of: SignedInAs, role: str, kind: str, path: str
+) -> None:
+    browser = await browser_of(await factory.member(role=role, kind=kind, password=PASSWORD))
+    answer = await browser.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (303, path)
+    page = await browser.get(path)
+    assert (page.status_code, f'href="{path}" aria-current="page"' in page.text) == (200, True)
 
 
 async def test_seller_sees_what_waits_for_an_answer(

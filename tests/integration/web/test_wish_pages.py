@@ -88,6 +88,13 @@ async def test_official_sees_all_wishes_and_enters_them_for_others(scene: Scene,
     page = (await scene.browser.get(f"{scene.page}/wishes")).text
     assert page.count('<td class="mutual"') == 1
     assert "2 家还没有选" in page
+    # a wish that stands alone says whose it is
+    other = scene.sellers[1].organisation_id
+    await scene.browser.post(f"{scene.page}/wishes/{other}/{chain}", {"level": "never"})
+    page = (await scene.browser.get(f"{scene.page}/wishes")).text
+    alone = re.search(r'<td class="barred".*?</td>', page, re.S)
+    assert alone
+    assert re.findall(r"买方|卖方|–|不见", alone[0]) == ["买方", "–", "卖方", "不见"]
     assert (await scene.browser.get(f"{scene.page}/wishes/999999")).status_code == 404
 
 
