@@ -231,13 +231,12 @@ def said(details: dict[str, Any], known: Known | None = None) -> list[Said]:
         if value is None or value == "" or value == []:
             continue
         told = _things(THINGS.get(name), value, known)
-        if told is not None:
-            label = DETAILS.get(name, "")
-        else:
+        # what a thing is says the thing itself
+        unnamed = known.labels.get(name, name) if told is None else ""
+        if told is None:
             codes = {**VALUES, **known.values.get(name, {})}
             told = _made(value) if name == "lots" else _flat(value, codes, known)
-            label = DETAILS.get(name) or known.labels.get(name, name)
-        found.append(Said(label, told, _unit(name, told)))
+        found.append(Said(DETAILS.get(name, unnamed), told, _unit(name, told)))
     return found
 
 

@@ -7,6 +7,7 @@ from asyncpg import Record
 from market.accounts.rules import Actor
 from market.cases import rules
 from market.cases.diary import begin, locked, tell, write
+from market.catalogue.persons import english_person
 from market.clock import CHINA
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid, NotFound
@@ -144,8 +145,11 @@ async def put_in_charge(
         owner = (await fetch("SELECT name, name_en FROM organisation WHERE id = $1", owner_id))[0]
         who = in_both(
             *(
-                " ".join(part for part in (name, in_charge.strip()) if part)
-                for name in (owner["name"], owner["name_en"] or owner["name"])
+                " ".join(part for part in (name, person) if part)
+                for name, person in (
+                    (owner["name"], in_charge.strip()),
+                    (owner["name_en"] or owner["name"], english_person(in_charge.strip())),
+                )
             )
         )
         await write(

@@ -55,7 +55,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/town/runs", msg("撮合"), "link", _for("official"), _for("official")),
     Entry("/town/meetings", msg("对接会"), "calendar", _for("official"), _for("official")),
     Entry("/town/deals", msg("台账"), "handshake", _for("official"), _for("official")),
-    Entry("/people", msg("人员"), "person", _KEEPERS, _for("administrator")),
+    Entry("/people", msg("人员"), "person", _KEEPERS, _KEEPERS - {"official"}),
     Entry("/listings", msg("货源大厅"), "grid", None, _for("buyer", "official", "guest")),
     Entry("/selling", msg("我的货源"), "sprout", _for("seller"), _for("seller")),
     Entry("/selling/new", msg("发布货源"), "plus", _for("seller"), _for("seller")),
