@@ -364,7 +364,7 @@ async def test_answer_comes_too_late_once_the_meeting_is_on(scene: Scene, browse
     await scene.start()
     number = scene.page.rpartition("/")[2]
     seller = await browser_of(scene.sellers[0])
-    assert "现在不能再改回复" in (await seller.get(f"/meetings/{number}")).text
+    assert "会议已经开始，不用再回复，来了签到就行。" in (await seller.get(f"/meetings/{number}")).text
     assert (await seller.post(f"/meetings/{number}/answer/declined")).status_code == 409
     await execute(
         "UPDATE invitation SET state = 'revoked' WHERE organisation = $1", scene.sellers[0].organisation_id
