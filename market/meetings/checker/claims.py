@@ -10,7 +10,7 @@ from itertools import islice
 from ortools.sat.python import cp_model
 
 from market.i18n import Message, msg
-from market.meetings.checker.claimed import LEVELS, Claim
+from market.meetings.checker.claimed import Claim
 from market.meetings.checker.counting import Count, broken_rules, count
 from market.meetings.checker.court import BREAKS, CHANGES, IDLE, WEIGHT, Court, Verdict
 from market.meetings.checker.exact import Answer, Exact, Sum, forced, forced_changes
@@ -154,7 +154,7 @@ def _levels(
 
 
 def _check_kept_close(court: Court, levels: int) -> None:
-    """Try a re-plan: breaks plus penalty for each moved appointment cannot be lower, nor then idle slots."""
+    """Try a re-plan: breaks plus penalty for each moved appointment, then idle slots, then table changes."""
     home, claim, counted = court.home, court.claim, court.counted
     name = msg("空档加变动")
     if home is None:
@@ -165,10 +165,13 @@ def _check_kept_close(court: Court, levels: int) -> None:
     penalty = claim.penalty or 0
     moved = sum(slot != home[talk] for talk, slot in claim.slots.items() if talk in home)
     everything = sum(talk.micro for talk in court.meeting.talks.values())
-    for level in (WEIGHT, name, IDLE)[:levels]:
-        if (level == WEIGHT and counted.micro == everything) or (level == IDLE and not counted.idle):
+    plainly = (counted.micro == everything, False, not counted.idle, not counted.changes)
+    for level, is_plain in list(zip((WEIGHT, name, IDLE, CHANGES), plainly, strict=True))[:levels]:
+        if is_plain:
             continue
-        model, _ = _as_good(court)
+        if level == CHANGES and court.open_if_large(CHANGES, seats=True):
+            return
+        model, changes = _as_good(court, tables=level == CHANGES)
         micro = model.micro()
         if level == WEIGHT:
             model.model.add(micro >= counted.micro + 1)
@@ -178,11 +181,11 @@ def _check_kept_close(court: Court, levels: int) -> None:
             away = [at for (talk, slot), at in model.at.items() if talk in home and slot != home[talk]]
             goal = model.breaks() + penalty * cp_model.LinearExpr.sum(away)
             model.model.add(goal <= counted.breaks + penalty * moved - (level == name))
-        if level == IDLE:
+        if level in (IDLE, CHANGES):
             goal = model.idle()
-            model.model.add(goal <= counted.idle - 1)
-        if court.level(level, model, goal, 0.6) is False:
+            model.model.add(goal <= counted.idle - (level == IDLE))
+        if changes is not None:
+            goal = changes
+            model.model.add(goal <= counted.changes - 1)
+        if court.level(level, model, goal, 1.0 if level == CHANGES else 0.6) is False:
             return
-    if levels == len(LEVELS) and counted.changes:
-        # what a re-plan holds lowest is table changes along with tables that stay, which is not told
-        court.verdict.left_open.append(msg("{what}：在旧表上改的时间表不核对这一项。", what=CHANGES))

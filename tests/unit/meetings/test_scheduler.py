@@ -11,7 +11,14 @@ from fixtures.fairs import fair
 from market.errors import Invalid
 from market.meetings.timetable.clash import smallest_clash, summary
 from market.meetings.timetable.constraints import broken, constraints, domains, trimmed
-from market.meetings.timetable.problem import Appointment, MeetingProblem, Participant, Timetable
+from market.meetings.timetable.problem import (
+    LEVELS,
+    Appointment,
+    MeetingProblem,
+    Participant,
+    Placed,
+    Timetable,
+)
 from market.meetings.timetable.prove import Model
 from market.meetings.timetable.scheduler import schedule
 from market.meetings.timetable.search import Search
@@ -340,6 +347,15 @@ def test_keep_moves_no_more_than_it_must() -> None:
     assert after.left_out == ()
     assert after.moved is not None
     assert 1 <= after.moved <= 3
+
+
+def test_tables_that_stay_are_not_called_the_fewest_changes() -> None:
+    people = tuple(Participant(who, who) for who in "abc")
+    day = MeetingProblem(2, 2, people, (Appointment("m", "a", "b"), Appointment("n", "a", "c")))
+    earlier = Timetable((Placed("m", 1, 1), Placed("n", 2, 2)), 0, 0, 1, 2, (), 0, "feasible", 0)
+    after = schedule(day, time_limit=20, keep=earlier)
+    assert (after.appointments, after.table_changes) == (earlier.appointments, 1)
+    assert (after.status, after.proven) == ("feasible", LEVELS[:3])
 
 
 def test_same_seed_gives_the_same_timetable() -> None:
