@@ -152,6 +152,7 @@ def summary(problem: MeetingProblem, clash: Sequence[Constraint], *, known: bool
         return msg("已证明必须安排的洽谈排不下，但在时限内没有找出缘由；请放宽时限再试。")
     if not clash:
         return msg("在时限内没有排满，也没有证明排不下；请放宽时限再试。")
+    required = sum(not item.optional for item in problem.appointments)
     keeps = [rule for rule in clash if rule.kind == "keep"]
     others = [rule for rule in clash if rule.kind != "keep"]
     kinds = {rule.kind for rule in others}
@@ -195,10 +196,10 @@ def summary(problem: MeetingProblem, clash: Sequence[Constraint], *, known: bool
             "{slots} 个时段、每个时段 {tables} 张桌，排不下 {booked} 场必须安排的洽谈",
             slots=problem.slots,
             tables=problem.tables,
-            booked=sum(not item.optional for item in problem.appointments),
+            booked=required,
         )
     if not others and not problem.slots:
-        return msg("对接会没有时段，却有 {booked} 场必须安排的洽谈", booked=len(problem.appointments))
+        return msg("对接会没有时段，却有 {booked} 场必须安排的洽谈", booked=required)
     if len(others) == 1 and others[0].kind == "own_table":
         return others[0].text
     return msg(

@@ -201,7 +201,11 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], set[str], str]] = {
     "two own tables": (with_people(b1={"table": 1}, s1={"table": 2}), {"keep", "own_table"}, ""),
     "no morning": (with_talks({"half": "morning"}, half_day_after=0), {"keep", "half"}, ""),
     "no tables": (small(tables=0), {"keep", "tables"}, ""),
-    "no slots": (small(slots=0, half_day_after=0), {"keep"}, ""),
+    "no slots": (
+        with_talks({}, {"optional": True}, slots=0, half_day_after=0),
+        {"keep"},
+        "The meeting has no slots but 1 required appointment",
+    ),
 }
 
 
