@@ -49,9 +49,10 @@ def decoded(raw: bytes) -> str:
     """Return the text of a file in UTF-8 (with its mark or without) or GBK.
 
     Raises:
-        Unreadable: it is UTF-16, no text at all, or bytes that are GBK only by accident.
+        Unreadable: it is UTF-16 or UTF-32, no text at all, or bytes that are GBK only by accident.
     """
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+    _refuse_utf_32(raw)
+    if raw.startswith(_UTF_16):
         raise Unreadable(msg("编码是 UTF-16，请另存为“CSV UTF-8”。"))
     if b"\x00" in raw:
         raise Unreadable(msg("不是文本文件，请存为 CSV UTF-8 或 .xlsx。"))
@@ -66,6 +67,12 @@ def decoded(raw: bytes) -> str:
     if all(_common_chinese(sign) for sign in content if ord(sign) > 127):
         return content
     raise Unreadable(msg("编码不是 UTF-8，也不能断定是 GBK，请另存为“CSV UTF-8”。"))
+
+
+def _refuse_utf_32(head: bytes) -> None:
+    """Refuse what begins like UTF-32: its first two bytes may be those of UTF-16."""
+    if head.startswith(_UTF_32):
+        raise Unreadable(msg("编码是 UTF-32，请另存为“CSV UTF-8”。"))
 
 
 def text_lines(file: BinaryIO) -> Iterable[str]:
@@ -88,7 +95,8 @@ def text_lines(file: BinaryIO) -> Iterable[str]:
 def _encoding(file: BinaryIO) -> "str | _Lines":
     head = file.read(4)
     file.seek(0)
-    if head.startswith(_UTF_16) and not head.startswith(_UTF_32):
+    _refuse_utf_32(head)
+    if head.startswith(_UTF_16):
         if not _decodes(file, "utf-16"):
             raise Unreadable(msg("UTF-16 的内容残缺，请另存为“CSV UTF-8”。"))
         return "utf-16"

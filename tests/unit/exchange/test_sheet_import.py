@@ -157,6 +157,8 @@ def test_floating_dust_is_not_shown() -> None:
         ("a.xlsx", workbook((1,))[:900], "工作簿已损坏"),
         ("a.csv", b"\x89PNG\r\n\x1a\n\x00\x00", "不是文本文件"),
         ("a.csv", HEAD.encode("utf-16"), "编码是 UTF-16"),
+        ("a.csv", HEAD.encode("utf-32"), "编码是 UTF-32"),
+        ("a.csv", ("\ufeff" + HEAD).encode("utf-32-be"), "编码是 UTF-32"),
         ("a.csv", bytes(range(128, 256)), "编码不是 UTF-8"),
         ("a.csv", f'{HEAD}\n"白菜,1'.encode(), "第 {row} 行的引号不成对"),
         ("a.csv", "什么,也,没有\n1,2,3".encode(), "没有找到表头"),

@@ -152,7 +152,7 @@ def test_row_of_another_encoding_is_named(
         ("a.csv", b"\n\n , ,\n", "文件是空的"),
         ("a.csv", b"\x89PNG\r\n\x1a\n\x00\x00", "不是文本文件"),
         ("a.csv", b"a,b\x00", "不是文本文件"),
-        ("a.csv", "\ufefflot".encode("utf-32-le"), "不是文本文件"),
+        ("a.csv", "\ufefflot".encode("utf-32-le"), "编码是 UTF-32"),
         ("a.csv", b"\xff\xfel\x00o", "UTF-16 的内容残缺"),
         ("a.csv", b"\xff\x80\x81", "编码不是 UTF-8，也不是 GBK"),
         ("a.csv", "Müller,Köln".encode("latin-1"), "编码不是 UTF-8，也不"),
