@@ -77,12 +77,18 @@ def say(message: Message | str, lang: Language, *, error: bool = False) -> None:
     try:
         print(translate(message, lang), file=stream, flush=True)
     except OSError as trouble:
-        # what is left in the stream would be tried once more at the end, and fail again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        if isinstance(trouble, BrokenPipeError):
-            raise
-        if not error:
-            raise Unheard(msg("写不进标准输出：{error}。", error=system_words(trouble))) from None
+        failure = unheard(stream, trouble)
+        if isinstance(failure, BrokenPipeError) or not error:
+            raise failure from None
+
+
+def unheard(stream: TextIO, trouble: OSError) -> "BrokenPipeError | Unheard":
+    """Give up on an output that cannot be written to; return what to raise for it."""
+    # what is left in the stream would be tried once more at the end, and fail again
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    if isinstance(trouble, BrokenPipeError):
+        return trouble
+    return Unheard(msg("写不进标准输出：{error}。", error=system_words(trouble)))
 
 
 def add_language(parser: argparse.ArgumentParser, lang: Language) -> None:

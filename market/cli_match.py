@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from market.cli import BadOption, add_freight, add_language, language, number_option, whole_option
+from market.cli import BadOption, add_freight, add_language, language, number_option, say, whole_option
 from market.errors import MarketError
 from market.i18n import Language, Message, msg, system_words, translate
 from market.matching.certificate import Certificate
@@ -85,6 +85,9 @@ def match(args: argparse.Namespace) -> int:
     lang: Language = args.lang
     folder = Path(args.out)
     try:
+        if not args.out:
+            # of a variable that was not set, more likely than of the folder one stands in
+            raise BadOption(msg("--out 后面没有写文件夹。"))
         freight = number_option("--freight", args.freight, Decimal(0), Decimal(1000))
         road_factor = number_option("--road-factor", args.road_factor, Decimal("0.1"), Decimal(100))
         limit = None
@@ -94,12 +97,17 @@ def match(args: argparse.Namespace) -> int:
             args.threads = processors()
         args.threads = whole_option("--threads", str(args.threads), 1, 1024)
         _check_folder(folder, (args.supply, args.demand))
-        return _match(args, folder, Parameters(freight=freight, road_factor=road_factor), begin, limit, lang)
+        parameters = Parameters(freight=freight, road_factor=road_factor)
+        code, words = _match(args, folder, parameters, begin, limit, lang)
     except MarketError as trouble:
-        _complain(translate(trouble.message, lang))
+        say(trouble.message, lang, error=True)
     except OSError as trouble:
         where = str(trouble.filename or folder)
-        _complain(translate(msg("写不进 {where}：{why}", where=where, why=system_words(trouble)), lang))
+        say(msg("写不进 {where}：{why}", where=where, why=system_words(trouble)), lang, error=True)
+    else:
+        if words is not None and not args.quiet:
+            say(words, lang)
+        return code
     return BAD_INPUT
 
 
@@ -110,7 +118,8 @@ def _match(
     begin: float,
     limit: float | None,
     lang: Language,
-) -> int:
+) -> tuple[int, Message | None]:
+    """Return the exit status, and what to say of the result."""
     show = _progress(args.quiet, lang)
     if show:
         show(msg("读取文件"), 0, 2)
@@ -133,8 +142,8 @@ def _match(
             if faults[0].row
             else msg("{name}：{reason}", name=faults[0].file, reason=faults[0].reason),
         )
-        _complain(translate(words, lang))
-        return BAD_INPUT
+        say(words, lang, error=True)
+        return BAD_INPUT, None
     read = time.monotonic() - begin
     deadline = None if limit is None else begin + limit
     result = solve_market(lots, demands, parameters, deadline=deadline, progress=show, threads=args.threads)
@@ -146,10 +155,9 @@ def _match(
     result = msgspec.structs.replace(result, certificate=certificate)
     refused = results.write_result(folder, result, lots, demands, lang, with_workbook=args.xlsx)
     if refused:
-        _complain(translate(refused, lang))
-    if not args.quiet:
-        print(translate(_summary(result, folder, time.monotonic() - begin), lang))
-    return DONE if certificate.finished else OUT_OF_TIME
+        say(refused, lang, error=True)
+    code = DONE if certificate.finished else OUT_OF_TIME
+    return code, _summary(result, folder, time.monotonic() - begin)
 
 
 def _summary(result: Result, folder: Path, seconds: float) -> Message:
@@ -188,26 +196,22 @@ def check(args: argparse.Namespace) -> int:
     lang: Language = args.lang
     report = verify(args.supply, args.demand, args.dir)
     if report.unreadable:
-        _complain(translate(report.unreadable, lang))
+        say(report.unreadable, lang, error=True)
         return BAD_INPUT
     if report.faults:
-        _complain(translate(msg("结果有误，共 {count} 处；前几处：", count=report.count), lang))
+        say(msg("结果有误，共 {count} 处；前几处：", count=report.count), lang, error=True)
         for fault in report.faults:
-            _complain("  " + translate(fault, lang))
+            say("  " + translate(fault, lang), lang, error=True)
         return WRONG
     if not args.quiet:
         for line in report.checked:
-            print(translate(line, lang))
+            say(line, lang)
     return DONE
 
 
 def _check_folder(folder: Path, inputs: Sequence[str]) -> None:
     if refused := results.folder_refused(folder, inputs):
         raise BadOption(msg("{field}：{reason}", field="--out", reason=refused))
-
-
-def _complain(words: str) -> None:
-    print(words, file=sys.stderr)
 
 
 def _progress(quiet: bool, lang: Language) -> Progress | None:

@@ -1,6 +1,7 @@
 """``market stream``: a market from files that changes by events on standard input, one JSON a line."""
 
 import argparse
+import codecs
 import sys
 import time
 from decimal import Decimal
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from market.cli import add_freight, add_language, language, number_option
+from market.cli import add_freight, add_language, language, number_option, say, unheard
 from market.errors import Invalid, MarketError
 from market.i18n import Language, msg, system_words, translate
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from market.matching.live.market import LiveMarket
 
 DONE, BAD_INPUT = 0, 2
+_MOST_FAULTS_SHOWN = 20
 
 
 def add_stream(subparsers: Any) -> None:
@@ -55,7 +57,7 @@ def stream(args: argparse.Namespace) -> int:
         road_factor = number_option("--road-factor", args.road_factor, Decimal("0.1"), Decimal(100))
         budget = float(number_option("--budget", args.budget, Decimal(0), Decimal(3_600_000)))
     except MarketError as refusal:
-        print(translate(refusal.message, lang), file=sys.stderr)
+        say(refusal.message, lang, error=True)
         return BAD_INPUT
     # Compiled code takes half a second to load: a wrong option is told without.
     from market.matching.files.reading import read_demand, read_supply
@@ -66,7 +68,7 @@ def stream(args: argparse.Namespace) -> int:
     begin = time.monotonic()
     lots, faults = read_supply(args.supply)
     demands, more = read_demand(args.demand)
-    for fault in (faults + more)[:20]:
+    for fault in (faults + more)[:_MOST_FAULTS_SHOWN]:
         where = msg(
             "{name} 第 {row} 行 {column}：{reason}",
             name=fault.file,
@@ -75,14 +77,20 @@ def stream(args: argparse.Namespace) -> int:
             reason=fault.reason,
         )
         whole = msg("{name}：{reason}", name=fault.file, reason=fault.reason)
-        print(translate(where if fault.row else whole, lang), file=sys.stderr)
+        say(where if fault.row else whole, lang, error=True)
+    if len(faults) + len(more) > _MOST_FAULTS_SHOWN:
+        rest = msg("……还有 {count} 处。", count=len(faults) + len(more) - _MOST_FAULTS_SHOWN)
+        say(rest, lang, error=True)
     if faults or more:
         return BAD_INPUT
     market = LiveMarket(lots, demands, Parameters(freight=freight, road_factor=road_factor))
     ready = {"event": "ready", "lots": len(lots), "demands": len(demands)}
     seconds = round(time.monotonic() - begin, 3)
     _write(ready | {"certificate": standing_line(market.standing()), "seconds": seconds})
-    for number, line in enumerate(sys.stdin.buffer, start=1):
+    # of an input that was closed beforehand nothing comes
+    for number, line in enumerate(sys.stdin.buffer if sys.stdin else (), start=1):
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)
         if line.strip():
             _write({"line": number} | _answer(market, line, budget, (args.supply, args.demand), lang))
     return DONE
@@ -143,5 +151,8 @@ def _clear(market: "LiveMarket", event: "Event", inputs: tuple[str, str], lang: 
 
 
 def _write(line: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
+        sys.stdout.buffer.flush()
+    except OSError as trouble:
+        raise unheard(sys.stdout, trouble) from None

@@ -222,14 +222,20 @@ def test_folder_that_is_not_named_is_not_the_one_where_one_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["schedule", "m.json", "--out", "", "--lang", "en"]) == 2
-    assert "--out names no folder" in capsys.readouterr().err
+    for words in (["schedule", "m.json"], ["match", "-", "-"]):
+        assert cli.main([*words, "--out", "", "--lang", "en"]) == 2
+        assert "--out names no folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 @pytest.mark.parametrize("closed", [False, True])
 def test_output_that_takes_nothing_is_told_and_the_result_is_whole(
-    closed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    closed: bool,
+    market_of_two: tuple[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     meeting, out = tmp_path / "meeting.json", tmp_path / "out"
     empty = {"version": 1, "slots": 1, "tables": 1, "participants": [], "appointments": []}
@@ -237,13 +243,17 @@ def test_output_that_takes_nothing_is_told_and_the_result_is_whole(
     for words in (
         ["schedule", str(meeting), "--out", str(out)],
         ["verify-timetable", str(meeting), str(out)],
+        ["match", *market_of_two, "--out", str(out)],
+        ["verify", *market_of_two, str(out)],
+        ["stream", *market_of_two],
     ):
         with monkeypatch.context() as patch, Path("/dev/full").open("w") as full:
             patch.setattr("sys.stdout", None if closed else full)
+            patch.setattr("sys.stdin", None)
             # 1 would say that the timetable is faulty
             assert cli.main([*words, "--lang", "en"]) == (0 if closed else 2)
         assert ("the disk is full" in capsys.readouterr().err) != closed
-        assert (out / "timetable.json").exists()
+    assert {"timetable.json", "certificate.json"} <= {path.name for path in out.iterdir()}
     with monkeypatch.context() as patch, Path("/dev/full").open("w") as full:
         patch.setattr("sys.stderr", None if closed else full)
         assert cli.main(["verify-timetable", str(meeting), str(tmp_path)]) == 2
