@@ -26,6 +26,10 @@ class _Twice(ValueError):
     """An object has a name twice."""
 
 
+class _NoNumber(ValueError):
+    """NaN or Infinity, of which JSON knows nothing."""
+
+
 def _pairs(entries: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in entries:
@@ -36,7 +40,7 @@ def _pairs(entries: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _constant(name: str) -> float:
-    raise ValueError(name)
+    raise _NoNumber(name)
 
 
 def _digits(written: str) -> int:
@@ -55,21 +59,34 @@ def load(path: Path) -> dict[str, Any]:
         raise Invalid(
             msg("读不到文件 {path}：{error}。", path=str(path), error=system_words(error))
         ) from None
+    found = _parsed(content, msg("文件 {path} ", path=str(path)))
+    if not isinstance(found, dict):
+        raise Invalid(msg("文件 {path} 里应是一个对象。", path=str(path)))
+    return found
+
+
+def _parsed(content: bytes, what: Message) -> object:
+    if not content.strip():
+        raise Invalid(msg("{what}是空的。", what=what))
     try:
-        found = json.loads(
+        return json.loads(
             content.decode("utf-8-sig"),
             object_pairs_hook=_pairs,
             parse_constant=_constant,
             parse_int=_digits,
         )
+    except UnicodeDecodeError as error:
+        text = msg("{what}不是 UTF-8 文字（第 {byte} 字节），请另存为 UTF-8。", what=what, byte=error.start)
     except _Twice as error:
-        what = msg("文件 {path} ", path=str(path))
-        raise Invalid(msg("{what}里字段“{name}”写了两次。", what=what, name=tame(str(error)))) from None
-    except (ValueError, RecursionError):
-        raise Invalid(msg("文件 {path} 不是 JSON。", path=str(path))) from None
-    if not isinstance(found, dict):
-        raise Invalid(msg("文件 {path} 里应是一个对象。", path=str(path)))
-    return found
+        text = msg("{what}里字段“{name}”写了两次。", what=what, name=tame(str(error)))
+    except _NoNumber as error:
+        text = msg("{what}里写了 {name}，JSON 里没有这样的数。", what=what, name=str(error))
+    except json.JSONDecodeError as error:
+        line, column = error.lineno, error.colno
+        text = msg("{what}不是 JSON：第 {line} 行第 {column} 列读不通。", what=what, line=line, column=column)
+    except RecursionError:
+        text = msg("{what}嵌套过深。", what=what)
+    raise Invalid(text)
 
 
 #: Says what is wrong with a value, or None.

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from market.i18n import Message, msg
+from market.i18n import Message, msg, system_words
 from market.meetings.checker.claimed import Claim
 from market.meetings.checker.reading import Meeting
 
@@ -47,8 +47,12 @@ def _compare(name: str, path: Path, columns: Row, expected: Iterator[Row]) -> li
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [tuple(row) for row in csv.reader(file, strict=True) if row]
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return [msg("读不到 {name}，或它缺少列。", name=name)]
+    except OSError as error:
+        return [msg("读不到文件 {path}：{error}。", path=str(path), error=system_words(error))]
+    except UnicodeDecodeError:
+        return [msg("{name} 不是 UTF-8 文字，请另存为“CSV UTF-8”。", name=name)]
+    except csv.Error:
+        return [msg("{name} 不是 CSV 表格：有引号不成对，或内容过长。", name=name)]
     header = rows[0] if rows else ()
     if sorted(header) != sorted(columns):
         return [

@@ -134,7 +134,9 @@ def _parse(content: bytes, what: Message) -> object:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Invalid(msg("{what}不是 UTF-8 文字（第 {byte} 字节）。", what=what, byte=error.start)) from None
+        raise Invalid(
+            msg("{what}不是 UTF-8 文字（第 {byte} 字节），请另存为 UTF-8。", what=what, byte=error.start)
+        ) from None
     try:
         return json.loads(text, object_pairs_hook=_Object, parse_int=_whole)
     except json.JSONDecodeError as error:
