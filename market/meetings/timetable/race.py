@@ -5,6 +5,7 @@ or finds an optimal timetable itself. Whichever comes first ends it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -66,18 +67,21 @@ class _Race:
         self._run = run
         self._forced: list[Forced] = forced(problem, domains)
         self._idle_floor = sum(one.idle for one in self._forced)
-        self._patterns = PatternBound(problem, domains)
         self._told = -1
         self._told_proof = False
         self.result = Raced(None, sum(one.breaks for one in self._forced), 0)
         self._raise(self.result.breaks_bound)
         self._score: Score = (2**62, 2**62)
 
+    @cached_property
+    def _patterns(self) -> PatternBound:
+        return PatternBound(self._problem, self._domains)
+
     def go(self) -> Raced:
         reserve = min(_MOST_RESERVE, self._run.limit * _RESERVE)
         deadline = self._run.limit - reserve
         self._take(self._search.plan)
-        if not self._bound_by_patterns(deadline):
+        if self._run.spent < deadline and not self._bound_by_patterns(deadline):
             return self.result
         self._warm_up(deadline)
         if self._done:

@@ -14,6 +14,8 @@ from market.meetings.timetable.search import Search
 
 #: Of the breaks too many, one in so many is answered by a talk that goes out before the next annealing.
 _AT_ONCE = 4
+#: The same where there is no time for annealing.
+_IN_HASTE = 2
 #: Shares of annealing that a talk is worth that comes back.
 _SHARES = 2
 #: Of the seconds, what taking out may need; the rest is for coming back.
@@ -23,22 +25,33 @@ _OUT = 0.6
 def thin(search: Search, *, seconds: float) -> None:
     """Make the best plan of ``search`` fair, with as few appointments left out as are found in time."""
     begin, board = perf_counter(), search.board
+    out, end = begin + seconds * _OUT, begin + seconds
     search.start_from(search.best)
     while not _fair(search):
-        for m in _disturbing(search):
+        in_haste = perf_counter() > out
+        for m in _disturbing(search, _IN_HASTE if in_haste else _AT_ONCE):
             kempe.take(m, board.uses, board.at, board.slot, board.count, board.quota)
-        search.settle(shares=1)
-        if perf_counter() - begin < seconds * _OUT:
+        if not in_haste:
+            search.settle(shares=1)
             search.go_on(target=0.0)
             search.start_from(search.best)
-    while sum(_fitted_in(search, m) for m in _left_out(board)):
+    search.settle(shares=1)
+    while _many_fitted_in(search, end):
         search.settle(shares=1)
-        if perf_counter() - begin > seconds:
-            break
     for m in _left_out(board):
-        if perf_counter() - begin > seconds:
+        if perf_counter() > end:
             return
         _come_back(search, m)
+
+
+def _many_fitted_in(search: Search, end: float) -> int:
+    """Place what fits in without anything giving way, until ``end``; return how many."""
+    fitted = 0
+    for m in _left_out(search.board):
+        if perf_counter() > end:
+            break
+        fitted += _fitted_in(search, m)
+    return fitted
 
 
 def _left_out(board: Board) -> list[int]:
@@ -83,8 +96,11 @@ def _fair(search: Search) -> bool:
     return tally(search.problem, search.board.uses, search.board.slot).fair
 
 
-def _disturbing(search: Search) -> list[int]:
-    """Return appointments whose leaving lessens the breaks too many the most, no two of one participant."""
+def _disturbing(search: Search, at_once: int) -> list[int]:
+    """Return appointments whose leaving lessens the breaks too many the most, no two of one participant.
+
+    Of so many breaks too many, ``at_once``, one is answered.
+    """
     board: Board = search.board
     busy = np.pad((board.at[: board.people] >= 0).astype(np.int64), ((0, 0), (1, 1)))
     runs = (np.diff(busy, axis=1) > 0).sum(axis=1)
@@ -98,7 +114,7 @@ def _disturbing(search: Search) -> list[int]:
     touching = (breaks[ends] > most).any(axis=1)
     weight = board.weight[placed]
     order = np.lexsort((weight, more, weight == board.weight.max(initial=0), more >= 0))
-    wanted = 1 + int(np.maximum(breaks - most, 0).sum()) // _AT_ONCE
+    wanted = 1 + int(np.maximum(breaks - most, 0).sum()) // at_once
     chosen: list[int] = []
     met: set[int] = set()
     for k in order[touching[order]].tolist():

@@ -215,6 +215,30 @@ def test_of_a_meeting_that_is_not_laid_fairly_in_time_little_is_left_out() -> No
     assert [rule.kind for rule in broken(day, rules, search.plan) if rule.kind != "keep"] == []
 
 
+def test_out_of_time_the_fair_part_is_looked_for_on_the_board_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each plan that is taken along the way costs a thousand companies a twentieth of a second."""
+    day = fair(buyers=20, sellers=40, slots=14, appointments=220, tables=18, absence=0.0, fairness=0)
+    rules = constraints(day)
+    search = Search(day, domains(day, rules), seed=0, home={})
+    search.build()
+    taken: list[int] = []
+    settle = search.settle
+    monkeypatch.setattr(search, "settle", lambda *, shares: (taken.append(shares), settle(shares=shares)))
+    thin(search, seconds=0.0)
+    assert len(taken) == 1
+    assert search.plan
+    assert [rule.kind for rule in broken(day, rules, search.plan) if rule.kind != "keep"] == []
+
+
+def test_out_of_time_no_bound_by_patterns_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*args: object, **options: object) -> None:
+        raise AssertionError("begun without time")
+
+    monkeypatch.setattr("market.meetings.timetable.race.PatternBound", never)
+    day = fair(buyers=20, sellers=40, slots=10, appointments=140, tables=15)
+    assert schedule(day, time_limit=0.0001).status == "feasible"
+
+
 def test_the_smallest_clash_is_named_however_short_the_time() -> None:
     """Four appointments are one too many for three slots; that one of them has no slot at all is shorter."""
     items = [Appointment(f"m{i}", "b1", f"s{i}") for i in range(4)]
