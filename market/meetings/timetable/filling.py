@@ -107,12 +107,13 @@ def insert(
     return False
 
 
-@compiled(f"int64({ONE}, {ONE}, int64, {STATE}, {ONE}, {ONE}, {BOARD}, {ORDER})")
+@compiled(f"int64({ONE}, {ONE}, int64, {STATE}, {ONE}, {ONE}, {ONE}, {BOARD}, {ORDER})")
 def fill(
     waiting: Ints,
     weight: Ints,
     effort: int,
     state: State,
+    forced: Ints,
     best: Ints,
     seen: Ints,
     uses: Table,
@@ -130,7 +131,8 @@ def fill(
     """Place those ``waiting``, throwing out others where need be; return how many are left out.
 
     It takes ``effort`` turns at most. ``best`` (M) ends as the slots with the greatest weight placed, and so
-    does the board.
+    does the board. ``forced`` (M) counts how often each was forced in, over calls that go on where the last
+    one ended: the stubborn ones go first, and are thrown out last.
     """
     items = uses.shape[0]
     slots = at.shape[1]
@@ -150,8 +152,6 @@ def fill(
         if slot[m] >= 0:
             most += weight[m]
     placed = most
-    #: How often an appointment was forced in: the stubborn ones go first, and are thrown out last.
-    forced = np.zeros(items, np.int64)
     for _ in range(effort):
         if size == 0:
             break

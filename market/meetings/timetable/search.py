@@ -20,6 +20,8 @@ from market.meetings.timetable.problem import MeetingProblem
 
 #: Turns of ejection for each appointment that there is room for, at the most.
 _EFFORT = 60
+#: Turns between two looks at the clock: so many for a meeting of one appointment, and so many at the least.
+_TURNS, _LEAST_TURNS = 2_000_000, 200
 #: Appointments that are laid in all, in attempts at a whole timetable: 25 attempts at 240 appointments.
 _ANEW = 6_000
 _HOT, _COLD = 0.6, 0.1
@@ -85,7 +87,7 @@ class Search:
         best, most, left = self._best, -1, len(items)
         for _ in range(max(1, _ANEW // max(1, len(items)))):
             self.start_from(np.full(len(items), -1, np.int64))
-            out = self._fill()
+            out = self._fill(end)
             placed = int(self.board.weight[self._best >= 0].sum())
             if placed > most:
                 best, most, left = self._best.copy(), placed, out
@@ -99,7 +101,8 @@ class Search:
         """Place one more on the board without throwing anything out; return whether there is a place."""
         board = self.board
         waiting = np.array([m], np.int64)
-        fill(waiting, board.weight, 0, self._state, self._since, self._seen, *kempe.arrays(board))
+        forced = np.zeros(len(board.slot), np.int64)
+        fill(waiting, board.weight, 0, self._state, forced, self._since, self._seen, *kempe.arrays(board))
         return bool(board.slot[m] >= 0)
 
     def settle(self, *, shares: int) -> None:
@@ -107,8 +110,8 @@ class Search:
         self.start_over(self.board.slot.copy(), float("inf"))
         self._schedule = [(SHARE, _HOT / 2, _COLD)] * shares
 
-    def _fill(self) -> int:
-        """Place as much as possible on the empty board; return how many are left out."""
+    def _fill(self, end: float) -> int:
+        """Place as much as possible on the empty board, hardly past ``end``; return how many are left out."""
         board = self.board
         items = self.problem.appointments
         degree = np.bincount(board.uses[:, :2].ravel(), minlength=board.people) if items else np.zeros(1)
@@ -116,17 +119,24 @@ class Search:
         order = np.lexsort((np.arange(len(items)), -load, board.allowed.sum(axis=1), -board.weight))
         for m in order.tolist():
             self._go_home(m)
-        waiting = np.array([m for m in order.tolist() if board.slot[m] < 0], np.int64)
-        left = fill(
-            waiting,
-            board.weight,
-            _EFFORT * min(len(items), int(board.room.sum())),
-            self._state,
-            self._best,
-            self._seen,
-            *kempe.arrays(board),
-        )
-        return int(left)
+        effort = _EFFORT * min(len(items), int(board.room.sum()))
+        share = max(_LEAST_TURNS, _TURNS // max(1, len(items)))
+        forced = np.zeros(len(items), np.int64)
+        while True:
+            waiting = order[board.slot[order] < 0]
+            left = fill(
+                waiting,
+                board.weight,
+                min(effort, share),
+                self._state,
+                forced,
+                self._best,
+                self._seen,
+                *kempe.arrays(board),
+            )
+            effort -= share
+            if not left or effort <= 0 or perf_counter() > end:
+                return int(left)
 
     def _go_home(self, m: int) -> None:
         board = self.board

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fixtures.fairs import fair
 from market.errors import Invalid
+from market.meetings.timetable import search as search_module
 from market.meetings.timetable.clash import smallest_clash, summary
 from market.meetings.timetable.constraints import broken, constraints, domains, trimmed
 from market.meetings.timetable.problem import (
@@ -237,6 +238,23 @@ def test_out_of_time_no_bound_by_patterns_is_begun(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("market.meetings.timetable.race.PatternBound", never)
     day = fair(buyers=20, sellers=40, slots=10, appointments=140, tables=15)
     assert schedule(day, time_limit=0.0001).status == "feasible"
+
+
+def test_construction_looks_at_the_clock_where_not_all_can_be_placed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand companies with a few talks too many were turned over for half a minute."""
+    day = fair(buyers=60, sellers=240, slots=20, appointments=900, tables=40)
+    efforts: list[int] = []
+
+    def counted(waiting: object, weight: object, effort: int, *rest: object) -> object:
+        efforts.append(effort)
+        return fill(waiting, weight, effort, *rest)
+
+    fill = search_module.fill
+    monkeypatch.setattr(search_module, "fill", counted)
+    search = Search(day, domains(day, constraints(day)), seed=0, home={})
+    assert search.build(patience=0.0) == 100
+    assert len(efforts) == 1
+    assert efforts[0] < 3_000
 
 
 def test_the_smallest_clash_is_named_however_short_the_time() -> None:
