@@ -26,6 +26,32 @@ from market.matching.checker.files import MOST, STRIPE, Floats, Ints, why_unread
 _PLAIN = re.compile(r"(?:-?+[0-9]++(?:\.[0-9]++)?+\n)*+")
 #: Rows among which the headings are.
 _ABOVE = 15
+_LONGEST_REASON = 200
+#: Columns that a file cannot lack, of a supply (True) and a demand.
+_REQUIRED = {
+    True: (
+        "lot",
+        "seller",
+        "product",
+        "quantity_kg",
+        "ask_yuan_per_kg",
+        "lat",
+        "lon",
+        "available_from",
+        "available_to",
+    ),
+    False: (
+        "demand",
+        "buyer",
+        "product",
+        "quantity_kg",
+        "ceiling_yuan_per_kg",
+        "lat",
+        "lon",
+        "deliver_from",
+        "deliver_to",
+    ),
+}
 
 
 class Unreadable(Exception):
@@ -76,9 +102,15 @@ def read_side(path: str, products: dict[str, int], *, lot: bool) -> Side:
         return _Reader(products, lot=lot).read(path)
     except Unreadable:
         raise
+    except (OSError, UnicodeDecodeError, csv.Error) as trouble:
+        raise Unreadable(msg("读不出 {file}：{why}", file=path, why=why_unread(trouble))) from trouble
     # A broken workbook makes its reader raise kinds of its own; all mean the same to the caller.
     except Exception as trouble:
-        raise Unreadable(msg("读不出 {file}：{why}", file=path, why=why_unread(trouble))) from trouble
+        raise Unreadable(_faulty(path)) from trouble
+
+
+def _faulty(why: str) -> Message:
+    return msg("输入文件本身有错，请先用 market match 检查：{why}", why=why[:_LONGEST_REASON])
 
 
 def _table(path: str, known: Callable[[Sequence[Any]], int]) -> Iterator[Sequence[Any]]:
@@ -124,6 +156,7 @@ class _Reader:
     """Gathers the columns of one file, stripe by stripe."""
 
     def __init__(self, products: dict[str, int], *, lot: bool) -> None:
+        self.path = ""
         self.lot = lot
         self.products = products
         self.parts: dict[str, list[Any]] = {}
@@ -133,6 +166,7 @@ class _Reader:
         self.memo: dict[str, dict[str, Any]] = {}
 
     def read(self, path: str) -> Side:
+        self.path = path
         rows = _table(path, self._known_headings)
         header = self._header(rows)
         places: dict[str, int] = {}
@@ -144,6 +178,9 @@ class _Reader:
                     raise ValueError(f"{column} ×2")
                 places[column] = place
                 self.units[column] = unit
+        missing = [column for column in _REQUIRED[self.lot] if column not in places]
+        if missing and path != "-":
+            raise Unreadable(self._faulty(", ".join(missing)))
         width = len(header)
         while stripe := list(islice(rows, STRIPE)):
             stripe = [row for row in stripe if any(row) and any(map(cells.plain, row))]
@@ -258,7 +295,7 @@ class _Reader:
         return map(memo.__getitem__, texts)
 
     def _faulty(self, why: str) -> Message:
-        return msg("输入文件本身有错，请先用 market match 检查：{why}", why=why[:100])
+        return _faulty(f"{self.path}: {why}")
 
     def _add(self, target: str, values: Iterable[Any], kind: type) -> None:
         self.parts.setdefault(target, []).append(np.fromiter(values, kind))

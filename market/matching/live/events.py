@@ -61,7 +61,7 @@ def event_of(line: bytes | str) -> Event:
         given = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as trouble:
         raise Invalid(msg("这一行不是 JSON：{why}", why=str(trouble))) from None
-    names = "、".join(_FIELDS)
+    names = ", ".join(_FIELDS)
     if not isinstance(given, dict):
         raise Invalid(msg("这一行应是一个 JSON 对象，例如 {example}。", example='{"event":"settle"}'))
     name = given.get("event")
@@ -74,7 +74,7 @@ def event_of(line: bytes | str) -> Event:
                 "{event} 没有 {field} 这一项；可以有：{known}。",
                 event=name,
                 field=strange[0],
-                known="、".join(sorted(known)),
+                known=", ".join(sorted(known)),
             ),
             {strange[0]: msg("不认识的一项。")},
         )

@@ -79,7 +79,7 @@ def test_each_event_is_answered_with_one_line(
         ("{", "", "not JSON"),
         ("\xff", "", "not JSON"),
         ("[]", "", "JSON object"),
-        ('{"event":"sold"}', "event", "one of"),
+        ('{"event":"sold"}', "event", "appear, change, withdraw"),
         ('{"event":"settle","lot":"L1"}', "lot", "no field lot"),
         ('{"event":"settle","budget_ms":-1}', "budget_ms", "milliseconds"),
         ('{"event":"appear"}', "", "lot or a demand"),

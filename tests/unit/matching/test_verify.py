@@ -163,6 +163,30 @@ def test_unreadable_input_is_status_two(solved: tuple[str, str, Path], tmp_path:
     assert cli_match.main(["verify", str(tmp_path / "none.csv"), solved[1], str(solved[2])]) == 2
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "lot, seller, product"),
+        (b"lot,seller,product\n", "quantity_kg, ask_yuan_per_kg"),
+        ("\ufefflot,seller,product\n".encode("utf-32-le"), "supply.csv"),
+    ],
+    ids=["empty", "columns lacking", "utf-32"],
+)
+def test_faulty_input_is_not_a_faulty_result(
+    content: bytes,
+    reason: str,
+    solved: tuple[str, str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    supply = tmp_path / "supply.csv"
+    supply.write_bytes(content)
+    assert cli_match.main(["verify", str(supply), solved[1], str(solved[2]), "--lang", "en"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"The input itself is faulty; check it first with market match: {supply}")
+    assert reason in told
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_changed_digit_of_a_quantity_price_or_gain_is_refused(
