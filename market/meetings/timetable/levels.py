@@ -12,7 +12,7 @@ from itertools import takewhile
 from msgspec import Struct
 
 from market.i18n import msg
-from market.meetings.timetable.changes import most_saved, with_tables
+from market.meetings.timetable.changes import links_of, most_saved, with_tables
 from market.meetings.timetable.constraints import Constraint, broken
 from market.meetings.timetable.problem import (
     LEVELS,
@@ -29,6 +29,8 @@ from market.meetings.timetable.seating import seat
 
 #: Seconds that must be left for a model of the tables to be built at all.
 WORTH_BUILDING = 0.5
+#: Clauses that are written down for it in a second.
+_CLAUSES = 100_000
 
 
 class Home(Struct, frozen=True):
@@ -148,7 +150,8 @@ def fewest_changes(
     best = cost(plan.slots, plan.tables)
     if best == 0:
         return True
-    if run.left < WORTH_BUILDING:
+    links = links_of(meeting) * meeting.slots
+    if not _worth(links, run):
         return False
     path = most_saved(model, plan.slots, seconds=run.minor(0.3))
     if path.slots is not None:
@@ -157,7 +160,8 @@ def fewest_changes(
             best, plan.slots, plan.tables = cost(path.slots, tables), path.slots, tables
     if best <= path.bound:
         return True
-    if run.left < WORTH_BUILDING:
+    seats = len(meeting.appointments) * meeting.slots * min(meeting.tables, len(meeting.appointments))
+    if not _worth(links + seats, run):
         return False
     where = {m: (home.slots[m], home.tables[m]) for m in home.slots}
     seated = with_tables(
@@ -173,7 +177,13 @@ def fewest_changes(
         best, plan.slots, plan.tables = cost(seated.slots, seated.tables), seated.slots, seated.tables
     if seated.bound < best or not home.penalty:
         return seated.bound >= best
+    if not _worth(links + seats, run):
+        return False
     return _none_fewer(meeting, model, plan, path.bound, run)
+
+
+def _worth(clauses: int, run: Run) -> bool:
+    return run.left >= max(WORTH_BUILDING, clauses / _CLAUSES)
 
 
 def _none_fewer(meeting: MeetingProblem, model: Model, plan: Plan, bound: int, run: Run) -> bool:
@@ -184,8 +194,6 @@ def _none_fewer(meeting: MeetingProblem, model: Model, plan: Plan, bound: int, r
     changes = table_changes(meeting, plan.slots, plan.tables)
     if changes <= bound:
         return True
-    if run.left < WORTH_BUILDING:
-        return False
     alone = with_tables(
         model, plan.slots, plan.tables, home={}, penalty=0, seconds=run.minor(0.3), bound=bound
     )

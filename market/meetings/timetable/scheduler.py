@@ -50,8 +50,9 @@ _LEAST_FOR_REASONS, _LEAST_OF_ALL = 2.0, 1.0
 #: What is impossible is known by then: the fewest words for it, and the fullest timetable there can be, are
 #: worth so many seconds, or a twelfth and a quarter of the limit.
 _LEAST_FOR_SMALLEST, _LEAST_FOR_PARTIAL = 3.0, 5.0
-#: Above so many places of appointments a constraint model takes too long to build.
-_MOST_PLACES = 12_000
+#: Above so many places of appointments a constraint model takes too long to build; so many are worth a second
+#: of what is left, all levels together; and so many are tried however little is left.
+_MOST_PLACES, _PACE, _LEAST_PLACES = 12_000, 4_000, 1_000
 #: Above so many, the fewest table changes are never proven in time.
 _MOST_SEATED = 1_500
 #: Of the time limit, what seating is left where no model follows the search.
@@ -102,13 +103,19 @@ def schedule(
     if not clashes:
         if home.slots:
             _improve(search, meeting, run)
-        if len(meeting.appointments) * meeting.slots > _MOST_PLACES:
+        if _too_large(meeting, run):
             plan = _as_found(meeting, rules, search, home, run)
         else:
             plan = _by_levels(meeting, rules, search.plan, home, run)
         if plan is not None:
             return _laid(meeting, plan, home, run)
     return _impossible(meeting, rules, search, home, run, known=clashes)
+
+
+def _too_large(meeting: MeetingProblem, run: Run) -> bool:
+    """Tell whether a constraint model is not worth building in the time that is left."""
+    places = len(meeting.appointments) * meeting.slots
+    return places > min(_MOST_PLACES, max(_LEAST_PLACES, _PACE * run.left))
 
 
 def _laid(meeting: MeetingProblem, plan: Plan, home: Home, run: Run) -> Timetable:
@@ -135,7 +142,12 @@ def _as_found(
     slots = trimmed(meeting, [rule for rule in rules if rule.kind != "keep"], search.plan)
     if any(item.id not in slots and not item.optional for item in meeting.appointments):
         return None
-    return Plan(slots, _seats(meeting, slots, home), 0)
+    return _unproven(meeting, slots, home)
+
+
+def _unproven(meeting: MeetingProblem, slots: Mapping[str, int], home: Home) -> Plan:
+    """Give tables to a plan with all that must take place: its bound on breaks is what calendars force."""
+    return Plan(dict(slots), _seats(meeting, slots, home), sum(forced_breaks(meeting).values()))
 
 
 def _seats(meeting: MeetingProblem, slots: Mapping[str, int], home: Home) -> dict[str, int]:
@@ -240,10 +252,9 @@ def _impossible(
         left=lambda: deadline - run.spent,
         patience=max(_LEAST_FOR_SMALLEST, run.limit / 12),
     )
-    large = len(meeting.appointments) * meeting.slots > _MOST_PLACES
     if found.plan is not None:
-        plan: Plan | None = Plan(found.plan, _seats(meeting, found.plan, home), 0)
-        if not large:
+        plan: Plan | None = _unproven(meeting, found.plan, home)
+        if not _too_large(meeting, run):
             plan = _by_levels(meeting, rules, found.plan, home, run)
         if plan is not None:
             return _laid(meeting, plan, home, run)
@@ -255,6 +266,7 @@ def _impossible(
     weights = {item.id: item.scaled_weight for item in meeting.appointments}
     _improve(search, meeting, run)
     # where no model follows, all the time that is left
+    large = _too_large(meeting, run)
     thin(search, seconds=max(_LEAST_FOR_FAIR, run.left * (1 if large else _THINNING)))
     start = trimmed(meeting, loose, search.plan)
     partial = None

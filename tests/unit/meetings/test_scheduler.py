@@ -19,6 +19,7 @@ from market.meetings.timetable.problem import (
     Participant,
     Placed,
     Timetable,
+    forced_breaks,
 )
 from market.meetings.timetable.prove import Model
 from market.meetings.timetable.scheduler import schedule
@@ -255,6 +256,22 @@ def test_construction_looks_at_the_clock_where_not_all_can_be_placed(monkeypatch
     assert search.build(patience=0.0) == 100
     assert len(efforts) == 1
     assert efforts[0] < 3_000
+
+
+def test_out_of_time_no_model_is_built_and_what_calendars_force_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A model of 600 talks takes seconds to build, whatever the time limit is."""
+    day = fair(buyers=20, sellers=40, slots=14, appointments=200, absence=0.15, seed=2, fairness=None)
+    before = schedule(day, time_limit=0.001)
+
+    def never(*args: object, **options: object) -> None:
+        raise AssertionError("built without time")
+
+    monkeypatch.setattr("market.meetings.timetable.levels.Model", never)
+    after = schedule(day, time_limit=0.001, keep=before)
+    assert (after.status, after.moved, after.left_out) == ("feasible", 0, ())
+    assert 0 < after.lower_bound_breaks == sum(forced_breaks(day).values())
 
 
 def test_the_smallest_clash_is_named_however_short_the_time() -> None:
