@@ -130,41 +130,6 @@ def test_a_file_that_is_no_json_says_why(content: bytes, words: str) -> None:
     assert words in translate(refusal.value.message, "en")
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "is empty"),
-        (json.dumps(MEETING).encode("utf-16"), "is not UTF-8 text (byte 0); please save it as UTF-8"),
-        (b'{"version": NaN}', "holds NaN, which is no number in JSON"),
-        (b'{"version": 1,\n"slots" 1}', "unreadable at line 2, column 9"),
-        (b'{"a": ' * 100_000, "nested too deeply"),
-    ],
-    ids=["empty", "utf-16", "nan", "no json", "deep"],
-)
-def test_the_checker_says_why_a_file_is_no_json(
-    content: bytes, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "meeting.json"
-    file.write_bytes(content)
-    assert run("verify-timetable", str(file), str(tmp_path), "--lang", "en") == 2
-    told = capsys.readouterr().err
-    assert told.startswith(f"The file {file} ")
-    assert words in told
-
-
-def test_the_checker_says_why_a_table_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "meeting.json"
-    file.write_text(json.dumps(small()), encoding="utf-8")
-    assert run("schedule", str(file), "--out", str(tmp_path), "--quiet") == 0
-    (tmp_path / "by_slot.csv").write_text("slot,table\n", encoding="utf-16")
-    (tmp_path / "by_participant.csv").unlink()
-    assert run("verify-timetable", str(file), str(tmp_path), "--lang", "en") == 1
-    assert capsys.readouterr().err.splitlines() == [
-        f"Cannot read {tmp_path / 'by_participant.csv'}: there is no such file.",
-        "by_slot.csv is not UTF-8 text; please save it as “CSV UTF-8”.",
-    ]
-
-
 def test_byte_order_mark_is_no_fault() -> None:
     content = json.dumps(MEETING, ensure_ascii=False).encode()
     assert read_meeting(b"\xef\xbb\xbf" + content) == read_meeting(content)

@@ -179,6 +179,41 @@ def test_keep_reports_how_many_moved(laid: tuple[Path, Path], tmp_path: Path) ->
     assert run("schedule", str(meeting), "--out", str(again), "--keep", str(meeting)) == 2
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (json.dumps(MEETING).encode("utf-16"), "is not UTF-8 text (byte 0); please save it as UTF-8"),
+        (b'{"version": NaN}', "holds NaN, which is no number in JSON"),
+        (b'{"version": 1,\n"slots" 1}', "unreadable at line 2, column 9"),
+        (b'{"a": ' * 100_000, "nested too deeply"),
+    ],
+    ids=["empty", "utf-16", "nan", "no json", "deep"],
+)
+def test_the_checker_says_why_a_file_is_no_json(
+    content: bytes, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "meeting.json"
+    file.write_bytes(content)
+    assert run("verify-timetable", str(file), str(tmp_path), "--lang", "en") == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"The file {file} ")
+    assert words in told
+
+
+def test_the_checker_says_why_a_table_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "meeting.json"
+    file.write_text(json.dumps(MEETING), encoding="utf-8")
+    assert run("schedule", str(file), "--out", str(tmp_path), "--quiet") == 0
+    (tmp_path / "by_slot.csv").write_text("slot,table\n", encoding="utf-16")
+    (tmp_path / "by_participant.csv").unlink()
+    assert run("verify-timetable", str(file), str(tmp_path), "--lang", "en") == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"Cannot read {tmp_path / 'by_participant.csv'}: there is no such file.",
+        "by_slot.csv is not UTF-8 text; please save it as “CSV UTF-8”.",
+    ]
+
+
 def move(id_: str, **more: int) -> Any:
     def plant(timetable: dict[str, Any]) -> None:
         next(entry for entry in timetable["appointments"] if entry["id"] == id_).update(more)
