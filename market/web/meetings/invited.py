@@ -115,14 +115,14 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
     invitation = await own_invitation(meeting, viewer)
     mine = await own_appointments(meeting, viewer)
     talks = [each for each in mine if each.slot is not None]
-    met = {(each.seller, each.buyer) for each in talks}
+    planned = {(each.seller, each.buyer) for each in talks}
     language = language_of(request)
     now, following = now_and_next(meeting, talks, at=clock.now())
     tour = await route_of(meeting.id)
     notes = await notes_of(
         meeting_id=meeting.id, organisation_id=viewer.organisation_id, person_id=viewer.person_id
     )
-    met = {party for each in talks for party in (each.seller, each.buyer)}
+    partners = {party for pair in planned for party in pair}
     return show(
         request,
         "invited/show.html",
@@ -133,13 +133,13 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
         gone=[
             each
             for each in mine
-            if each.slot is None and each.state == "accepted" and (each.seller, each.buyer) not in met
+            if each.slot is None and each.state == "accepted" and (each.seller, each.buyer) not in planned
         ],
         is_shown=is_shown(meeting),
         now=now,
         next=following,
         notes=notes,
-        kept=[each for about, each in notes.items() if about not in met],
+        kept=[each for about, each in notes.items() if about not in partners],
         wishing=await _wishing(meeting, invitation),
         tour=tour if tour is not None and tour.is_told else None,
         days=formats.held_days(meeting, language),
