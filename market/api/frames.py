@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import date
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -21,8 +22,9 @@ from market.deals.frames.ending import answer_end, propose_end
 from market.deals.frames.meant import check_batch_price, check_frame_prices
 from market.deals.frames.operations import NewFrame, Proposed, decline_frame, propose_frame, sign_frame
 from market.deals.frames.queries import CallRow, FrameRow, calls_of, frame_of, frames_of
-from market.deals.frames.rules import Agreed, Batch
-from market.units import FenPerKg, Gram
+from market.deals.frames.rules import Agreed, Batch, EarlyEnd
+from market.meanwhile import marks_of
+from market.units import MOST_GRAMS, FenPerKg, Gram
 
 Days = Annotated[int, Meta(ge=0, le=365)]
 
@@ -70,15 +72,25 @@ class ServedFrom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listing_id: RowId
 
 
+class SeenEnd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of the agreement as it was read: grams `left`, and why it is to end early."""
+
+    left: Annotated[int, Meta(ge=0, le=MOST_GRAMS)]
+    reason: Code
+    reason_note: Note = ""
+
+
 class EndAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`withdraw` is for the side that proposed the end, the others for the other.
 
-    To refuse takes a `reason` of `/codes` that your side may use; the other side sees it.
+    To refuse takes a `reason` of `/codes` that your side may use; the other side sees it. To agree, `seen`
+    says what you have read that it comes to: if it is something else by now, it is a 409.
     """
 
     move: Literal["agree", "refuse", "withdraw"]
     reason: Code | None = None
     note: Note = ""
+    seen: SeenEnd | None = None
 
 
 class FrameWithCalls(msgspec.Struct, frozen=True):
@@ -199,7 +211,11 @@ async def answer_to_end(
     """Agree to an early end or refuse it, or withdraw your own proposal; batches called stay as they are."""
     move = f"{data.move}_end"
     said: dict[str, Any] = {"reason": data.reason, "note": data.note} if data.move == "refuse" else {}
-    return await _move(viewer, key, f"frame_{move}", answer_end, frame_id=frame_id, move=move, **said)
+    seen = None
+    if data.seen is not None:
+        seen = marks_of(EarlyEnd(data.seen.left, data.seen.reason, data.seen.reason_note))
+    answering = partial(answer_end, seen=seen)
+    return await _move(viewer, key, f"frame_{move}", answering, frame_id=frame_id, move=move, **said)
 
 
 @deed("/frames/{frame_id:int}/calls", body=BatchToCall, status=201)

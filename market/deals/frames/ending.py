@@ -12,9 +12,15 @@ from market.catalogue.queries import check_reason
 from market.db.session import execute, transaction
 from market.deals.frames import rules
 from market.deals.frames.operations import held, other_of, side_of
+from market.errors import Conflict
 from market.i18n import Message, msg
+from market.meanwhile import marks_of
 from market.notices.operations import notify
 from market.units import Gram
+
+
+class EndChanged(Conflict):
+    """An early end is not the one that was read."""
 
 
 async def propose_end(
@@ -68,14 +74,17 @@ async def answer_end(
     at: datetime,
     reason: str | None = None,
     note: str = "",
+    seen: str | None = None,
 ) -> str:
     """``agree_end`` or ``refuse_end`` the other side's proposal, ``withdraw_end`` one's own; the new state.
 
-    Who refuses says why, by a code that the other side sees.
+    Who refuses says why, by a code that the other side sees. ``seen``: the marks of the ``EarlyEnd`` that
+    was read by who agrees (``market.meanwhile``), where that is known.
 
     Raises:
         NotFound: no such agreement of this organisation.
         WrongState: no end is proposed, or not to this side.
+        EndChanged: to agree comes to something else than was ``seen``.
         Invalid: with ``reason``, where it is refused without one.
     """
     async with transaction():
@@ -88,6 +97,8 @@ async def answer_end(
             why = await check_reason(reason, side)
             said = {"reason": reason, "note": note}
         left = Gram(frame["total"] - frame["called"])
+        if state == rules.ENDED_EARLY and seen is not None:
+            _check_seen(seen, rules.EarlyEnd(left, frame["reason"], frame["reason_note"]))
         if state == rules.ENDED_EARLY:  # why stays
             await execute("UPDATE frame SET state = $2 WHERE id = $1", frame_id, state)
         else:
@@ -114,6 +125,17 @@ async def answer_end(
             at=at,
         )
     return state
+
+
+def _check_seen(seen: str, now: rules.EarlyEnd) -> None:
+    """Raises: EndChanged."""
+    if marks_of(now) != seen:
+        raise EndChanged(
+            msg(
+                "您打开以后有变：现在还剩 {left}没有要，提前结束的原因也可能不同。请看过再决定。",
+                left=masses(Gram(now.left)),
+            )
+        )
 
 
 def _told(move: str, number: str, left: Gram, why: Message | str) -> Message:

@@ -6,6 +6,7 @@ import msgspec
 
 from market.db.session import fetch_into
 from market.deals.clauses import Terms
+from market.deals.frames.rules import EarlyEnd
 from market.errors import NotFound
 from market.i18n import msg
 
@@ -49,6 +50,8 @@ class FrameRow(msgspec.Struct, frozen=True):
     note: str
     state: str
     proposer: int
+    #: Why it was refused, or is to end early.
+    reason: str | None
     reason_zh: str | None
     reason_en: str | None
     reason_note: str
@@ -62,6 +65,11 @@ class FrameRow(msgspec.Struct, frozen=True):
     expires_at: datetime
     #: Batches that the seller has yet to confirm.
     waiting: int
+
+    @property
+    def early_end(self) -> EarlyEnd:
+        """What its early end comes to, where one is proposed."""
+        return EarlyEnd(self.left, self.reason, self.reason_note)
 
 
 class CallRow(msgspec.Struct, frozen=True):
@@ -96,8 +104,8 @@ _FRAME = """SELECT frame.id, frame.number, frame.seller, seller.name AS seller_n
     coalesce((SELECT jsonb_agg(jsonb_build_object('id', id, 'name', name, 'name_en', name_en) ORDER BY id)
         FROM site WHERE id = ANY(frame.sites)), '[]') AS sites,
     frame.starts_on, frame.ends_on, frame.notice_days, frame.terms, frame.note, frame.state, frame.proposer,
-    reason.zh AS reason_zh, reason.en AS reason_en, frame.reason_note, kept.zh AS end_refused_zh,
-    kept.en AS end_refused_en, frame.end_refused_note, frame.seller_signed_at,
+    frame.reason, reason.zh AS reason_zh, reason.en AS reason_en, frame.reason_note,
+    kept.zh AS end_refused_zh, kept.en AS end_refused_en, frame.end_refused_note, frame.seller_signed_at,
     frame.buyer_signed_at, frame.created_at, frame.expires_at, made.waiting
 FROM frame JOIN organisation AS seller ON seller.id = frame.seller
 JOIN organisation AS buyer ON buyer.id = frame.buyer

@@ -74,6 +74,14 @@ def frame_number(*, on: date, serial: int) -> str:
     return f"KJ-{on:%Y%m%d}-{serial:04d}"
 
 
+class EarlyEnd(msgspec.Struct, frozen=True):
+    """What who agrees to an early end agrees to: ``left`` grams are not called any more, for that reason."""
+
+    left: int
+    reason: str | None
+    note: str
+
+
 class Agreed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What both sides sign. Grams, and fen per kg at the farm gate.
 

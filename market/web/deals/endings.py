@@ -113,7 +113,7 @@ async def _draw(
         endings=endings,
         waiting=waiting,
         can=_can(waiting, viewer, deal, side),
-        may_end=side is not None and deal.state == ACTIVE and _may_sign(viewer),
+        may_end=side is not None and deal.state == ACTIVE and _may_end(viewer),
         # notice and proof are the side's own to give, whoever signs for it
         is_own=viewer.delegation_id is None,
         proof=await proof_under(deal_id=deal.id),
@@ -133,13 +133,13 @@ async def _draw(
 
 
 def _can(waiting: EndingRow | None, viewer: Viewer, deal: DealRow, side: str | None) -> tuple[str, ...]:
-    if waiting is None or side is None or deal.state != ACTIVE or not _may_sign(viewer):
+    if waiting is None or side is None or deal.state != ACTIVE or not _may_end(viewer):
         return ()
     by = "proposer" if waiting.proposer == viewer.organisation_id else "other"
     return rules.ENDING.available(state=waiting.state, by=by)
 
 
-def _may_sign(viewer: Viewer) -> bool:
+def _may_end(viewer: Viewer) -> bool:
     return viewer.delegation_id is None or END in viewer.delegated
 
 

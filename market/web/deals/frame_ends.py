@@ -7,16 +7,20 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market.accounts.rules import SIGN
-from market.deals.frames.ending import answer_end, propose_end
+from market.deals.frames.ending import EndChanged, answer_end, propose_end
 from market.deals.frames.queries import frame_of
 from market.errors import Invalid, NotFound
 from market.i18n import msg
 from market.web.deals.frames import draw_frame
 from market.web.edge.addresses import row_number
 from market.web.edge.guards import SignedIn, WebRequest
+from market.web.parts.changed_meanwhile import SEEN
+from market.web.parts.forms import Form
 from market.web.parts.pages import redirect
-from market.web.parts.trade import BARE, acting, do_filled, refusal_form
+from market.web.parts.trade import BARE, KEY, acting, do_filled, refusal_form
 
+#: What is agreed to, as it was read.
+AGREE = Form(seen=SEEN, key=KEY)
 #: What answers to an early end are told.
 _ANSWERED = {
     "agree": msg("协议已提前结束，已要的各批照旧履行。"),
@@ -63,7 +67,8 @@ async def answer_to_end(
     frame = await frame_of(frame_id=row_number(frame_id), organisation_id=viewer.organisation_id)
     side = "seller" if frame.seller == viewer.organisation_id else "buyer"
     refuses = answer == "refuse"
-    filled = await (await refusal_form(request, side) if refuses else BARE).read(request)
+    form = AGREE if answer == "agree" else BARE
+    filled = await (await refusal_form(request, side) if refuses else form).read(request)
     said: dict[str, Any] = {}
     try:
         filled.check()
@@ -80,9 +85,12 @@ async def answer_to_end(
                 organisation_id=viewer.organisation_id,
                 actor=acting(viewer, side, deed=SIGN),
                 at=at,
+                seen=filled.values.get("seen"),
                 **said,
             ),
         )
+    except EndChanged as changed:
+        return await draw_frame(request, viewer, frame_id, fault=changed.message, status=409)
     except Invalid as error:
         return await draw_frame(
             request, viewer, frame_id, refused=("keep", filled.refused(error)), status=422

@@ -22,6 +22,7 @@ from market.deals.frames.rules import Agreed, Batch
 from market.deals.unfair import LEVELS, advice_on
 from market.errors import Conflict, Invalid
 from market.i18n import Message, msg
+from market.meanwhile import marks_of
 from market.units import FenPerKg, Gram, amount
 from market.web.deals.frame_forms import Offered, call_form, confirm_form, frame_form, offered_in
 from market.web.edge.addresses import row_number
@@ -188,6 +189,7 @@ async def draw_frame(
         and frame.left > 0
         and earliest <= frame.ends_on,
         can_end=rules.FRAME.available(state=frame.state, by=side),
+        end_seen=marks_of(frame.early_end),
         can_answer=rules.CALL.available(state=rules.REQUESTED, by=side),
         worth=amount(Gram(frame.total), FenPerKg(frame.price)),
         payment_days=frame.terms.milestones[-1].days,

@@ -67,4 +67,15 @@ async def test_an_agreement_is_signed_called_off_and_served(people: People, fact
     assert await post(seller, "/frames/1/end/answer", move="refuse", reason="price") == {"state": "active"}
     assert (await buyer.get("/frames/1")).json()["frame"]["end_refused_zh"] == "price"
     await post(buyer, "/frames/1/end", reason="other")
-    assert await post(seller, "/frames/1/end/answer", move="agree") == {"state": "ended_early"}
+    answer, found = "/frames/1/end/answer", (await seller.get("/frames/1")).json()["frame"]
+    seen = {name: found[name] for name in ("left", "reason", "reason_note")}
+    # who agrees, agrees to what was read: what is left by now, and why it is to end
+    await post(buyer, "/frames/1/calls", 201, **{**batch, "quantity": 100_000})
+    stale = await post(seller, answer, 409, move="agree", seen=seen)
+    assert "500 公斤" in stale["detail"]
+    seen["left"] = 500_000
+    await post(buyer, answer, move="withdraw")
+    await post(buyer, "/frames/1/end", reason="price")
+    await post(seller, answer, 409, move="agree", seen=seen)
+    seen["reason"] = "price"
+    assert await post(seller, answer, move="agree", seen=seen) == {"state": "ended_early"}

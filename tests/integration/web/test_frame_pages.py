@@ -8,6 +8,7 @@ from fixtures.factories import Factory, Member
 from market import clock
 from market.accounts.operations import NewSite, add_site
 from market.db.session import fetch, fetch_value
+from tests.forms import filled_in
 from tests.integration.web import shop
 from tests.integration.web.conftest import SignedInAs, faults
 
@@ -107,7 +108,14 @@ async def test_an_agreement_is_proposed_signed_called_off_and_confirmed(
     told = (await shopper.get(page)).text
     assert ("不同意提前结束的原因" in told, "货都备好了" in told) == (True, True)
     await shopper.post(f"{page}/end", {"reason": "other"})
-    assert (await village.post(f"{page}/end/agree")).headers["location"] == page
+    read = {"seen": filled_in((await village.get(page)).text, f"{page}/end/agree")["seen"][0]}
+    await shopper.post(f"{page}/calls", batch)
+    stale = await village.post(f"{page}/end/agree", read)
+    assert (stale.status_code, "are left to be called off now" in stale.text) == (409, True)
+    last = await fetch_value("SELECT max(id) FROM call_off")
+    await shopper.post(f"{page}/calls/{last}/drop")
+    # it is as it was read
+    assert (await village.post(f"{page}/end/agree", read)).headers["location"] == page
     ended = (await shopper.get(page)).text
     assert ("提前结束的原因" in ended, f'action="{page}/calls"' in ended) == (True, False)
     left = await shopper.get(f"{page}?lang=en")
