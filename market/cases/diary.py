@@ -90,6 +90,14 @@ async def tell(
         )
 
 
+async def hold_book_of(lot_id: int) -> None:
+    """Let nobody else open a case of a lot until the transaction ends. Held before any case of it is.
+
+    The lot itself is not held: its goods may be sold meanwhile.
+    """
+    await execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"case:{lot_id}")
+
+
 async def begin(
     *,
     lot_id: int,
@@ -103,8 +111,10 @@ async def begin(
     """Open the case of a lot by its listing, or open it again; return its number and whether it was not open.
 
     Without a listing it is of goods that were never on sale. It starts at the village, in the seller's
-    charge; one that was closed goes on at the level where it was. A lot has one open case at most.
+    charge; one that was closed goes on at the level where it was. A lot has one open case at most, also where
+    several open one for it at once.
     """
+    await hold_book_of(lot_id)
     today = at.astimezone(CHINA).date()
     open_now = await fetch(
         "SELECT id FROM stuck_case WHERE lot = $1 AND state = $2 ORDER BY id LIMIT 1", lot_id, rules.OPEN

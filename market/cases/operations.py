@@ -6,10 +6,10 @@ from asyncpg import Record
 
 from market.accounts.rules import Actor
 from market.cases import rules
-from market.cases.diary import begin, locked, tell, write
+from market.cases.diary import begin, hold_book_of, locked, tell, write
 from market.catalogue.persons import english_person
 from market.clock import CHINA
-from market.db.session import execute, fetch, transaction
+from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, in_both, msg, named, on_day
 from market.meanwhile import settled
@@ -288,6 +288,9 @@ async def reopen(*, case_id: int, note: str, organisation_id: int, actor: Actor,
     """
     _check(rules.note_problems("other", note))
     async with transaction():
+        lot = await fetch_value("SELECT lot FROM stuck_case WHERE id = $1", case_id)
+        if lot is not None:
+            await hold_book_of(lot)
         case = await locked(case_id=case_id, organisation_id=organisation_id)
         _check_county(case, organisation_id)
         rules.CASE.apply("reopen", state=case["state"], by=actor.side)

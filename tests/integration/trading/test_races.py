@@ -1,6 +1,6 @@
 """Races on the write paths: of many at once as many count as may, and the sums hold.
 
-Each runs twice: as it is, and with the row locks of its rooms taken away, when the same race must go wrong.
+Each runs twice: as it is, and with the locks of its rooms taken away, when the same race must go wrong.
 That is the proof that it can.
 
 | What is written | Where its race is | Seen to go wrong |
@@ -21,13 +21,15 @@ That is the proof that it can.
 | breach: answer, decision, settlement | here | yes |
 | matches: both sides agree | here | yes |
 | approvals | test_stock_races, organisations/test_approving | yes |
-| verification by the county; worry book | here | yes |
+| verification by the county | here | yes |
+| worry book: levels, cases opened | here, test_town_races | yes |
 | a talk's contract; answers to invitations | here; test_stock_races | yes |
-| the day: plans, attendance, records, registrations | meetings/test_*, web/test_public_meeting_pages | no |
+| the day: attendance at a click; notes of a talk | test_town_races | yes |
+| the day: plans, badges, records, registrations | meetings/test_*, web/test_public_meeting_pages | no |
 | signing in | accounts/test_signing_in | no |
 | jobs | db/test_jobs, test_jobs_killed | yes |
 
-One run of a town, one open case of a breach or of the worry book are held by a unique index alone.
+One run of a town and one open case of a breach are held by a unique index alone.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
