@@ -113,8 +113,8 @@ async def meet(loaded: Case, people: People, *, began: datetime) -> None:
     await plan_now(meeting_id=meeting_id, town_id=town_id, actor=official, at=wishes_by)
     await publish_timetable(meeting_id=meeting_id, town_id=town_id, actor=official, at=wishes_by)
     await lead_to_the_fields(meeting_id=meeting_id, town_id=town_id, actor=official, at=wishes_by)
-    await _arrive(meeting_id, official=official, town_id=town_id, at=day)
     await move_meeting(meeting_id=meeting_id, move="start", town_id=town_id, actor=official, at=day)
+    await _arrive(meeting_id, official=official, town_id=town_id, at=day)
     endings = await _endings(loaded)
     later: Later = []
     for appointment in await appointments_of_meeting(meeting_id=meeting_id):

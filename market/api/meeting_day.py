@@ -15,11 +15,8 @@ from market.api.inputs import IdempotencyKey, PathId, SignedIn
 from market.api.outputs import Moved
 from market.api.talk_results import actor_at
 from market.db.replay import once
-from market.errors import Conflict, NotFound
-from market.i18n import msg
 from market.meetings.operations import mark_attendance
-from market.meetings.queries import appointment_of, meeting_of
-from market.meetings.rules import door_closed
+from market.meetings.queries import appointment_of
 from market.meetings.talks.recording import TalkTimes, clock_talk, times_of, undo_start
 
 Attending = Literal["check_in", "leave", "mark_no_show", "undo_check_in", "undo_no_show"]
@@ -46,16 +43,11 @@ async def attend(
     by = actor(viewer, "official")
 
     async def do(at: datetime) -> str:
-        meeting = await meeting_of(meeting_id=meeting_id, organisation_id=viewer.organisation_id)
-        if meeting.town != viewer.organisation_id:
-            raise NotFound(msg("没有找到这场对接会。"))
-        if why := door_closed(state=meeting.state, held_on=meeting.held_on, today=clock.today()):
-            raise Conflict(why)
         return await mark_attendance(
-            meeting_id=meeting.id,
+            meeting_id=meeting_id,
             organisation_id=organisation_id,
             move=move,
-            town_id=meeting.town,
+            town_id=viewer.organisation_id,
             actor=by,
             at=at,
         )

@@ -148,9 +148,11 @@ async def mark_attendance(
 
     Raises:
         NotFound: not invited to a meeting of this town.
+        Conflict: the meeting is not on, or who sat at a table would not have come.
         WrongState: the move is not open now.
     """
     async with transaction():
+        await _hold_open_door(meeting_id=meeting_id, town_id=town_id, at=at)
         if move == UNDO:
             found = await fetch(
                 "SELECT id FROM invitation WHERE meeting = $1 AND organisation = $2",
@@ -208,9 +210,11 @@ async def mark_person(
 
     Raises:
         NotFound: nobody who comes to a meeting of this town.
+        Conflict: the meeting is not on, or who sat at a table would not have come.
         WrongState: the move is not open now.
     """
     async with transaction():
+        await _hold_open_door(meeting_id=meeting_id, town_id=town_id, at=at)
         if move == UNDO:
             found = await fetch("SELECT invitation FROM attendee WHERE id = $1", attendee_id)
             await hold_talks([each["invitation"] for each in found])
@@ -253,6 +257,30 @@ async def mark_person(
         await signal(board_of(meeting_id))
         state = await fetch_value("SELECT attendance FROM attendee WHERE id = $1", attendee_id)
     return str(state)
+
+
+async def hold_door(*, meeting_id: int, town_id: int) -> Record:
+    """Return the state and day of a meeting, which nobody closes until the transaction ends.
+
+    Whoever closes it holds the meeting first and then those invited: so it is held before them here too.
+
+    Raises:
+        NotFound: no such meeting of this town.
+    """
+    meeting = await fetch_row(
+        "SELECT state, held_on FROM meeting WHERE id = $1 AND town = $2 FOR KEY SHARE", meeting_id, town_id
+    )
+    if meeting is None:
+        raise NotFound(msg("没有找到这场对接会。"))
+    return meeting
+
+
+async def _hold_open_door(*, meeting_id: int, town_id: int, at: datetime) -> None:
+    """Raises: NotFound, as :func:`hold_door`; Conflict, where nobody is checked in now."""
+    meeting = await hold_door(meeting_id=meeting_id, town_id=town_id)
+    today = at.astimezone(CHINA).date()
+    if why := rules.door_closed(state=meeting["state"], held_on=meeting["held_on"], today=today):
+        raise Conflict(why)
 
 
 async def hold_talks(invitations: Collection[int]) -> None:

@@ -18,7 +18,14 @@ from market.db.session import execute, fetch, fetch_into, fetch_row, transaction
 from market.db.signals import signal
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
-from market.meetings.day.attendance import board_of, has_come_after_all, hold, hold_talks, settle_all
+from market.meetings.day.attendance import (
+    board_of,
+    has_come_after_all,
+    hold,
+    hold_door,
+    hold_talks,
+    settle_all,
+)
 from market.meetings.day.presence import SET_ASIDE, UNDO
 from market.meetings.rules import door_closed
 
@@ -188,11 +195,7 @@ async def take_scans(
 
 
 async def _door(*, meeting_id: int, town_id: int, at: datetime) -> datetime:
-    row = await fetch_row(
-        "SELECT state, held_on FROM meeting WHERE id = $1 AND town = $2", meeting_id, town_id
-    )
-    if row is None:
-        raise NotFound(msg("没有找到这场对接会。"))
+    row = await hold_door(meeting_id=meeting_id, town_id=town_id)
     # what was read while the meeting was on is taken after it as well
     why = door_closed(state=row["state"], held_on=row["held_on"], today=at.astimezone(CHINA).date())
     if why and row["state"] not in _OVER:

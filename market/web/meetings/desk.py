@@ -6,7 +6,7 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts import rules as accounts
-from market.errors import Conflict, NotFound
+from market.errors import NotFound
 from market.i18n import msg
 from market.meetings.alike import told_apart
 from market.meetings.day.attendance import mark_attendance
@@ -25,7 +25,7 @@ from market.transitions import WrongState
 from market.web.edge.addresses import row_number
 from market.web.edge.guards import OFFICIAL, SignedIn, WebRequest
 from market.web.meetings import town_talk
-from market.web.meetings.checkin import is_open, why_closed
+from market.web.meetings.checkin import is_open
 from market.web.meetings.running import SHOWN_OUTCOMES, own_meeting, tally
 from market.web.meetings.steps import steps_of
 from market.web.meetings.talk_form import RECORDABLE
@@ -123,8 +123,6 @@ async def attend(
         raise NotFound(msg("没有这一步，请回到签到页面操作。"))
     (await BARE.read(request)).check()
     meeting = await own_meeting(meeting_id, viewer)
-    if why := why_closed(meeting):
-        raise Conflict(why)
     try:
         await mark_attendance(
             meeting_id=meeting.id,

@@ -322,6 +322,14 @@ async def test_moves_at_a_click_follow_the_lifecycle_and_reach_all_persons(day: 
     assert (await day.state_of("孙三"), await day.state_of(other)) == ("checked_in", "checked_in")
     with pytest.raises(NotFound):
         await mark_person(attendee_id=10**9, move="check_in", **move)
+    # asked where it is written: the door may have closed since the page was opened
+    await execute("UPDATE meeting SET state = 'closed'")
+    for late in (
+        mark_person(attendee_id=first, move="check_in", **move),
+        mark_attendance(organisation_id=house, move="check_in", **move),
+    ):
+        with pytest.raises(Conflict, match="结束后不能再签到"):
+            await late
 
 
 async def test_guest_that_trades_after_all_sits_on_its_side(day: Day, factory: Factory) -> None:

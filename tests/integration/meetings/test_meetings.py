@@ -234,12 +234,13 @@ async def test_an_intent_needs_figures_and_nothing_needs_a_reason(scene: Scene) 
 
 async def test_attendance_follows_its_life(scene: Scene) -> None:
     guest = scene.buyers[0].organisation_id
+    await scene.move("start")
     mark = {
         "meeting_id": scene.meeting_id,
         "organisation_id": guest,
         "town_id": scene.town.organisation_id,
         "actor": scene.town.actor,
-        "at": STORY,
+        "at": STORY + timedelta(days=7),
     }
     assert await mark_attendance(move="check_in", **mark) == "checked_in"
     with pytest.raises(WrongState):
