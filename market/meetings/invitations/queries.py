@@ -42,7 +42,6 @@ class InviteeRow(msgspec.Struct, frozen=True):
     delegate_name_en: str | None
     #: The meeting's days, from 1, on which they came.
     days_here: list[int]
-    #: Persons named| None
     #: Persons named, and talks that stand in the timetable.
     persons: int
     talks: int

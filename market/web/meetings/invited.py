@@ -27,7 +27,7 @@ from market.meetings.queries import (
     meetings_of,
 )
 from market.meetings.rules import APPOINTMENT, INVITATION, MEETING, OUTCOMES, PLANNABLE
-from market.meetings.talks.noting import notes_of
+from market.meetings.talks.noting import Notes, notes_of
 from market.meetings.tour.queries import route_of
 from market.transitions import WrongState
 from market.web.edge.addresses import row_number
@@ -119,9 +119,7 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
     language = language_of(request)
     now, following = now_and_next(meeting, talks, at=clock.now())
     tour = await route_of(meeting.id)
-    notes = await notes_of(
-        meeting_id=meeting.id, organisation_id=viewer.organisation_id, person_id=viewer.person_id
-    )
+    notes = await notes_for(meeting, viewer)
     partners = {party for pair in planned for party in pair}
     return show(
         request,
@@ -195,6 +193,15 @@ async def _wishing(meeting: MeetingRow, invitation: InvitationRow) -> Wishing | 
 async def own_talks(meeting: MeetingRow, viewer: Viewer) -> list[AppointmentRow]:
     """Return the viewer's talks, once they are published; somebody who only looks on has none."""
     return [each for each in await own_appointments(meeting, viewer) if each.slot is not None]
+
+
+async def notes_for(meeting: MeetingRow, viewer: Viewer) -> dict[int, Notes]:
+    """Return whom the viewer's side meets -> its notes; an agent of another organisation reads none."""
+    if viewer.delegation_id is not None:
+        return {}
+    return await notes_of(
+        meeting_id=meeting.id, organisation_id=viewer.organisation_id, person_id=viewer.person_id
+    )
 
 
 async def own_appointments(meeting: MeetingRow, viewer: Viewer) -> list[AppointmentRow]:

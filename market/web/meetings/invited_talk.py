@@ -12,12 +12,12 @@ from market.errors import Invalid, NotFound
 from market.i18n import msg
 from market.meetings.queries import AppointmentRow, MeetingRow, appointment_of, meeting_of
 from market.meetings.rules import APPOINTMENT, MEETING, OUTCOMES
-from market.meetings.talks.noting import LONGEST_NOTE, NotedElsewhere, Notes, keep_note, notes_of
+from market.meetings.talks.noting import LONGEST_NOTE, NotedElsewhere, Notes, keep_note
 from market.meetings.talks.side_by_side import side_by_side
 from market.web.edge.addresses import row_number
 from market.web.edge.guards import SignedIn, WebRequest
 from market.web.edge.language import language_of
-from market.web.meetings.invited import own_invitation, own_talks
+from market.web.meetings.invited import notes_for, own_invitation, own_talks
 from market.web.parts import fields
 from market.web.parts.changed_meanwhile import SEEN
 from market.web.parts.forms import Filled, Form
@@ -58,9 +58,7 @@ async def page(
 
 
 async def _notes(meeting: MeetingRow, talk: AppointmentRow, viewer: Viewer) -> Notes:
-    notes = await notes_of(
-        meeting_id=meeting.id, organisation_id=viewer.organisation_id, person_id=viewer.person_id
-    )
+    notes = await notes_for(meeting, viewer)
     return notes.get(talk.buyer if viewer.organisation_id == talk.seller else talk.seller, Notes())
 
 

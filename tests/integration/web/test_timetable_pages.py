@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from market.privacy.own_data import gathered
 from tests.forms import filled_in
 from tests.integration.web.conftest import Browser, SignedInAs
 from tests.integration.web.meeting_scene import Scene
+from tests.integration.web.test_delegation_pages import delegate
 
 
 @pytest.fixture
@@ -164,6 +166,22 @@ async def test_two_of_one_side_write_side_by_side_and_their_notes_go_where_they_
     assert "问账期" in (await theirs.get(path)).text
     assert [each["text"] for each in (await gathered(person_id=first.person_id))["notes"]] == ["问账期"]
     assert (await gathered(person_id=second.person_id))["notes"] == []
+
+
+async def test_who_acts_for_a_side_reads_none_of_its_notes(laid: Scene, browser_of: SignedInAs) -> None:
+    talk, _, seller, _ = await first_talk()
+    await laid.publish()
+    own, other = sorted(laid.sellers, key=lambda each: each.organisation_id != seller)
+    principal, agent = await browser_of(own), await browser_of(other)
+    page = f"/meetings/{laid.number}"
+    await principal.post(f"{page}/talks/{talk}/note", {"text": "问账期"})
+    number = await delegate(principal, other, "sign")
+    assert (await agent.post(f"/delegations/{number}/act", {"key": str(uuid4())})).status_code == 303
+    for path in (page, f"{page}/talks/{talk}"):
+        for browser, reads in ((principal, True), (agent, False)):
+            shown = await browser.get(path)
+            assert (path, shown.status_code, "问账期" in shown.text) == (path, 200, reads)
+    assert 'id="note"' not in (await agent.get(f"{page}/talks/{talk}")).text
 
 
 async def test_note_of_a_talk_that_is_planned_away_stays_and_is_there_when_it_comes_back(
