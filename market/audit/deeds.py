@@ -233,7 +233,7 @@ ACTIONS: dict[str, Message] = {
     "decided": msg("联席会作了决定"),
     "closed": msg("销了号"),
     "reopened": msg("又立了案"),
-    "recaused": msg("情况有变"),
+    "recaused": msg("改了立案原因"),
     "put": msg("记了上架"),
     "seen": msg("看到在架"),
     "gone": msg("看到已下架"),

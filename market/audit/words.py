@@ -219,12 +219,14 @@ class Known(msgspec.Struct, frozen=True):
     """Words that rooms have: of codes under one name, of further figures, and of things (``deal:17``)."""
 
     values: Mapping[str, Mapping[str, Message]] = {}
+    #: Deed (``lot:correct``) -> its reasons: rooms have codes alike that mean different things.
+    reasons: Mapping[str, Mapping[str, Message]] = {}
     labels: Mapping[str, Message] = {}
     names: Mapping[str, Message] = {}
 
 
-def said(details: dict[str, Any], known: Known | None = None) -> list[Said]:
-    """Return the figures of a deed with their names, in the record's order."""
+def said(details: dict[str, Any], known: Known | None = None, *, deed: str = "") -> list[Said]:
+    """Return the figures of a deed with their names, in the record's order; ``deed``: as in ``deed_of``."""
     known = known or Known()
     found = []
     for name, value in details.items():
@@ -235,9 +237,16 @@ def said(details: dict[str, Any], known: Known | None = None) -> list[Said]:
         unnamed = known.labels.get(name, name) if told is None else ""
         if told is None:
             codes = {**VALUES, **known.values.get(name, {})}
+            if name == "reason":
+                codes |= known.reasons.get(deed, {})
             told = _made(value) if name == "lots" else _flat(value, codes, known)
         found.append(Said(DETAILS.get(name, unnamed), told, _unit(name, told)))
     return found
+
+
+def deed_of(subject: str, action: str) -> str:
+    """Return what was done to what kind of thing: ``lot:correct``."""
+    return f"{subject.partition(':')[0]}:{action}"
 
 
 def _things(kind: str | None, value: Any, known: Known) -> Any:

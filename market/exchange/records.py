@@ -10,8 +10,9 @@ from market.accounts.rules import CAPABILITIES, DEEDS, ROLES
 from market.accounts.tokens import SCOPES
 from market.audit.auditing import AuditRow, names_in
 from market.audit.deeds import action_words, subject_words
-from market.audit.words import Known, said
-from market.cases.rules import CAUSES
+from market.audit.looks import LOOK_REASONS
+from market.audit.words import Known, deed_of, said
+from market.cases.rules import CAUSES, SHUT
 from market.cases.rules import REASONS as CLOSINGS
 from market.catalogue.queries import reasons
 from market.catalogue.rules import told_reason
@@ -35,17 +36,7 @@ VALUES: dict[str, dict[str, Message]] = {
     "cause": CAUSES,
     "changed": {"held_on": msg("日期"), "starts_at": msg("开始时间"), "venue": msg("地点")},
     "checked": CHECKS,
-    "reason": {
-        **CORRECTIONS,
-        **CLOSINGS,
-        **SCAN_REFUSALS,
-        **invoices.REFUSALS,
-        **invoices.REVERSALS,
-        **APPROVAL_REFUSALS,
-        **SUSPENSIONS,
-        **REFUSALS,
-        **CAUSES,
-    },
+    "reason": {**REFUSALS, **CAUSES},
     "role": ROLES,
     "granted": CAPABILITIES,
     "withheld": CAPABILITIES,
@@ -63,6 +54,17 @@ VALUES: dict[str, dict[str, Message]] = {
     "status": {"optimal": msg("已是最好"), "feasible": msg("可行")},
     "source": {"planned": msg("按撮合结果"), "manual": msg("手工添加"), "registered": msg("公开报名")},
 }
+#: Deed -> its reasons, where not those of the trade are chosen from: a ``spoiled`` means several things.
+REASONS: dict[str, dict[str, Message]] = {
+    "lot:correct": CORRECTIONS,
+    f"case:case_{SHUT}": CLOSINGS,
+    **dict.fromkeys(("contacts:look_up", "numbers:look_up", "person:look_up"), LOOK_REASONS),
+    **dict.fromkeys(("deal:refuse_scan", "deal:dispute_scan"), SCAN_REFUSALS),
+    "deal:refuse_invoice": invoices.REFUSALS,
+    **dict.fromkeys(("deal:reverse_invoice", "deal:withdraw_invoice"), invoices.REVERSALS),
+    "approval:refuse": APPROVAL_REFUSALS,
+    "organisation:suspend": SUSPENSIONS,
+}
 
 
 async def words_for(rows: Sequence[AuditRow], *, labels: Mapping[str, Message]) -> Known:
@@ -71,8 +73,8 @@ async def words_for(rows: Sequence[AuditRow], *, labels: Mapping[str, Message]) 
         each.code: in_both(told_reason(each.zh, "")[0], told_reason(each.en, "")[0])
         for each in await reasons()
     }
-    values = {**VALUES, "reason": {**trade, **VALUES["reason"]}}
-    return Known(values=values, labels=labels, names=await names_in(rows))
+    values = {**VALUES, "reason": {**VALUES["reason"], **trade}}
+    return Known(values=values, reasons=REASONS, labels=labels, names=await names_in(rows))
 
 
 def _told(row: AuditRow, language: Language, known: Known) -> str:
@@ -87,7 +89,7 @@ def _told(row: AuditRow, language: Language, known: Known) -> str:
 
     return "; ".join(
         f"{word(each.label)}: {word(each.value)}" if each.label else word(each.value)
-        for each in said(row.details, known)
+        for each in said(row.details, known, deed=deed_of(row.subject, row.action))
     )
 
 

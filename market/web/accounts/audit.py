@@ -94,7 +94,7 @@ async def _shown(viewer: Viewer, rows: Sequence[AuditRow]) -> dict[str, Any]:
     return {
         "deed": lambda row: deeds.action_words(row.action) or row.action,
         "thing": deeds.subject_words,
-        "said": lambda details: words.said(details, known),
+        "said": lambda row: words.said(row.details, known, deed=words.deed_of(row.subject, row.action)),
         "page_of": lambda subject: page_of(subject, viewer),
     }
 

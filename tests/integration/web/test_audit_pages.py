@@ -14,10 +14,11 @@ from python_calamine import CalamineWorkbook
 from fixtures.factories import Factory, Member
 from market import clock
 from market.audit import deeds, words
+from market.audit.operations import record
 from market.audit.sealing import seal
 from market.cases.rules import DEEDS, ENTRY_KINDS
 from market.db.jobs import Worker
-from market.db.session import fetch_value
+from market.db.session import execute, fetch_value, transaction
 from market.deals.endings.rules import ENDING
 from market.deals.frames.rules import CALL
 from market.i18n import msg, translate
@@ -68,6 +69,35 @@ async def test_auditor_filters_reads_one_chain_and_takes_files_along(
     assert (len(rows), rows[0][:4]) == (len(told) + 1, ["时间", "对象", "第几条", "做了什么"])
     assert {row[1] for row in rows[1:]} == {f"合同 {deal_id}"}
     assert (await auditor.get("/audit/files/records.csv")).status_code == 404
+
+
+async def test_reasons_are_told_in_the_words_of_the_list_that_they_were_chosen_from(
+    auditor: Browser, seller: Member
+) -> None:
+    """Lists have codes alike: a look at a number for ``payment`` refuses nobody's terms of payment."""
+    chosen = (
+        ("contacts:1", "look_up", "payment", "对账、付款、开票"),
+        ("numbers:1", "look_up", "quality", "说质量问题"),
+        ("lot:1", "correct", "spoiled", "霉变、腐烂"),
+        ("case:1", "case_closed", "spoiled", "损耗、报废"),
+        ("deal:1", "withdraw_invoice", "mistake", "开票有误"),
+        ("approval:1", "refuse", "price", "价格太高"),
+        ("bid:1", "reject", "price", "价格谈不拢"),
+        ("organisation:1", "refuse", "mismatch", "材料和登记的名称、代码对不上"),
+    )
+    await execute("UPDATE reason SET zh = '价格谈不拢' WHERE code = 'price'")
+    async with transaction():
+        for subject, action, reason, _ in chosen:
+            await record(
+                subject=subject, action=action, actor=seller.actor, at=clock.now(), details={"reason": reason}
+            )
+    book = await auditor.get("/audit/files/records.xlsx?lang=zh")
+    rows = CalamineWorkbook.from_filelike(io.BytesIO(book.content)).get_sheet_by_index(0).to_python()
+    assert sorted(str(row[6]) for row in rows if "原因" in str(row[6])) == sorted(
+        f"原因: {words}" for *_, words in chosen
+    )
+    page = (await auditor.get("/audit/subjects/contacts:1?lang=en")).text
+    assert ("Payment terms" in page, "accounts, payment, invoice" in page) == (False, True)
 
 
 async def test_check_of_everything_is_a_job_and_names_damage(
