@@ -52,6 +52,7 @@ class BidRow(msgspec.Struct, frozen=True):
     reason_en: str | None
     reason_note: str
     deal: int | None
+    deal_number: str | None
     created_at: datetime
     expires_at: datetime
 
@@ -64,7 +65,7 @@ _BID = """SELECT bid.id, bid.answers, bid.parent, answer.id AS answered_by, bid.
        bid.buyer, buyer.name AS buyer_name, buyer.name_en AS buyer_name_en,
        bid.quantity, bid.least, bid.price, bid.deliver_from, bid.deliver_to, bid.note, bid.state,
        bid.reason, reason.zh AS reason_zh, reason.en AS reason_en, bid.reason_note, bid.deal,
-       bid.created_at, bid.expires_at
+       (SELECT number FROM deal WHERE deal.id = bid.deal) AS deal_number, bid.created_at, bid.expires_at
 FROM bid JOIN listing ON listing.id = bid.listing JOIN lot ON lot.id = listing.lot
 JOIN organisation seller ON seller.id = listing.owner
 JOIN organisation buyer ON buyer.id = bid.buyer

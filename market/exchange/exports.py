@@ -7,6 +7,7 @@ from market.bids.queries import BidRow
 from market.bids.rules import BID
 from market.cases import rules as cases
 from market.cases.queries import CaseRow
+from market.catalogue.rules import told_reason
 from market.clock import CHINA
 from market.deals.queries import DealRow
 from market.deals.rules import CANCELLED, CONTRACT, SOURCES
@@ -22,6 +23,12 @@ from market.supply.stock_rules import CORRECTIONS
 
 def _field(name: str) -> Callable[[Any, Language], Any]:
     return lambda row, _: getattr(row, name)
+
+
+def _declined(row: BidRow, language: Language) -> str:
+    """Why a turn was declined, with the words that were written beside it."""
+    name = (row.reason_en if language == "en" else row.reason_zh) or ""
+    return " · ".join(filter(None, told_reason(name, row.reason_note)))
 
 
 _SELLER = Column(msg("卖方"), "text", named("seller_name"))
@@ -81,8 +88,8 @@ BIDS = (
     Column(msg("交货开始"), "day", _field("deliver_from")),
     Column(msg("交货截止"), "day", _field("deliver_to")),
     Column(msg("状态"), "text", lambda row, _: BID.label(row.state), 12),
-    Column(msg("原因"), "text", lambda row, lang: (row.reason_en if lang == "en" else row.reason_zh) or ""),
-    Column(msg("合同"), "whole", _field("deal")),
+    Column(msg("原因"), "text", _declined),
+    Column(msg("合同编号"), "text", _field("deal_number")),
 )
 
 

@@ -9,8 +9,10 @@ from python_calamine import CalamineWorkbook
 
 from fixtures.factories import PASSWORD, STORY, TODAY, Factory, Member
 from market.audit import auditing
+from market.bids.negotiating import reject_bid
 from market.bids.operations import NewBid, place_bid
 from market.cases.operations import open_case
+from market.db.session import execute, fetch_value
 from market.exchange import table_book
 from market.units import FenPerKg, Gram
 from market.web.accounts import audit
@@ -95,6 +97,19 @@ async def test_each_side_takes_away_what_it_sees_and_a_stranger_nothing(
         assert len(await sheet_of(other, path)) == 1
         assert (await stranger.get(path)).status_code == 403
     assert (await official.get("/bids.xlsx")).status_code == 403
+
+
+async def test_workbook_of_bids_names_contracts_as_the_others_do_and_the_words_of_a_refusal(
+    sides: tuple[Member, Contracted], browser_of: SignedInAs
+) -> None:
+    _, deal = sides
+    number = await fetch_value("SELECT number FROM deal WHERE id = $1", deal.deal_id)
+    bid_id = await fetch_value("SELECT id FROM bid")
+    await execute("UPDATE reason SET zh = '其他原因（请说明）' WHERE code = 'other'")
+    await reject_bid(bid_id=bid_id, side="seller", reason="other", note="只卖整车", **deal.by(deal.seller))
+    await execute("UPDATE bid SET deal = $1", deal.deal_id)
+    rows = await sheet_of(await browser_of(deal.buyer), "/bids.xlsx")
+    assert (rows[0][-2:], rows[1][-2:]) == (["原因", "合同编号"], ["只卖整车", number])
 
 
 async def test_more_rows_than_a_file_takes_are_told_in_it_and_come_in_several(
