@@ -58,6 +58,8 @@ _ANSWERED = {
     "refuse": msg("已答复不同意，对方会看到原因；合同照常履行。"),
     "withdraw": msg("已撤回。"),
 }
+#: What both agreed to end, with all of its goods delivered: nothing is free by it.
+_NOTHING_FREED = msg("双方同意，合同已解除。")
 
 
 async def _proposal_form(request: WebRequest, *, has_deposit: bool) -> Form:
@@ -285,7 +287,9 @@ async def answer_one(
     except Invalid as error:
         again = ("refuse", filled.refused(error))
         return await _draw(request, viewer, deal, side, refused=again, status=422)
-    return redirect(request, f"/deals/{deal.id}/ending", toast=_ANSWERED[answer])
+    seen: Rest | None = filled.values.get("seen")
+    told = _NOTHING_FREED if seen is not None and not seen.free else _ANSWERED[answer]
+    return redirect(request, f"/deals/{deal.id}/ending", toast=told)
 
 
 @get("/deals/{deal_id:int}/ending/pictures/{proof_id:int}")

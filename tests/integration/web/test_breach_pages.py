@@ -291,6 +291,27 @@ async def test_contract_is_ended_by_agreement_from_its_page(
     assert "<strong>Proposed to end the contract by agreement</strong>" in course
 
 
+async def test_end_of_a_contract_with_nothing_left_to_deliver_speaks_of_no_goods_to_free(
+    secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
+) -> None:
+    deal_id = await trading.binding_deal(seller, buyer)
+    page, today = f"/deals/{deal_id}/ending", clock.today().isoformat()
+    await secretary.post(f"/deals/{deal_id}/deliveries", key(quantity="500", quantity_unit="kg", on=today))
+    await execute("UPDATE delivery SET state = 'arrived', arrived_at = now()")
+    await secretary.post(page, key(reason="other", words="互不追究"))
+    number = await fetch_value("SELECT id FROM contract_ending")
+    shown = (await purchaser.get(page)).text
+    assert ("还没交的 0" in shown, "在途的 1,000 斤 / 0.5 吨 等验收" in shown) == (False, True)
+    delivery = await fetch_value("SELECT id FROM delivery")
+    assert (await purchaser.post(f"/deals/{deal_id}/deliveries/{delivery}/accept", key())).is_redirect
+    shown = (await purchaser.get(page)).text
+    assert ("还没交的 0" in shown, "货都交完了，没有要释放的" in shown) == (False, True)
+    (seen,) = re.findall(r'name="seen" value="([^"]+)"', shown)
+    assert (await purchaser.post(f"{page}/{number}/agree", key(seen=seen))).is_redirect
+    told = (await purchaser.get(page)).text
+    assert ("双方同意，合同已解除。" in told, "余下的数量已释放" in told) == (True, False)
+
+
 async def test_force_majeure_is_proved_and_disputed_from_the_page(
     secretary: Browser, purchaser: Browser, seller: Member, buyer: Member
 ) -> None:
