@@ -156,6 +156,8 @@ def _results(report: Report) -> Section:
     words = ["意向按会上说的数量和价格计，合同、发货、回款按合同和单据计；签了合同的意向不再算“还是意向”。"]
     if figures.under_way:
         words.append(f"另有 {both_masses(figures.under_way)} 在路上，还没有验收，不计入发货。")
+    if figures.received.beforehand:
+        words.append(f"回款里有定金和预付款 {exact(figures.received.beforehand)}。")
     if figures.gone.number:
         words.append(
             f"取消或终止的合同 {figures.gone.number} 份"

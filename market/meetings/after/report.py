@@ -59,6 +59,11 @@ class Line(msgspec.Struct, frozen=True):
     #: Grams that a termination took out of the contract, and fen that the rest comes to as its terms are now.
     ended: int = 0
     deal_fen: int | None = None
+    #: Grams lost on the way within the agreed rate: not paid for, not delivered again.
+    lost: int = 0
+    #: Fen of what was taken that deposit and advance cover, and fen that were paid as such.
+    covered: int = 0
+    beforehand: int = 0
 
     @property
     def has_intent(self) -> bool:
@@ -87,13 +92,24 @@ class Line(msgspec.Struct, frozen=True):
 
     @property
     def is_delivered(self) -> bool:
-        """All of a signed contract's goods have been taken."""
-        return self.is_signed and self.delivered >= self.stands
+        """All of a signed contract's goods have been taken, or were lost on the way as agreed."""
+        return self.is_signed and not self.undelivered
+
+    @property
+    def undelivered(self) -> int:
+        """Grams under the contract that no buyer has taken yet, and that are still to come."""
+        return max(0, self.stands - self.delivered - self.lost)
 
     @property
     def is_owed(self) -> bool:
         """Goods under a signed contract were taken that are not paid yet."""
-        return self.is_signed and self.paid < self.invoiced
+        return self.is_signed and self.owed > 0
+
+    @property
+    def owed(self) -> int:
+        """Fen of what was taken that are not paid: money for goods still to come pays for none of it."""
+        goods = self.invoiced - self.covered - (self.paid - self.beforehand)
+        return max(0, goods) + max(0, self.covered - self.beforehand)
 
     @property
     def is_unsigned(self) -> bool:
@@ -156,6 +172,14 @@ class Count(msgspec.Struct, frozen=True):
     fen: int = 0
 
 
+class Received(msgspec.Struct, frozen=True):
+    """Fen of what was paid: ``goods`` of the ``goods_due`` that no deposit or advance covers, and these."""
+
+    goods: int
+    goods_due: int
+    beforehand: int
+
+
 class ProposalCount(msgspec.Struct, frozen=True):
     """``fen`` at the suggested prices; ``worth`` is what buyers' ceilings leave above asks and freight."""
 
@@ -196,18 +220,13 @@ class Figures(msgspec.Struct, frozen=True):
     #: 发货: taken by buyers under these contracts; ``number`` of contracts with any.
     delivered: Count
     under_way: int
-    #: 回款: paid for these deliveries; ``number`` of contracts with any. Only money.
+    #: Grams under these contracts that are still to be taken; what was lost on the way as agreed is not.
+    undelivered_grams: int
+    #: 回款: paid under these contracts; ``number`` of contracts with any. Only money.
     paid: Count
-
-    @property
-    def undelivered_grams(self) -> int:
-        """Grams under signed contracts that no buyer has taken yet."""
-        return max(self.contracts.grams - self.delivered.grams, 0)
-
-    @property
-    def owed(self) -> int:
-        """Fen invoiced and not paid."""
-        return self.delivered.fen - self.paid.fen
+    received: Received
+    #: Fen of what was taken that are not paid, contract by contract.
+    owed: int
 
     @property
     def untaken_fen(self) -> int:
@@ -328,7 +347,14 @@ def figures_of(lines: Sequence[Line], proposals: Sequence[Proposal]) -> Figures:
             sum(line.invoiced for line in delivered),
         ),
         under_way=sum(line.under_way for line in contracts),
+        undelivered_grams=sum(line.undelivered for line in contracts),
         paid=Count(len(paid), 0, sum(line.paid for line in paid)),
+        received=Received(
+            sum(line.paid - line.beforehand for line in contracts),
+            sum(line.invoiced - line.covered for line in contracts),
+            sum(line.beforehand for line in contracts),
+        ),
+        owed=sum(line.owed for line in contracts),
     )
 
 

@@ -134,7 +134,12 @@ async def lines_of(*, meeting_id: int) -> list[Line]:
                   coalesce(standing.price, 0) AS deal_price,
                   coalesce(standing.taken, 0) AS delivered, coalesce(standing.under_way, 0) AS under_way,
                   coalesce(standing.invoiced, 0) AS invoiced, coalesce(standing.paid, 0) AS paid,
-                  coalesce(standing.ended_grams, 0) AS ended, standing.fen AS deal_fen
+                  coalesce(standing.ended_grams, 0) AS ended, standing.fen AS deal_fen,
+                  coalesce(standing.lost, 0) AS lost,
+                  (SELECT coalesce(sum(delivery.credit), 0) FROM delivery
+                   WHERE delivery.deal = deal.id)::bigint AS covered,
+                  (SELECT coalesce(sum(payment.paid), 0) FROM payment
+                   WHERE payment.deal = deal.id AND payment.kind <> 'goods')::bigint AS beforehand
            FROM appointment
            JOIN organisation seller ON seller.id = appointment.seller
            JOIN organisation buyer ON buyer.id = appointment.buyer

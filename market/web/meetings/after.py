@@ -184,6 +184,7 @@ async def lines(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]
             "delivered_grams": sum(row.delivered for row in rows),
             "invoiced": sum(row.invoiced for row in rows),
             "paid": sum(row.paid for row in rows),
+            "owed": sum(row.owed for row in rows),
         },
         contract_fen=contract_fen,
         spoken_fen=spoken_fen,

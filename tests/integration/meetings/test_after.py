@@ -82,6 +82,24 @@ async def test_intents_contracts_deliveries_and_payments_are_counted_apart_and_e
     assert (await received_under([each.id for each in deals])).total == figures.paid.fen
 
 
+async def test_loss_and_deposit_of_a_contract_reach_its_meetings_report(after: After) -> None:
+    talk = after.talks[0]
+    (struck,) = await after.record(talk, "signed", kg=2_000, price=800)
+    await after.sign(talk, struck, "seller", "buyer")
+    await execute(
+        """INSERT INTO payment (deal, amount, paid, kind, state, due_on, paid_on)
+           VALUES ($1, 200000, 200000, 'deposit', 'paid', $2, $2)""",
+        struck,
+        TODAY,
+    )
+    await after.deliver(talk, struck, 1_000)
+    await execute("UPDATE delivery SET accepted = accepted - 5000, loss = 5000")
+    (line,) = [each for each in (await after.report()).lines if each.deal == struck]
+    assert (line.lost, line.undelivered) == (5_000, TONNE)
+    # half of the goods use half of the deposit; the rest of them is not paid, whatever lies there for later
+    assert (line.covered, line.beforehand, line.owed) == (100_000, 200_000, 700_000)
+
+
 async def test_an_intent_is_concluded_later_on_other_terms_and_moves_from_intent_to_contract(
     after: After,
 ) -> None:

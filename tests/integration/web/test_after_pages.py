@@ -2,6 +2,7 @@
 
 import io
 import re
+from html import unescape
 from uuid import uuid4
 
 import pypdf
@@ -187,6 +188,48 @@ async def test_answers_come_by_telephone_or_from_a_side(
     levels = await fetch("SELECT level FROM follow_up WHERE days = 30 ORDER BY appointment")
     assert [row["level"] for row in levels] == ["agreed", "negotiating"]
     assert "还没有回答的" not in (await town.get(page_of(after))).text
+
+
+async def test_way_to_all_unanswered_questions_leads_to_as_many_as_it_says(
+    after: After, town: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("market.web.meetings.after.SHOWN", 1)
+    for talk in after.talks[:2]:
+        await after.record(talk, "sample")
+    await closed_long_ago(after)
+    page = (await town.get(page_of(after))).text
+    ((path, number),) = re.findall(r'<a href="([^"]+)">看全部 (\d+) 场</a>', page)
+    # the questions of 90 and 180 days, which nobody is asked yet, are none of them
+    listed = (await town.get(unescape(path))).text
+    assert (number, listed.count('<th scope="row">')) == ("2", 2)
+
+
+async def test_debt_for_goods_and_money_paid_beforehand_stand_beside_each_other(
+    after: After, town: Browser
+) -> None:
+    talk = after.talks[0]
+    (struck,) = await after.record(talk, "signed", kg=2_000, price=800)
+    await after.sign(talk, struck, "seller", "buyer")
+    await execute(
+        """INSERT INTO payment (deal, amount, paid, kind, state, due_on, paid_on)
+           VALUES ($1, 1000000, 1000000, 'deposit', 'paid', $2, $2)""",
+        struck,
+        clock.today(),
+    )
+    await after.deliver(talk, struck, 1_000)
+    page = (await town.get(page_of(after))).text
+    shown = figures_in(page)
+    assert (shown["发货（买方已验收）"], shown["回款"], shown["已验收还欠的"]) == (
+        "8,000 元",
+        "10,000 元",
+        "3,000 元",
+    )
+    assert "其中定金和预付款 10,000 元" in page
+    listed = (await town.get(f"{page_of(after)}/lines?of=owed")).text
+    assert "已验收还欠 3,000 元" in listed
+    report = await town.get(f"/town/meetings/{after.meeting_id}/report.docx")
+    said = "\n".join(each.text for each in Document(io.BytesIO(report.content)).paragraphs)
+    assert "回款里有定金和预付款 10,000 元。" in said
 
 
 async def test_a_side_gives_feedback_and_the_other_does_not_see_it(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.meetings.after.report import FATES, LISTS, Count, Line, Proposal, figures_of, listed
+from market.meetings.after.report import FATES, LISTS, Count, Line, Proposal, Received, figures_of, listed
 from market.meetings.rules import OUTCOMES
 
 TONNE = 1_000_000
@@ -117,6 +117,41 @@ def test_a_partial_delivery_counts_what_was_taken_and_a_partial_payment_what_was
     assert figures.paid == Count(2, 0, 1_700_000)
     assert figures.owed == 1_400_000
     assert len(listed(lines, "owed")) == 1
+
+
+def test_goods_lost_on_the_way_as_agreed_are_not_still_to_come() -> None:
+    lines = [
+        contract("completed", 10, 700, delivered=9_950_000, lost=50_000, invoiced=6_965_000, paid=6_965_000),
+        contract("active", 10, 700, delivered=3_990_000, lost=10_000, invoiced=2_793_000),
+    ]
+    figures = figures_of(lines, [])
+    assert figures.undelivered_grams == 6 * TONNE
+    assert listed(lines, "undelivered") == lines[1:]
+
+
+def test_money_paid_beforehand_is_told_apart_and_hides_no_debt_for_goods() -> None:
+    lines = [
+        # 10,000 yuan of deposit; of a tenth of the goods it covers a tenth, and the rest of these is not paid
+        contract(
+            "active",
+            10,
+            700,
+            delivered=TONNE,
+            invoiced=700_000,
+            covered=100_000,
+            paid=1_000_000,
+            beforehand=1_000_000,
+        ),
+        # nothing has been taken yet
+        contract("active", 5, 700, paid=350_000, beforehand=350_000),
+        # the goods used a deposit that never came
+        contract("active", 1, 700, delivered=TONNE, invoiced=700_000, covered=200_000, paid=500_000),
+    ]
+    figures = figures_of(lines, [])
+    assert figures.paid == Count(3, 0, 1_850_000)
+    assert figures.received == Received(goods=500_000, goods_due=1_100_000, beforehand=1_350_000)
+    assert figures.owed == 600_000 + 200_000
+    assert listed(lines, "owed") == [lines[0], lines[2]]
 
 
 def test_parts_of_the_intents_add_up_to_the_intents() -> None:
