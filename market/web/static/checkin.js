@@ -15,7 +15,7 @@
   var counter = document.getElementById("door-count");
   /* how many have come, of everybody: of a list that was searched only some are on the page */
   var here = Number(words.here), all = Number(words.all);
-  var isSending = false;
+  var isSending = false, again = 0;
   var memory = {};
 
   function text(template, values) {
@@ -124,7 +124,7 @@
       say("wait", row ? row.dataset.name : code, words.why);
       return;
     }
-    keep({ key: newKey(), code: code, move: move, at: now.toISOString() });
+    keep({ key: newKey(), code: code.slice(0, 100), move: move, at: now.toISOString() });
     if (row && waitsForBeginning()) {
       say("wait", row.dataset.name, row.dataset.house, words.kept_back);
     } else if (row) {
@@ -197,8 +197,10 @@
       isSending = false;
       if (trouble.message === "sign-in") note = words.signin;
       showQueue(note);
-      /* the first call after the network is back often still fails */
-      if (!note && navigator.onLine) setTimeout(send, 2000);
+      /* the first call after the network is back often still fails; however often it was tried meanwhile, one
+         call waits: many phones must not run down a server that is coming back */
+      clearTimeout(again);
+      if (!note && navigator.onLine) again = setTimeout(send, 2000);
     });
   }
 
@@ -278,6 +280,8 @@
     var camera = document.getElementById("door-camera");
     camera.hidden = false;
     camera.addEventListener("click", function () {
+      /* opened twice, the first one would stay on for good */
+      if (stream) return;
       navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } }).then(function (opened) {
         stream = opened;
         eye.hidden = false;
