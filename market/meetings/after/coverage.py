@@ -237,5 +237,7 @@ async def remove_budget_line(
 
 
 async def _own(meeting_id: int, town_id: int) -> None:
-    if not await fetch("SELECT id FROM meeting WHERE id = $1 AND town = $2 FOR SHARE", meeting_id, town_id):
+    # one after the other: whether a report is noted already, and how many lines there are, is looked at here
+    known = "SELECT id FROM meeting WHERE id = $1 AND town = $2 FOR NO KEY UPDATE"
+    if not await fetch(known, meeting_id, town_id):
         raise NotFound(msg("没有找到这场对接会。"))

@@ -1,5 +1,6 @@
 """After a meeting: samples, questions and feedback, coverage and budget."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -266,6 +267,17 @@ def test_a_link_that_leads_elsewhere_than_to_a_page_is_not_safe(url: str) -> Non
 @pytest.mark.parametrize("url", ["https://www.news.cn/2026-12/01/c_1.htm?x=1#a", "http://报.中国/一"])
 def test_a_link_to_a_page_is_safe(url: str) -> None:
     assert safe_url(url) is True
+
+
+async def test_two_officials_who_note_the_same_report_at_once_note_it_once(after: After) -> None:
+    report = NewCoverage(outlet="辽宁日报", title="花生进城", published_on=TODAY, url="https://news.cn/1")
+    by = {"town_id": after.town.organisation_id, "actor": after.town.actor, "at": STORY}
+    done = await asyncio.gather(
+        *(add_coverage(meeting_id=after.meeting_id, coverage=report, **by) for _ in range(8)),
+        return_exceptions=True,
+    )
+    assert sorted(type(each).__name__ for each in done) == ["Conflict"] * 7 + ["int"]
+    assert len((await after.report()).coverage) == 1
 
 
 async def test_coverage_and_budget_are_the_towns(after: After, factory: Factory) -> None:
