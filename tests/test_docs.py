@@ -12,7 +12,7 @@ import pytest
 
 import market
 from market.cli import COMMANDS, main
-from market.i18n import translate
+from market.i18n import catalogue, translate
 from market.meetings.timetable.problem import LEVELS
 from market.settings import described
 from market.transitions import Lifecycle
@@ -283,3 +283,30 @@ def test_example_meeting_is_scheduled_and_checked(tmp_path: Path) -> None:
     written = json.loads((tmp_path / "timetable.json").read_text())
     assert (written["status"], tuple(written["proven"])) == ("optimal", LEVELS)
     assert main(["verify-timetable", meeting, str(tmp_path), "--quiet"]) == 0
+
+
+@pytest.fixture(scope="module")
+def said_on_pages() -> dict[str, str]:
+    """All that pages say in each language: messages, and the reasons that people choose from."""
+    messages, reasons = catalogue("en"), reference.reasons()
+    return {
+        "zh": "\n".join([*messages, *(each.zh for each in reasons)]),
+        "en": "\n".join([*messages.values(), *(each.en for each in reasons)]),
+    }
+
+
+@pytest.mark.parametrize(
+    "page", [*sorted((ROOT / "docs").glob("guide-*.md")), ROOT / "docs" / "breach.md"], ids=name_of
+)
+def test_guide_calls_what_is_pressed_and_read_as_the_pages_do(
+    page: Path, said_on_pages: dict[str, str]
+) -> None:
+    chinese, _, english = page.read_text().partition("\n## English\n")
+    told = {
+        "zh": re.findall(r"「([^」]+)」", re.sub(r"\n *", "", chinese)),
+        "en": re.findall(r"[\"“]([^\"”]+)[\"”]", re.sub(r"\s+", " ", english)),
+    }
+    assert {
+        language: [words for words in quoted if words.rstrip("…") not in said_on_pages[language]]
+        for language, quoted in told.items()
+    } == {"zh": [], "en": []}
