@@ -161,8 +161,25 @@ def whole_option(option: str, value: str, low: int, high: int) -> int:
     return number
 
 
+class _Helped(argparse.HelpFormatter):
+    """Begins the usage in the reader's language."""
+
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        if prefix is None:
+            prefix = translate(msg("用法："), language(sys.argv[1:])) + " "
+        super().add_usage(usage, actions, groups, prefix)
+
+
 class _Parser(argparse.ArgumentParser):
-    """Refuses what was typed as everything else is refused: in the reader's language."""
+    """Explains itself, and refuses what was typed, as everything else does: in the reader's language."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(formatter_class=_Helped, **how)
+        lang = language(sys.argv[1:])
+        self._positionals.title = translate(msg("要写的"), lang)
+        self._optionals.title = translate(msg("选项"), lang)
+        # the one option that every parser is born with
+        self._actions[0].help = translate(msg("显示这份说明，然后退出"), lang)
 
     def error(self, message: str) -> NoReturn:
         raise BadOption(
@@ -204,7 +221,12 @@ def _add(commands: Any, name: str) -> None:
 
 def _parser(words: Sequence[str], lang: Language) -> argparse.ArgumentParser:
     parser = _Parser(prog="market", description=translate(msg("田头：农产品产销撮合、对接会与合同"), lang))
-    parser.add_argument("--version", action="version", version=market.__version__)
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=market.__version__,
+        help=translate(msg("显示版本，然后退出"), lang),
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked = next((word for word in words if not word.startswith("-")), None)
     if asked in COMMANDS:

@@ -12,7 +12,7 @@ from market import clock
 from market.audit.checking import Findings, check
 from market.audit.rules import fault_words
 from market.audit.sealing import HeadsFile, write_heads
-from market.cli import language, say
+from market.cli import add_language, language, say
 from market.db.session import started_pool
 from market.i18n import Language, Message, msg, translate
 
@@ -30,8 +30,8 @@ def add_audit(commands: Any) -> None:
     parser = commands.add_parser("audit", help=words(msg("核对留痕，写出链头")))
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     heads = actions.add_parser("heads", help=words(msg("把每条链的链头写进文件，放到库外保存")))
-    heads.add_argument("--out", required=True, type=Path, metavar="FILE")
-    heads.add_argument("--lang", choices=("zh", "en"), default=lang)
+    heads.add_argument("--out", required=True, type=Path, metavar="FILE", help=words(msg("写到哪个文件")))
+    add_language(heads, lang)
     heads.set_defaults(run=lambda arguments: asyncio.run(_heads(arguments.out, arguments.lang)))
     verify = actions.add_parser("verify", help=words(msg("重算全部留痕；完好退出 0，有损退出 1")))
     verify.add_argument("--heads", type=Path, metavar="FILE", help=words(msg("以前写出的链头文件")))
@@ -42,7 +42,7 @@ def add_audit(commands: Any) -> None:
         "--subject", metavar="SUBJECT", help=words(msg("只核对一条链，如 deal:17；不查封签本身"))
     )
     verify.add_argument("--json", action="store_true", help=words(msg("结果写成 JSON")))
-    verify.add_argument("--lang", choices=("zh", "en"), default=lang)
+    add_language(verify, lang)
     verify.set_defaults(run=lambda arguments: asyncio.run(_verify(arguments)))
 
 

@@ -6,7 +6,7 @@ import importlib
 import sys
 from typing import Any
 
-from market.cli import language, say
+from market.cli import add_language, language, say
 from market.db.migrate import migrate_forwards
 from market.db.session import started_pool
 from market.i18n import Language, msg, translate
@@ -35,7 +35,7 @@ def add_demo(commands: Any) -> None:
                 lang,
             ),
         )
-        action.add_argument("--lang", choices=("zh", "en"), default=lang)
+        add_language(action, lang)
         action.set_defaults(run=run)
 
 

@@ -11,7 +11,7 @@ import msgspec
 from market import clock
 from market.accounts.queries import town_by_name
 from market.accounts.rules import Actor
-from market.cli import language, say
+from market.cli import add_language, language, say
 from market.db.migrate import migrate_forwards
 from market.db.session import started_pool
 from market.errors import Conflict, Invalid
@@ -30,7 +30,7 @@ def add_run(commands: Any) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     matching = actions.add_parser("matching", help=translate(msg("为一个镇的货源撮合"), lang))
     matching.add_argument("--town", required=True, help=translate(msg("镇的名称或编号"), lang))
-    matching.add_argument("--lang", choices=("zh", "en"), default=lang)
+    add_language(matching, lang)
     matching.set_defaults(run=lambda arguments: asyncio.run(_match(arguments.town, arguments.lang)))
 
 
@@ -55,10 +55,12 @@ def add_meeting(commands: Any) -> None:
     plan.add_argument(
         "--date", default=None, help=translate(msg("会议日期，如 2026-12-07；默认两周后"), lang)
     )
-    plan.add_argument("--slots", type=int, default=10, help=translate(msg("时段数"), lang))
-    plan.add_argument("--tables", type=int, default=20, help=translate(msg("桌数"), lang))
-    plan.add_argument("--slot-minutes", type=int, default=20, help=translate(msg("每个时段的分钟数"), lang))
-    plan.add_argument("--lang", choices=("zh", "en"), default=lang)
+    plan.add_argument("--slots", type=int, default=10, help=translate(msg("时段数（默认 10）"), lang))
+    plan.add_argument("--tables", type=int, default=20, help=translate(msg("桌数（默认 20）"), lang))
+    plan.add_argument(
+        "--slot-minutes", type=int, default=20, help=translate(msg("每个时段的分钟数（默认 20）"), lang)
+    )
+    add_language(plan, lang)
     plan.set_defaults(run=lambda arguments: asyncio.run(_plan(arguments)))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from market.cli import language, number_option, say
+from market.cli import add_language, language, number_option, say
 from market.db import embedded
 from market.db.jobs import Worker, kinds_within
 from market.db.migrate import migrate_forwards, status
@@ -43,10 +43,23 @@ def add_serve(commands: Any) -> None:
     lang = language(sys.argv[1:])
     parser = commands.add_parser("serve", help=translate(msg("准备数据库并提供网页"), lang))
     parser.add_argument("--demo", action="store_true", help=translate(msg("载入示范案例"), lang))
-    parser.add_argument("--host", default=settings().host)
-    parser.add_argument("--port", type=int, default=settings().port)
-    parser.add_argument("--workers", type=int, default=settings().workers)
-    parser.add_argument("--lang", choices=["zh", "en"])
+    for option, kind, default, words in (
+        ("--host", str, settings().host, msg("监听的地址（默认 {default}）", default=settings().host)),
+        (
+            "--port",
+            int,
+            settings().port,
+            msg("端口，被占用就用下一个（默认 {default}）", default=str(settings().port)),
+        ),
+        (
+            "--workers",
+            int,
+            settings().workers,
+            msg("网页进程数（默认 {default}）", default=settings().workers),
+        ),
+    ):
+        parser.add_argument(option, type=kind, default=default, help=translate(words, lang))
+    add_language(parser, lang)
     parser.set_defaults(run=serve)
 
 
@@ -66,7 +79,7 @@ def add_worker(commands: Any) -> None:
         action="append",
         help=translate(msg("只做这一类，如 matching 或 matching.part；可写几次"), lang),
     )
-    parser.add_argument("--lang", choices=["zh", "en"])
+    add_language(parser, lang)
     parser.set_defaults(run=work)
 
 
@@ -74,8 +87,10 @@ def add_db(commands: Any) -> None:
     """Add ``market db up`` and ``market db status``."""
     lang = language(sys.argv[1:])
     parser = commands.add_parser("db", help=translate(msg("建立或查看数据库结构"), lang))
-    parser.add_argument("what", choices=["up", "status"])
-    parser.add_argument("--lang", choices=["zh", "en"])
+    parser.add_argument(
+        "what", choices=["up", "status"], help=translate(msg("up 建立或升级结构，status 看执行到哪里"), lang)
+    )
+    add_language(parser, lang)
     parser.set_defaults(run=database)
 
 

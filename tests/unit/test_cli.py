@@ -1,5 +1,6 @@
 """The frame of the command line: what it imports, says and returns."""
 
+import argparse
 import errno
 import io
 import json
@@ -7,13 +8,16 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from market import cli
 from market.cli_serve import answers, free_port
 from market.errors import Conflict
+from market.i18n import Language
 from tests.unit.matching.markets import demand, lot, write_market
 
 
@@ -312,3 +316,25 @@ def test_terminal_that_knows_no_chinese_shows_its_code_instead(
         shown = run(*words, LANG="C.UTF-8", PYTHONIOENCODING="ascii")
         assert (shown.returncode, shown.stderr) == (0, ""), words
         assert "\\u" in shown.stdout
+
+
+def _parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for each in action.choices.values():
+                yield from _parsers(each)
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_help_of_a_command_tells_every_option_in_either_language(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for lang, usage in (("zh", "用法："), ("en", "usage:")):
+        monkeypatch.setattr(sys, "argv", ["market", name, "--lang", lang])
+        for parser in _parsers(cli._parser([name], cast(Language, lang))):
+            shown = parser.format_help()
+            assert shown.startswith(usage)
+            assert ("show this help message" in shown, "positional arguments" in shown) == (False, False)
+            bare = [each for each in parser._actions if each.option_strings and not each.help]
+            assert [each.option_strings for each in bare] == []
