@@ -33,7 +33,9 @@ class EntryView(msgspec.Struct, frozen=True):
     message: str | None
     note: str
     person: str | None
+    person_en: str | None
     organisation: str | None
+    organisation_en: str | None
     at: datetime
 
 

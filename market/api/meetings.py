@@ -35,7 +35,7 @@ from market.meetings.commands import (
 )
 from market.meetings.planning.plan import open_meeting, request_plan
 from market.meetings.planning.publishing import publish_timetable
-from market.meetings.queries import AppointmentRow
+from market.meetings.queries import TopicRow
 
 Move = Literal["start", "close", "postpone", "cancel", "finish_follow_up"]
 _Title = Annotated[str, Meta(max_length=LONGEST_TITLE, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -167,6 +167,34 @@ class InvitationView(msgspec.Struct, frozen=True):
     days_here: list[int]
 
 
+class AppointmentView(msgspec.Struct, frozen=True):
+    """A talk. `fixed`: the town has put it where it is. `called_off`: one side does not come, so it is not
+    held, though it has its place until the timetable is laid anew. `missed`: one side did not come. `why`:
+    why these two meet.
+    """
+
+    id: int
+    meeting: int
+    seller: int
+    seller_name: str
+    seller_name_en: str
+    buyer: int
+    buyer_name: str
+    buyer_name_en: str
+    slot: int | None
+    table_number: int | None
+    state: str
+    outcome: str | None
+    reason_zh: str | None
+    reason_en: str | None
+    note: str
+    fixed: bool
+    called_off: bool
+    missed: bool
+    why: str | None
+    topics: list[TopicRow]
+
+
 class Opened(msgspec.Struct, frozen=True):
     meeting_id: int
 
@@ -186,11 +214,12 @@ async def one(viewer: SignedIn, language: Reader, meeting_id: PathId) -> Meeting
 
 
 @read("/meetings/{meeting_id:int}/appointments")
-async def appointments(viewer: SignedIn, meeting_id: PathId) -> list[AppointmentRow]:
+async def appointments(viewer: SignedIn, language: Reader, meeting_id: PathId) -> list[AppointmentView]:
     """The timetable by slot and table: all of it for the town, a guest's own talks once published."""
     meeting = await queries.meeting_of(meeting_id=meeting_id, organisation_id=viewer.organisation_id)
     own = None if meeting.town == viewer.organisation_id else viewer.organisation_id
-    return await queries.appointments_of_meeting(meeting_id=meeting_id, organisation_id=own)
+    rows = await queries.appointments_of_meeting(meeting_id=meeting_id, organisation_id=own)
+    return [told(AppointmentView, row, language) for row in rows]
 
 
 @read("/meetings/{meeting_id:int}/invitations")
@@ -300,9 +329,10 @@ async def change(
 
 
 @read("/appointments/{appointment_id:int}")
-async def one_appointment(viewer: SignedIn, appointment_id: PathId) -> AppointmentRow:
+async def one_appointment(viewer: SignedIn, language: Reader, appointment_id: PathId) -> AppointmentView:
     """One talk with its topics, for its two sides and the town."""
-    return await queries.appointment_of(appointment_id=appointment_id, organisation_id=viewer.organisation_id)
+    row = await queries.appointment_of(appointment_id=appointment_id, organisation_id=viewer.organisation_id)
+    return told(AppointmentView, row, language)
 
 
 routes: list[ControllerRouterHandler] = [

@@ -8,12 +8,12 @@ from litestar.types import ControllerRouterHandler
 
 from market.accounts.rules import REFUSED, require
 from market.api.handling import acting, deed, do_once, read
-from market.api.inputs import Code, IdempotencyKey, Note, PathId, SignedIn
-from market.api.outputs import Moved
+from market.api.inputs import Code, IdempotencyKey, Note, PathId, Reader, SignedIn
+from market.api.outputs import Moved, told
 from market.errors import NotFound
 from market.i18n import msg
 from market.organisations import approving, rules
-from market.organisations.approval_queries import ApprovalRow, approval_of, approvals_of
+from market.organisations.approval_queries import approval_of, approvals_of
 from market.organisations.queries import StandingRow, own_card, standings_of
 
 
@@ -62,18 +62,49 @@ async def standing(viewer: SignedIn, organisation_id: PathId) -> StandingRow:  #
     return found
 
 
+class ApprovalView(msgspec.Struct, frozen=True):
+    """`amount` and `most`: fen. `about` is told without who: "bids 200 kg for ..."."""
+
+    id: int
+    organisation: int
+    organisation_name: str
+    organisation_name_en: str
+    other: int | None
+    other_name: str | None
+    other_name_en: str | None
+    about: str
+    subject: str
+    link: str
+    amount: int
+    most: int
+    state: str
+    asked_by: int
+    asker: str
+    asker_en: str
+    asked_at: datetime
+    expires_at: datetime
+    decider: str | None
+    decider_en: str | None
+    decided_at: datetime | None
+    reason: str | None
+    note: str
+    result: str
+
+
 @read("/approvals")
-async def approvals(viewer: SignedIn) -> list[ApprovalRow]:
+async def approvals(viewer: SignedIn, language: Reader) -> list[ApprovalView]:
     """What your buyers asked for above their limit; what waits first."""
     require(viewer, "buyer")
-    return await approvals_of(organisation_id=viewer.organisation_id)
+    rows = await approvals_of(organisation_id=viewer.organisation_id)
+    return [told(ApprovalView, row, language) for row in rows]
 
 
 @read("/approvals/{approval_id:int}")
-async def one(viewer: SignedIn, approval_id: PathId) -> ApprovalRow:
+async def one(viewer: SignedIn, language: Reader, approval_id: PathId) -> ApprovalView:
     """One of them."""
     require(viewer, "buyer")
-    return await approval_of(approval_id=approval_id, organisation_id=viewer.organisation_id)
+    row = await approval_of(approval_id=approval_id, organisation_id=viewer.organisation_id)
+    return told(ApprovalView, row, language)
 
 
 @deed("/approvals/{approval_id:int}/approve")

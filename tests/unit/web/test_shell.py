@@ -373,3 +373,10 @@ async def test_openapi_is_json_and_of_the_api_only(browser: httpx.AsyncClient) -
     document = (await browser.get("/api/openapi.json")).json()
     assert document["info"]["title"] == "Tiantou"
     assert [path for path in document["paths"] if not path.startswith("/api/")] == []
+
+
+async def test_openapi_gives_texts_and_no_messages_that_wait_for_a_language(
+    browser: httpx.AsyncClient,
+) -> None:
+    schemas = (await browser.get("/api/openapi.json")).json()["components"]["schemas"]
+    assert [name for name in schemas if name.endswith("Message")] == []
