@@ -11,7 +11,7 @@ from market.catalogue.rules import told_reason
 from market.clock import CHINA
 from market.deals.queries import DealRow
 from market.deals.rules import CANCELLED, CONTRACT, SOURCES
-from market.exchange.table_book import Column, Piece, named, workbook
+from market.exchange.table_book import Column, Piece, named, person_named, workbook
 from market.followup import rules as followup
 from market.followup.rules import Entry
 from market.followup.shelf_queries import ShelfRow
@@ -122,7 +122,7 @@ CASES = (
     Column(msg("立案原因"), "text", lambda row, _: cases.CAUSES[row.cause]),
     Column(msg("级别"), "text", lambda row, _: cases.LEVELS[row.level], 10),
     Column(msg("责任单位"), "text", named("owner_name")),
-    Column(msg("责任人"), "text", _field("in_charge"), 12),
+    Column(msg("责任人"), "text", person_named("in_charge"), 12),
     Column(msg("期限"), "day", _field("due_on")),
     Column(msg("状态"), "text", lambda row, _: cases.CASE.label(row.state), 10),
     Column(msg("销号原因"), "text", lambda row, _: cases.REASONS[row.reason] if row.reason else ""),

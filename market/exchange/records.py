@@ -21,7 +21,7 @@ from market.deals.breach_rules import GROUNDS
 from market.deals.endings.rules import DEPOSITS, EVENTS
 from market.deals.invoices import rules as invoices
 from market.deals.scans.rules import REFUSALS as SCAN_REFUSALS
-from market.exchange.table_book import Column, Piece, named, workbook
+from market.exchange.table_book import Column, Piece, named, person_named, workbook
 from market.i18n import Language, Message, in_both, msg, translate
 from market.meetings.day.disruptions import KINDS as DISRUPTIONS
 from market.meetings.rules import FOLLOW_UP_LEVELS, OUTCOMES, SAMPLE_VERDICTS
@@ -101,7 +101,7 @@ def _columns(known: Known) -> tuple[Column, ...]:
         Column(msg("对象"), "text", lambda row, _: subject_words(row.subject), 18),
         Column(msg("第几条"), "whole", lambda row, _: row.position),
         Column(msg("做了什么"), "text", lambda row, _: action_words(row.action) or row.action),
-        Column(msg("人员"), "text", named("person"), 14),
+        Column(msg("人员"), "text", person_named("person"), 14),
         Column(msg("单位"), "text", named("organisation"), 24),
         Column(msg("内容"), "text", lambda row, language: _told(row, language, known), 60),
         Column(msg("哈希"), "text", lambda row, _: row.hash, 66),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 import xlsxwriter
 
+from market.catalogue.persons import person_in
 from market.clock import CHINA
 from market.exchange.sheets import safe
 from market.i18n import Language, Message, msg, translate
@@ -112,6 +113,12 @@ def named(name: str) -> Callable[[Any, Language], str]:
         return (english if language == "en" and english else getattr(row, name)) or ""
 
     return of
+
+
+def person_named(name: str) -> Callable[[Any, Language], str]:
+    """Return the person that ``name`` names, in the reader's language."""
+    told = named(name)
+    return lambda row, language: person_in(told(row, language), language)
 
 
 def workbook(

@@ -9,6 +9,7 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts.rules import DEEDS, Viewer
 from market.accounts.sessions import switch_organisation
+from market.catalogue.persons import person_in
 from market.errors import Invalid, NotAllowed, NotFound
 from market.i18n import Message, msg
 from market.organisations import delegating
@@ -51,9 +52,12 @@ HOUSEHOLD = Form(
 async def _grant_form(request: WebRequest, viewer: Viewer) -> Form:
     language = language_of(request)
     agents: dict[str, Message | str] = {
-        str(
-            each.person
-        ): f"{name_in(language, each, 'name')} · {name_in(language, each, 'organisation_name')}"
+        str(each.person): " · ".join(
+            (
+                person_in(name_in(language, each, "name"), language),
+                name_in(language, each, "organisation_name"),
+            )
+        )
         for each in await agents_for(organisation_id=viewer.organisation_id)
     }
     return Form(agent=fields.choice(msg("请谁代办"), agents), **_what(), key=KEY)

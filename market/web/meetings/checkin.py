@@ -12,6 +12,7 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
+from market.catalogue.persons import english_person
 from market.errors import Invalid, NotFound
 from market.i18n import Message, msg, translate
 from market.meetings.alike import told_apart
@@ -73,19 +74,24 @@ class Line(msgspec.Struct, frozen=True):
     alike: Message | None = None
 
     @property
+    def names(self) -> tuple[str, str]:
+        """What the list calls a person, in Chinese and in English."""
+        return self.name, english_person(self.name)
+
+    @property
     def badge_names(self) -> tuple[str, ...]:
         """How somebody says whose badge it was: with the organisation, in either language."""
-        houses = [self.organisation_name]
+        houses = [self.organisation_name, self.organisation_name_en or self.organisation_name]
         if self.alike is not None:
             houses = [str(self.alike), translate(self.alike, "en")]
-        return tuple(f"{self.name} · {each}" for each in houses)
+        return tuple(f"{name} · {each}" for name in self.names for each in houses)
 
     def is_meant(self, words: str) -> bool:
         """Tell whether ``words`` are part of a name, the badge's code or the telephone number."""
         asked = words.strip().rstrip("/").rpartition("/")[2].casefold()
         digits = "".join(sign for sign in asked if sign.isdigit())
         return (
-            any(asked in each.casefold() for each in (self.name, self.name_en, self.organisation_name))
+            any(asked in each.casefold() for each in (*self.names, self.name_en, self.organisation_name))
             or asked in self.organisation_name_en.casefold()
             or (self.alike is not None and asked in str(self.alike).casefold())
             or asked == self.code.casefold()
@@ -336,7 +342,7 @@ async def mend(
 
 
 def _is_named(line: Line, words: str) -> bool:
-    return words in (line.name, line.code, *line.badge_names)
+    return words in (*line.names, line.code, *line.badge_names)
 
 
 @get("/checkin/{code:str}")

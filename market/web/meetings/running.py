@@ -12,6 +12,7 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
+from market.catalogue.persons import person_in
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Language, Message, msg, translate
 from market.matching.queries import latest_run, open_proposals
@@ -201,12 +202,13 @@ def facts_of(meeting: MeetingRow, language: Language, *, for_guests: bool = Fals
         return translate(text, language)
 
     ends = meeting.slot_label(meeting.slots)[-5:]
+    contact = person_in(meeting.contact, language)
     common: list[tuple[Message, str]] = [
         (msg("日期"), formats.held_days(meeting, language)),
         (msg("时间"), f"{meeting.slot_label(1)[-11:-6]}–{ends}"),
         (msg("地点"), name_in(language, meeting, "venue")),
         (msg("雨天怎么办"), meeting.weather_plan),
-        (msg("联系人"), " ".join(each for each in (meeting.contact, meeting.contact_phone) if each)),
+        (msg("联系人"), " ".join(each for each in (contact, meeting.contact_phone) if each)),
     ]
     host = [(msg("主办"), name_in(language, meeting, "town_name"))]
     run = [
