@@ -166,7 +166,8 @@ class _Helped(argparse.HelpFormatter):
 
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
         if prefix is None:
-            prefix = translate(msg("用法："), language(sys.argv[1:])) + " "
+            lang = language(sys.argv[1:])
+            prefix = translate(msg("用法："), lang) + (" " if lang == "en" else "")
         super().add_usage(usage, actions, groups, prefix)
 
 

@@ -118,6 +118,8 @@ async def test_a_meeting_is_opened_planned_answered_and_held(town: Town) -> None
     await plan_now(meeting_id=1, town_id=member.organisation_id, actor=member.actor, at=clock.now())
     [talk] = (await official.get("/meetings/1/appointments")).json()
     assert (await town["buyer"].get("/meetings/1/appointments")).json() == []
+    # a text as every other, and no message that still has to be put into words
+    assert isinstance(talk["why"], str)
     them = town.member("seller").organisation_id
     [row] = (await town["buyer"].get("/meetings/1/wishes")).json()
     assert (row["organisation"], row["wish"], row["common"]) == (them, None, True)
