@@ -59,7 +59,7 @@ _OF_ONE = frozenset(
     "屈饶解牟艾尤阳穆卓古吉缪简芦麦褚娄窦戚岑卜冷晏席卫柏宗瞿桂佟臧闵苟邬边卞姬仇栾隋刁沙荣"
     "巫寇桑郎甄丛仲虞敖巩佘池麻苑迟邝封谈匡鞠惠荆乐冀郁胥南栗燕楚鄢劳谌奚皮粟冼蔺闻厉伊仝郜阚"
     "屠豆朴盖练廉禹井祖漆巴丰卿狄索晋云容敬扈晁芮阙浦戈伏鹿邸雍辜羊阿裘亓修邰赫杭那宿鲜逯隆"
-    "诺慕危亢嵇哈湛宾戎勾於呼干尉冶斯檀衣昝衡尧"
+    "诺慕危亢嵇哈湛宾戎勾於呼干尉冶斯檀衣昝衡尧水昌凤"
 )
 
 #: Characters that given names read otherwise than the library does.
@@ -93,6 +93,8 @@ _TITLES = frozenset(
         "大姐",
     }
 )
+#: How an office ends that begins as a name would: 水产站, 高新办.
+_OFFICES = "站局办科所店厂"
 
 
 @lru_cache(maxsize=20_000)
@@ -107,7 +109,7 @@ def english_person(name: str) -> str:
         family, given = _READ.get(known[0]) or spell(known[0], {}).full, known[1:]
     else:
         return name
-    if given in _TITLES:
+    if given in _TITLES or (len(known) > 2 and known[-1] in _OFFICES):
         return name
     spelled = ""
     for sign in given:
