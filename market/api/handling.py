@@ -18,7 +18,7 @@ from litestar.types import Empty
 
 from market import clock
 from market.accounts.rules import Actor, Viewer, party_actor
-from market.api.inputs import body_of
+from market.api.inputs import body_of, one_of_these
 from market.api.outputs import AwaitsApproval, Moved, Problem
 from market.db.replay import once
 from market.errors import Invalid
@@ -227,11 +227,15 @@ async def takes_json(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRout
 
 def refuse(request: Request[Any, Any, Any], error: ValidationException) -> Response[Any]:
     """Tell a faulty path, query or header as every other faulty input is told."""
+    known = request.route_handler.parsed_fn_signature.parameters
     fields: dict[str, Message] = {}
     for part in error.extra if isinstance(error.extra, list) else []:
         if isinstance(part, dict):
-            detail = str(part.get("message", ""))
-            fields[str(part.get("key", ""))] = msg("这个值不合要求（{detail}）。", detail=detail)
+            name, detail = str(part.get("key", "")), str(part.get("message", ""))
+            if name in known and known[name].is_literal:
+                fields[name] = one_of_these(known[name].args)
+            else:
+                fields[name] = msg("这个值不合要求（{detail}）。", detail=detail)
     tell: Any = request.app.exception_handlers[Exception]
     response: Response[Any] = tell(request, Invalid(msg("地址里的编号或参数不合要求，请检查。"), fields))
     return response

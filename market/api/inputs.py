@@ -4,7 +4,7 @@ A body is read strictly (a number in quotes is no number), unknown fields are re
 that is wrong with it is told at once.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
@@ -142,6 +142,11 @@ def _shown(name: str) -> str:
     return "".join(sign if sign.isprintable() else "?" for sign in name[:40])
 
 
+def one_of_these(values: Iterable[object]) -> Message:
+    """Return which values there are."""
+    return msg("须是其中之一：{values}。", values=", ".join(str(value) for value in values))
+
+
 def _expectation(kind: inspect.Type) -> Message:
     """Return what a field of this type may hold."""
     if isinstance(kind, inspect.Metadata):
@@ -161,7 +166,7 @@ def _expectation(kind: inspect.Type) -> Message:
     if isinstance(kind, inspect.BoolType):
         return msg("须是 true 或 false。")
     if isinstance(kind, inspect.LiteralType):
-        return msg("须是其中之一：{values}。", values=", ".join(str(value) for value in kind.values))
+        return one_of_these(kind.values)
     if isinstance(kind, inspect.StrType):
         if kind.max_length is None:
             return msg("须是代码：字母、数字、连字符，最多 40 个。")

@@ -308,6 +308,8 @@ async def clock_talk(
     """
     async with transaction():
         row = await locked(appointment_id, organisation_id)
+        if row["meeting_state"] in ("closed", "followed_up"):
+            raise Conflict(msg("会议已经结束，不再记开谈和谈完；结果还可以补记。"))
         if row["meeting_state"] != "in_progress":
             raise Conflict(msg("会议进行中才能记开谈和谈完，请先开始会议。"))
         if row["state"] != "scheduled":

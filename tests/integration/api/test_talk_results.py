@@ -93,10 +93,15 @@ async def test_town_checks_in_and_takes_back_what_was_a_mistake(table: Table) ->
     assert [await attend("check_in", "in") for _ in range(2)] == [(200, "checked_in")] * 2
     assert await attend("check_in") == (409, None)
     assert await attend("undo_check_in") == (200, "expected")
+    odd = await table.office.post(f"{table.meeting}/attendance/{table.sold_by}/come")
+    assert (odd.status_code, "check_in, leave, mark_no_show" in odd.json()["fields"]["move"]) == (422, True)
     own = await table.seller.post(f"{table.meeting}/attendance/{table.sold_by}/check_in")
     assert own.status_code == 403
     await table.office.post(f"{table.meeting}/close", {"sure": True})
     assert await attend("check_in") == (409, None)
+    # nobody is sent to start a meeting that is over
+    late = await table.office.post(f"{table.path}/start")
+    assert (late.status_code, "补记" in late.json()["detail"]) == (409, True)
     # sent again it is told what came of it, whatever has happened since
     assert await attend("check_in", "in") == (200, "checked_in")
 
