@@ -171,6 +171,9 @@ def _expectation(kind: inspect.Type) -> Message:
         if kind.max_length is None:
             return msg("须是代码：字母、数字、连字符，最多 40 个。")
         return msg("须是文字，最多 {most} 个字，不含控制字符。", most=kind.max_length)
+    if isinstance(kind, inspect.StructType):
+        within = ", ".join(each.encode_name for each in kind.fields)
+        return msg("须是一个对象，里面是：{fields}，每一项都要合乎要求。", fields=within)
     if isinstance(kind, inspect.VarTupleType):
         return msg("须是列表，最多 {most} 项，每一项都要合乎要求。", most=kind.max_length or 0)
     return _AGAIN

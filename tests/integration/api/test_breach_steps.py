@@ -59,6 +59,8 @@ async def test_terms_and_evidence_go_over_the_api_by_the_rules_of_the_pages(
     await sells.post(endings, {"reason": "other", "words": "互不追究"})
     found = (await buys.get(endings)).json()
     answer, yes = f"{endings}/{found['endings'][0]['id']}/answer", {"move": "agree", "seen": found["rest"]}
+    wrong = await buys.post(answer, {"move": "agree", "seen": {"free": 1}})
+    assert (wrong.status_code, "free, under_way, deposit" in wrong.json()["fields"]["seen"]) == (422, True)
     await deal.send(50_000, "dispatch")
     stale = await buys.post(answer, yes, key="end")
     assert (stale.status_code, "350 公斤" in stale.json()["detail"]) == (409, True)
