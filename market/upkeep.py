@@ -54,7 +54,7 @@ async def schedule_upkeep() -> None:
 
 Step = Callable[[datetime], Awaitable[object]]
 #: Steps that move on ``MOST_AT_ONCE`` at most, and return how many: where that is reached, more is left.
-_IN_PORTIONS = frozenset({"listings", "demands", "offers", "bids", "approvals", "dead approvals"})
+_IN_PORTIONS = frozenset({"listings", "demands", "offers", "bids", "approvals", "dead approvals", "cases"})
 #: In the order in which one step makes work for another.
 _STEPS: dict[str, Step] = {
     "listings": lambda at: expire_listings(at=at),

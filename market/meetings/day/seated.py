@@ -114,20 +114,21 @@ async def count_as_come(
 async def count_as_absent(*, appointment_id: int, town_id: int, actor: Actor, at: datetime) -> None:
     """Take back the check-ins that results of a talk have made, now that it says that one side did not come.
 
-    Whoever says so has come. The caller has written the result down.
+    Whoever has said himself what came of it has come. The caller has written the result down.
     """
     talk = await fetch_row(_TALK, appointment_id)
     assert talk is not None
     meeting = await meeting_of(meeting_id=talk["meeting"], organisation_id=town_id)
     counted = await fetch(
-        """SELECT created_at FROM statement WHERE appointment = $1
-           UNION SELECT created_at FROM talk_settlement WHERE appointment = $1""",
+        """SELECT created_at, organisation FROM statement WHERE appointment = $1
+           UNION SELECT created_at, NULL FROM talk_settlement WHERE appointment = $1""",
         appointment_id,
     )
+    came = {actor.organisation_id, *(row["organisation"] for row in counted)}
     for on in sorted({_came_on(meeting, talk["slot"], row["created_at"]) for row in counted}):
         await await_again(
             meeting_id=meeting.id,
-            organisations={talk["seller"], talk["buyer"]} - {actor.organisation_id},
+            organisations={talk["seller"], talk["buyer"]} - came,
             since=on,
             actor=actor,
             at=at,

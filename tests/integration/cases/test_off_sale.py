@@ -71,7 +71,7 @@ async def test_goods_that_were_never_on_sale_have_a_case_by_their_lot(
 async def test_a_case_goes_on_by_the_listing_that_goods_are_on_sale_by_and_ends_with_a_contract(
     factory: Factory, pressed: int, town: Member, seller: Member
 ) -> None:
-    await round_of_cases(at=STORY + days(rules.IDLE_DAYS))
+    assert [await round_of_cases(at=STORY + days(rules.IDLE_DAYS)) for _ in range(2)] == [1, 0]
     listing_id = await list_lot(lot_id=pressed, **oil(seller, days_later=15))
     for _ in range(2):
         await round_of_cases(at=STORY + days(16))

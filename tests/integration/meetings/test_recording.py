@@ -211,6 +211,24 @@ async def test_set_right_to_one_side_did_not_come_takes_back_that_both_had(day: 
     assert (await day.state_of(seller), await day.state_of(buyer)) == ("expected", "checked_in")
 
 
+async def test_whoever_said_what_came_of_a_talk_has_come_whatever_it_is_set_right_to(day: Day) -> None:
+    await execute("INSERT INTO reason (code, zh, en, position) VALUES ('absent', '没到', 'Absent', 9)")
+    seller, buyer = day.sellers[0], day.buyers[0].organisation_id
+    await record(day, seller, Outcome("none", reason="price"))
+    await correct_outcome(
+        appointment_id=day.talks[0],
+        outcome=Outcome("none", reason="absent"),
+        why="对方没有来",
+        organisation_id=day.town.organisation_id,
+        actor=day.town.actor,
+        at=day.minute(40),
+    )
+    assert (await day.state_of(seller.organisation_id), await day.state_of(buyer)) == (
+        "checked_in",
+        "expected",
+    )
+
+
 async def test_talk_begun_by_mistake_never_was_and_nor_were_the_check_ins_that_it_made(day: Day) -> None:
     seller, buyer, town = day.sellers[0].organisation_id, day.buyers[0].organisation_id, day.town
 

@@ -7,6 +7,7 @@ from market.audit.checking import check
 from market.audit.operations import MOST_AT_ONCE
 from market.bids.operations import NewBid, place_bid
 from market.bids.standing import expire_bids
+from market.cases.rounds import MOST_A_ROUND
 from market.db.jobs import Worker
 from market.db.session import execute, fetch, fetch_value
 from market.demand.operations import close_overdue
@@ -86,6 +87,21 @@ async def test_more_than_one_round_can_hold_is_done_by_the_next_which_comes_at_o
         assert await fetch_value(overdue) == left
     assert not await worker.work_once()
     assert await fetch_value("SELECT count(*) FROM audit_record WHERE action = 'close'") == MOST_AT_ONCE + 1
+
+
+async def test_more_cases_than_a_round_takes_on_are_gone_on_with_at_once(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = [MOST_A_ROUND, MOST_A_ROUND - 1]
+
+    async def portion(*, at: datetime) -> int:
+        return moved.pop(0)
+
+    monkeypatch.setattr("market.upkeep.round_of_cases", portion)
+    await schedule_upkeep()
+    worker = Worker(tasks=1, kinds=["upkeep"])
+    assert [await worker.work_once() for _ in range(3)] == [True, True, False]
+    assert not moved
 
 
 async def test_a_round_puts_down_the_next_one_and_asking_twice_makes_one(factory: Factory) -> None:
