@@ -141,4 +141,5 @@ async def walk(open_browser: Open, role: str, phone: str | None) -> None:
                 seen.add(kind_of(link))
                 waiting.append(link)
     assert faults == {}, faults
-    assert EXPECTED[role] - seen == set()
+    missed = EXPECTED[role] - seen
+    assert missed == set(), missed
