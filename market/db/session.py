@@ -115,10 +115,21 @@ class Transaction(PostgresTransaction):
                 elif error is None:
                     await self.transaction.commit()
                 elif not self._is_cut():
-                    await self.transaction.rollback()
+                    await self._roll_back()
         finally:
             await self._leave()
         return False
+
+    async def _roll_back(self) -> None:
+        """Roll back, or hang up where that cannot be said any more: the server does it by itself then.
+
+        A COPY that meets the server's goodbye leaves the connection in the middle of something. What led
+        here stays the error that is told.
+        """
+        try:
+            await self.transaction.rollback()
+        except (asyncpg.InterfaceError, asyncpg.InternalClientError):
+            self.connection.terminate()
 
     def _is_cut(self) -> bool:
         try:

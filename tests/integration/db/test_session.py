@@ -21,7 +21,7 @@ from market.db.session import (
     transaction,
 )
 from market.db.tables import Job
-from market.errors import Busy
+from market.errors import Busy, Conflict
 from market.i18n import Message, msg
 from market.settings import settings
 
@@ -142,6 +142,18 @@ async def cut(backend: int) -> None:
     other = await DB.get_new_connection()
     await other.fetchval("SELECT pg_terminate_backend($1, 3000)", backend)
     await other.close()
+
+
+async def test_error_is_not_hidden_by_a_rollback_that_cannot_be_said(db: Engine) -> None:
+    with pytest.raises(Conflict):
+        async with transaction() as own:
+            # as where the server says goodbye while a COPY begins: something is still under way
+            asking = asyncio.create_task(own.connection.fetch("SELECT pg_sleep(20)"))
+            await asyncio.sleep(0)
+            raise Conflict(msg("这份合同还没有生效。"))
+    with pytest.raises(asyncpg.ConnectionDoesNotExistError):
+        await asking
+    assert await fetch_value("SELECT 1") == 1
 
 
 async def test_transaction_does_not_leak_into_another_task(db: Engine) -> None:
