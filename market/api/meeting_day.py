@@ -81,38 +81,31 @@ async def _clocked(
     )
 
 
-@deed("/appointments/{appointment_id:int}/start")
-async def start(viewer: SignedIn, appointment_id: PathId, key: IdempotencyKey = None) -> TalkTimes:
-    """Note that a talk begins: both sides count as having come. Said again, nothing changes."""
+async def _move(viewer: SignedIn, appointment_id: int, move: str, key: str | None) -> TalkTimes:
     by = await actor_at(viewer, appointment_id)
 
     async def do(at: datetime) -> None:
         await clock_talk(
             appointment_id=appointment_id,
-            move="start",
+            move=move,
             organisation_id=viewer.organisation_id,
             actor=by,
             at=at,
         )
 
-    return await _clocked(viewer, appointment_id, "start", key, do)
+    return await _clocked(viewer, appointment_id, move, key, do)
+
+
+@deed("/appointments/{appointment_id:int}/start")
+async def start(viewer: SignedIn, appointment_id: PathId, key: IdempotencyKey = None) -> TalkTimes:
+    """Note that a talk begins: both sides count as having come. Said again, nothing changes."""
+    return await _move(viewer, appointment_id, "start", key)
 
 
 @deed("/appointments/{appointment_id:int}/end")
 async def end(viewer: SignedIn, appointment_id: PathId, key: IdempotencyKey = None) -> TalkTimes:
     """Note that a talk that was begun is over, before its result is known. Said again, nothing changes."""
-    by = await actor_at(viewer, appointment_id)
-
-    async def do(at: datetime) -> None:
-        await clock_talk(
-            appointment_id=appointment_id,
-            move="end",
-            organisation_id=viewer.organisation_id,
-            actor=by,
-            at=at,
-        )
-
-    return await _clocked(viewer, appointment_id, "end", key, do)
+    return await _move(viewer, appointment_id, "end", key)
 
 
 @deed("/appointments/{appointment_id:int}/undo-start")

@@ -115,12 +115,11 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
     invitation = await own_invitation(meeting, viewer)
     mine = await own_appointments(meeting, viewer)
     talks = [each for each in mine if each.slot is not None]
-    planned = {(each.seller, each.buyer) for each in talks}
     language = language_of(request)
     now, following = now_and_next(meeting, talks, at=clock.now())
     tour = await route_of(meeting.id)
     notes = await notes_for(meeting, viewer)
-    partners = {party for pair in planned for party in pair}
+    partners = {party for each in talks for party in (each.seller, each.buyer)}
     return show(
         request,
         "invited/show.html",
@@ -128,11 +127,7 @@ async def one(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]) 
         invitation=invitation,
         talks=talks,
         # agreed, but without a place: on the day whatever happened has taken it
-        gone=[
-            each
-            for each in mine
-            if each.slot is None and each.state == "accepted" and (each.seller, each.buyer) not in planned
-        ],
+        gone=[each for each in mine if each.slot is None and each.state == "accepted"],
         is_shown=is_shown(meeting),
         now=now,
         next=following,
