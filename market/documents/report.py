@@ -146,6 +146,7 @@ def _results(report: Report) -> Section:
         _row("　其中合同待签字", figures.intents_unsigned),
         _row("　其中合同取消或终止", figures.intents_gone),
         _row("　其中还是意向", figures.intents_open),
+        _row("　其中后来另有结果", figures.intents_passed),
         _row("合同（双方已签）", figures.contracts),
         _row("　其中出自引擎建议", figures.contracts_of_matches),
         _row("发货（买方已验收）", figures.delivered),
@@ -153,7 +154,9 @@ def _results(report: Report) -> Section:
         _row("回款", figures.paid, mass=False),
         ("　已验收还欠的", str(owed), "–", exact(figures.owed)),
     ]
-    words = ["意向按会上说的数量和价格计，合同、发货、回款按合同和单据计；签了合同的意向不再算“还是意向”。"]
+    words = [
+        "意向按会上说的数量和价格计，合同、发货、回款按合同和单据计；签了合同、后来没谈成或又谈了的意向不再算“还是意向”。"
+    ]
     if figures.under_way:
         words.append(f"另有 {both_masses(figures.under_way)} 在路上，还没有验收，不计入发货。")
     if figures.received.beforehand:
@@ -166,7 +169,7 @@ def _results(report: Report) -> Section:
     return Section(
         "成果：意向、合同、发货、回款",
         tuple(words),
-        Grid(("阶段", "笔数", "数量", "金额"), rows, (50, 20, 60, 40), (1, 2, 3), (0, 5, 7, 9)),
+        Grid(("阶段", "笔数", "数量", "金额"), rows, (50, 20, 60, 40), (1, 2, 3), (0, 6, 8, 10)),
     )
 
 
@@ -235,7 +238,7 @@ def _intents(report: Report) -> Section:
             exact(spoken_fen(line)),
         )
         for line in report.lines
-        if line.has_intent and line.deal is None
+        if line.is_open_intent
     ]
     if not rows:
         return Section("还没有签合同的意向", ("没有。",))

@@ -6,12 +6,13 @@ import msgspec
 
 from market.db.session import fetch, fetch_into
 from market.followup.rules import Entry, Filters, Group, Sum
+from market.meetings.after.intents import LATER_SQL
 
 #: Rows of the ledger, for the organisation $1: its own, or those of its sellers where it is a town.
 #:
-#: A talk's intent is one only as long as no contract for those goods with that buyer has been made since;
-#: talked about again, only the last talk counts. A contract that was cancelled before it bound is nothing.
-_ENTRIES = """
+#: A talk's intent is one only as long as it is open (``meetings.after.intents`` has the rule). A contract
+#: that was cancelled before it bound is nothing.
+_ENTRIES = f"""
   contract AS (
     SELECT deal.*, standing.price AS price_now, standing.grams AS stands, standing.fen, standing.ended_grams,
            standing.ended_fen, greatest(deal.seller_signed_at, deal.buyer_signed_at) AS signed_at
@@ -19,28 +20,20 @@ _ENTRIES = """
     JOIN organisation seller ON seller.id = deal.seller
     WHERE $1 IN (deal.seller, deal.buyer, seller.town)),
   talk AS (
-    SELECT DISTINCT ON (topic.listing, appointment.buyer)
-           topic.id, topic.listing, topic.deal, appointment.seller, appointment.buyer,
-           topic.intent_quantity, topic.intent_price,
-           coalesce(appointment.ended_at,
-                    (SELECT min(created_at) FROM statement WHERE statement.appointment = appointment.id),
-                    meeting.held_on::timestamp AT TIME ZONE 'Asia/Shanghai') AS at,
-           meeting.held_on
+    SELECT topic.id, topic.listing, appointment.seller, appointment.buyer, topic.intent_quantity,
+           topic.intent_price, meeting.held_on
     FROM topic JOIN appointment ON appointment.id = topic.appointment
-    JOIN meeting ON meeting.id = appointment.meeting
+    JOIN meeting ON meeting.id = appointment.meeting JOIN listing ON listing.id = topic.listing
     JOIN organisation seller ON seller.id = appointment.seller
     WHERE appointment.state = 'held' AND appointment.outcome IN ('intent', 'signed')
-      AND topic.intent_quantity IS NOT NULL AND topic.intent_price IS NOT NULL
+      AND topic.intent_quantity IS NOT NULL AND topic.intent_price IS NOT NULL AND topic.deal IS NULL
       AND $1 IN (appointment.seller, appointment.buyer, seller.town)
-    ORDER BY topic.listing, appointment.buyer, meeting.held_on DESC, topic.id DESC),
+      AND {LATER_SQL} IS NULL),
   line AS (
     SELECT 'intent' AS kind, held_on AS "on", NULL::bigint AS deal, 'appointment' AS source, id AS source_id,
            listing, seller, buyer, intent_price AS price, intent_quantity AS grams,
            (intent_quantity * intent_price + 500) / 1000 AS fen
     FROM talk
-    WHERE talk.deal IS NULL AND NOT EXISTS (
-      SELECT FROM deal WHERE deal.listing = talk.listing AND deal.buyer = talk.buyer
-        AND deal.state <> 'cancelled' AND deal.created_at >= talk.at)
     UNION ALL
     SELECT 'intent', (created_at AT TIME ZONE 'Asia/Shanghai')::date, id, source, source_id, listing, seller,
            buyer, price_now, stands, fen
@@ -85,7 +78,7 @@ _ENTRIES = """
     LEFT JOIN deal ON deal.id = line.deal
     LEFT JOIN topic ON line.source = 'appointment' AND topic.id = line.source_id
     LEFT JOIN appointment ON appointment.id = topic.appointment
-    LEFT JOIN meeting ON meeting.id = appointment.meeting)"""
+    LEFT JOIN meeting ON meeting.id = appointment.meeting)"""  # noqa: S608  our own text
 
 #: Group -> what its rows have in common, and the names of that.
 _KEYS = {

@@ -25,7 +25,9 @@ KINDS: dict[str, Message] = {
 }
 #: What each counts, in a sentence.
 MEANINGS: dict[str, Message] = {
-    "intent": msg("双方原则上谈定、还没有都签字的：待签的合同，和会上谈成、没有合同的意向。"),
+    "intent": msg(
+        "双方原则上谈定、还没有都签字的：待签的合同，和会上谈成、没有合同的意向（双方后来就这批货又谈的，按最后一次；谈不成的不再算）。"
+    ),
     "contract": msg("双方已签、现在仍然算数的数量和货款：按现在的条款，已终止的部分不在内。"),
     "ended": msg("已签合同里因解除而退出的部分，不在“合同”里。"),
     "delivery": msg("买方已验收的数量，和为它开出的货款。"),

@@ -64,6 +64,8 @@ class Line(msgspec.Struct, frozen=True):
     #: Fen of what was taken that deposit and advance cover, and fen that were paid as such.
     covered: int = 0
     beforehand: int = 0
+    #: What the two have done since about these goods, a code of ``intents.LATER``; None: nothing that counts.
+    later: str | None = None
 
     @property
     def has_intent(self) -> bool:
@@ -72,6 +74,16 @@ class Line(msgspec.Struct, frozen=True):
             return False
         said = self.outcome in ("intent", "signed") and self.intent_quantity is not None
         return said or self.deal is not None
+
+    @property
+    def is_open_intent(self) -> bool:
+        """It was agreed on in principle, and that still stands without a contract."""
+        return self.has_intent and self.deal is None and self.later is None
+
+    @property
+    def is_passed(self) -> bool:
+        """It was agreed on in principle and never became a contract; something else has come of it since."""
+        return self.has_intent and self.deal is None and self.later is not None
 
     @property
     def spoken(self) -> tuple[int, int]:
@@ -127,13 +139,16 @@ class Line(msgspec.Struct, frozen=True):
         return self.deal_quantity if self.is_gone else self.ended
 
 
-Fate = Literal["contract", "unsigned", "intent", "gone", "talked", "not_held", "elsewhere", "not_brought"]
+Fate = Literal[
+    "contract", "unsigned", "intent", "gone", "passed", "talked", "not_held", "elsewhere", "not_brought"
+]
 #: What can have become of a proposal, the best first; each has exactly one of them.
 FATES: dict[Fate, Message] = {
     "contract": msg("会上谈成，合同已签"),
     "unsigned": msg("会上谈成，合同待签"),
     "intent": msg("有意向，还没有合同"),
     "gone": msg("合同后来取消或终止"),
+    "passed": msg("有过意向，后来另有结果"),
     "talked": msg("谈过，没有意向"),
     "not_held": msg("排了，没有谈"),
     "elsewhere": msg("会外成交，不算会议成果"),
@@ -204,11 +219,13 @@ class Figures(msgspec.Struct, frozen=True):
     outcomes: dict[str, int]
     #: 意向: all that was agreed on in principle, in the quantities that were spoken of ...
     intents: Count
-    #: ... of which there is a signed contract, one that waits, one that has gone, or none.
+    #: ... of which there is a signed contract, one that waits, one that has gone, or none; and what has
+    #: passed without one, because it was given up, talked about anew or contracted elsewhere.
     intents_signed: Count
     intents_unsigned: Count
     intents_gone: Count
     intents_open: Count
+    intents_passed: Count
     #: 合同: in force or completed, as signed.
     contracts: Count
     #: Of these: struck on a match of the engine, and the share of its worth that they realise (fen).
@@ -255,7 +272,8 @@ LISTS: dict[str, tuple[Message, Callable[[Line], bool]]] = {
     "intents_signed": (msg("意向，合同已签"), lambda line: line.has_intent and line.is_signed),
     "intents_unsigned": (msg("意向，合同待签"), lambda line: line.has_intent and line.is_unsigned),
     "intents_gone": (msg("意向，合同已取消或终止"), lambda line: line.has_intent and line.is_gone),
-    "intents_open": (msg("意向，还没有合同"), lambda line: line.has_intent and line.deal is None),
+    "intents_open": (msg("意向，还没有合同"), lambda line: line.is_open_intent),
+    "intents_passed": (msg("意向，后来另有结果"), lambda line: line.is_passed),
     "contracts": (msg("已签合同"), lambda line: line.is_signed),
     "contracts_of_matches": (
         msg("引擎建议里签成的"),
@@ -301,6 +319,8 @@ def fate_of(proposal: Proposal, line: Line | None) -> Fate:
         return "not_held"
     if line.is_gone:
         return "gone"
+    if line.is_passed:
+        return "passed"
     return "intent" if line.has_intent else "talked"
 
 
@@ -334,6 +354,7 @@ def figures_of(lines: Sequence[Line], proposals: Sequence[Proposal]) -> Figures:
         intents_unsigned=_spoken(listed(lines, "intents_unsigned")),
         intents_gone=_spoken(listed(lines, "intents_gone")),
         intents_open=_spoken(listed(lines, "intents_open")),
+        intents_passed=_spoken(listed(lines, "intents_passed")),
         contracts=_contracted(contracts),
         contracts_of_matches=_contracted(matched),
         worth_realised=sum(

@@ -8,6 +8,7 @@ import msgspec
 from market.db.session import fetch_into, transaction
 from market.errors import NotFound
 from market.i18n import msg
+from market.meetings.after.intents import LATER_SQL
 from market.meetings.after.queries import (
     BudgetRow,
     CoverageRow,
@@ -139,8 +140,10 @@ async def lines_of(*, meeting_id: int) -> list[Line]:
                   (SELECT coalesce(sum(delivery.credit), 0) FROM delivery
                    WHERE delivery.deal = deal.id)::bigint AS covered,
                   (SELECT coalesce(sum(payment.paid), 0) FROM payment
-                   WHERE payment.deal = deal.id AND payment.kind <> 'goods')::bigint AS beforehand
-           FROM appointment
+                   WHERE payment.deal = deal.id AND payment.kind <> 'goods')::bigint AS beforehand,
+                  CASE WHEN topic.intent_quantity IS NOT NULL AND topic.deal IS NULL
+                       THEN {LATER_SQL} END AS later
+           FROM appointment JOIN meeting ON meeting.id = appointment.meeting
            JOIN organisation seller ON seller.id = appointment.seller
            JOIN organisation buyer ON buyer.id = appointment.buyer
            LEFT JOIN topic ON topic.appointment = appointment.id

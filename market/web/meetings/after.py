@@ -15,6 +15,7 @@ from market.errors import NotFound
 from market.i18n import Language, msg
 from market.matching.findings import first_diagnoses_of
 from market.meetings.after.following import LONGEST_NOTE, OVER, answer_follow_up
+from market.meetings.after.intents import LATER
 from market.meetings.after.queries import FollowUpRow
 from market.meetings.after.report import FATES, LISTS, Line, contract_fen, listed, spoken_fen
 from market.meetings.after.report_queries import Report, report_of
@@ -188,6 +189,7 @@ async def lines(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int]
         },
         contract_fen=contract_fen,
         spoken_fen=spoken_fen,
+        later=LATER,
         names=OUTCOMES,
     )
 

@@ -21,6 +21,8 @@ from market.deals.queries import deal_of, deals_of, payments_of
 from market.deals.terms import answer_terms, propose_terms, terms_in_force
 from market.followup.queries import choices_of, entries_of, groups_of
 from market.followup.rules import GROUPS, KINDS, Entry, Filters, Sum, total_of
+from market.meetings.after.report import Count
+from market.meetings.after.report_queries import report_of
 from market.units import FenPerKg, Gram, amount
 from market.web.followup.reports import sums_of as ledger_sums
 from tests.integration.deals.scene import Contracted, contract
@@ -187,9 +189,17 @@ async def test_price_of_the_ledger_is_the_one_the_terms_settle_at(factory: Facto
 
 
 async def talked(
-    factory: Factory, seller: Member, buyer: Member, listing_id: int, *, days: int, grams: int
-) -> None:
-    """A talk at a meeting of that day that ended in an intent."""
+    factory: Factory,
+    seller: Member,
+    buyer: Member,
+    listing_id: int,
+    *,
+    days: int,
+    grams: int | None = None,
+    outcome: str = "intent",
+    reason: str | None = None,
+) -> int:
+    """A talk at a meeting of that day; return the meeting."""
     meeting = await fetch_value(
         """INSERT INTO meeting (town, title, held_on, venue, starts_at, slot_minutes, slots, tables, state,
                                 created_at)
@@ -201,19 +211,23 @@ async def talked(
         STORY,
     )
     talk = await fetch_value(
-        """INSERT INTO appointment (meeting, seller, buyer, state, outcome, created_at)
-           VALUES ($1, $2, $3, 'held', 'intent', $4) RETURNING id""",
+        """INSERT INTO appointment (meeting, seller, buyer, state, outcome, reason, created_at)
+           VALUES ($1, $2, $3, 'held', $5, $6, $4) RETURNING id""",
         meeting,
         seller.organisation_id,
         buyer.organisation_id,
         STORY,
+        outcome,
+        reason,
     )
     await execute(
-        "INSERT INTO topic (appointment, listing, intent_quantity, intent_price) VALUES ($1, $2, $3, 700)",
+        "INSERT INTO topic (appointment, listing, intent_quantity, intent_price) VALUES ($1, $2, $3, $4)",
         talk,
         listing_id,
         grams,
+        None if grams is None else 700,
     )
+    return int(meeting)
 
 
 async def test_intent_counts_once_across_meetings_and_no_more_once_there_is_a_contract(
@@ -250,3 +264,48 @@ async def test_intent_counts_once_across_meetings_and_no_more_once_there_is_a_co
         )
         == []
     )
+
+
+async def test_intent_that_a_later_talk_about_the_lot_gave_up_stays_its_meetings_and_is_open_no_more(
+    factory: Factory,
+) -> None:
+    town = await factory.member(role="official")
+    seller = await factory.member(role="secretary", town_id=town.organisation_id)
+    buyer, other = await factory.member(role="buyer"), await factory.member(role="buyer")
+    listing_id = await factory.listing(seller, kg=1_000)
+    # the same lot, put on sale a second time
+    again = await fetch_value(
+        """INSERT INTO listing SELECT (jsonb_populate_record(listing,
+             jsonb_build_object('id', nextval(pg_get_serial_sequence('listing', 'id')),
+                                'state', 'withdrawn'))).*
+           FROM listing WHERE id = $1 RETURNING id""",
+        listing_id,
+    )
+    await execute("INSERT INTO reason (code, zh, en, position) VALUES ('absent', '没到', 'Absent', 9)")
+    mine: dict[str, Any] = {"organisation_id": town.organisation_id}
+    meeting = await talked(factory, seller, buyer, listing_id, days=-9, grams=50_000)
+    # what others talk about, what nobody came to and what asks for a sample gives nothing up
+    await talked(factory, seller, other, listing_id, days=-8, outcome="none", reason="price")
+    await talked(factory, seller, buyer, listing_id, days=-8, outcome="none", reason="absent")
+    await talked(factory, seller, buyer, listing_id, days=-8, outcome="sample")
+
+    async def open_of(meeting: int) -> tuple[Sum, Count, Count, Count]:
+        """The ledger's intents of a meeting; of its report all intents, the open ones, those that passed."""
+        ledger = total_of(await groups_of(**mine, filters=Filters(meeting=meeting))).get("intent", Sum())
+        rows = await entries_of(**mine, filters=Filters(meeting=meeting))
+        assert sums_of(rows).get("intent", Sum()) == ledger
+        found = (await report_of(meeting_id=meeting, town_id=town.organisation_id, at=STORY)).figures
+        assert Sum(*msgspec.structs.astuple(found.intents_open)) == ledger
+        return ledger, found.intents, found.intents_open, found.intents_passed
+
+    spoken = Count(1, 50_000, 35_000)
+    assert await open_of(meeting) == (Sum(1, 50_000, 35_000), spoken, spoken, Count())
+    await talked(factory, seller, buyer, again, days=-7, outcome="none", reason="price")
+    assert await open_of(meeting) == (Sum(), spoken, Count(), spoken)
+    # and agreed on again: only that counts
+    newest = await talked(factory, seller, buyer, again, days=-6, grams=20_000)
+    assert await open_of(meeting) == (Sum(), spoken, Count(), spoken)
+    assert (await open_of(newest))[0] == Sum(1, 20_000, 14_000)
+    # a contract by whichever listing of the lot
+    await contract(seller, buyer, listing_id=listing_id, grams=10_000, price=700)
+    assert await open_of(newest) == (Sum(), Count(1, 20_000, 14_000), Count(), Count(1, 20_000, 14_000))

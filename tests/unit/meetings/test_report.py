@@ -203,8 +203,9 @@ def test_every_proposal_has_one_fate_and_one_signed_outside_is_not_the_meetings(
         # talked of at the table, and then sold between the two on the site: not counted
         line(match=7, outcome="intent", intent_quantity=TONNE, intent_price=700),
         contract("active", 9, 700),
+        line(match=10, outcome="intent", intent_quantity=TONNE, intent_price=700, later="given_up"),
     ]
-    proposals = [proposal(number, elsewhere=99 if number in (7, 8) else None) for number in range(1, 10)]
+    proposals = [proposal(number, elsewhere=99 if number in (7, 8) else None) for number in range(1, 11)]
     figures = figures_of(lines, proposals)
     numbers = {fate: count.number for fate, count in figures.fates.items()}
     assert numbers == {
@@ -212,14 +213,15 @@ def test_every_proposal_has_one_fate_and_one_signed_outside_is_not_the_meetings(
         "unsigned": 1,
         "intent": 1,
         "gone": 1,
+        "passed": 1,
         "talked": 1,
         "not_held": 1,
         "elsewhere": 2,
         "not_brought": 1,
     }
-    assert figures.proposed.number == 9
-    assert figures.proposed.grams == sum(count.grams for count in figures.fates.values()) == 36 * TONNE
-    assert figures.proposed.fen == 9 * 2_800_000
+    assert figures.proposed.number == 10
+    assert figures.proposed.grams == sum(count.grams for count in figures.fates.values()) == 40 * TONNE
+    assert figures.proposed.fen == 10 * 2_800_000
     assert figures.contracts.grams == 12 * TONNE
     assert figures.contracts_of_matches.grams == 3 * TONNE
     assert figures.worth_realised == 75_000
