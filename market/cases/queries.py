@@ -6,6 +6,7 @@ from market.cases import rules
 from market.db.session import fetch, fetch_into, fetch_one_into
 from market.errors import NotFound
 from market.i18n import Message, msg
+from market.paging import Page
 
 
 class CaseRow(msgspec.Struct, frozen=True):
@@ -200,20 +201,41 @@ async def diaries_of(*, case_ids: list[int], organisation_id: int) -> list[Entry
     ]
 
 
-async def openable_by(*, organisation_id: int) -> list[Openable]:
+#: Goods that are offered to choose from at once; the others are found by their words.
+MOST_OPENABLE = 100
+
+
+async def openable_by(
+    *, organisation_id: int, text: str = "", listing_id: int | None = None, lot_id: int | None = None
+) -> Page[Openable]:
     """Return what a case can be opened for by hand: the seller's, or that of the town's sellers.
 
     Goods that were put on sale more than once stand there once, by their newest listing; what was never on
-    sale stands there by itself.
+    sale stands there by itself. Of more than ``MOST_OPENABLE`` those with the most left, by seller; ``text``
+    is looked for in names of goods and sellers. The goods of that (newest) listing, or that lot, are there
+    in any case.
     """
-    return await fetch_into(
-        Openable,
-        f"""SELECT lot.id AS lot, listing.id AS listing, {TITLES}, owner.name AS seller_name,
-                  owner.name_en AS seller_name_en, lot.remaining
-           FROM lot JOIN organisation owner ON owner.id = lot.owner JOIN produce ON produce.code = lot.produce
-           LEFT JOIN LATERAL {NEWEST_LISTING} listing ON true
-           WHERE owner.town IS NOT NULL AND $1 IN (lot.owner, owner.town) AND lot.remaining > 0
-             AND NOT EXISTS (SELECT FROM stuck_case book WHERE book.lot = lot.id AND book.state = 'open')
-           ORDER BY owner.name, owner.id, lot.remaining DESC, lot.id""",  # noqa: S608  words of ours; values are parameters
+    rows = await fetch(
+        f"""WITH openable AS (
+             SELECT lot.id AS lot, listing.id AS listing, {TITLES}, owner.name AS seller_name,
+                    owner.name_en AS seller_name_en, lot.remaining, owner.id AS owner,
+                    coalesce(listing.id = $3 OR lot.id = $4, false) AS chosen
+             FROM lot JOIN organisation owner ON owner.id = lot.owner
+             JOIN produce ON produce.code = lot.produce
+             LEFT JOIN LATERAL {NEWEST_LISTING} listing ON true
+             WHERE owner.town IS NOT NULL AND $1 IN (lot.owner, owner.town) AND lot.remaining > 0
+               AND NOT EXISTS (SELECT FROM stuck_case book WHERE book.lot = lot.id AND book.state = 'open')),
+           found AS (
+             SELECT *, count(*) OVER () AS total FROM openable
+             WHERE chosen OR position(
+               lower($2) IN lower(concat_ws(' ', title, title_en, seller_name, seller_name_en))) > 0
+             ORDER BY chosen DESC, remaining DESC, lot LIMIT $5)
+           SELECT * FROM found ORDER BY seller_name, owner, remaining DESC, lot""",  # noqa: S608  words of ours; values are parameters
         organisation_id,
+        text,
+        listing_id,
+        lot_id,
+        MOST_OPENABLE,
     )
+    found = [Openable(**{name: row[name] for name in Openable.__struct_fields__}) for row in rows]
+    return Page(found, rows[0]["total"] if rows else 0, 1, MOST_OPENABLE)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
+import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
@@ -15,6 +16,7 @@ from market.cases.queries import CaseRow, EntryRow, agenda_of, cases_of, diaries
 from market.errors import Invalid, NotFound
 from market.i18n import Language, Message, msg
 from market.matching.findings import first_diagnoses_of
+from market.paging import printable
 from market.units import Gram
 from market.web.edge.guards import SignedIn, WebRequest, require
 from market.web.edge.language import language_of
@@ -30,6 +32,7 @@ KEEPERS = [require("seller", "official", "county")]
 _LINES = 4
 #: What a lot that was never on sale is chosen by, before its number; all others by their listing's.
 _LOT = "lot-"
+_LONGEST_SEARCH = 40
 _STATES = {"open": rules.OPEN, "closed": rules.CLOSED}
 
 
@@ -129,10 +132,36 @@ async def first_advice(cases: list[CaseRow], viewer: Viewer, language: Language)
     return {case.id: told[case.listing] for case in cases if case.listing in told}
 
 
-async def _new_form(request: WebRequest, viewer: Viewer) -> Form:
+class _Choice(msgspec.Struct, frozen=True):
+    """The form that opens a case, with the goods that ``text`` found, ``listed`` of ``total``."""
+
+    form: Form
+    text: str
+    listed: int
+    total: int
+
+    def draw(self, request: WebRequest, form: Filled, *, status: int = 200) -> Response[str]:
+        return show(
+            request,
+            "cases/new.html",
+            form=form,
+            text=self.text,
+            listed=self.listed,
+            total=self.total,
+            status=status,
+        )
+
+
+async def _choice(request: WebRequest, viewer: Viewer, chosen: str) -> _Choice:
+    """``chosen``: the option that is or was chosen, which is there whatever else is found."""
     language = language_of(request)
+    text = printable(request.query_params.get("q", ""))[:_LONGEST_SEARCH]
+    number = chosen.removeprefix(_LOT)
+    known = int(number) if number.isascii() and number.isdigit() and len(number) < 19 else None
+    by = "lot_id" if chosen.startswith(_LOT) else "listing_id"
+    found = await openable_by(organisation_id=viewer.organisation_id, text=text, **{by: known})
     options: dict[str, Message | str] = {}
-    for each in await openable_by(organisation_id=viewer.organisation_id):
+    for each in found.rows:
         parts = [name_in(language, each, "title"), formats.mass(Gram(each.remaining), language)]
         if side_of(viewer) == "official":
             parts.insert(0, name_in(language, each, "seller_name"))
@@ -140,7 +169,7 @@ async def _new_form(request: WebRequest, viewer: Viewer) -> Form:
             options[f"{_LOT}{each.lot}"] = msg("{goods}（从未上架）", goods=" · ".join(parts))
         else:
             options[str(each.listing)] = " · ".join(parts)
-    return Form(
+    form = Form(
         listing=fields.choice(msg("哪一批货"), options),
         note=fields.text(
             msg("为什么立案"),
@@ -150,25 +179,24 @@ async def _new_form(request: WebRequest, viewer: Viewer) -> Form:
         ),
         key=KEY,
     )
+    return _Choice(form, text, len(found.rows), found.total)
 
 
 @get("/cases/new", guards=KEEPERS)
 async def new(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """Draw the form that opens a case by hand."""
-    form = await _new_form(request, viewer)
     chosen = request.query_params.get("listing", "")
-    picked = {"listing": chosen} if chosen in form.fields["listing"].options else {}  # type: ignore[union-attr]
-    return _draw_new(request, form.blank(**picked, key=new_key()))
-
-
-def _draw_new(request: WebRequest, form: Filled, *, status: int = 200) -> Response[str]:
-    return show(request, "cases/new.html", form=form, status=status)
+    choice = await _choice(request, viewer, chosen)
+    options = choice.form.fields["listing"].options  # type: ignore[union-attr]
+    picked = {"listing": chosen} if chosen in options else {}
+    return choice.draw(request, choice.form.blank(**picked, key=new_key()))
 
 
 @post("/cases/new", guards=KEEPERS)
 async def create(request: WebRequest, viewer: SignedIn) -> Response[Any]:
     """Open a case by hand."""
-    filled = await (await _new_form(request, viewer)).read(request)
+    choice = await _choice(request, viewer, str((await request.form()).get("listing", "")))
+    filled = await choice.form.read(request)
     at = clock.now()
     try:
         filled.check()
@@ -190,7 +218,7 @@ async def create(request: WebRequest, viewer: SignedIn) -> Response[Any]:
             at=at,
         )
     except Invalid as refused:
-        return _draw_new(request, filled.refused(refused), status=422)
+        return choice.draw(request, filled.refused(refused), status=422)
     return redirect(request, f"/cases/{case_id}", toast=msg("已记入心病台账。"))
 
 

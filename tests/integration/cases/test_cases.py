@@ -274,9 +274,11 @@ async def test_a_case_is_opened_by_hand_for_ones_own_goods_only(
         await open_by(stranger)
     with pytest.raises(Invalid):
         await open_by(seller, " ")
-    assert [row.listing for row in await openable_by(organisation_id=seller.organisation_id)] == [listing_id]
+    assert [row.listing for row in (await openable_by(organisation_id=seller.organisation_id)).rows] == [
+        listing_id
+    ]
     case_id = await open_by(seller)
-    assert await openable_by(organisation_id=town.organisation_id) == []
+    assert (await openable_by(organisation_id=town.organisation_id)).rows == []
     with pytest.raises(Conflict):
         await open_by(town)
     with pytest.raises(NotFound):
@@ -374,13 +376,15 @@ async def test_goods_on_sale_once_more_have_one_case(factory: Factory, town: Mem
     again = await list_lot(lot_id=lot_id, listing=terms, **owned)
 
     assert await open_stuck(at=STORY + days(rules.IDLE_DAYS)) == 0
-    assert await openable_by(organisation_id=seller.organisation_id) == []
+    assert (await openable_by(organisation_id=seller.organisation_id)).rows == []
     with pytest.raises(Conflict):
         await open_case(listing_id=again, note="还是没人", **mine)
     assert (await only_case(town)).id == case_id
 
     await close(case_id=case_id, reason="not_selling", note="另挂了", **mine)
-    assert [each.listing for each in await openable_by(organisation_id=seller.organisation_id)] == [again]
+    assert [each.listing for each in (await openable_by(organisation_id=seller.organisation_id)).rows] == [
+        again
+    ]
     await open_case(listing_id=again, note="还是没人", **mine)
     with pytest.raises(Conflict):
         await reopen(case_id=case_id, note="再来", **mine)

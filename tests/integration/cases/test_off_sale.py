@@ -117,16 +117,16 @@ async def test_a_case_of_goods_on_sale_again_takes_the_cause_that_they_are_stuck
 async def test_a_case_is_opened_by_hand_for_goods_that_were_never_on_sale(
     pressed: int, town: Member, seller: Member
 ) -> None:
-    assert [(row.lot, row.listing) for row in await openable_by(organisation_id=town.organisation_id)] == [
-        (pressed, None)
-    ]
+    assert [
+        (row.lot, row.listing) for row in (await openable_by(organisation_id=town.organisation_id)).rows
+    ] == [(pressed, None)]
     mine = {"organisation_id": seller.organisation_id, "actor": seller.actor, "at": STORY}
     case_id = await open_case(lot_id=pressed, note="没有包装，上不了架", **mine)
     with pytest.raises(Conflict):
         await open_case(lot_id=pressed, note="又来", **mine)
     case = await only_case(town)
     assert (case.id, case.lot, case.listing, case.cause) == (case_id, pressed, None, "by_hand")
-    assert await openable_by(organisation_id=seller.organisation_id) == []
+    assert (await openable_by(organisation_id=seller.organisation_id)).rows == []
     # what people have opened stays as they have put it
     listing_id = await list_lot(lot_id=pressed, **oil(seller, days_later=1))
     await round_of_cases(at=STORY + days(2))

@@ -159,6 +159,28 @@ async def test_a_case_is_opened_by_hand_once(
     assert "没有可以立案的货" in (await desk.get("/cases/new")).text
 
 
+async def test_goods_beyond_those_listed_are_found_by_their_words_and_chosen_by_a_link(
+    factory: Factory, village: Member, desk: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("market.cases.queries.MOST_OPENABLE", 2)
+    for kg in (900, 800, 5, 3):
+        await factory.listing(village, kg=kg)
+    few = await factory.listing(village, kg=1)
+    await execute("UPDATE listing SET title = '晚熟南果梨' WHERE id = $1", few)
+    page = (await desk.get("/cases/new")).text
+    assert page.count("<option value=") == 3  # and "choose"
+    assert "有 5 批货可以立案，这里列出剩得最多的 2 批" in page
+    assert "晚熟南果梨" not in page
+    found = (await desk.get("/cases/new?q=南果梨")).text
+    assert (found.count("<option value="), "晚熟南果梨" in found) == (2, True)
+    assert "没有找到“白菜”" in (await desk.get("/cases/new?q=白菜")).text
+    assert f'value="{few}" selected' in (await desk.get(f"/cases/new?listing={few}")).text
+    # what was chosen is taken, listed or not
+    said = {"listing": str(few), "note": "没人要"}
+    done = await desk.post("/cases/new", said, form="/cases/new?q=南果梨")
+    assert done.headers["location"].startswith("/cases/")
+
+
 async def test_strangers_see_no_case(
     factory: Factory, village: Member, buyer: Member, browser_of: SignedInAs
 ) -> None:
