@@ -107,14 +107,18 @@ SIDES: dict[str, str] = {
 }
 
 LIST, ANSWER, SIGN, END = "list", "answer", "sign", "end"
-#: What binds an organisation, or asks others to: only for who is able to, and only where not suspended.
-#: One organisation may let somebody of another do these for it.
+DELIVER, EXCUSE = "deliver", "excuse"
+#: What one organisation may let somebody of another do for it, each by its name. The first three bind it, or
+#: ask others to: only for who is able to, and only where not suspended.
 DEEDS: dict[str, Message] = {
     LIST: msg("发布货源、采购需求"),
     ANSWER: msg("出价、还价、答复"),
     SIGN: msg("签合同、改条款"),
     # of its own: who may sign may not give up what was signed
     END: msg("提议、答复协商解除"),
+    # of its own as well: a notice ends the contract at once and is not taken back
+    EXCUSE: msg("以不可抗力通知解除、补充证明"),
+    DELIVER: msg("安排发货、记已发货"),
 }
 _SIDE_NEEDS = {"seller": SELL, "buyer": BUY}
 

@@ -43,8 +43,10 @@ async def permit(
     )
 
 
-async def permit_agent(*, actor: Actor, organisation_id: int, deed: str) -> None:
+async def permit_agent(*, actor: Actor, organisation_id: int, deed: str | None) -> None:
     """Ask of an agent alone what :func:`permit` asks of it: the organisation's own people may do it anyhow.
+
+    ``deed``: None where it is never delegated.
 
     Raises:
         NotAllowed: the delegation does not hold any more, or does not name the deed.

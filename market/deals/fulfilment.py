@@ -4,7 +4,8 @@ from datetime import date, datetime, timedelta
 
 from asyncpg import Record
 
-from market.accounts.rules import Actor
+from market.accounts.rules import DELIVER, Actor
+from market.accounts.standing import permit_agent
 from market.amounts import masses
 from market.audit.operations import record
 from market.catalogue.queries import check_reason
@@ -20,6 +21,7 @@ from market.deals.terms import LONGEST_NOTE, terms_in_force
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, in_both, msg, on_day
 from market.notices.operations import notify
+from market.organisations.delegating import tell_principal
 from market.supply.gate import follow_deliveries
 from market.units import Gram
 
@@ -33,6 +35,7 @@ async def schedule_delivery(
     """Announce a delivery of the seller's; return its number.
 
     Raises:
+        NotAllowed: the seller has not let this agent deliver.
         NotFound: no such deal of this seller.
         Conflict: the contract is not in force; above its quantity, but within the tolerance: the lot has no
             more that is free.
@@ -49,6 +52,7 @@ async def schedule_delivery(
         if not rows:
             raise NotFound(msg("没有找到这份合同。"))
         deal = rows[0]
+        await permit_agent(actor=actor, organisation_id=organisation_id, deed=DELIVER)
         if deal["state"] != rules.ACTIVE:
             raise Conflict(msg("双方签字后才能安排发货。"))
         _, terms = await terms_in_force(deal_id=deal_id)
@@ -100,6 +104,18 @@ async def schedule_delivery(
             link=f"/deals/{deal_id}",
             at=at,
         )
+        await tell_principal(
+            actor=actor,
+            organisation_id=deal["seller"],
+            did=msg(
+                "合同 {number} 安排 {day} 发货 {mass}",
+                number=deal["number"],
+                day=on_day(on),
+                mass=masses(quantity),
+            ),
+            link=f"/deals/{deal_id}",
+            at=at,
+        )
     return delivery_id
 
 
@@ -139,6 +155,7 @@ async def move_delivery(
     on sale again.
 
     Raises:
+        NotAllowed: the seller has not let this agent deliver, or an agent inspects for the buyer.
         NotFound: no such delivery of this organisation.
         WrongState: the move is not open to this side now.
         Invalid: the accepted quantity, the loss or the reason is missing or wrong, or the words too long.
@@ -161,6 +178,10 @@ async def move_delivery(
         deal = rows[0]
         row = (await fetch("SELECT * FROM delivery WHERE id = $1 FOR UPDATE", delivery_id))[0]
         side = "seller" if deal["seller"] == organisation_id else "buyer"
+        # what the buyer says of the goods is owed for: that is its own
+        await permit_agent(
+            actor=actor, organisation_id=organisation_id, deed=DELIVER if side == "seller" else None
+        )
         state = rules.DELIVERY.apply(move, state=row["state"], by=side)
         if move == "dispatch" and deal["state"] != rules.ACTIVE:
             raise Conflict(msg("合同已经结束，不能再发货。"))
@@ -216,6 +237,18 @@ async def move_delivery(
             if is_refused
             else msg(
                 "合同 {number} 的发货：{state}。", number=deal["number"], state=rules.DELIVERY.label(state)
+            ),
+            link=f"/deals/{deal['id']}",
+            at=at,
+        )
+        await tell_principal(
+            actor=actor,
+            organisation_id=organisation_id,
+            did=msg(
+                "合同 {number} 发货 {mass}：{state}",
+                number=deal["number"],
+                mass=masses(Gram(row["quantity"])),
+                state=rules.DELIVERY.label(state),
             ),
             link=f"/deals/{deal['id']}",
             at=at,

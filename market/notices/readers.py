@@ -62,7 +62,7 @@ READERS: dict[str, Circles] = {
         ),
         _KEEPING,
     ),
-    **dict.fromkeys(("delegation_ended", "delegation_given"), (KEEPERS | SELLERS,)),
+    **dict.fromkeys(("agent_acted", "delegation_ended", "delegation_given"), (KEEPERS | SELLERS,)),
     "channel_test": _ALL,
     # approvals
     "approval_asked": (frozenset({MANAGER}),),

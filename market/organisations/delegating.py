@@ -10,10 +10,11 @@ from market.accounts.operations import NewOrganisation, register_organisation
 from market.accounts.rules import CADRE, DEEDS, HOUSEHOLD, SECRETARY, Actor
 from market.accounts.sessions import renew_session
 from market.audit.operations import record
+from market.catalogue.persons import english_person
 from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_into, transaction
 from market.errors import Conflict, Invalid, NotFound
-from market.i18n import Message, msg, named
+from market.i18n import Message, in_both, msg, named
 from market.notices.operations import notify
 
 #: A delegation holds no longer than this.
@@ -314,6 +315,29 @@ async def home_of(*, delegation_id: int, person_id: int) -> int:
     if not rows:
         raise NotFound(msg("没有找到这份委托。"))
     return int(rows[0]["agent_organisation"])
+
+
+async def tell_principal(
+    *, actor: Actor, organisation_id: int, did: Message, link: str, at: datetime
+) -> None:
+    """Tell the organisation what an agent has done for it; where its own people act, nobody is told.
+
+    Call it in the transaction of the deed. ``did``: what was done, without a full stop.
+    """
+    if actor.delegation_id is None:
+        return
+    agent = (await fetch("SELECT name, name_en FROM person WHERE id = $1", actor.person_id))[0]
+    await notify(
+        organisation_id=organisation_id,
+        kind="agent_acted",
+        message=msg(
+            "{name}代你们办了：{did}。",
+            name=in_both(agent["name"], agent["name_en"] or english_person(agent["name"])),
+            did=did,
+        ),
+        link=link,
+        at=at,
+    )
 
 
 async def entered_by(*, subject: str, action: str) -> tuple[str, str] | None:

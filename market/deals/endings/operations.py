@@ -5,7 +5,7 @@ from datetime import date, datetime
 import msgspec
 from asyncpg import Record
 
-from market.accounts.rules import END, Actor
+from market.accounts.rules import END, EXCUSE, Actor
 from market.accounts.standing import permit_agent
 from market.amounts import masses
 from market.audit.operations import record
@@ -23,6 +23,7 @@ from market.deals.rules import ACTIVE, AGREED, REFUSED
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg, on_day
 from market.notices.operations import notify
+from market.organisations.delegating import tell_principal
 
 
 class Proposal(msgspec.Struct, frozen=True):
@@ -199,12 +200,14 @@ async def give_force_majeure(
     as a case (``breach_rules.NOT_EXCUSED``).
 
     Raises:
+        NotAllowed: the organisation has not let this agent give such notice.
         NotFound: no such contract of this organisation.
         Conflict: it is not in force, or all of it is delivered: money that is owed stays owed.
         Invalid: no such event, a day that cannot be, or no words.
     """
     async with transaction():
         deal = await _locked(deal_id, organisation_id)
+        await permit_agent(actor=actor, organisation_id=organisation_id, deed=EXCUSE)
         rest = await rest_of(deal_id=deal_id, quantity=deal["quantity"])
         if not rest.free and not rest.under_way:
             raise Conflict(msg("货已经全部交完，只剩付款：欠的货款不因不可抗力免除，不能这样解除。"))
@@ -246,6 +249,13 @@ async def give_force_majeure(
         )
         for party in (_other(deal, organisation_id), deal["town"]):
             await _tell(deal, party, "deal_terminated", told, at)
+        await tell_principal(
+            actor=actor,
+            organisation_id=organisation_id,
+            did=msg("合同 {number} 以不可抗力通知解除", number=deal["number"]),
+            link=f"/deals/{deal_id}/ending",
+            at=at,
+        )
         if side == "seller" and ended.on_sale and ended.grams:
             # what it struck may be no more: nobody must be sold that
             await notify(
@@ -268,6 +278,7 @@ async def add_proof(
     """Put words or a picture to a notice of force majeure, as either side; it cannot be taken back.
 
     Raises:
+        NotAllowed: the organisation has not let this agent give notice and proof.
         NotFound: no such notice under a contract of this organisation.
         Conflict: it is full.
         Invalid: no words, or too many.
@@ -275,6 +286,7 @@ async def add_proof(
     words = _words(proof.words)
     async with transaction():
         deal = await _locked(deal_id, organisation_id, in_force=False)
+        await permit_agent(actor=actor, organisation_id=organisation_id, deed=EXCUSE)
         row = await fetch_row(
             "SELECT state FROM contract_ending WHERE id = $1 AND deal = $2", ending_id, deal_id
         )

@@ -7,7 +7,7 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from market import clock
-from market.accounts.rules import END, Viewer
+from market.accounts.rules import END, EXCUSE, Viewer
 from market.catalogue.rules import CANCELS, told_reason
 from market.deals.breach_queries import prepaid_of
 from market.deals.endings import operations, rules
@@ -115,9 +115,10 @@ async def _draw(
         endings=endings,
         waiting=waiting,
         can=_can(waiting, viewer, deal, side),
-        may_end=side is not None and deal.state == ACTIVE and _may_end(viewer),
-        # notice and proof are the side's own to give, whoever signs for it
-        is_own=viewer.delegation_id is None,
+        may_end=side is not None and deal.state == ACTIVE and _may(viewer, END),
+        # of its own: who may end a contract by agreement gives no notice for that
+        may_excuse=_may(viewer, EXCUSE),
+        in_force=side is not None and deal.state == ACTIVE,
         proof=await proof_under(deal_id=deal.id),
         rest=rest,
         seen="-".join(str(each) for each in (rest.free, rest.under_way, rest.deposit)),
@@ -135,14 +136,14 @@ async def _draw(
 
 
 def _can(waiting: EndingRow | None, viewer: Viewer, deal: DealRow, side: str | None) -> tuple[str, ...]:
-    if waiting is None or side is None or deal.state != ACTIVE or not _may_end(viewer):
+    if waiting is None or side is None or deal.state != ACTIVE or not _may(viewer, END):
         return ()
     by = "proposer" if waiting.proposer == viewer.organisation_id else "other"
     return rules.ENDING.available(state=waiting.state, by=by)
 
 
-def _may_end(viewer: Viewer) -> bool:
-    return viewer.delegation_id is None or END in viewer.delegated
+def _may(viewer: Viewer, deed: str) -> bool:
+    return viewer.delegation_id is None or deed in viewer.delegated
 
 
 @post("/deals/{deal_id:int}/ending")

@@ -3,7 +3,7 @@
 from litestar import Response
 
 from market import clock
-from market.accounts.rules import ROLES, Viewer
+from market.accounts.rules import DELIVER, ROLES, Viewer
 from market.audit.looks import LOOK_REASONS
 from market.audit.queries import history
 from market.bids.joint.queries import together_with
@@ -181,6 +181,8 @@ async def draw(
     ``look`` is the reason for which the other side's numbers are shown whole, this once.
     """
     side = side_of(deal, viewer)
+    # an agent that was let do so delivers for a seller, and inspects for nobody
+    delivers = viewer.delegation_id is None or (side == "seller" and DELIVER in viewer.delegated)
     deliveries = await deliveries_of(deal_id=deal.id)
     planned = sum(
         (each.accepted or 0) + each.loss if each.state in TAKEN else each.quantity
@@ -217,14 +219,17 @@ async def draw(
         can_sign=needs_signature(deal, viewer),
         cancelling=cancelling or (await refusal_form(request, CANCELS)).blank(key=new_key()),
         can_cancel=side is not None and "cancel" in CONTRACT.available(state=deal.state, by=side),
-        deliveries=[(each, DELIVERY.available(state=each.state, by=side or "")) for each in deliveries],
+        deliveries=[
+            (each, DELIVERY.available(state=each.state, by=side or "") if delivers else ())
+            for each in deliveries
+        ],
         delivery_moves=DELIVERY_MOVES,
         out_of_time=lambda delivery: _out_of_time(deal, delivery),
         payments=[
             (each, side == "buyer" and each.amount > each.paid + each.disputed)
             for each in await payments_of(deal_id=deal.id)
         ],
-        can_schedule=side == "seller" and deal.state == ACTIVE and most > 0,
+        can_schedule=delivers and side == "seller" and deal.state == ACTIVE and most > 0,
         left=left,
         most=most,
         schedule=schedule,

@@ -2,7 +2,7 @@
 
 import re
 
-from market.accounts.rules import ANSWER, END, LIST, SIGN, Viewer, require_delegated
+from market.accounts.rules import ANSWER, DELIVER, END, EXCUSE, LIST, SIGN, Viewer, require_delegated
 
 #: Address of a post -> the deed of ``accounts.rules.DEEDS`` that it is.
 AGENT_POSTS: dict[str, str] = {
@@ -29,6 +29,11 @@ AGENT_POSTS: dict[str, str] = {
     "/deals/{deal_id:int}/terms/{version:int}/{move:str}": SIGN,
     "/deals/{deal_id:int}/ending": END,
     "/deals/{deal_id:int}/ending/{ending_id:int}/{answer:str}": END,
+    "/deals/{deal_id:int}/ending/force-majeure": EXCUSE,
+    "/deals/{deal_id:int}/ending/{ending_id:int}/proof": EXCUSE,
+    "/deals/{deal_id:int}/deliveries": DELIVER,
+    # the seller's moves; the buyer's are refused in their transaction
+    "/deals/{deal_id:int}/deliveries/{delivery_id:int}/{move:str}": DELIVER,
 }
 #: As a request knows them, without the kinds of their numbers.
 _POSTS = {re.sub(r":\w+}", "}", path): deed for path, deed in AGENT_POSTS.items()}

@@ -2,6 +2,7 @@
 
 import io
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,11 +14,15 @@ from market.accounts.rules import DEEDS, Actor
 from market.app import create_app
 from market.audit.queries import history
 from market.db.session import execute, fetch, fetch_value
-from market.deals.endings.operations import answer_ending
+from market.deals.endings.operations import add_proof, answer_ending
+from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import sign
+from market.deals.pieces import Piece
 from market.errors import NotAllowed
+from market.organisations import delegating
 from market.organisations.members import set_role
 from market.privacy.retention import keep_to_periods
+from market.units import Gram
 from market.web.edge.agents import AGENT_POSTS
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, SignedInAs, faults, token_in
@@ -251,3 +256,76 @@ async def test_an_agent_let_do_so_ends_a_contract_by_agreement_but_gives_no_noti
     with pytest.raises(NotAllowed):
         await answer_ending(**acting, ending_id=ending, move="agree")
     assert await fetch_value("SELECT state FROM deal WHERE id = $1", deal) == "active"
+
+
+async def test_an_agent_let_do_so_delivers_and_gives_notice_and_the_principal_is_told(
+    secretary: Member, other: Member, buyer: Member, browser_of: SignedInAs
+) -> None:
+    deal = await trading.binding_deal(other, buyer)
+    page, loads = f"/deals/{deal}", f"/deals/{deal}/deliveries"
+    principal, agent = await browser_of(other), await browser_of(secretary)
+    load = key(quantity="200", quantity_unit="kg", on=clock.today().isoformat())
+    number = await delegate(principal, secretary, "sign")
+    await agent.post(f"/delegations/{number}/act", key())
+    assert f'action="{loads}"' not in (await agent.get(page)).text
+    assert (await agent.post(loads, load)).status_code == 403
+    await principal.post(f"/delegations/{number}/revoke", key())
+    number = await delegate(principal, secretary, "deliver", "excuse")
+    agent = await browser_of(secretary)
+    await agent.post(f"/delegations/{number}/act", key())
+    assert f'action="{loads}"' in (await agent.get(page)).text
+    assert (await agent.post(loads, load)).status_code == 303
+    delivery = await fetch_value("SELECT id FROM delivery")
+    assert f"{loads}/{delivery}/dispatch" in (await agent.get(page)).text
+    assert (await agent.post(f"{loads}/{delivery}/dispatch", key())).status_code == 303
+    shown = (await agent.get(f"{page}/ending")).text
+    assert (f'action="{page}/ending"' in shown, "force-majeure" in shown) == (False, True)
+    notice = key(event="hail", happened_on=clock.today().isoformat(), words="大棚全毁")
+    assert (await agent.post(f"{page}/ending/force-majeure", notice)).status_code == 303
+    ending = await fetch_value("SELECT id FROM contract_ending")
+    assert (await agent.post(f"{page}/ending/{ending}/proof", key(words="村里证明"))).status_code == 303
+    steps = {each.action: each for each in await history(subjects=[f"deal:{deal}"])}
+    for action in ("schedule_delivery", "delivery_dispatch", "force_majeure", "prove_ending"):
+        step = steps[action]
+        assert (step.organisation_id, step.details["delegation"]) == (other.organisation_id, number)
+    told = await fetch("SELECT message FROM notice WHERE kind = 'agent_acted' ORDER BY id")
+    assert [each["message"].count("代你们办了") for each in told] == [1, 1, 1]
+    assert "代你们办了" in (await principal.get("/notices")).text
+    # gone with the delegation, asked in the transaction of the deed as well
+    await principal.post(f"/delegations/{number}/revoke", key())
+    acting = Actor(secretary.person_id, other.organisation_id, "seller", number)
+    deed: dict[str, Any] = {"organisation_id": other.organisation_id, "actor": acting, "at": clock.now()}
+    with pytest.raises(NotAllowed):
+        await schedule_delivery(deal_id=deal, quantity=Gram(1_000), on=clock.today(), **deed)
+    with pytest.raises(NotAllowed):
+        await add_proof(deal_id=deal, ending_id=ending, proof=Piece("后补"), **deed)
+
+
+async def test_no_agent_inspects_for_the_buyer(
+    secretary: Member, buyer: Member, factory: Factory, town: Member, browser_of: SignedInAs
+) -> None:
+    village = await factory.member(role="secretary", town_id=town.organisation_id)
+    deal = await trading.binding_deal(village, buyer)
+    sent: dict[str, Any] = {"organisation_id": village.organisation_id, "actor": village.actor}
+    at = clock.now()
+    delivery = await schedule_delivery(deal_id=deal, quantity=Gram(100_000), on=clock.today(), at=at, **sent)
+    await move_delivery(delivery_id=delivery, move="dispatch", at=at, **sent)
+    await execute(
+        "UPDATE organisation SET town = $1 WHERE id = $2", town.organisation_id, buyer.organisation_id
+    )
+    # who buys may look for an agent in its town too
+    number = await delegating.grant(
+        agent_id=secretary.person_id,
+        deeds=tuple(DEEDS),
+        until=clock.today(),
+        words="",
+        organisation_id=buyer.organisation_id,
+        actor=buyer.actor,
+        at=at,
+    )
+    agent = await browser_of(secretary)
+    await agent.post(f"/delegations/{number}/act", key())
+    path = f"/deals/{deal}/deliveries/{delivery}/arrive"
+    assert path not in (await agent.get(f"/deals/{deal}")).text
+    assert (await agent.post(path, key())).status_code == 403
+    assert await fetch_value("SELECT state FROM delivery") == "dispatched"

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[3]
 SIGNED = {"signed", "all"}
 #: Kinds whose address or name is put together where they are sent.
 TOGETHER = {
+    "agent_acted": "/deals/1",
     "approval_approved": "/deals/1",
     "approval_awaited": "/bids/1",
     "approval_expired": "/approvals/1",
