@@ -26,6 +26,18 @@ class Received(msgspec.Struct, frozen=True):
         return self.goods + self.beforehand
 
 
+async def received_by(*, organisation_id: int) -> Received:
+    """Return what came in under all contracts of an organisation, or of its sellers where it is a town."""
+    rows = await fetch_into(
+        Received,
+        f"""SELECT {SUMS} FROM payment WHERE deal IN (
+              SELECT deal.id FROM deal JOIN organisation seller ON seller.id = deal.seller
+              WHERE $1 IN (deal.seller, deal.buyer, seller.town))""",  # noqa: S608  words of ours; values are parameters
+        organisation_id,
+    )
+    return rows[0]
+
+
 async def received_under(deal_ids: Sequence[int]) -> Received:
     """Return what came in under some contracts together."""
     rows = await fetch_into(

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -194,6 +194,49 @@ async def deals_of(*, organisation_id: int, demand_id: int | None = None) -> lis
              ORDER BY deal.created_at DESC, deal.id DESC""",
         organisation_id,
         demand_id,
+    )
+
+
+async def page_of_deals(
+    *, organisation_id: int, states: Collection[str], limit: int, offset: int
+) -> list[DealRow]:
+    """Return a part of :func:`deals_of`, of contracts in ``states``."""
+    return await fetch_into(
+        DealRow,
+        # the numbers first: what stands is then reckoned of these alone
+        _DEAL  # noqa: S608  words of ours; values are parameters
+        + """WHERE deal.id = ANY(ARRAY(
+               SELECT deal.id FROM deal JOIN organisation seller ON seller.id = deal.seller
+               WHERE $1 IN (deal.seller, deal.buyer, seller.town) AND deal.state = ANY($2::text[])
+               ORDER BY deal.created_at DESC, deal.id DESC LIMIT $3 OFFSET $4))
+             ORDER BY deal.created_at DESC, deal.id DESC""",
+        organisation_id,
+        sorted(states),
+        limit,
+        offset,
+    )
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """How many contracts are in a state, and what they come to: grams and fen that stand, grams taken."""
+
+    state: str
+    number: int
+    grams: int
+    fen: int
+    delivered: int
+
+
+async def tallies_of(*, organisation_id: int) -> list[Tally]:
+    """Return the sums over :func:`deals_of` by state."""
+    return await fetch_into(
+        Tally,
+        """SELECT deal.state, count(*) AS number, sum(standing.grams)::bigint AS grams,
+                  sum(standing.fen)::bigint AS fen, sum(standing.taken)::bigint AS delivered
+           FROM deal JOIN deal_standing standing ON standing.deal = deal.id
+           JOIN organisation seller ON seller.id = deal.seller
+           WHERE $1 IN (deal.seller, deal.buyer, seller.town) GROUP BY deal.state""",
+        organisation_id,
     )
 
 

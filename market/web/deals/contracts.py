@@ -9,13 +9,13 @@ from litestar.types import ControllerRouterHandler
 
 from market.accounts.rules import Viewer
 from market.catalogue.rules import CANCELS, GOODS_REFUSED
-from market.dashboard.received import received_under
+from market.dashboard.received import received_by
 from market.deals.above import NoneSpare
 from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import cancel as cancel_deal
 from market.deals.operations import sign as sign_deal
 from market.deals.paying import PaidMeanwhile, pay
-from market.deals.queries import DealRow, deals_of, deliveries_of, payments_of
+from market.deals.queries import DealRow, deliveries_of, page_of_deals, payments_of, tallies_of
 from market.deals.rules import (
     ACTIVE,
     CANCELLED,
@@ -27,7 +27,7 @@ from market.deals.rules import (
 )
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
-from market.paging import page_of
+from market.paging import Page, page_of
 from market.transitions import WrongState
 from market.units import Fen, Gram
 from market.web.deals.sheet import (
@@ -63,27 +63,38 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
     """Every contract of the organisation; for an official those of the town's sellers."""
     chosen = request.query_params.get("state", "")
     chosen = chosen if chosen in _SHELVES else ""
-    deals = await deals_of(organisation_id=viewer.organisation_id)
-    on_shelf = [deal for deal in deals if deal.state in _SHELVES[chosen][1]]
+    mine = viewer.organisation_id
+    tallies = await tallies_of(organisation_id=mine)
+    numbers = {
+        name: sum(each.number for each in tallies if each.state in states)
+        for name, (_, states) in _SHELVES.items()
+    }
+    shown = page_of(range(numbers[chosen]), request.query_params.get("page", ""))
+    deals = await page_of_deals(
+        organisation_id=mine,
+        states=_SHELVES[chosen][1],
+        limit=shown.length,
+        offset=(shown.page - 1) * shown.length,
+    )
     return show(
         request,
         "deals/index.html",
-        shown=page_of(on_shelf, request.query_params.get("page", "")),
+        shown=Page(deals, shown.total, shown.page, shown.length),
         next_pages=f"/deals?state={chosen}&page=" if chosen else "/deals?page=",
-        has_any=bool(deals),
+        has_any=bool(tallies),
         shelves=[
             (
                 label,
                 f"/deals?state={name}" if name else "/deals",
                 name == chosen,
-                sum(deal.state in states for deal in deals),
+                numbers[name],
             )
-            for name, (label, states) in _SHELVES.items()
+            for name, (label, _) in _SHELVES.items()
         ],
-        mass=Gram(sum(deal.standing for deal in deals)),
-        money=Fen(sum(deal.worth for deal in deals)),
-        delivered=Gram(sum(deal.delivered for deal in deals)),
-        received=await received_under([deal.id for deal in deals]),
+        mass=Gram(sum(each.grams for each in tallies)),
+        money=Fen(sum(each.fen for each in tallies)),
+        delivered=Gram(sum(each.delivered for each in tallies)),
+        received=await received_by(organisation_id=mine),
         side_of=lambda deal: side_of(deal, viewer),
         needs_me=lambda deal: needs_signature(deal, viewer),
         total_of=total_of,

@@ -11,13 +11,14 @@ import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.dashboard.queries import money
+from market.dashboard.received import received_by
 from market.db.session import execute, fetch_value
 from market.deals.breach import NewCase, file_case, open_case
 from market.deals.breach_termination import terminate
 from market.deals.clauses import price_of
 from market.deals.operations import cancel
 from market.deals.paying import pay
-from market.deals.queries import deal_of, deals_of, payments_of
+from market.deals.queries import DealRow, deal_of, deals_of, page_of_deals, payments_of, tallies_of
 from market.deals.terms import answer_terms, propose_terms, terms_in_force
 from market.followup.queries import choices_of, entries_of, groups_of
 from market.followup.rules import GROUPS, KINDS, Entry, Filters, Sum, total_of
@@ -146,6 +147,23 @@ async def test_figures_of_any_history_are_the_sums_of_their_rows(factory: Factor
         figures = [expected.get(kind, Sum()).fen for kind in KINDS]
         assert figures == [told.intended, told.signed, told.ended, told.delivered, told.received.total]
         assert figures == [deals.intended, deals.signed, deals.ended, deals.delivered, paid]
+        await check_tallies(town.organisation_id, rows)
+
+
+async def check_tallies(organisation: int, rows: list[DealRow]) -> None:
+    """What is summed and paged by the database is what the rows come to, in their order."""
+    found = {each.state: each for each in await tallies_of(organisation_id=organisation)}
+    assert found.keys() == {each.state for each in rows}
+    for state, tally in found.items():
+        mine = [each for each in rows if each.state == state]
+        assert (tally.number, tally.grams) == (len(mine), sum(each.standing for each in mine))
+        assert (tally.fen, tally.delivered) == (
+            sum(each.worth for each in mine),
+            sum(each.delivered for each in mine),
+        )
+    assert (await received_by(organisation_id=organisation)).total == sum(each.paid for each in rows)
+    page = await page_of_deals(organisation_id=organisation, states=found.keys(), limit=2, offset=1)
+    assert page == rows[1:3]
 
 
 def sums_of(rows: Iterable[Entry]) -> dict[str, Sum]:
