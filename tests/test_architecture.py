@@ -16,6 +16,7 @@ PURE_NAMES = {
     "rules",
     "clauses",
     "unfair",
+    "unfair_words",
     "wording",
     "breach_rules",
     "commands",

@@ -1,21 +1,19 @@
 """What an unfair or barred term looks like, and where that is written. Advice, never a refusal.
 
 Pure. Each rule names its source and since when it holds; none of it is legal advice of the installation's.
-Words are searched clause by clause, sentence by sentence; a sentence that says "not" is left alone.
+What is written in words is read clause by clause (``unfair_words``).
 """
 
-import re
 from collections.abc import Iterator
 from datetime import date
 
 import msgspec
 
 from market.deals.clauses import CLAUSES, Terms
+from market.deals.unfair_words import LONGEST_PAYMENT_DAYS, warned_of
 from market.i18n import Message, msg
 from market.supply.rules import MOST_DEPOSIT
 
-#: The longest term of payment to a small firm, in days from receipt.
-LONGEST_PAYMENT_DAYS = 60
 #: A penalty beyond this many basis points is cut on request where the loss was less.
 MOST_PENALTY = 3_000
 #: Longer than this, fresh goods are no longer what they were at arrival.
@@ -57,39 +55,27 @@ class Advice(msgspec.Struct, frozen=True):
     source: Source
 
 
-_FEES = re.compile(
-    "进场费|进店费|条码费|店内码费|开户费|节庆费|店庆费|合同费|上架费|新品费|新店开业费|装修费|赞助费"
-)
-_PROMOTION = re.compile("促销服务费|促销费|堆头费|陈列费|返利|返点")
-_PAY_WHEN_PAID = re.compile(
-    "背靠背|(?:卖出|售出|售完|卖完|销售)(?:之)?后(?:再)?(?:付|结)|实销实结|收到(?:第三方|下家|客户).{0,8}(?:再|后)付"
-)
-_RETURNS = re.compile("(?:未售出|没卖完|滞销|卖不出|卖不掉).{0,10}退(?:货|回)")
-_ONE_SIDED = re.compile(
-    "最终解释权|(?:买方|卖方|采购方|甲方|乙方)(?:有权)?(?:可以?)?(?:单方|随时)(?:面)?(?:有权)?(?:调整|变更|解除|降)"
-)
-_NOT = re.compile("不|免收|禁止|没有|无须|严禁")
-_SENTENCES = re.compile("[。；;，\n！!]+")
-
-_WORDS: tuple[tuple[str, str, re.Pattern[str], Message, Source], ...] = (
-    ("fee", "barred", _FEES, msg("“{words}”：零售商不得收取这类费用，包括换个名目收。"), RETAILERS),
-    (
-        "promotion",
-        "check",
-        _PROMOTION,
-        msg("“{words}”：要供货方事先同意，并在合同里写明项目、标准和期限。"),
-        RETAILERS,
-    ),
-    (
-        "pay_when_paid",
+#: What ``unfair_words`` finds: how much it weighs, what is said of it, and where that is written.
+_WORDS: dict[str, tuple[str, Message, Source]] = {
+    "fee": ("barred", msg("“{words}”：零售商不得收取这类费用，包括换个名目收。"), RETAILERS),
+    "promotion": ("check", msg("“{words}”：要供货方事先同意，并在合同里写明项目、标准和期限。"), RETAILERS),
+    "pay_when_paid": ("barred", msg("“{words}”：不得把收到第三方货款或卖出货物作为付款条件。"), ORDER_802),
+    "returns": ("check", msg("“{words}”：把卖不掉的风险都给了卖方，请写明条件和比例。"), RETAILERS),
+    "one_sided_right": ("unfair", msg("“{words}”：只有一方能改，合同就不由双方定了。"), FAIRNESS),
+    "long_payment": (
         "barred",
-        _PAY_WHEN_PAID,
-        msg("“{words}”：不得把收到第三方货款或卖出货物作为付款条件。"),
+        msg(
+            "“{words}”：付款最长不得超过 {most} 天；和付款条款不一样的，请改成一样。",
+            most=LONGEST_PAYMENT_DAYS,
+        ),
         ORDER_802,
     ),
-    ("returns", "check", _RETURNS, msg("“{words}”：把卖不掉的风险都给了卖方，请写明条件和比例。"), RETAILERS),
-    ("one_sided_right", "unfair", _ONE_SIDED, msg("“{words}”：只有一方能改，合同就不由双方定了。"), FAIRNESS),
-)
+    "high_deposit": (
+        "barred",
+        msg("“{words}”：定金超过货款的 20% 的部分不产生定金的效力，请改为预付款。"),
+        DEPOSITS,
+    ),
+}
 
 
 def advice_on(terms: Terms, *, in_frame: bool = False) -> list[Advice]:
@@ -230,9 +216,7 @@ def _acceptance(terms: Terms) -> Iterator[Advice]:
 
 def _words(terms: Terms) -> Iterator[Advice]:
     for name in (*CLAUSES, "market", "dispute_place"):
-        for sentence in _SENTENCES.split(getattr(terms, name)):
-            for code, level, pattern, message, source in _WORDS:
-                found = pattern.search(sentence)
-                if found and not _NOT.search(sentence[: found.start()]):
-                    told = msgspec.structs.replace(message, values={"words": found[0]})
-                    yield Advice(code, level, name, told, source)
+        for code, words in warned_of(getattr(terms, name)):
+            level, message, source = _WORDS[code]
+            told = msgspec.structs.replace(message, values={**message.values, "words": words})
+            yield Advice(code, level, name, told, source)
