@@ -10,11 +10,11 @@ from market.clock import CHINA
 from market.db.session import execute, fetch_value
 from market.deals import rules
 from market.deals.above import let_go_above
+from market.deals.beforehand import end_prepayments
 from market.deals.breach_queries import performed
 from market.deals.breach_rules import residual
 from market.deals.endings.outdating import outdate_proposals
 from market.deals.joint_gaps import tell_of_gap
-from market.deals.paying import end_prepayments
 from market.deals.releasing import release
 from market.i18n import msg
 from market.notices.operations import notify

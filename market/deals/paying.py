@@ -10,7 +10,8 @@ from market.clock import CHINA
 from market.db.jobs import enqueue
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals import rules
-from market.deals.clauses import Due, Terms, due_at_arrival, due_at_signing, least_performed, price_of
+from market.deals.beforehand import keep_due
+from market.deals.clauses import Terms, due_at_arrival, due_at_signing, least_performed, price_of
 from market.deals.endings.outdating import outdate_proposals
 from market.deals.invoices.due import derive_due_days
 from market.deals.releasing import release
@@ -29,7 +30,8 @@ async def fall_due_at_signing(*, deal: Record, terms: Terms, at: datetime) -> No
         price=FenPerKg(deal["price"]),
         on=at.astimezone(CHINA).date(),
     )
-    await _keep(deal["id"], dues, None)
+    for due in dues:
+        await keep_due(deal["id"], due)
 
 
 async def fall_due_at_acceptance(*, deal: Record, terms: Terms, delivery_id: int, arrived: datetime) -> None:
@@ -62,66 +64,13 @@ async def fall_due_at_acceptance(*, deal: Record, terms: Terms, delivery_id: int
     credit = Fen(max(0, min(covered - row["used"], worth)))
     await execute("UPDATE delivery SET credit = $2 WHERE id = $1", delivery_id, credit)
     dues = due_at_arrival(terms, worth=worth, credit=credit, on=arrived.astimezone(CHINA).date())
-    await _keep(deal["id"], dues, delivery_id)
+    for due in dues:
+        await keep_due(deal["id"], due, delivery_id=delivery_id)
     # an invoice may have come before the goods were looked at
     await derive_due_days(deal_id=deal["id"])
     if not dues:
         # all of it was paid beforehand: no payment to come would notice that the contract is done
         await complete(deal_id=deal["id"], at=arrived)
-
-
-async def end_prepayments(*, deal_id: int) -> Fen:
-    """Cut what is open of deposit and advance to what goods have used of them; return what is due no more.
-
-    Nobody pays beforehand under a terminated contract. The contract's row is locked.
-    """
-    rows = await fetch(
-        """SELECT id, amount, paid, disputed, EXISTS (SELECT FROM receipt WHERE payment = payment.id) AS told
-           FROM payment WHERE deal = $1 AND kind <> 'goods'
-           ORDER BY due_on, id FOR UPDATE""",
-        deal_id,
-    )
-    used = await fetch_value("SELECT coalesce(sum(credit), 0)::bigint FROM delivery WHERE deal = $1", deal_id)
-    needed = max(0, used - sum(row["paid"] for row in rows))
-    waived = 0
-    for row in rows:
-        is_open = row["amount"] - row["paid"] - row["disputed"]
-        stays = min(is_open, needed)
-        needed -= stays
-        waived += is_open - stays
-        if stays == is_open:
-            continue
-        if row["paid"] + stays == 0 and not row["told"]:
-            await execute("DELETE FROM payment WHERE id = $1", row["id"])
-        elif stays or row["disputed"]:
-            await execute("UPDATE payment SET amount = paid + disputed + $2 WHERE id = $1", row["id"], stays)
-        else:
-            await execute(
-                """UPDATE payment SET amount = paid, state = $2,
-                     paid_on = (SELECT max(receipt."on") FROM receipt
-                                WHERE receipt.payment = payment.id AND receipt.state = ANY($3))
-                   WHERE id = $1""",
-                row["id"],
-                rules.PAID,
-                sorted(rules.COUNTED),
-            )
-    return Fen(waived)
-
-
-async def _keep(deal_id: int, dues: list[Due], delivery_id: int | None) -> None:
-    for due in dues:
-        await execute(
-            """INSERT INTO payment (deal, amount, paid, kind, delivery, state, due_on, invoice_days,
-                                    due_latest)
-               VALUES ($1, $2, 0, $3, $4, $5, $6, $7, CASE WHEN $7::bigint IS NOT NULL THEN $6::date END)""",
-            deal_id,
-            due.amount,
-            due.kind,
-            delivery_id,
-            rules.PAYMENT.start,
-            due.on,
-            due.invoice_days,
-        )
 
 
 class PaidMeanwhile(Conflict):

@@ -17,7 +17,8 @@ from market.audit.operations import record
 from market.db.jobs import Run, enqueue, job
 from market.db.session import execute, fetch, fetch_into, fetch_row, transaction
 from market.deals import rules
-from market.deals.paying import complete, end_prepayments
+from market.deals.beforehand import end_prepayments
+from market.deals.paying import complete
 from market.errors import Invalid, NotFound
 from market.i18n import Message, msg, on_day
 from market.notices.operations import notify

@@ -11,6 +11,7 @@ from market.audit.operations import record
 from market.catalogue.queries import check_reason
 from market.db.session import execute, fetch, fetch_into, fetch_one_into, fetch_value, transaction
 from market.deals import rules
+from market.deals.beforehand import follow_terms
 from market.deals.clauses import Terms, check, price_of, usual_terms
 from market.deals.open_terms import check_seen
 from market.deals.scans.outdating import outdate
@@ -257,6 +258,8 @@ async def answer_terms(
         if found is None or found.proposer is None:
             raise NotFound(msg("没有找到这次条款提议。"))
         by = "proposer" if found.proposer == organisation_id else "other"
+        # before this one counts
+        _, in_force = await terms_in_force(deal_id=deal_id)
         state = rules.TERMS.apply(move, state=found.state, by=by)
         said: dict[str, str | None] = {}
         why: Message | str = ""
@@ -274,6 +277,8 @@ async def answer_terms(
         if state == rules.AGREED:
             wish = AgreeToTerms(deal_id, version, reply)
             await _bind(deal, side, found.terms, "agree_terms", wish, actor)
+            if deal["state"] == rules.ACTIVE:
+                await follow_terms(deal=deal, was=in_force, terms=found.terms, at=at)
             await _sign(deal_id, version, side, actor, at)
             await execute(
                 "UPDATE deal SET deliver_from = $2, deliver_to = $3 WHERE id = $1",
@@ -417,8 +422,8 @@ async def _sign(deal_id: int, version: int, side: str, actor: Actor, at: datetim
 
 async def _locked(deal_id: int, organisation_id: int) -> Record:
     rows = await fetch(
-        """SELECT id, number, seller, buyer, state, quantity, price FROM deal
-           WHERE id = $1 AND $2 IN (seller, buyer) FOR UPDATE""",
+        """SELECT id, number, seller, buyer, state, quantity, price, seller_signed_at, buyer_signed_at
+           FROM deal WHERE id = $1 AND $2 IN (seller, buyer) FOR UPDATE""",
         deal_id,
         organisation_id,
     )

@@ -138,6 +138,44 @@ async def test_payment_in_parts_is_part_paid_until_the_last_fen(scene: Scene) ->
     assert await scene.state() == "completed"
 
 
+async def test_deposit_and_advance_agreed_on_later_fall_due_and_what_was_paid_stays(scene: Scene) -> None:
+    await scene.agree(deposit=1_000)
+    await scene.sign()
+    assert await scene.dues() == [("deposit", 23_366, 7)]
+    await pay(
+        payment_id=(await payments_of(deal_id=scene.deal_id))[0].id, money=Fen(5_000), **scene.by(scene.buyer)
+    )
+    await scene.answer_money()
+    # other clauses leave it alone
+    await scene.agree(standard="GB/T 1532")
+    assert await scene.dues() == [("deposit", 23_366, 7)]
+    milestones = (Milestone("signing", 3_000, 2), Milestone("arrival", 7_000, 30))
+    await scene.agree(deposit=2_000, milestones=milestones)
+    assert await scene.dues() == [("deposit", 5_000, 7), ("deposit", 41_733, 7), ("advance", 70_099, 2)]
+    await scene.deliver(111_111)
+    used = await fetch_value("SELECT sum(credit)::bigint FROM delivery")
+    # both give up paying beforehand: what goods have used of it is due, the rest with the goods to come
+    await scene.agree(deposit=0, milestones=(Milestone("arrival", 10_000, 30),))
+    dues = await scene.dues()
+    assert [kind for kind, _, _ in dues] == ["deposit", "goods", "deposit"]
+    assert dues[0][1] + dues[2][1] == used
+    await scene.deliver(222_222)
+    assert sum(fen for _, fen, _ in await scene.dues()) == TOTAL
+    await scene.pay_all()
+    assert await scene.state() == "completed"
+
+
+async def test_money_beforehand_that_both_let_go_of_holds_no_contract_open(scene: Scene) -> None:
+    await scene.agree(deposit=1_000)
+    await scene.sign()
+    await scene.agree(deposit=0)
+    assert await scene.dues() == []
+    await scene.deliver(333_333)
+    assert [kind for kind, _, _ in await scene.dues()] == ["goods"]
+    await scene.pay_all()
+    assert await scene.state() == "completed"
+
+
 async def notice(scene: Scene) -> int:
     """Terminate the contract as its seller, who was not paid; return the number of the case."""
     case = NewCase(deal_id=scene.deal_id, ground="unpaid", statement="定金和预付款都没付。")
