@@ -22,6 +22,7 @@ from market.db.session import transaction
 from market.deals.breach import lapse_cases
 from market.deals.frames.rounds import expire_calls, round_of_frames
 from market.deals.receipts import go_on_reminding
+from market.deals.reminding import remind_of_payments
 from market.demand.operations import close_overdue
 from market.documents.operations import forget_bundles
 from market.matching.agreement import expire_matches
@@ -54,7 +55,9 @@ async def schedule_upkeep() -> None:
 
 Step = Callable[[datetime], Awaitable[object]]
 #: Steps that move on ``MOST_AT_ONCE`` at most, and return how many: where that is reached, more is left.
-_IN_PORTIONS = frozenset({"listings", "demands", "offers", "bids", "approvals", "dead approvals", "cases"})
+_IN_PORTIONS = frozenset(
+    {"listings", "demands", "offers", "bids", "approvals", "dead approvals", "cases", "money due"}
+)
 #: In the order in which one step makes work for another.
 _STEPS: dict[str, Step] = {
     "listings": lambda at: expire_listings(at=at),
@@ -69,6 +72,7 @@ _STEPS: dict[str, Step] = {
     "frames": lambda at: round_of_frames(at=at),
     "breaches": lambda at: lapse_cases(at=at),
     "money claimed": lambda at: go_on_reminding(at=at),
+    "money due": lambda at: remind_of_payments(at=at),
     "approvals": lambda at: expire_approvals(at=at),
     "dead approvals": lambda at: end_dead_approvals(at=at),
     "runs": lambda at: fail_abandoned(at=at),

@@ -1,7 +1,7 @@
 """A case of breach from draft to its end. The other side always has the last word before the town decides."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, time, timedelta
 
 import msgspec
 from asyncpg import Record
@@ -150,7 +150,14 @@ async def file_case(*, breach_id: int, organisation_id: int, actor: Actor, at: d
         )
         await _keep(case, "file", actor, at)
         words = msg("请在 {day} 前答复。", day=on_day(until))
-        await _tell(case, case["respondent"], words, at)
+        # the day itself still counts
+        await _tell(
+            case,
+            case["respondent"],
+            words,
+            at,
+            due_at=datetime.combine(until + timedelta(days=1), time(), CHINA),
+        )
         await _tell(case, case["town"], words, at)
     return state
 
@@ -331,7 +338,9 @@ async def _keep(case: Record, action: str, actor: Actor, at: datetime) -> None:
     )
 
 
-async def _tell(case: Record, organisation_id: int | None, words: Message, at: datetime) -> None:
+async def _tell(
+    case: Record, organisation_id: int | None, words: Message, at: datetime, *, due_at: datetime | None = None
+) -> None:
     if organisation_id is None:
         return
     await notify(
@@ -340,4 +349,5 @@ async def _tell(case: Record, organisation_id: int | None, words: Message, at: d
         message=msg("合同 {number} 的违约：{words}", number=case["number"], words=words),
         link=f"/breaches/{case['id']}",
         at=at,
+        due_at=due_at,
     )

@@ -152,6 +152,8 @@ class Payment(Table, tablename="payment"):
     #: Where it counts from the invoice: days after it, and the latest day whatever comes (``invoices.due``).
     invoice_days = whole(null=True)
     due_latest = day(null=True)
+    #: When its payer was last reminded of it (``reminding``).
+    reminded_on = day(null=True)
 
 
 class Invoice(Table, tablename="invoice"):

@@ -157,6 +157,8 @@ READERS: dict[str, Circles] = {
             "paid",
             "payment_confirmed",
             "payment_disputed",
+            "payment_due",
+            "payment_overdue",
             "payment_unanswered",
             "payment_withdrawn",
             "scan_filed",

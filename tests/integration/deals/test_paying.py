@@ -2,13 +2,15 @@
 
 import asyncio
 import re
+from datetime import timedelta
 
 import asyncpg
 import msgspec
 import pytest
 
-from fixtures.factories import TODAY, Factory
-from market.db.session import fetch, fetch_value
+from fixtures.factories import STORY, TODAY, Factory
+from market.clock import CHINA
+from market.db.session import execute, fetch, fetch_value
 from market.deals import paying
 from market.deals.breach import NewCase, file_case, open_case
 from market.deals.breach_queries import case_of, figures
@@ -17,6 +19,7 @@ from market.deals.breach_termination import terminate
 from market.deals.clauses import Milestone
 from market.deals.paying import pay
 from market.deals.queries import deal_of, payments_of
+from market.deals.reminding import remind_of_payments
 from market.deals.terms import answer_terms, propose_terms, terms_in_force
 from market.errors import Busy, Conflict, Invalid
 from market.transitions import WrongState
@@ -295,3 +298,37 @@ async def test_without_the_lock_parts_are_refused_by_the_database_alone(
     monkeypatch.setattr(paying, "execute", executed)
     await race(wide)
     assert caught
+
+
+async def test_who_owes_is_reminded_before_the_day_and_ever_more_seldom_after_it(scene: Scene) -> None:
+    await scene.agree(deposit=1_000)
+    await scene.sign()
+
+    async def told(days: int) -> tuple[int, list[str]]:
+        """What a round on that day tells the buyer and the seller."""
+        await execute("DELETE FROM notice")
+        count = await remind_of_payments(at=STORY + timedelta(days=days))
+        rows = await fetch("SELECT kind, organisation FROM notice ORDER BY id")
+        side = {scene.buyer.organisation_id: "buyer", scene.seller.organisation_id: "seller"}
+        return count, [f"{side[row['organisation']]} {row['kind']}" for row in rows]
+
+    late = ["buyer payment_due", "seller payment_overdue"]
+    assert await told(3) == (0, [])
+    assert await told(4) == (1, ["buyer payment_due"])
+    due = await fetch_value("SELECT due_at FROM notice")
+    assert due.astimezone(CHINA).date() == TODAY + timedelta(days=8)
+    assert await told(4) == await told(7) == (0, [])
+    assert await told(8) == (1, late)
+    assert await told(13) == (0, [])
+    # of what was missed only the last is made up for
+    assert await told(40) == (1, late)
+    assert await told(60) == (0, [])
+    assert await told(67) == (1, late)
+    number = await fetch_value("SELECT id FROM payment")
+    await pay(payment_id=number, **scene.by(scene.buyer))
+    assert await told(97) == (0, [])
+    # denied, it is one side's word against the other's; withdrawn, it is owed
+    await scene.answer_money("dispute", "没有到账")
+    assert await told(98) == (0, [])
+    await scene.answer_money("withdraw")
+    assert await told(99) == (1, late)

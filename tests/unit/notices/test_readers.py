@@ -68,6 +68,8 @@ TOGETHER = {
     "outcome_corrected": "/meetings/1/talks/1/result",
     "payment_confirmed": "/deals/1#payments",
     "payment_disputed": "/deals/1#payments",
+    "payment_due": "/deals/1#payments",
+    "payment_overdue": "/deals/1#payments",
     "payment_withdrawn": "/deals/1#payments",
     "reinstated": "/organisation",
     "sample_answered": "/samples/1",
