@@ -30,6 +30,10 @@ class Facts(msgspec.Struct, frozen=True):
     #: Loads that were refused whole.
     refused: int
     refused_grams: int
+    #: Contracts in force of which goods are missing after the last day, and what neither came nor is on its
+    #: way; what the tolerance lets be short is not missing.
+    undelivered: int
+    undelivered_grams: int
     #: As a buyer: payments made by their day, later, and open beyond it.
     paid_on_time: int
     paid_on_time_fen: int
@@ -51,7 +55,8 @@ async def facts_of(*, organisation_id: int, today: date) -> Facts | None:
         Facts,
         """SELECT organisation.id AS organisation, organisation.name, organisation.name_en,
                   made.contracts, made.completed, sent.on_time, sent.on_time_grams, sent.late,
-                  sent.late_grams, sent.refused, sent.refused_grams, money.paid_on_time,
+                  sent.late_grams, sent.refused, sent.refused_grams, missing.undelivered,
+                  missing.undelivered_grams, money.paid_on_time,
                   money.paid_on_time_fen, money.paid_late, money.paid_late_fen, money.overdue,
                   money.overdue_fen, cases.confirmed, cases.not_confirmed,
                   coalesce(said.words, '') AS reply, said.created_at AS replied_at
@@ -73,6 +78,19 @@ async def facts_of(*, organisation_id: int, today: date) -> Facts | None:
                    FROM delivery JOIN deal ON deal.id = delivery.deal
                    WHERE deal.seller = organisation.id
                      AND delivery.state IN ('accepted', 'partially_accepted', 'rejected')) load) sent
+           CROSS JOIN LATERAL (
+             SELECT count(*) AS undelivered, coalesce(sum(quantity - came), 0) AS undelivered_grams
+             FROM (SELECT deal.quantity,
+                          (SELECT coalesce(sum(CASE WHEN state IN ('dispatched', 'arrived') THEN quantity
+                                                    ELSE accepted + loss END), 0)
+                           FROM delivery WHERE delivery.deal = deal.id AND state IN
+                             ('dispatched', 'arrived', 'accepted', 'partially_accepted')) AS came,
+                          coalesce((SELECT (terms ->> 'tolerance')::bigint FROM contract_terms
+                                    WHERE contract_terms.deal = deal.id AND state = 'agreed'
+                                    ORDER BY version DESC LIMIT 1), 0) AS tolerance
+                   FROM deal WHERE deal.seller = organisation.id AND deal.state = 'active'
+                     AND deal.deliver_to < $2) late
+             WHERE came < quantity - quantity * tolerance / 10000) missing
            CROSS JOIN LATERAL (
              SELECT count(*) FILTER (WHERE payment.paid_on <= due_on) AS paid_on_time,
                     coalesce(sum(amount) FILTER (WHERE payment.paid_on <= due_on), 0) AS paid_on_time_fen,

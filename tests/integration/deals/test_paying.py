@@ -19,6 +19,7 @@ from market.deals.breach_termination import terminate
 from market.deals.clauses import Milestone
 from market.deals.paying import pay
 from market.deals.queries import deal_of, payments_of
+from market.deals.record import facts_of
 from market.deals.reminding import remind_of_payments
 from market.deals.terms import answer_terms, propose_terms, terms_in_force
 from market.errors import Busy, Conflict, Invalid
@@ -332,3 +333,26 @@ async def test_who_owes_is_reminded_before_the_day_and_ever_more_seldom_after_it
     assert await told(98) == (0, [])
     await scene.answer_money("withdraw")
     assert await told(99) == (1, late)
+
+
+async def test_goods_that_are_missing_after_the_last_day_stand_in_the_sellers_facts(scene: Scene) -> None:
+    await scene.agree(tolerance=1_000)
+
+    async def missing(days: int) -> tuple[int, int]:
+        facts = await facts_of(
+            organisation_id=scene.seller.organisation_id, today=TODAY + timedelta(days=days)
+        )
+        assert facts
+        return facts.undelivered, facts.undelivered_grams
+
+    assert await missing(10) == (0, 0)  # it does not bind yet
+    await scene.sign()
+    assert (await missing(9), await missing(10)) == ((0, 0), (1, 333_333))
+    await scene.deliver(200_000)
+    await scene.send(50_000)
+    assert await missing(10) == (1, 133_333)
+    # what is on its way has left, and what the tolerance lets be short is not missing
+    await scene.send(50_000, "dispatch")
+    assert await missing(10) == (1, 83_333)
+    await scene.send(50_000, "dispatch", "arrive")
+    assert await missing(10) == (0, 0)
