@@ -1,7 +1,7 @@
 """A case of breach from draft to its end. The other side always has the last word before the town decides."""
 
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 
 import msgspec
 from asyncpg import Record
@@ -156,7 +156,7 @@ async def file_case(*, breach_id: int, organisation_id: int, actor: Actor, at: d
             case["respondent"],
             words,
             at,
-            due_at=datetime.combine(until + timedelta(days=1), time(), CHINA),
+            due_at=datetime.combine(until, time(23, 59), CHINA),
         )
         await _tell(case, case["town"], words, at)
     return state

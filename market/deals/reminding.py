@@ -1,6 +1,6 @@
 """Money that falls due, or should have been paid: who has to act is told, and who waits for it."""
 
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 
 from market.clock import CHINA
 from market.db.session import fetch, transaction
@@ -48,7 +48,7 @@ async def remind_of_payments(*, at: datetime) -> int:
             }
             if days <= 0:
                 told = msg("合同 {number}：{money} 元 {day} 到期，请按时付款，付了在这里记下。", **values)
-                until = datetime.combine(row["due_on"] + timedelta(days=1), time(), CHINA)
+                until = datetime.combine(row["due_on"], time(23, 59), CHINA)
                 words.append(Word(row["buyer"], "payment_due", told, link, at, until))
                 continue
             told = msg(

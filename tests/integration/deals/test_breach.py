@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
+from market.clock import CHINA
 from market.db.jobs import Worker
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals import breach_termination
@@ -84,6 +85,11 @@ async def test_draft_is_seen_by_its_author_alone(scene: Scene, factory: Factory)
     await file_case(breach_id=breach_id, **scene.by(scene.seller))
     for member in (scene.seller, scene.buyer, scene.town):
         assert [each.id for each in await cases_of(organisation_id=member.organisation_id)] == [breach_id]
+    # who has to answer reads until when
+    dues = [
+        (await inbox(organisation_id=each.organisation_id))[0].due_at for each in (scene.buyer, scene.town)
+    ]
+    assert [each and each.astimezone(CHINA).date() for each in dues] == [TODAY + timedelta(days=7), None]
     stranger = await factory.member(role="buyer")
     with pytest.raises(NotFound):
         await case_of(breach_id=breach_id, organisation_id=stranger.organisation_id)

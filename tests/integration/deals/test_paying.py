@@ -317,7 +317,7 @@ async def test_who_owes_is_reminded_before_the_day_and_ever_more_seldom_after_it
     assert await told(3) == (0, [])
     assert await told(4) == (1, ["buyer payment_due"])
     due = await fetch_value("SELECT due_at FROM notice")
-    assert due.astimezone(CHINA).date() == TODAY + timedelta(days=8)
+    assert due.astimezone(CHINA).date() == TODAY + timedelta(days=7)
     assert await told(4) == await told(7) == (0, [])
     assert await told(8) == (1, late)
     assert await told(13) == (0, [])
