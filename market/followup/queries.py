@@ -19,16 +19,22 @@ _ENTRIES = f"""
     FROM deal JOIN deal_standing standing ON standing.deal = deal.id
     JOIN organisation seller ON seller.id = deal.seller
     WHERE $1 IN (deal.seller, deal.buyer, seller.town)),
-  talk AS (
-    SELECT topic.id, topic.listing, appointment.seller, appointment.buyer, topic.intent_quantity,
-           topic.intent_price, meeting.held_on
+  -- whatever was said before is not open: the rule is asked of few
+  newest AS (
+    SELECT DISTINCT ON (listing.lot, appointment.buyer) topic.id
     FROM topic JOIN appointment ON appointment.id = topic.appointment
     JOIN meeting ON meeting.id = appointment.meeting JOIN listing ON listing.id = topic.listing
     JOIN organisation seller ON seller.id = appointment.seller
     WHERE appointment.state = 'held' AND appointment.outcome IN ('intent', 'signed')
-      AND topic.intent_quantity IS NOT NULL AND topic.intent_price IS NOT NULL AND topic.deal IS NULL
+      AND topic.intent_quantity IS NOT NULL AND topic.intent_price IS NOT NULL
       AND $1 IN (appointment.seller, appointment.buyer, seller.town)
-      AND {LATER_SQL} IS NULL),
+    ORDER BY listing.lot, appointment.buyer, meeting.held_on DESC, topic.id DESC),
+  talk AS (
+    SELECT topic.id, topic.listing, appointment.seller, appointment.buyer, topic.intent_quantity,
+           topic.intent_price, meeting.held_on
+    FROM newest JOIN topic ON topic.id = newest.id JOIN appointment ON appointment.id = topic.appointment
+    JOIN meeting ON meeting.id = appointment.meeting JOIN listing ON listing.id = topic.listing
+    WHERE topic.deal IS NULL AND {LATER_SQL} IS NULL),
   line AS (
     SELECT 'intent' AS kind, held_on AS "on", NULL::bigint AS deal, 'appointment' AS source, id AS source_id,
            listing, seller, buyer, intent_price AS price, intent_quantity AS grams,
