@@ -1,6 +1,6 @@
 """Counters and what both sides do with a turn. A turn never changes: a counter is a new one."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import msgspec
 from asyncpg import Record
@@ -14,6 +14,7 @@ from market.bids.after_round import free_to_bid
 from market.bids.operations import (
     NewBid,
     Placed,
+    answer_until,
     bid_binding,
     by_author,
     check_demand_terms,
@@ -22,6 +23,7 @@ from market.bids.operations import (
     taken_up,
 )
 from market.catalogue.queries import check_reason
+from market.clock import CHINA
 from market.db.replay import once
 from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid
@@ -64,7 +66,7 @@ async def counter_bid(
         parent = await taken_up(
             bid_id=counter.bid_id, organisation_id=organisation_id, side=side, move="counter", at=at
         )
-        turn = await _check(counter, parent)
+        turn = await _check(counter, parent, at=at)
         await bind(
             actor=actor,
             organisation_id=organisation_id,
@@ -80,7 +82,7 @@ async def counter_bid(
                 bid_id=counter.bid_id,
             ),
         )
-        until = at + timedelta(days=rules.ANSWER_DAYS)
+        until = answer_until(at=at, deliver_to=counter.deliver_to)
         awaiting = rules.other(side)
         rows = await fetch(
             """INSERT INTO bid (parent, author, awaiting, listing, demand, buyer, quantity, price,
@@ -231,15 +233,15 @@ async def reconfirm_bid(*, bid_id: int, organisation_id: int, side: str, actor: 
     """
     async with transaction():
         bid = await by_author(bid_id=bid_id, organisation_id=organisation_id, side=side, move="reconfirm")
-        await _check_still(bid)
-        until = at + timedelta(days=rules.ANSWER_DAYS)
+        await _check_still(bid, at=at)
+        until = answer_until(at=at, deliver_to=bid["deliver_to"])
         await execute("UPDATE bid SET expires_at = $2 WHERE id = $1", bid_id, until)
         await record(subject=f"bid:{bid_id}", action="reconfirm", actor=actor, at=at, details={})
         message = msg("“{title}”条件改过之后，对方确认出价仍然算数，请答复。", title=named(bid, "title"))
         await _tell_other(bid, side=side, kind="bid_reconfirmed", message=message, at=at, due_at=until)
 
 
-async def _check_still(bid: Record) -> None:
+async def _check_still(bid: Record, *, at: datetime) -> None:
     """Hold a turn against the terms of now. Less may be left than it names: a part can be accepted of it."""
     row = (
         await fetch(
@@ -263,6 +265,7 @@ async def _check_still(bid: Record) -> None:
             end=bid["deliver_to"],
             first=row["available_from"],
             last=row["available_to"],
+            today=at.astimezone(CHINA).date(),
         )
         if bid["answers"] == rules.DEMAND:
             demand = await demand_held(bid["demand"])
@@ -293,7 +296,7 @@ async def _tell_other(
     )
 
 
-async def _check(counter: Counter, parent: Record) -> NewBid:
+async def _check(counter: Counter, parent: Record, *, at: datetime) -> NewBid:
     """A counter respects what a bid respects, and says something new.
 
     The listing is held as it is until the turn is written, so that no change of its terms slips in
@@ -323,7 +326,7 @@ async def _check(counter: Counter, parent: Record) -> NewBid:
         deliver_to=counter.deliver_to,
         demand_id=parent["demand"],
     )
-    await check_terms(turn, listing=listing, buyer_id=parent["buyer"])
+    await check_terms(turn, listing=listing, buyer_id=parent["buyer"], at=at)
     if parent["answers"] == rules.DEMAND:
         check_demand_terms(
             await demand_held(turn.demand_id),

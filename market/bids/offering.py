@@ -1,6 +1,6 @@
 """Offers of sellers on demands (报价): the first turn of a negotiation that goes on as that of a bid does."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import msgspec
 from asyncpg import Record
@@ -10,7 +10,7 @@ from market.accounts.standing import permit
 from market.amounts import masses, prices
 from market.audit.operations import record
 from market.bids import rules
-from market.bids.operations import NewBid, Placed, check_demand_terms, check_terms, demand_held
+from market.bids.operations import NewBid, Placed, answer_until, check_demand_terms, check_terms, demand_held
 from market.db.replay import once
 from market.db.session import fetch, fetch_value
 from market.errors import Conflict, Invalid, NotFound
@@ -76,7 +76,7 @@ async def place_offer(
             deliver_from=offer.deliver_from,
             deliver_to=offer.deliver_to,
         )
-        await check_terms(turn, listing=listing, buyer_id=demand["buyer"])
+        await check_terms(turn, listing=listing, buyer_id=demand["buyer"], at=at)
         if await fetch_value(
             """SELECT EXISTS (SELECT FROM bid WHERE demand = $1 AND listing = $2 AND answers = $3
                  AND state = ANY($4::text[]))""",
@@ -86,7 +86,7 @@ async def place_offer(
             [rules.SUBMITTED, rules.NEEDS_RECONFIRM],
         ):
             raise Conflict(msg("这批货已经给这条需求报过价；要改，请先撤回再报。"))
-        until = at + timedelta(days=rules.ANSWER_DAYS)
+        until = answer_until(at=at, deliver_to=offer.deliver_to)
         bid_id = int(
             await fetch_value(
                 """INSERT INTO bid (answers, author, awaiting, listing, demand, buyer, quantity, least, price,

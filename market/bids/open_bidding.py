@@ -52,8 +52,8 @@ async def bid_openly(
     """
 
     async def deed() -> OpenBidPlaced:
-        listing = await _held_listing(wish.bid.listing_id, at=at)
-        await check_terms(wish.bid, listing=listing, buyer_id=buyer_id)
+        listing = await _held_listing(wish.bid.listing_id, buyer_id=buyer_id, at=at)
+        await check_terms(wish.bid, listing=listing, buyer_id=buyer_id, at=at)
         # who bids is not told before the round ends, so nobody else learns that it waits
         what = bid_binding("bid_openly", wish, wish.bid, title=named(listing, "title"), other=None)
         await bind(
@@ -77,8 +77,10 @@ async def _bid_approved(wish: BidInTheOpen, buyer_id: int, actor: Actor, at: dat
     return f"/listings/{wish.bid.listing_id}"
 
 
-async def _held_listing(listing_id: int, *, at: datetime) -> Record:
+async def _held_listing(listing_id: int, *, buyer_id: int | None = None, at: datetime) -> Record:
     """Hold a listing whose round takes bids, with what is ``remaining`` of its lot.
+
+    ``buyer_id``: who is about to bid.
 
     Raises: NotFound, Conflict.
     """
@@ -87,7 +89,7 @@ async def _held_listing(listing_id: int, *, at: datetime) -> Record:
            WHERE listing.id = $1 FOR NO KEY UPDATE OF listing""",
         listing_id,
     )
-    listing = on_sale(rows)
+    listing = on_sale(rows, buyer_id=buyer_id)
     if listing["way"] != OPEN:
         raise Conflict(msg("这批货不是公开竞价，请按页面上写的卖法出价。"))
     if listing["opened_at"] is not None or listing["closes_at"] <= at:

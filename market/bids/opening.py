@@ -7,6 +7,7 @@ from asyncpg import Record
 
 from market import clock
 from market.accounts.rules import SYSTEM, Actor
+from market.accounts.standing import suspended_among
 from market.audit.operations import Entry, record, record_all
 from market.bids import rules
 from market.bids.open_closing import close_open_round
@@ -48,9 +49,9 @@ async def open_overdue(*, at: datetime) -> int:
 async def open_round(*, listing_id: int, at: datetime) -> bool:
     """Open all sealed bids of a listing whose round has closed; return whether there was such a round.
 
-    The opened bids have no order but that of their prices. With fewer than three eligible bidders (a bid
-    that what remains can serve) the listing is sold by negotiation. Where the goods have gone off sale
-    meanwhile, the bids are void.
+    The opened bids have no order but that of their prices. With fewer than three eligible bidders (not
+    suspended, with a bid that what remains can serve) the listing is sold by negotiation. Where the goods
+    have gone off sale meanwhile, the bids are void.
     """
     async with transaction():
         rows = await fetch(
@@ -77,7 +78,8 @@ async def open_round(*, listing_id: int, at: datetime) -> bool:
             await execute("UPDATE listing SET opened_at = $2 WHERE id = $1", listing_id, at)
             await _void(listing, sealed, at=at)
             return True
-        bidders = {bid["buyer"] for bid in sealed if bid["quantity"] <= listing["remaining"]}
+        barred = await suspended_among([bid["buyer"] for bid in sealed])
+        bidders = {bid["buyer"] for bid in sealed if bid["quantity"] <= listing["remaining"]} - barred
         way = SEALED if len(bidders) >= rules.LEAST_BIDDERS else NEGOTIABLE
         await execute("UPDATE listing SET opened_at = $2, way = $3 WHERE id = $1", listing_id, at, way)
         await record(

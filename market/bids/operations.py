@@ -14,6 +14,7 @@ from market.bids.accepting import EITHER as EITHER
 from market.bids.accepting import Accepted as Accepted
 from market.bids.accepting import accept_bid as accept_bid
 from market.bids.accepting import accept_turn as accept_turn
+from market.clock import CHINA, day_ends
 from market.db.replay import once
 from market.db.session import execute, fetch
 from market.errors import Conflict, Invalid, NotFound
@@ -58,14 +59,14 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
                WHERE listing.id = $1 FOR SHARE OF listing""",
             bid.listing_id,
         )
-        row = on_sale(listing)
+        row = on_sale(listing, buyer_id=buyer_id)
         if row["way"] == SEALED:
             raise Conflict(msg("这批货用密封报价：截止前请交密封报价，开标后不再收。"))
         if row["way"] == OPEN:
             raise Conflict(msg("这批货用公开竞价：截止前请参加竞价，截止后不再收。"))
         if row["way"] == FIXED:
             rules.check_fixed(bid.price, ask=FenPerKg(row["ask"]))
-        await check_terms(bid, listing=row, buyer_id=buyer_id)
+        await check_terms(bid, listing=row, buyer_id=buyer_id, at=at)
         await bind(
             actor=actor,
             organisation_id=buyer_id,
@@ -74,6 +75,7 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
             other=row["owner"],
             what=bid_binding("place_bid", bid, bid, title=named(row, "title"), other=row["owner"]),
         )
+        until = answer_until(at=at, deliver_to=bid.deliver_to)
         rows = await fetch(
             """INSERT INTO bid (listing, demand, buyer, quantity, price, deliver_from, deliver_to, note,
                                 state, created_by, created_at, expires_at)
@@ -89,7 +91,7 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
             rules.BID.start,
             actor.person_id,
             at,
-            at + timedelta(days=rules.ANSWER_DAYS),
+            until,
         )
         bid_id = int(rows[0]["id"])
         await record(
@@ -110,7 +112,7 @@ async def place_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, k
             ),
             link=f"/bids/{bid_id}",
             at=at,
-            due_at=at + timedelta(days=rules.ANSWER_DAYS),
+            due_at=until,
         )
         return Placed(bid_id)
 
@@ -149,7 +151,7 @@ async def _place_approved(bid: NewBid, buyer_id: int, actor: Actor, at: datetime
     return f"/bids/{await place_bid(bid=bid, buyer_id=buyer_id, actor=actor, at=at)}"
 
 
-async def check_terms(bid: NewBid, *, listing: Record, buyer_id: int) -> None:
+async def check_terms(bid: NewBid, *, listing: Record, buyer_id: int, at: datetime) -> None:
     """Hold a bid, open or under seal, or a counter in its form against its listing and the buyer's demand.
 
     ``listing`` is the row that the caller holds, with what is ``remaining`` of its lot just now.
@@ -166,6 +168,7 @@ async def check_terms(bid: NewBid, *, listing: Record, buyer_id: int) -> None:
         end=bid.deliver_to,
         first=listing["available_from"],
         last=listing["available_to"],
+        today=at.astimezone(CHINA).date(),
     )
     if bid.demand_id is not None:
         await _check_demand(
@@ -201,15 +204,25 @@ async def _check_demand(*, demand_id: int, listing_id: int, quantity: Gram, buye
         raise Invalid(problem, {"quantity": problem})
 
 
-def on_sale(listing: Sequence[Record]) -> Record:
-    """Return the listing that was read for a bid on it.
+def answer_until(*, at: datetime, deliver_to: date) -> datetime:
+    """Return until when a turn that is made now is answered: nobody accepts one whose days are over."""
+    return min(at + timedelta(days=rules.ANSWER_DAYS), day_ends(deliver_to))
 
-    Raises: NotFound, where it has not been on sale; Conflict, where it is so no more.
+
+def on_sale(listing: Sequence[Record], *, buyer_id: int | None) -> Record:
+    """Return the listing that was read for a bid of ``buyer_id`` on it.
+
+    Raises:
+        NotFound: it has not been on sale.
+        Conflict: it is so no more, or it is the buyer's own. Nobody sells to themselves, and no round is
+            driven up by its own seller.
     """
     if not listing or listing[0]["state"] in (DRAFT, PENDING):
         raise NotFound(msg("没有找到这批货源。"))
     if listing[0]["state"] != PUBLISHED:
         raise Conflict(msg("这批货源现在不在售。"))
+    if listing[0]["owner"] == buyer_id:
+        raise Conflict(msg("不能给自己单位的货出价。"))
     return listing[0]
 
 

@@ -213,6 +213,15 @@ def check_wanted(
     if quantity < min_order and quantity != open_:
         problem = msg("买方要求每家至少供 {least}，请增加数量或几家拼货。", least=masses(min_order))
         raise Invalid(problem, {"quantity": problem})
+    check_arrival(start=start, end=end, first=first, last=last)
+
+
+def check_arrival(*, start: date, end: date, first: date, last: date) -> None:
+    """Goods arrive within the days of the demand, by one of them at least.
+
+    Raises:
+        Invalid: with the field ``deliver_from``.
+    """
     if end < first or start > last:
         problem = msg(
             "买方的到货时间是 {first} 至 {last}，交货期须与它有重叠。",
@@ -273,15 +282,28 @@ def check_price(price: FenPerKg, *, most: FenPerKg) -> None:
         raise Invalid(problem, {"price": problem})
 
 
-def check_window(*, start: date, end: date, first: date, last: date) -> None:
-    """A delivery window must be in order and meet the window of the goods by a day at least.
+def check_days(*, start: date, end: date, today: date) -> None:
+    """A delivery window must be in order, and not be over.
+
+    Raises:
+        Invalid: with the field ``deliver_to``.
+    """
+    problem: Message | None = None
+    if end < start:
+        problem = msg("交货截止日期早于开始日期，请对调或修改。")
+    elif end < today:
+        problem = msg("交货截止日期已过，请改为今天或以后。")
+    if problem:
+        raise Invalid(problem, {"deliver_to": problem})
+
+
+def check_window(*, start: date, end: date, first: date, last: date, today: date) -> None:
+    """:func:`check_days`, and the window must meet that of the goods by a day at least.
 
     Raises:
         Invalid: with the field ``deliver_to`` or ``deliver_from``.
     """
-    if end < start:
-        problem = msg("交货截止日期早于开始日期，请对调或修改。")
-        raise Invalid(problem, {"deliver_to": problem})
+    check_days(start=start, end=end, today=today)
     if end < first or start > last:
         problem = msg(
             "货源供应期是 {first} 至 {last}，交货期须与它有重叠。",

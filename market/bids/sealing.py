@@ -50,12 +50,12 @@ async def seal_bid(*, bid: NewBid, buyer_id: int, actor: Actor, at: datetime, ke
                WHERE listing.id = $1 FOR SHARE OF listing""",
             bid.listing_id,
         )
-        listing = on_sale(rows)
+        listing = on_sale(rows, buyer_id=buyer_id)
         if listing["way"] != SEALED:
             raise Conflict(msg("这批货不用密封报价，请直接出价。"))
         if listing["opened_at"] is not None or listing["closes_at"] <= at:
             raise Conflict(msg("报价已经截止，不再收。"))
-        await check_terms(bid, listing=listing, buyer_id=buyer_id)
+        await check_terms(bid, listing=listing, buyer_id=buyer_id, at=at)
         # nobody but its own people learns that it waits: the other side is not named
         what = bid_binding("seal_bid", bid, bid, title=named(listing, "title"), other=None)
         await bind(

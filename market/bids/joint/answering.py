@@ -11,9 +11,10 @@ from market.amounts import masses, prices
 from market.audit.operations import record
 from market.bids.joint import rules
 from market.bids.joint.operations import held
-from market.bids.operations import check_demand_terms, demand_held
-from market.bids.rules import ANSWER_DAYS, check_least
+from market.bids.operations import answer_until, check_demand_terms, demand_held
+from market.bids.rules import ANSWER_DAYS, check_days, check_least
 from market.catalogue.queries import check_reason
+from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg, named
@@ -200,10 +201,13 @@ async def submit_joint(*, joint_id: int, lead_id: int, actor: Actor, at: datetim
                 deliver_from=joint["deliver_from"],
                 deliver_to=joint["deliver_to"],
             )
+            check_days(
+                start=joint["deliver_from"], end=joint["deliver_to"], today=at.astimezone(CHINA).date()
+            )
             check_least(least=joint["least"], quantity=total)
         except Invalid as wrong:
             raise Conflict(next(iter(wrong.fields.values()))) from wrong
-        until = at + timedelta(days=ANSWER_DAYS)
+        until = answer_until(at=at, deliver_to=joint["deliver_to"])
         await execute(
             "UPDATE joint_offer SET state = $2, expires_at = $3 WHERE id = $1", joint_id, state, until
         )

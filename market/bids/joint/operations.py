@@ -16,7 +16,7 @@ from market.audit.operations import record
 from market.bids.joint import rules
 from market.bids.offering import goods_held
 from market.bids.operations import demand_held
-from market.bids.rules import ANSWER_DAYS, check_least, check_price, check_window
+from market.bids.rules import ANSWER_DAYS, check_arrival, check_days, check_least, check_price
 from market.clock import CHINA
 from market.db.replay import once
 from market.db.session import fetch, fetch_value
@@ -81,7 +81,8 @@ async def open_joint(
         if demand["buyer"] == lead_id:
             raise Conflict(msg("不能给自己单位的需求报价。"))
         _check_goods(goods, demand, quantity=joint.quantity, price=joint.price)
-        check_window(
+        check_days(start=joint.deliver_from, end=joint.deliver_to, today=at.astimezone(CHINA).date())
+        check_arrival(
             start=joint.deliver_from,
             end=joint.deliver_to,
             first=demand["deliver_from"],
@@ -155,6 +156,8 @@ async def invite(*, share: NewShare, lead_id: int, actor: Actor, at: datetime, k
         if not rows or rows[0]["owner"] == lead_id:
             raise NotFound(msg("没有找到这批在售的货，请刷新后再选。"))
         owner = rows[0]["owner"]
+        if owner == joint["buyer"]:
+            raise NotFound(msg("没有找到这批在售的货，请刷新后再选。"))
         share_id = await _add(joint, share, seller_id=owner, move="invite", actor=actor, at=at)
         await notify(
             organisation_id=owner,

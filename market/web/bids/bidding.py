@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
+from market import clock
 from market.accounts.rules import Viewer
 from market.bids import rules
 from market.bids.meant import slip_in
@@ -114,6 +115,7 @@ def bid_problems(values: Mapping[str, Any], listing: ListingDetails) -> dict[str
             end=values["deliver_to"],
             first=listing.available_from,
             last=listing.available_to,
+            today=clock.today(),
         ),
     )
     for check in checks:

@@ -8,8 +8,9 @@ from market.bids.negotiating import reconfirm_bid, reject_bid, withdraw_bid
 from market.bids.operations import NewBid, accept_bid, place_bid
 from market.bids.queries import bid_of, bids_of
 from market.bids.standing import revise_terms
+from market.clock import day_ends
 from market.db.replay import other_request
-from market.db.session import fetch_value
+from market.db.session import execute, fetch_value
 from market.deals.queries import deal_of
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import translate
@@ -296,3 +297,30 @@ async def test_a_bid_fits_into_the_demand_that_it_counts_towards(factory: Factor
                 at=STORY,
             )
         assert set(refused.value.fields) == {field}
+
+
+async def test_a_turn_is_for_days_to_come_and_is_answered_before_they_are_over(factory: Factory) -> None:
+    seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
+    listing_id = await factory.listing(seller)
+    own = {"buyer_id": buyer.organisation_id, "actor": buyer.actor}
+    bid = msgspec.structs.replace(bid_on(listing_id), deliver_to=TODAY + timedelta(days=1))
+    bid_id = await place_bid(bid=bid, **own, at=STORY)
+    over = day_ends(bid.deliver_to)
+    assert await fetch_value("SELECT expires_at FROM bid WHERE id = $1", bid_id) == over
+    assert [notice.due_at for notice in await inbox(organisation_id=seller.organisation_id)] == [over]
+    answer = {"bid_id": bid_id, "actor": seller.actor, "at": over}
+    with pytest.raises(Conflict):
+        await accept_bid(**answer, seller_id=seller.organisation_id)
+    for at in (over, over + timedelta(days=5)):
+        with pytest.raises(Invalid) as refused:
+            await place_bid(bid=bid, **own, at=at)
+        assert list(refused.value.fields) == ["deliver_to"]
+    await execute("UPDATE bid SET state = 'needs_reconfirm', awaiting = 'buyer' WHERE id = $1", bid_id)
+    with pytest.raises(Conflict, match="交货截止日期已过"):
+        await reconfirm_bid(
+            bid_id=bid_id,
+            organisation_id=buyer.organisation_id,
+            side="buyer",
+            actor=buyer.actor,
+            at=over,
+        )

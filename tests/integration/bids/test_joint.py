@@ -17,7 +17,7 @@ from market.bids.joint.closing import (
     reject_joint,
     withdraw_joint,
 )
-from market.bids.joint.operations import ask_to_join
+from market.bids.joint.operations import NewJoint, ask_to_join, open_joint
 from market.bids.joint.queries import goods_of_others, joints_of, joints_on, together_with
 from market.bids.joint.rules import part_of
 from market.bids.operations import NewBid, accept_bid, place_bid
@@ -186,6 +186,22 @@ async def test_who_leaves_or_changes_terms_lets_the_others_confirm_again(scene: 
     assert (await scene.states())[0] == "expired"
     with pytest.raises(Conflict):
         await scene.answer(second, "confirm", 1)
+
+
+async def test_the_days_are_the_buyers_and_its_own_goods_are_no_share(scene: Scene, factory: Factory) -> None:
+    await execute("UPDATE organisation SET granted = '{sell}' WHERE id = $1", scene.buyer.organisation_id)
+    scene.listings[1] = await factory.listing(scene.buyer)
+    await scene.open()
+    with pytest.raises(NotFound):
+        await scene.invite(1)
+    lead = scene.villages[2]
+    for days, told in (((40, 50), "买方的到货时间"), ((-9, -1), "交货截止日期已过")):
+        first, last = (TODAY + timedelta(days=n) for n in days)
+        joint = NewJoint(
+            scene.demand_id, scene.listings[2], Gram(1_000), FenPerKg(700), first, last, common=False
+        )
+        with pytest.raises(Invalid, match=told):
+            await open_joint(joint=joint, lead_id=lead.organisation_id, actor=lead.actor, at=STORY)
 
 
 async def test_one_common_price_binds_every_share_and_a_refusal_is_coded(

@@ -177,6 +177,26 @@ async def test_who_is_suspended_at_the_closing_neither_buys_nor_sells(factory: F
     assert {state for _, state in (await states())[4:]} == {"negotiated"}
 
 
+@pytest.mark.parametrize("way", ["open", "sealed", "negotiable"])
+async def test_nobody_bids_on_goods_of_their_own(factory: Factory, way: str) -> None:
+    """An organisation that sells and buys would drive up the price of its own round, or make up a bidder."""
+    seller = await factory.member(role="secretary")
+    await execute("UPDATE organisation SET granted = '{buy}' WHERE id = $1", seller.organisation_id)
+    closes = None if way == "negotiable" else CLOSES
+    listing_id = await put_up(
+        seller, way=way, closes_at=closes, min_step=FenPerKg(10 if way == "open" else 0)
+    )
+    own = {"buyer_id": seller.organisation_id, "actor": seller.actor, "at": STORY}
+    what = wish(listing_id)
+    with pytest.raises(Conflict, match="自己单位"):
+        if way == "open":
+            await bid_openly(wish=what, **own)
+        elif way == "sealed":
+            await seal_bid(bid=what.bid, **own)
+        else:
+            await place_bid(bid=what.bid, **own)
+
+
 async def test_bids_are_seen_but_names_are_the_sellers_and_the_reserve_is_nobodys(factory: Factory) -> None:
     seller, buyers, listing_id = await round_of(factory, [(600, 720), (600, 740)], reserve=FenPerKg(730))
     await bid(buyers[0], wish(listing_id, kg=600, price=750))

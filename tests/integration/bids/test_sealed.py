@@ -14,7 +14,7 @@ from market.bids.operations import NewBid, accept_bid, place_bid
 from market.bids.queries import bids_of
 from market.bids.sealing import seal_bid, sealed_bid, sealed_of, withdraw_sealed
 from market.bids.standing import revise_terms
-from market.db.session import fetch, fetch_value
+from market.db.session import execute, fetch, fetch_value
 from market.errors import Conflict, Invalid, NotFound
 from market.notices.queries import inbox
 from market.supply.commands import NewListing, NewTerms
@@ -112,6 +112,13 @@ async def test_a_bidder_who_took_the_bid_back_does_not_count_and_is_never_seen(f
     assert await fetch_value("SELECT way FROM listing") == "negotiable"
     assert await fetch_value("SELECT count(*) FROM bid") == 2
     assert await inbox(organisation_id=buyers[0].organisation_id) == []
+
+
+async def test_who_is_suspended_at_the_closing_makes_no_third_bidder(factory: Factory) -> None:
+    _seller, buyers, listing_id = await sealed_round(factory, [690, 720, 705])
+    await execute("UPDATE organisation SET standing = 'suspended' WHERE id = $1", buyers[0].organisation_id)
+    await open_round(listing_id=listing_id, at=CLOSES)
+    assert await fetch_value("SELECT way FROM listing") == "negotiable"
 
 
 async def test_a_bid_is_changed_by_taking_it_back(factory: Factory) -> None:
