@@ -16,6 +16,7 @@ from market.deals.making import DealWish, NewDeal, make_deals
 from market.errors import MarketError
 from market.i18n import Message, msg, named
 from market.notices.operations import Word, notify_all
+from market.organisations.dead_approvals import end_dead_approvals
 from market.supply.rules import NEGOTIABLE, OPEN, PUBLISHED, SUSPENDED, WITHDRAWN
 from market.units import FenPerKg, Gram
 
@@ -45,6 +46,7 @@ async def close_open_round(*, listing_id: int, at: datetime) -> bool:
             return False
         listing = rows[0]
         await execute("UPDATE listing SET opened_at = $2 WHERE id = $1", listing_id, at)
+        await end_dead_approvals(at=at, subject=f"open:{listing_id}")
         bids = await fetch(
             """SELECT * FROM open_bid WHERE listing = $1 AND round = $2 AND state = $3
                ORDER BY price DESC, id""",

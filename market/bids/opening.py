@@ -16,6 +16,7 @@ from market.db.session import execute, fetch, transaction
 from market.i18n import msg, named
 from market.notices.operations import Word, notify, notify_all
 from market.organisations.approval_queries import approvers_of
+from market.organisations.dead_approvals import end_dead_approvals
 from market.supply.rules import CLOSING, NEGOTIABLE, PUBLISHED, SEALED, SUSPENDED
 
 
@@ -82,6 +83,7 @@ async def open_round(*, listing_id: int, at: datetime) -> bool:
         bidders = {bid["buyer"] for bid in sealed if bid["quantity"] <= listing["remaining"]} - barred
         way = SEALED if len(bidders) >= rules.LEAST_BIDDERS else NEGOTIABLE
         await execute("UPDATE listing SET opened_at = $2, way = $3 WHERE id = $1", listing_id, at, way)
+        await end_dead_approvals(at=at, subject=f"sealed:{listing_id}")
         await record(
             subject=f"listing:{listing_id}",
             action="open_bids",

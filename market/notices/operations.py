@@ -8,6 +8,7 @@ import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import Viewer
+from market.db.apart import number_apart
 from market.db.jobs import enqueue
 from market.db.session import add_rows, execute, fetch, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -28,7 +29,10 @@ class SendPayload(msgspec.Struct, frozen=True):
 
 
 class Word(msgspec.Struct, frozen=True):
-    """A notice to ``organisation_id``; see :func:`notify`."""
+    """A notice to ``organisation_id``; see :func:`notify`.
+
+    ``apart``: nobody else may learn that there is one, so its number is none of those that others see count.
+    """
 
     organisation_id: int
     kind: str
@@ -36,6 +40,7 @@ class Word(msgspec.Struct, frozen=True):
     link: str
     at: datetime
     due_at: datetime | None = None
+    apart: bool = False
 
 
 async def notify(
@@ -46,13 +51,14 @@ async def notify(
     link: str,
     at: datetime,
     due_at: datetime | None = None,
+    apart: bool = False,
 ) -> None:
     """Put a notice into the inbox of ``organisation_id``, and on its way to its channels.
 
     Who of it finds it there, :mod:`market.notices.readers` says of its ``kind``.
-    ``due_at`` is until when somebody there has to act, if anybody has to.
+    ``due_at`` is until when somebody there has to act, if anybody has to; ``apart`` as in :class:`Word`.
     """
-    await notify_all([Word(organisation_id, kind, message, link, at, due_at)])
+    await notify_all([Word(organisation_id, kind, message, link, at, due_at, apart)])
 
 
 async def notify_all(words: Sequence[Word]) -> None:
@@ -65,33 +71,37 @@ async def notify_all(words: Sequence[Word]) -> None:
         "SELECT id, organisation FROM channel WHERE active AND organisation = ANY($1::bigint[]) ORDER BY id",
         list({word.organisation_id for word in words}),
     )
-    if not channels:
+    if not channels and not any(word.apart for word in words):
         await add_rows("notice", _NOTICE, [_row(word) for word in words])
         return
     kept = set(await _kept_inside(words))
     numbers = await fetch(
-        "SELECT nextval('notice_id_seq') AS id FROM generate_series(1, $1::bigint) ORDER BY 1", len(words)
+        "SELECT nextval('notice_id_seq') AS id FROM generate_series(1, $1::bigint) ORDER BY 1",
+        sum(not word.apart for word in words),
     )
-    numbered = [(row["id"], word) for row, word in zip(numbers, words, strict=True)]
+    counted = (int(row["id"]) for row in numbers)
+    numbered = [(number_apart() if word.apart else next(counted), word) for word in words]
     await add_rows("notice", ("id", *_NOTICE), [(number, *_row(word)) for number, word in numbered])
     ways: defaultdict[int, list[int]] = defaultdict(list)
     for channel in channels:
         ways[channel["organisation"]].append(channel["id"])
     leaving = [
-        (number, way, word.at)
+        (number_apart() if word.apart else None, number, way, word.at)
         for number, word in numbered
         if (word.organisation_id, word.kind) not in kept
         for way in ways[word.organisation_id]
     ]
     rows = await fetch(
-        """INSERT INTO outgoing (notice, channel, state, tries, trouble, created_at)
-           SELECT notice, channel, $4, 0, '', at
-           FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) AS leaving (notice, channel, at)
+        """INSERT INTO outgoing (id, notice, channel, state, tries, trouble, created_at)
+           SELECT coalesce(id, nextval('outgoing_id_seq')), notice, channel, $2, 0, '', at
+           FROM unnest($1::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[])
+               AS leaving (id, notice, channel, at)
            RETURNING id""",
-        [number for number, _, _ in leaving],
-        [channel for _, channel, _ in leaving],
-        [at for _, _, at in leaving],
+        [number for number, _, _, _ in leaving],
         rules.WAITING,
+        [notice for _, notice, _, _ in leaving],
+        [channel for _, _, channel, _ in leaving],
+        [at for _, _, _, at in leaving],
     )
     for row in rows:
         await enqueue("notices.send", SendPayload(row["id"]))

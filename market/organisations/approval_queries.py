@@ -56,7 +56,7 @@ async def approvals_of(*, organisation_id: int) -> list[ApprovalRow]:
     """Return what the organisation's buyers asked for; what waits first, then the newest."""
     return await _rows(
         """WHERE approval.organisation = $1
-           ORDER BY approval.state = 'waiting' DESC, approval.id DESC LIMIT 200""",
+           ORDER BY approval.state = 'waiting' DESC, approval.asked_at DESC, approval.id DESC LIMIT 200""",
         organisation_id,
     )
 

@@ -17,6 +17,7 @@ from market.accounts.rules import BUYER, MANAGER, SYSTEM, Actor
 from market.accounts.standing import permit
 from market.audit.operations import MOST_AT_ONCE, record
 from market.clock import CHINA
+from market.db.apart import number_apart
 from market.db.replay import once
 from market.db.session import DB, execute, fetch, transaction
 from market.errors import Conflict, Invalid, MarketError, NotAllowed, NotFound
@@ -179,11 +180,14 @@ async def ask(need: NeedsApproval, *, at: datetime, key: str | None = None) -> i
             what.about, msgspec.Raw(msgspec.json.encode(what.request)), actor.side, actor.delegation_id
         )
         until = at + timedelta(days=rules.APPROVAL_DAYS)
+        apart = what.subject.startswith(rules.UNDER_SEAL)
         rows = await fetch(
-            """INSERT INTO approval (organisation, deed, request, subject, link, other, amount, most, state,
-                                     asked_by, asked_at, expires_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            """INSERT INTO approval (id, organisation, deed, request, subject, link, other, amount, most,
+                                     state, asked_by, asked_at, expires_at)
+               VALUES (coalesce($1, nextval('approval_id_seq')), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+                       $12, $13)
                ON CONFLICT DO NOTHING RETURNING id""",
+            number_apart() if apart else None,
             need.organisation_id,
             what.deed,
             msgspec.json.encode(stored).decode(),
@@ -210,6 +214,7 @@ async def ask(need: NeedsApproval, *, at: datetime, key: str | None = None) -> i
             link=f"/approvals/{approval_id}",
             at=at,
             due_at=until,
+            apart=apart,
         )
         if what.other is not None:
             await notify(
@@ -398,7 +403,10 @@ async def _decide(
 
 
 async def _tell_own(row: Record, kind: str, message: Message, link: str, at: datetime) -> None:
-    await notify(organisation_id=row["organisation"], kind=kind, message=message, link=link, at=at)
+    apart = row["subject"].startswith(rules.UNDER_SEAL)
+    await notify(
+        organisation_id=row["organisation"], kind=kind, message=message, link=link, at=at, apart=apart
+    )
 
 
 async def _tell_other(row: Record, at: datetime) -> None:

@@ -27,6 +27,10 @@ _DEAD = " OR ".join(
     f" AND about.state NOT IN ({', '.join(repr(state) for state in states)}))"
     for subject, table, states in _OPEN
 )
+#: A bid in a round cannot be made any more once the round is over, or its goods are off sale for good.
+_DEAD += """ OR (approval.subject LIKE 'sealed:%' OR approval.subject LIKE 'open:%') AND EXISTS (
+    SELECT FROM listing WHERE listing.id = split_part(approval.subject, ':', 2)::bigint
+      AND (listing.opened_at IS NOT NULL OR listing.state NOT IN ('published', 'suspended', 'sold_out')))"""
 
 
 async def end_dead_approvals(*, at: datetime, subject: str | None = None) -> int:
@@ -45,8 +49,9 @@ async def end_dead_approvals(*, at: datetime, subject: str | None = None) -> int
             *(at, rules.WAITING, subject, MOST_AT_ONCE),
         )
         for row in rows:
-            about = f"approval:{row['id']}"
-            await record(subject=about, action="withdraw", actor=SYSTEM, at=at, details={})
+            if not row["subject"].startswith(rules.UNDER_SEAL):
+                about = f"approval:{row['id']}"
+                await record(subject=about, action="withdraw", actor=SYSTEM, at=at, details={})
         await notify_all(
             [
                 Word(
@@ -58,6 +63,7 @@ async def end_dead_approvals(*, at: datetime, subject: str | None = None) -> int
                     ),
                     f"/approvals/{row['id']}",
                     at,
+                    apart=row["subject"].startswith(rules.UNDER_SEAL),
                 )
                 for row in rows
             ]

@@ -9,7 +9,8 @@ import pytest
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.audit.queries import history
 from market.bids.negotiating import Counter, counter_bid
-from market.bids.opening import open_overdue, open_round
+from market.bids.open_bidding import BidInTheOpen, bid_openly
+from market.bids.opening import end_round, open_overdue, open_round
 from market.bids.operations import NewBid, accept_bid, place_bid
 from market.bids.queries import bids_of
 from market.bids.sealing import seal_bid, sealed_bid, sealed_of, withdraw_sealed
@@ -17,6 +18,8 @@ from market.bids.standing import revise_terms
 from market.db.session import execute, fetch, fetch_value
 from market.errors import Conflict, Invalid, NotFound
 from market.notices.queries import inbox
+from market.organisations.approving import Waiting
+from market.organisations.dead_approvals import end_dead_approvals
 from market.supply.commands import NewListing, NewTerms
 from market.supply.operations import move_listing, publish_listing
 from market.units import FenPerKg, Gram
@@ -258,3 +261,40 @@ async def test_the_terms_of_a_bid_never_change(factory: Factory) -> None:
     await open_round(listing_id=listing_id, at=CLOSES)
     with pytest.raises(Exception, match="append-only"):
         await fetch("UPDATE bid SET price = 1 RETURNING id")
+
+
+async def test_what_waits_under_seal_moves_no_number_that_others_see(factory: Factory) -> None:
+    """Neither that of an approval, nor those of what is told of it and sent."""
+    seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
+    await execute("UPDATE organisation SET buyer_limit = 1 WHERE id = $1", buyer.organisation_id)
+    await execute(
+        """INSERT INTO channel (organisation, name, address, active, created_at)
+           VALUES ($1, 'our own', 'json://example.com/hook', true, $2)""",
+        *(buyer.organisation_id, STORY),
+    )
+    listing_id = await put_up(seller)
+    numbers = """SELECT sequencename, last_value FROM pg_sequences
+                 WHERE sequencename IN ('approval_id_seq', 'notice_id_seq', 'outgoing_id_seq') ORDER BY 1"""
+    before = await fetch(numbers)
+    with pytest.raises(Waiting):
+        await seal(buyer, bid(listing_id))
+    assert await fetch_value("SELECT count(*) FROM outgoing JOIN notice ON notice.id = outgoing.notice") == 1
+    assert await fetch(numbers) == before
+
+
+@pytest.mark.parametrize("way", ["sealed", "open"])
+async def test_an_approval_ends_with_the_round_that_it_was_for(factory: Factory, way: str) -> None:
+    """No purchasing manager is asked to decide on a bid that nobody takes any more."""
+    seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
+    await execute("UPDATE organisation SET buyer_limit = 1 WHERE id = $1", buyer.organisation_id)
+    step = FenPerKg(10 if way == "open" else 0)
+    listing_id = await put_up(seller, msgspec.structs.replace(LOT, way=way, min_step=step))
+    own = {"buyer_id": buyer.organisation_id, "actor": buyer.actor, "at": STORY}
+    what = bid(listing_id)
+    with pytest.raises(Waiting):
+        await (seal_bid(bid=what, **own) if way == "sealed" else bid_openly(wish=BidInTheOpen(what), **own))
+    assert await end_dead_approvals(at=STORY) == 0
+    assert await end_round(listing_id=listing_id, at=CLOSES)
+    assert await fetch_value("SELECT state FROM approval") == "withdrawn"
+    kinds = [notice.kind for notice in await inbox(organisation_id=buyer.organisation_id)]
+    assert kinds == ["approval_ended", "approval_asked"]
