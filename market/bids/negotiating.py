@@ -29,10 +29,10 @@ from market.db.session import execute, fetch, transaction
 from market.errors import Conflict, Invalid
 from market.i18n import Message, msg, named
 from market.notices.operations import notify
-from market.organisations.approving import approvable, asks, bind
+from market.organisations.approving import Binding, approvable, asks, bind
 from market.organisations.dead_approvals import end_dead_approvals
 from market.supply.rules import FIXED, NEGOTIABLE
-from market.units import FenPerKg, Gram
+from market.units import FenPerKg, Gram, amount
 
 
 class Counter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -223,10 +223,18 @@ async def withdraw_bid(*, bid_id: int, organisation_id: int, side: str, actor: A
         await free_to_bid([bid["listing"]], at=at)
 
 
+class Reconfirm(msgspec.Struct, frozen=True):
+    bid_id: int
+
+
+@asks
 async def reconfirm_bid(*, bid_id: int, organisation_id: int, side: str, actor: Actor, at: datetime) -> None:
     """Let one's own turn stand under new terms; the other side has the full time to answer.
 
+    Whoever confirms binds the organisation anew, so a buyer's limit of now counts.
+
     Raises:
+        NotAllowed: as ``approving.bind``.
         NotFound: no such turn of this side.
         WrongState: it needs no confirmation, or is the other side's.
         Conflict: under the new terms such a turn could not be made any more.
@@ -234,11 +242,44 @@ async def reconfirm_bid(*, bid_id: int, organisation_id: int, side: str, actor: 
     async with transaction():
         bid = await by_author(bid_id=bid_id, organisation_id=organisation_id, side=side, move="reconfirm")
         await _check_still(bid, at=at)
+        await bind(
+            actor=actor,
+            organisation_id=organisation_id,
+            side=side,
+            deed=ANSWER,
+            other=bid["owner" if side == "buyer" else "buyer"],
+            what=_reconfirmed(bid),
+        )
         until = answer_until(at=at, deliver_to=bid["deliver_to"])
         await execute("UPDATE bid SET expires_at = $2 WHERE id = $1", bid_id, until)
         await record(subject=f"bid:{bid_id}", action="reconfirm", actor=actor, at=at, details={})
         message = msg("“{title}”条件改过之后，对方确认出价仍然算数，请答复。", title=named(bid, "title"))
         await _tell_other(bid, side=side, kind="bid_reconfirmed", message=message, at=at, due_at=until)
+
+
+def _reconfirmed(bid: Record) -> Binding:
+    """Return what a turn binds its buyer to that is confirmed again."""
+    quantity, price = Gram(bid["quantity"]), FenPerKg(bid["price"])
+    return Binding(
+        "reconfirm_bid",
+        Reconfirm(bid["id"]),
+        amount(quantity, price),
+        msg(
+            "确认对“{title}”的出价仍然算数：{mass}，{price}",
+            title=named(bid, "title"),
+            mass=masses(quantity),
+            price=prices(price),
+        ),
+        f"bid:{bid['id']}",
+        f"/bids/{bid['id']}",
+        bid["owner"],
+    )
+
+
+@approvable("reconfirm_bid", Reconfirm)
+async def _reconfirm_approved(wish: Reconfirm, buyer_id: int, actor: Actor, at: datetime) -> str:
+    await reconfirm_bid(bid_id=wish.bid_id, organisation_id=buyer_id, side="buyer", actor=actor, at=at)
+    return f"/bids/{wish.bid_id}"
 
 
 async def _check_still(bid: Record, *, at: datetime) -> None:

@@ -1,9 +1,11 @@
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
+from market.accounts.operations import NewPerson, register_person
 from market.bids.negotiating import reconfirm_bid, reject_bid, withdraw_bid
 from market.bids.operations import NewBid, accept_bid, place_bid
 from market.bids.queries import bid_of, bids_of
@@ -15,6 +17,7 @@ from market.deals.queries import deal_of
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import translate
 from market.notices.queries import inbox
+from market.organisations.approving import Waiting, approve
 from market.supply.commands import Bonus, NewTerms, NewWay
 from market.supply.operations import choose_way, set_priority
 from market.transitions import WrongState
@@ -302,13 +305,13 @@ async def test_a_bid_fits_into_the_demand_that_it_counts_towards(factory: Factor
 async def test_a_turn_is_for_days_to_come_and_is_answered_before_they_are_over(factory: Factory) -> None:
     seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
     listing_id = await factory.listing(seller)
-    own = {"buyer_id": buyer.organisation_id, "actor": buyer.actor}
+    own: dict[str, Any] = {"buyer_id": buyer.organisation_id, "actor": buyer.actor}
     bid = msgspec.structs.replace(bid_on(listing_id), deliver_to=TODAY + timedelta(days=1))
     bid_id = await place_bid(bid=bid, **own, at=STORY)
     over = day_ends(bid.deliver_to)
     assert await fetch_value("SELECT expires_at FROM bid WHERE id = $1", bid_id) == over
     assert [notice.due_at for notice in await inbox(organisation_id=seller.organisation_id)] == [over]
-    answer = {"bid_id": bid_id, "actor": seller.actor, "at": over}
+    answer: dict[str, Any] = {"bid_id": bid_id, "actor": seller.actor, "at": over}
     with pytest.raises(Conflict):
         await accept_bid(**answer, seller_id=seller.organisation_id)
     for at in (over, over + timedelta(days=5)):
@@ -324,3 +327,25 @@ async def test_a_turn_is_for_days_to_come_and_is_answered_before_they_are_over(f
             actor=buyer.actor,
             at=over,
         )
+
+
+async def test_whoever_confirms_a_bid_again_keeps_to_the_limit_of_now(factory: Factory) -> None:
+    seller, buyer, listing_id, bid_id = await placed(factory)
+    terms = NewTerms(FenPerKg(710), Gram(0), TODAY, TODAY + timedelta(days=60), ())
+    await revise_terms(
+        listing_id=listing_id, terms=terms, owner_id=seller.organisation_id, actor=seller.actor, at=STORY
+    )
+    await execute("UPDATE organisation SET buyer_limit = 100 WHERE id = $1", buyer.organisation_id)
+    own: dict[str, Any] = {"organisation_id": buyer.organisation_id, "actor": buyer.actor, "at": STORY}
+    with pytest.raises(Waiting) as waits:
+        await reconfirm_bid(bid_id=bid_id, side="buyer", **own)
+    assert await fetch_value("SELECT state FROM bid") == "needs_reconfirm"
+    manager = await register_person(
+        person=NewPerson(name="经理", phone="19900009999", password_hash=None),
+        organisation_id=buyer.organisation_id,
+        roles=frozenset({"manager"}),
+        at=STORY,
+    )
+    by = msgspec.structs.replace(buyer.actor, person_id=manager)
+    link = await approve(approval_id=waits.value.approval_id, **{**own, "actor": by})
+    assert (link, await fetch_value("SELECT state FROM bid")) == (f"/bids/{bid_id}", "submitted")
