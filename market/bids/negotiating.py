@@ -237,10 +237,12 @@ async def reconfirm_bid(*, bid_id: int, organisation_id: int, side: str, actor: 
         NotAllowed: as ``approving.bind``.
         NotFound: no such turn of this side.
         WrongState: it needs no confirmation, or is the other side's.
-        Conflict: under the new terms such a turn could not be made any more.
+        Conflict: its time is over, or under the new terms such a turn could not be made any more.
     """
     async with transaction():
         bid = await by_author(bid_id=bid_id, organisation_id=organisation_id, side=side, move="reconfirm")
+        if bid["expires_at"] <= at:
+            raise Conflict(msg("这一轮已过期限，请重新提。"))
         await _check_still(bid, at=at)
         await bind(
             actor=actor,

@@ -10,7 +10,7 @@ from market.accounts.standing import permit
 from market.amounts import masses, prices
 from market.audit.operations import record
 from market.bids.joint import rules
-from market.bids.joint.operations import held
+from market.bids.joint.operations import check_in_time, held
 from market.bids.operations import answer_until, check_demand_terms, demand_held
 from market.bids.rules import ANSWER_DAYS, check_days, check_least
 from market.catalogue.queries import check_reason
@@ -57,7 +57,7 @@ async def answer_share(
         NotAllowed: the organisation is suspended, or has not let this agent answer.
         NotFound: no such share of this organisation's, or of a joint offer that it leads.
         WrongState: the move is not open now, or not to this side.
-        Conflict: the joint offer is closed, or the goods do not suffice.
+        Conflict: the joint offer is closed or past its time, or the goods do not suffice.
         Changed: it is not what was ``seen``.
         Invalid: with ``reason``, where it is declined or refused without one.
     """
@@ -70,6 +70,7 @@ async def answer_share(
         by = "lead" if move in ("admit", "refuse") else "seller"
         if organisation_id != (joint["lead"] if by == "lead" else share["seller"]):
             raise NotFound(msg("没有找到这份份额。"))
+        check_in_time(joint, at=at)
         if share["seller"] == joint["lead"] and move != "confirm":
             raise Conflict(msg("牵头方的份额不能单独退出；要散伙，请撤回整份拼货。"))
         state = rules.SHARE.apply(move, state=share["state"], by=by)
@@ -178,6 +179,7 @@ async def submit_joint(*, joint_id: int, lead_id: int, actor: Actor, at: datetim
         joint = await held(joint_id)
         if joint["lead"] != lead_id:
             raise NotFound(msg("没有找到这次拼货。"))
+        check_in_time(joint, at=at)
         await permit(actor=actor, organisation_id=lead_id, side="seller", deed=ANSWER)
         state = rules.JOINT.apply("submit", state=joint["state"], by="lead")
         await execute(

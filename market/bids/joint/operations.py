@@ -234,10 +234,17 @@ async def held(joint_id: int) -> Record:
     return rows[0]
 
 
+def check_in_time(joint: Record, *, at: datetime) -> None:
+    """What is past its time is over, whether the upkeep has come by or not. Raises: Conflict."""
+    if joint["expires_at"] <= at:
+        raise Conflict(msg("这次拼货已过期限，请重新发起。"))
+
+
 async def _add(
     joint: Record, share: NewShare, *, seller_id: int, move: str, actor: Actor, at: datetime
 ) -> int:
     """Add a share, or propose anew to a seller who is out of it; what is with the buyer comes back first."""
+    check_in_time(joint, at=at)
     if joint["state"] == rules.SUBMITTED:
         raise Conflict(msg("已经交给买方了；要加人，请先撤回，重新拼一份。"))
     if joint["price"] is not None and share.price != joint["price"]:

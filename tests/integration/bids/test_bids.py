@@ -319,7 +319,7 @@ async def test_a_turn_is_for_days_to_come_and_is_answered_before_they_are_over(f
             await place_bid(bid=bid, **own, at=at)
         assert list(refused.value.fields) == ["deliver_to"]
     await execute("UPDATE bid SET state = 'needs_reconfirm', awaiting = 'buyer' WHERE id = $1", bid_id)
-    with pytest.raises(Conflict, match="交货截止日期已过"):
+    with pytest.raises(Conflict, match="已过期限"):
         await reconfirm_bid(
             bid_id=bid_id,
             organisation_id=buyer.organisation_id,

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from fixtures.factories import STORY, TODAY, Factory, Member
 from market.audit.queries import history
+from market.bids.joint.answering import answer_share, submit_joint
 from market.bids.joint.closing import (
     expire_joints,
     reject_joint,
     withdraw_joint,
 )
-from market.bids.joint.operations import NewJoint, ask_to_join, open_joint
+from market.bids.joint.operations import NewJoint, ask_to_join, invite, open_joint
 from market.bids.joint.queries import goods_of_others, joints_of, joints_on, together_with
 from market.bids.joint.rules import part_of
 from market.bids.operations import NewBid, accept_bid, place_bid
@@ -202,6 +203,29 @@ async def test_the_days_are_the_buyers_and_its_own_goods_are_no_share(scene: Sce
         )
         with pytest.raises(Invalid, match=told):
             await open_joint(joint=joint, lead_id=lead.organisation_id, actor=lead.actor, at=STORY)
+
+
+async def test_nothing_is_done_with_a_joint_offer_past_its_time(scene: Scene) -> None:
+    """Whether or not the upkeep has come by to close it."""
+    await scene.open()
+    second = await scene.invite(1)
+    late = STORY + timedelta(days=7)
+    lead, seller = scene.villages[0], scene.villages[1]
+    own = {"lead_id": lead.organisation_id, "actor": lead.actor, "at": late}
+    with pytest.raises(Conflict, match="已过期限"):
+        await answer_share(
+            share_id=second,
+            move="confirm",
+            organisation_id=seller.organisation_id,
+            actor=seller.actor,
+            at=late,
+        )
+    with pytest.raises(Conflict, match="已过期限"):
+        await invite(share=scene.share(2), **own)
+    await scene.answer(second, "confirm", 1)
+    with pytest.raises(Conflict, match="已过期限"):
+        await submit_joint(joint_id=scene.joint_id, **own)
+    await withdraw_joint(joint_id=scene.joint_id, **own)
 
 
 async def test_one_common_price_binds_every_share_and_a_refusal_is_coded(
