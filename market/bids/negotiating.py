@@ -22,6 +22,7 @@ from market.bids.operations import (
     demand_held,
     taken_up,
 )
+from market.bids.under import check_under
 from market.catalogue.queries import check_reason
 from market.clock import CHINA
 from market.db.replay import once
@@ -224,33 +225,41 @@ async def withdraw_bid(*, bid_id: int, organisation_id: int, side: str, actor: A
 
 
 class Reconfirm(msgspec.Struct, frozen=True):
+    """``seen``: the marks of the terms that were read; a manager approves nothing else."""
+
     bid_id: int
+    seen: str | None = None
 
 
 @asks
-async def reconfirm_bid(*, bid_id: int, organisation_id: int, side: str, actor: Actor, at: datetime) -> None:
+async def reconfirm_bid(
+    *, bid_id: int, organisation_id: int, side: str, actor: Actor, at: datetime, seen: str | None = None
+) -> None:
     """Let one's own turn stand under new terms; the other side has the full time to answer.
 
-    Whoever confirms binds the organisation anew, so a buyer's limit of now counts.
+    Whoever confirms binds the organisation anew, so a buyer's limit of now counts. ``seen`` are the marks of
+    the terms (``under.Under``) as they were read, where that is known.
 
     Raises:
         NotAllowed: as ``approving.bind``.
         NotFound: no such turn of this side.
         WrongState: it needs no confirmation, or is the other side's.
-        Conflict: its time is over, or under the new terms such a turn could not be made any more.
+        Conflict: its time is over, the terms are not those ``seen``, or under them such a turn could not be
+            made any more.
     """
     async with transaction():
         bid = await by_author(bid_id=bid_id, organisation_id=organisation_id, side=side, move="reconfirm")
         if bid["expires_at"] <= at:
             raise Conflict(msg("这一轮已过期限，请重新提。"))
         await _check_still(bid, at=at)
+        await check_under(bid, seen)
         await bind(
             actor=actor,
             organisation_id=organisation_id,
             side=side,
             deed=ANSWER,
             other=bid["owner" if side == "buyer" else "buyer"],
-            what=_reconfirmed(bid),
+            what=_reconfirmed(bid, seen),
         )
         until = answer_until(at=at, deliver_to=bid["deliver_to"])
         await execute("UPDATE bid SET expires_at = $2 WHERE id = $1", bid_id, until)
@@ -259,12 +268,12 @@ async def reconfirm_bid(*, bid_id: int, organisation_id: int, side: str, actor: 
         await _tell_other(bid, side=side, kind="bid_reconfirmed", message=message, at=at, due_at=until)
 
 
-def _reconfirmed(bid: Record) -> Binding:
+def _reconfirmed(bid: Record, seen: str | None) -> Binding:
     """Return what a turn binds its buyer to that is confirmed again."""
     quantity, price = Gram(bid["quantity"]), FenPerKg(bid["price"])
     return Binding(
         "reconfirm_bid",
-        Reconfirm(bid["id"]),
+        Reconfirm(bid["id"], seen),
         amount(quantity, price),
         msg(
             "确认对“{title}”的出价仍然算数：{mass}，{price}",
@@ -280,7 +289,9 @@ def _reconfirmed(bid: Record) -> Binding:
 
 @approvable("reconfirm_bid", Reconfirm)
 async def _reconfirm_approved(wish: Reconfirm, buyer_id: int, actor: Actor, at: datetime) -> str:
-    await reconfirm_bid(bid_id=wish.bid_id, organisation_id=buyer_id, side="buyer", actor=actor, at=at)
+    await reconfirm_bid(
+        bid_id=wish.bid_id, organisation_id=buyer_id, side="buyer", actor=actor, at=at, seen=wish.seen
+    )
     return f"/bids/{wish.bid_id}"
 
 

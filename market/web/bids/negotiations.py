@@ -38,8 +38,10 @@ from market.bids.rules import (
     WITHDRAWN,
 )
 from market.bids.sealing import sealed_of
+from market.bids.under import under_of
 from market.errors import Conflict, Invalid
 from market.i18n import Message, msg
+from market.meanwhile import marks_of
 from market.organisations.approval_queries import waiting_on
 from market.supply.queries import listing_page
 from market.supply.rules import NEGOTIABLE
@@ -50,8 +52,9 @@ from market.web.edge.addresses import row_number
 from market.web.edge.guards import SignedIn, WebRequest, require
 from market.web.parts import fields, pages
 from market.web.parts.badges import badges_of
+from market.web.parts.changed_meanwhile import SEEN
 from market.web.parts.forms import Filled, Form, fault_message
-from market.web.parts.trade import BARE, KEY, acting, do_once, new_key, refusal_form, show
+from market.web.parts.trade import KEY, acting, do_once, new_key, refusal_form, show
 
 #: What the record's words mean to people.
 DEEDS: dict[str, Message] = {
@@ -70,6 +73,9 @@ _TONES = {"accept": "good", "reject": "bad", "withdraw": "bad", "revise": "wait"
 
 #: What is accepted: the whole unless a part is named.
 ACCEPT = Form(key=KEY, quantity=fields.quantity(msg("接受多少"), optional=True))
+
+
+_BY_AUTHOR = Form(key=KEY, seen=SEEN)
 
 
 def side_of(bid: BidRow, viewer: Viewer) -> str:
@@ -163,6 +169,7 @@ async def _draw(
         waits=_waits(bid, side),
         badges=await badges_of(bid.seller, bid.buyer),
         kept=await waiting_on(f"bid:{bid.id}", organisation_id=viewer.organisation_id),
+        seen=marks_of(await under_of(listing_id=bid.listing, demand_id=bid.demand, answers=bid.answers)),
         total=amount(Gram(bid.quantity), FenPerKg(bid.price)),
         steps=[step for step in records if _concerns(step, thread)],
         deeds=DEEDS,
@@ -285,8 +292,9 @@ async def _by_author(
     goal: str,
     toast: Message,
 ) -> Response[Any]:
-    filled = await BARE.read(request)
+    filled = await _BY_AUTHOR.read(request)
     filled.check()
+    further = {"seen": filled.values["seen"] or None} if move is reconfirm_bid else {}
     bid = await bid_of(bid_id=row_number(bid_id), organisation_id=viewer.organisation_id)
     at, side = clock.now(), side_of(bid, viewer)
     try:
@@ -294,13 +302,14 @@ async def _by_author(
             viewer=viewer,
             key=filled.values["key"],
             name=name,
-            about={"bid": bid_id},
+            about={"bid": bid_id, **further},
             deed=lambda: move(
                 bid_id=bid_id,
                 organisation_id=viewer.organisation_id,
                 side=side,
                 actor=acting(viewer, side),
                 at=at,
+                **further,
             ),
             at=at,
         )

@@ -7,6 +7,7 @@ import pytest
 
 from fixtures.factories import PASSWORD, Factory, Member
 from market.db.session import execute, fetch_value
+from tests.forms import filled_in
 from tests.integration.web import shop, trading
 from tests.integration.web.conftest import Browser, SignedInAs, faults
 
@@ -100,6 +101,20 @@ async def test_bid_stands_again_when_its_buyer_confirms(purchaser: Browser, bid:
     await execute("UPDATE bid SET state = 'needs_reconfirm'")
     assert "您的出价还算数吗" in (await purchaser.get(f"/bids/{bid}")).text
     assert (await purchaser.post(f"/bids/{bid}/reconfirm")).status_code == 303
+    assert await state_of(bid) == "submitted"
+
+
+async def test_a_bid_is_confirmed_under_the_terms_that_were_read(purchaser: Browser, bid: int) -> None:
+    """Terms that change once more are told to whoever has an older page open."""
+    await execute("UPDATE bid SET state = 'needs_reconfirm'")
+    action = f"/bids/{bid}/reconfirm"
+    stale = filled_in((await purchaser.get(f"/bids/{bid}")).text, action)
+    await execute("UPDATE listing SET available_to = available_to + 1")
+    refused = await purchaser.post(action, stale)
+    assert (refused.status_code, await state_of(bid)) == (409, "needs_reconfirm")
+    assert "条件在您打开以后又变了" in refused.text
+    again = filled_in((await purchaser.get(f"/bids/{bid}")).text, action)
+    assert (await purchaser.post(action, again)).status_code == 303
     assert await state_of(bid) == "submitted"
 
 
