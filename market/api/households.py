@@ -9,7 +9,6 @@ from litestar.params import JSONBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
-from market import clock
 from market.accounts.rules import require
 from market.api.handling import acting, deed, marked_as, read, seen_in, unless_changed
 from market.api.inputs import Grams, IdempotencyKey, IfMatch, Line, PathId, RowId, SignedIn
@@ -58,6 +57,10 @@ class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Settled(msgspec.Struct, frozen=True):
     settlement_id: int
+
+
+class _Cancelled(msgspec.Struct, frozen=True):
+    """All there is to say of it."""
 
 
 class SettlementDetails(msgspec.Struct, frozen=True):
@@ -134,15 +137,21 @@ async def settlement(viewer: SignedIn, settlement_id: PathId) -> SettlementDetai
 
 
 @deed("/settlements/{settlement_id:int}/cancel")
-async def cancel(viewer: SignedIn, settlement_id: PathId) -> SettlementDetails:
+async def cancel(viewer: SignedIn, settlement_id: PathId, key: IdempotencyKey = None) -> SettlementDetails:
     """Cancel a settlement that was a mistake; it stays to be seen."""
     require(viewer, "seller")
-    await cancel_settlement(
-        settlement_id=settlement_id,
-        owner_id=viewer.organisation_id,
-        actor=acting(viewer, "seller"),
-        at=clock.now(),
-    )
+
+    async def do(at: datetime) -> Settled:
+        await cancel_settlement(
+            settlement_id=settlement_id,
+            owner_id=viewer.organisation_id,
+            actor=acting(viewer, "seller"),
+            at=at,
+        )
+        return Settled(settlement_id)
+
+    # the names of households are in no reply that is kept
+    await once_for(viewer, key, settlement_id, _Cancelled(), Settled, do)
     found, lines = await settlement_page(settlement_id, viewer.organisation_id)
     return SettlementDetails(found, lines)
 

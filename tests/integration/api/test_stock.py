@@ -48,10 +48,13 @@ async def test_a_pooled_lot_is_stored_pressed_and_settled(people: People, factor
     for path in ("/settlements/1", "/lots/1", "/lots/1/ledger", "/lots/1/shares"):
         assert (await other.get(path)).status_code == 404
     assert (await other.post("/settlements/1/cancel", {})).status_code == 404
-    cancelled = (await seller.post("/settlements/1/cancel", {})).json()
+    cancelled = (await seller.post("/settlements/1/cancel", {}, key="once")).json()
+    assert (await seller.post("/settlements/1/cancel", {}, key="once")).json() == cancelled
     assert cancelled["settlement"]["is_cancelled"]
     assert cancelled["lines"] == told["lines"]
     assert (await seller.post("/settlements/1/cancel", {})).status_code == 409
+    # what is kept for a key names no household
+    assert await fetch_value("SELECT count(*) FROM replay WHERE reply::text LIKE '%甲%'") == 0
 
 
 async def test_a_list_by_which_money_was_divided_is_replaced_with_a_reason(
