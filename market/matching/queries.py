@@ -73,7 +73,8 @@ _DEMANDS = """SELECT demand.id, demand.buyer, demand.produce, demand.min_grade, 
 _BARRED = """SELECT DISTINCT said.listing, said.demand
    FROM (SELECT listing, demand FROM match WHERE state = 'declined'
          UNION ALL SELECT listing, demand FROM refusal
-         UNION ALL SELECT listing, demand FROM deal WHERE state = 'terminated' AND demand IS NOT NULL) said
+         UNION ALL SELECT listing, demand FROM deal WHERE state = 'terminated' AND demand IS NOT NULL
+         UNION ALL SELECT listing.id, demand.id FROM listing JOIN demand ON demand.buyer = listing.owner) said
    JOIN listing ON listing.id = said.listing JOIN demand ON demand.id = said.demand
    WHERE listing.state = 'published' AND demand.state = 'published'
      AND ($1::text[] IS NULL OR demand.produce = ANY($1))

@@ -178,6 +178,8 @@ class _View:
             for obstacle in self.obstacles[1:]:
                 text = msg("{first}{second}", first=text, second=obstacle.message)
             return self.obstacles[0].code, text
+        if barred and self.lot.seller == self.demand.buyer:
+            return "declined", msg("买卖双方是同一家单位。")
         if barred:
             return "declined", msg("这一对曾被一方谢绝，按现在的条件不再提出。")
         assert self.figures is not None

@@ -236,6 +236,16 @@ async def test_a_declined_pair_is_not_proposed_again(factory: Factory) -> None:
     assert await matches_of_run(run_id=again, town_id=town.organisation_id) == []
 
 
+async def test_nobody_is_paired_with_themselves(factory: Factory) -> None:
+    town = await factory.member(role="official")
+    seller = await factory.member(role="secretary", town_id=town.organisation_id)
+    await execute("UPDATE organisation SET granted = '{buy}' WHERE id = $1", seller.organisation_id)
+    await factory.listing(seller)
+    await factory.demand(seller)
+    await run_now(town_id=town.organisation_id, actor=town.actor, at=STORY)
+    assert await fetch_value("SELECT count(*) FROM match") == 0
+
+
 async def test_what_one_side_has_agreed_to_stays_out_of_the_next_run(factory: Factory) -> None:
     town, seller, buyer = await town_with_a_village(factory)
     await factory.listing(seller, kg=1_000)
