@@ -27,7 +27,7 @@ async def test_what_has_lapsed_is_moved_on_and_its_author_told(factory: Factory)
     await factory.demand(buyer)
     await run_now(town_id=town.organisation_id, actor=town.actor, at=STORY)
     await place_bid(
-        bid=NewBid(listing_id, Gram(1_000), FenPerKg(700), TODAY, TODAY),
+        bid=NewBid(listing_id, Gram(1_000), FenPerKg(700), TODAY, TODAY + timedelta(days=9)),
         buyer_id=buyer.organisation_id,
         actor=buyer.actor,
         at=STORY,
