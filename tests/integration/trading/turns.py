@@ -194,7 +194,7 @@ class Turns(Machine):
             if move == "reject":
                 return self._answerable(row, side, move)
             is_open = move in bid_rules.moves_open(state=row["state"], author=row["author"], by=side)
-            return is_open and (move != "reconfirm" or stands(row))
+            return is_open and (move != "reconfirm" or (row["expires_at"] > floor.now and stands(row)))
 
         row, move = pick_move(floor.seen["bid"], ("reject", "withdraw", "reconfirm"), n, legal)
         side = side_of(row, move)
