@@ -44,6 +44,8 @@ NOTHING_WITHIN = {
     ),
 }
 NO_SLOT = msg("时段和桌子排不下，先排更要紧的洽谈。")
+#: Of a seller whose goods do not sell, and whose talks over them are among those.
+NO_SLOT_FOR_STUCK = msg("选好的洽谈排不进时段和桌子：请增加时段或桌子，或问问双方能不能换个时段来。")
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -76,7 +78,7 @@ def make_plan(facts: Facts, seconds: float) -> Plan:
         problem = problem_of(facts, choice)
         laid = schedule(with_broken(facts, problem), time_limit=seconds, keep=_known(facts))
         timetable = without_broken(facts, problem, laid)
-        plan = Plan(choice, _at_their_tables(facts, problem, timetable))
+        plan = _with_unreached(Plan(choice, _at_their_tables(facts, problem, timetable)))
         if best is None or _score(plan) > _score(best):
             best = plan
         unplaced = {
@@ -128,7 +130,23 @@ def choice_of(facts: Facts, hopeless: Collection[tuple[int, int]] = ()) -> Choic
         msgspec.structs.replace(each, reason=NO_SLOT) if (each.seller, each.buyer) in hopeless else each
         for each in choice.left_out
     )
-    return msgspec.structs.replace(choice, left_out=left_out)
+    fallen = {
+        each.seller for each in facts.candidates if each.stuck and (each.seller, each.buyer) in hopeless
+    }
+    without = tuple((who, NO_SLOT_FOR_STUCK if who in fallen else reason) for who, reason in choice.without)
+    return msgspec.structs.replace(choice, left_out=left_out, without=without)
+
+
+def _with_unreached(plan: Plan) -> Plan:
+    """Count a seller as left without a talk also where its talks were chosen, but found no slot."""
+    unplaced = set(plan.timetable.left_out)
+    chosen = {each.seller for each in plan.choice.appointments if each.stuck}
+    reached = {
+        each.seller for each in plan.choice.appointments if each.stuck and pair_id(each) not in unplaced
+    }
+    fallen = [(who, NO_SLOT_FOR_STUCK) for who in chosen - reached]
+    without = tuple(sorted([*plan.choice.without, *fallen], key=lambda each: each[0]))
+    return msgspec.structs.replace(plan, choice=msgspec.structs.replace(plan.choice, without=without))
 
 
 def problem_of(facts: Facts, choice: Choice) -> MeetingProblem:
