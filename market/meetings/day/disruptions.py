@@ -98,6 +98,8 @@ class Snapshot(Struct, frozen=True):
     of_day: int | None = None
     begins: tuple[int, ...] = ()
     length: int = 0
+    #: Organisations that one person comes for.
+    crews: tuple[tuple[int, ...], ...] = ()
 
     def label(self, slot: int) -> Message | str:
         """Return how a slot is told."""

@@ -21,6 +21,7 @@ from market.meetings.day.attendance import board_of, code_of_invitation, log_mov
 from market.meetings.day.board import hour_of
 from market.meetings.day.disruptions import Change, DayTalk, Effects, Party, Snapshot, effects_of, problems_of
 from market.meetings.day.rest_of_day import NO_PLACE, Step, compute, not_coming
+from market.meetings.invitations.persons import persons_of
 from market.meetings.invitations.wish_queries import HOLDS
 from market.meetings.queries import MeetingRow, meeting_of
 from market.notices.operations import notify
@@ -115,6 +116,7 @@ async def snapshot_of(meeting: MeetingRow) -> Snapshot:
            FROM appointment WHERE meeting = $1 ORDER BY id""",
         meeting.id,
     )
+    persons = await persons_of(meeting.id, [row["id"] for row in parties])
     incidents = await fetch(
         f"SELECT details FROM incident WHERE {HOLDS} ORDER BY id",  # noqa: S608  our own text
         meeting.id,
@@ -147,6 +149,11 @@ async def snapshot_of(meeting: MeetingRow) -> Snapshot:
         meeting.slots,
         tuple(meeting.slot_start(slot) for slot in range(1, meeting.all_slots + 1)),
         meeting.slot_minutes,
+        tuple(
+            crew
+            for phone in sorted({*persons.values()})
+            if len(crew := tuple(who for who, its in persons.items() if its == phone)) > 1
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """The rest of a day laid anew after something happened: from the snapshot to each talk's step. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -8,6 +8,7 @@ from market.i18n import Message, in_both, msg
 from market.meetings.day.disruptions import (
     Change,
     DayTalk,
+    Party,
     Snapshot,
     away_of,
     closed_of,
@@ -43,6 +44,13 @@ def compute(
     away, closed = away_of(day, effects), closed_of(effects)
     live = [each for each in day.talks if each.state in ("scheduled", "accepted", "held")]
     new = _newcomer(day, change)
+    crews = _crews(day, live, new, _gone(day, away, from_slot))
+    head = {each.id: crew[0].id for crew in crews for each in crew}
+    for crew in crews:
+        # whoever is kept at one table, or is late, is so for all for whom they come
+        away |= dict.fromkeys(
+            (each.id for each in crew), frozenset().union(*(away[each.id] for each in crew))
+        )
     # whoever sits at a table does sit there, whatever was said before
     seated = {(number, each.slot) for each in live if each.rests for number in (each.seller, each.buyer)}
     occupied = {(each.slot, each.table) for each in live if each.rests}
@@ -60,26 +68,29 @@ def compute(
         half_day_after=day.half_day_after,
         participants=tuple(
             NamedParticipant(
-                str(each.id),
-                each.name,
-                _side(each.side),
+                str(crew[0].id),
+                "、".join(each.name for each in crew),
+                _side(*(each.side for each in crew)),
                 unavailable=tuple(
                     sorted(
                         slot
-                        for slot in away[each.id]
-                        if from_slot <= slot <= day.slots and (each.id, slot) not in seated
+                        for slot in away[crew[0].id]
+                        if from_slot <= slot <= day.slots
+                        and not any((each.id, slot) in seated for each in crew)
                     )
                 ),
-                name_en=each.name_en,
+                name_en=", ".join(each.name_en or each.name for each in crew)
+                if len(crew) > 1
+                else crew[0].name_en,
             )
-            for each in day.parties
+            for crew in crews
         ),
         appointments=(
             *(
                 Appointment(
                     str(each.id),
-                    str(each.buyer),
-                    str(each.seller),
+                    str(head.get(each.buyer, each.buyer)),
+                    str(head.get(each.seller, each.seller)),
                     slot=None
                     if each.id in (change.appointment, change.other)
                     else _held_at(each, from_slot, away, closed),
@@ -87,7 +98,7 @@ def compute(
                 )
                 for each in live
             ),
-            *(Appointment(f"{s}-{b}", str(b), str(s), optional=True) for s, b in new),
+            *(Appointment(f"{s}-{b}", str(head[b]), str(head[s]), optional=True) for s, b in new),
         ),
     )
     closures = [
@@ -123,16 +134,40 @@ def _not_coming(
     day: Snapshot, live: list[DayTalk], away: Mapping[int, frozenset[int]], from_slot: int
 ) -> dict[str, Message]:
     """Return the talks, by number, of which somebody does not come any more, with who that is."""
-    rest = frozenset(range(from_slot, day.slots + 1)) - {*day.blocked}
-    gone = {
-        each.id: in_both(each.name, each.name_en) for each in day.parties if rest and rest <= away[each.id]
-    }
+    leaving = _gone(day, away, from_slot)
+    gone = {each.id: in_both(each.name, each.name_en) for each in day.parties if each.id in leaving}
     return {
         str(each.id): not_coming(gone[who])
         for each in live
         for who in (each.seller, each.buyer)
         if who in gone
     }
+
+
+def _gone(day: Snapshot, away: Mapping[int, frozenset[int]], from_slot: int) -> set[int]:
+    """Return who cannot talk any more from ``from_slot`` on."""
+    rest = frozenset(range(from_slot, day.slots + 1)) - {*day.blocked}
+    return {each.id for each in day.parties if rest and rest <= away[each.id]}
+
+
+def _crews(
+    day: Snapshot, live: Sequence[DayTalk], new: Sequence[tuple[int, int]], gone: Collection[int]
+) -> list[list[Party]]:
+    """Return the participants: organisations that one person comes for together, all others alone.
+
+    Whoever does not come any more says nothing of the others. Where the timetable has such a person at two
+    tables at once already, or talking to itself, it is left as it is: it was told otherwise, or comes with
+    somebody else.
+    """
+    alone = {each.id: each for each in day.parties}
+    found = []
+    for crew in day.crews:
+        mine = [who for who in crew if who in alone and who not in gone]
+        busy = [each.slot for each in live for who in (each.seller, each.buyer) if who in mine and each.slot]
+        inside = any({*pair} <= {*mine} for pair in [*((each.seller, each.buyer) for each in live), *new])
+        if len(mine) > 1 and len(busy) == len({*busy}) and not inside:
+            found.append([alone.pop(who) for who in mine])
+    return [*([each] for each in alone.values()), *found]
 
 
 def not_coming(name: Message) -> Message:
@@ -145,8 +180,10 @@ def _target(day: Snapshot, change: Change) -> int:
     return (other.slot if other else change.slot) or 0
 
 
-def _side(side: str) -> Side:
-    return "buyer" if side == "buyer" else ("seller" if side == "seller" else "guest")
+def _side(*sides: str) -> Side:
+    if len({*sides}) > 1:
+        return "guest"
+    return "buyer" if sides[0] == "buyer" else ("seller" if sides[0] == "seller" else "guest")
 
 
 def _held_at(

@@ -14,6 +14,7 @@ from market.matching.lifecycle import EXPIRED
 from market.matching.queries import Snapshot, open_proposals, snapshot
 from market.matching.rules import Parameters, why_not
 from market.meetings.choosing.problem import Candidate, Capacity, Party, Past, Wish
+from market.meetings.invitations.persons import persons_of
 from market.meetings.invitations.wish_queries import AWAY, lost_places_of, unavailable_of, wishes_of
 
 #: Talks that the town, or whoever passed an invitation on, has put together: planning keeps to them.
@@ -304,7 +305,7 @@ async def parties_of(
     lost: Collection[int],
 ) -> tuple[Party, ...]:
     absences = await unavailable_of(meeting_id)
-    persons = await _persons(meeting_id, people)
+    persons = await persons_of(meeting_id, people)
     return tuple(
         Party(
             id=row["id"],
@@ -321,31 +322,6 @@ async def parties_of(
             sorted(people),
         )
     )
-
-
-async def _persons(meeting_id: int, people: set[int]) -> dict[int, str]:
-    """Return the telephone of whoever comes for an organisation, where that is one person alone.
-
-    Who comes is told by the invitation; until it is, by who may act for the organisation.
-    """
-    rows = await fetch(
-        """WITH named AS (
-             SELECT invitation.organisation, attendee.phone FROM attendee
-             JOIN invitation ON invitation.id = attendee.invitation
-             WHERE invitation.meeting = $1 AND invitation.organisation = ANY($2::bigint[])),
-           coming AS (
-             SELECT organisation, phone FROM named
-             UNION ALL
-             SELECT DISTINCT membership.organisation, person.phone FROM membership
-             JOIN person ON person.id = membership.person AND person.active
-             WHERE membership.organisation = ANY($2::bigint[])
-               AND NOT EXISTS (SELECT FROM named WHERE named.organisation = membership.organisation))
-           SELECT organisation, min(phone) AS phone FROM coming
-           GROUP BY organisation HAVING count(*) = 1 AND min(phone) <> '' ORDER BY organisation""",
-        meeting_id,
-        sorted(people),
-    )
-    return {row["organisation"]: row["phone"] for row in rows}
 
 
 async def past_of(meeting_id: int, people: set[int]) -> list[Past]:

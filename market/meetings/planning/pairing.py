@@ -11,6 +11,7 @@ from market.db.session import execute, fetch, fetch_row, fetch_value, transactio
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg, named
 from market.meetings import rules
+from market.meetings.invitations.persons import persons_of
 from market.meetings.invitations.wish_queries import AWAY, lost_places_of, unavailable_of
 from market.meetings.planning.keeping import write_topics
 from market.notices.operations import notify
@@ -221,22 +222,41 @@ async def _free_table(meeting: Record, names: dict[int, Message], slot: int, tab
         if slot in away.get(who, ()):
             raise Conflict(msg("{name} 这个时段来不了。", name=names[who]))
     taken: set[int] = {closed for at, closed in broken if at == slot}
-    for row in await fetch(
+    talks = await fetch(
         """SELECT seller, buyer, table_number FROM appointment
            WHERE meeting = $1 AND slot = $2 AND state <> 'cancelled' ORDER BY id""",
         meeting["id"],
         slot,
-    ):
+    )
+    for row in talks:
         taken.add(row["table_number"])
         for who in (row["seller"], row["buyer"]):
             if who in names:
                 raise Conflict(msg("{name} 这个时段已有洽谈。", name=names[who]))
+    await _persons_free(meeting["id"], names, {who for row in talks for who in (row["seller"], row["buyer"])})
     if table in taken:
         raise Conflict(msg("这个时段 {table} 号桌已有洽谈。", table=table or 0))
     free = [each for each in range(1, meeting["tables"] + 1) if each not in taken]
     if not free:
         raise Conflict(msg("这个时段的桌子都排满了，请换一个时段。"))
     return table or free[0]
+
+
+async def _persons_free(meeting_id: int, names: dict[int, Message], busy: set[int]) -> None:
+    """Refuse where whoever comes for one of the two talks for another of ``busy`` at the same time."""
+    persons = await persons_of(meeting_id, {*names, *busy})
+    for who in sorted(names):
+        for other in sorted(busy):
+            if who in persons and persons.get(other) == persons[who]:
+                row = await fetch_row("SELECT name, name_en FROM organisation WHERE id = $1", other)
+                assert row is not None
+                raise Conflict(
+                    msg(
+                        "代表{name}的人这个时段代表{other}洽谈，请换一个时段。",
+                        name=names[who],
+                        other=named(row, "name"),
+                    )
+                )
 
 
 def _each_other(names: dict[int, Message]) -> list[tuple[int, Message]]:

@@ -30,7 +30,8 @@ def days(draw: st.DrawFn) -> Snapshot:
         talks.append(DayTalk(number, seller, buyer, slot, table, state, fixed, rests))
     parties = [Party(each, str(each), "", "seller", "expected") for each in SELLERS]
     parties += [Party(each, str(each), "", "buyer", "expected") for each in BUYERS]
-    return Snapshot(1, SLOTS, TABLES, None, (), tuple(parties), tuple(talks))
+    crews = draw(st.sampled_from([(), ((1, 2),), ((1, 11),), ((1, 2, 13),)]))
+    return Snapshot(1, SLOTS, TABLES, None, (), tuple(parties), tuple(talks), crews=crews)
 
 
 someone = st.sampled_from([*SELLERS, *BUYERS])
@@ -66,6 +67,13 @@ def test_mended_day_has_no_clash_keeps_what_has_begun_and_uses_nothing_that_is_l
         if place:
             claims += [(talk.seller, place[0]), (talk.buyer, place[0]), (f"table {place[1]}", place[0])]
     assert len(set(claims)) == len(claims)
+    for crew in day.crews:
+        theirs = [each for each in day.talks for who in (each.seller, each.buyer) if who in crew]
+        was = [each.slot for each in theirs if each.slot]
+        now = [place[0] for each in theirs if (place := places[each.id])]
+        odd = len({*was}) < len(was) or len({each.id for each in theirs}) < len(theirs)
+        if not odd and (change.kind, change.organisation in crew) != ("absent", True):
+            assert len({*now}) == len(now)
     effects = [effects_of(change, day, since=running)]
     away, closed = away_of(day, effects), closed_of(effects)
     for talk in day.talks:
@@ -143,3 +151,20 @@ def test_whoever_still_sits_at_a_table_is_not_said_to_have_left() -> None:
     steps, _ = compute(small(parties=parties, talks=talks), Change("overrun", appointment=1), 4, 3)
     assert [(each.id, each.after) for each in steps] == [(2, None)]
     assert "不来了" not in str(steps[0].reason)
+
+
+def test_a_person_who_comes_for_two_is_never_sent_to_two_tables() -> None:
+    """Their person sits for seller 2 when seller 1 could otherwise be received."""
+    parties = [
+        Party(each, str(each), "", "seller" if each < 10 else "buyer", "expected") for each in (1, 2, 11, 12)
+    ]
+    talks = (DayTalk(1, 1, 11, 1, 1, "scheduled"), DayTalk(2, 2, 12, 2, 1, "scheduled"))
+    day = Snapshot(1, 3, 2, None, (), tuple(parties), talks, crews=((1, 2),))
+    steps, _ = compute(day, Change("slot_lost", slot=1), 1, 1)
+    assert [(each.id, each.after and each.after[0]) for each in steps] == [(1, 3)]
+    # the same person is late for both
+    steps, _ = compute(day, Change("late", organisation=1, until=3), 1, 1)
+    assert {each.id: each.after and each.after[0] for each in steps} in ({1: 3, 2: None}, {1: None, 2: 3})
+    # who does not come any more takes nobody along
+    steps, _ = compute(day, Change("absent", organisation=1), 1, 1)
+    assert [(each.id, each.after) for each in steps] == [(1, None)]
