@@ -33,11 +33,13 @@ class Standing(msgspec.Struct, frozen=True):
     #: Fen that the engine's suggestions put at stake in these talks.
     worth: int
     #: Appointments with a place that cannot be held there, see ``unfit``: those of somebody who has left,
-    #: those that one side would rather not have, and those in a slot in which one side cannot come.
+    #: those that one side would rather not have, those in a slot in which one side cannot come, and those of
+    #: a person who comes for two, where both have a talk.
     doomed: int
     gone: int
     barred: int
     absent: int
+    torn: int
     left_out: int
     arrived: int
     #: Invited, not yet checked in and not known to stay away.
@@ -99,6 +101,7 @@ async def standing_of(*, meeting_id: int, town_id: int) -> Standing:
              (SELECT count(*) FROM unfit WHERE why = 'away') AS gone,
              (SELECT count(*) FROM unfit WHERE why = 'never') AS barred,
              (SELECT count(*) FROM unfit WHERE why = 'absent') AS absent,
+             (SELECT count(*) FROM unfit WHERE why = 'torn') AS torn,
              (SELECT count(*) FROM left_out WHERE meeting = $1) AS left_out,
              (SELECT count(*) FROM guest WHERE attendance IN ('checked_in', 'left')) AS arrived,
              (SELECT count(*) FROM guest

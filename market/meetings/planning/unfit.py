@@ -18,7 +18,25 @@ def _listed(states: Iterable[str]) -> str:
 MOST_NAMED = 5
 
 #: $1: the meeting, $2: the states of invitations that have left. A talk counts once, for the gravest reason.
+#: Who comes alone for an organisation is found as ``persons_of`` does.
 UNFIT = """
+  WITH named AS (
+    SELECT invitation.organisation, attendee.phone FROM attendee
+    JOIN invitation ON invitation.id = attendee.invitation WHERE invitation.meeting = $1),
+  alone AS (
+    SELECT organisation, min(phone) AS phone FROM (
+      SELECT organisation, phone FROM named
+      UNION ALL
+      SELECT DISTINCT membership.organisation, person.phone FROM membership
+      JOIN person ON person.id = membership.person AND person.active
+      WHERE membership.organisation IN (SELECT organisation FROM invitation WHERE meeting = $1)
+        AND membership.organisation NOT IN (SELECT organisation FROM named)) AS coming
+    GROUP BY organisation HAVING count(*) = 1 AND min(phone) <> ''),
+  torn AS (
+    SELECT unnest(array_agg(DISTINCT appointment.id)) AS id FROM appointment
+    JOIN alone ON alone.organisation IN (appointment.seller, appointment.buyer)
+    WHERE appointment.meeting = $1 AND appointment.state = 'scheduled' AND appointment.slot IS NOT NULL
+    GROUP BY alone.phone, appointment.slot HAVING count(DISTINCT appointment.id) > 1)
   SELECT appointment.id, appointment.slot, seller.name AS seller_name, seller.name_en AS seller_name_en,
          buyer.name AS buyer_name, buyer.name_en AS buyer_name_en, found.why
   FROM appointment
@@ -36,6 +54,7 @@ UNFIT = """
       WHEN EXISTS (SELECT FROM absence JOIN invitation ON invitation.id = absence.invitation
                    WHERE invitation.meeting = appointment.meeting AND absence.slot = appointment.slot
                      AND invitation.organisation IN (appointment.seller, appointment.buyer)) THEN 'absent'
+      WHEN appointment.id IN (SELECT id FROM torn) THEN 'torn'
     END AS why) found
   WHERE appointment.meeting = $1 AND appointment.state = 'scheduled' AND appointment.slot IS NOT NULL
     AND found.why IS NOT NULL
@@ -78,6 +97,7 @@ REASONS: dict[str, Message] = {
     "away": msg("有一方已经不来"),
     "never": msg("有一方标了“不见”"),
     "absent": msg("有一方这个时段不能来"),
+    "torn": msg("来的人这个时段还要替另一家洽谈"),
 }
 
 

@@ -140,6 +140,7 @@ def unfit_words(standing: Standing) -> Message:
         (standing.gone, msg("{n} 场洽谈有一方已经不来", n=standing.gone)),
         (standing.barred, msg("{n} 场洽谈有一方标了“不见”", n=standing.barred)),
         (standing.absent, msg("{n} 场洽谈排在一方不能来的时段", n=standing.absent)),
+        (standing.torn, msg("{n} 场洽谈由同一人代表两家、排在了同一时段", n=standing.torn)),
     ):
         if count:
             told = words if told is None else msg("{first}，{then}", first=told, then=words)

@@ -7,14 +7,17 @@ from market.db.session import execute, fetch_value
 from market.errors import Conflict
 from market.i18n import translate
 from market.meetings.invitations.inviting import revoke
+from market.meetings.invitations.persons import NewAttendee, set_attendees
 from market.meetings.invitations.wishing import set_absences, set_wish
 from market.meetings.operations import respond
+from market.meetings.planning.moving import move_appointment
 from market.meetings.planning.pairing import fix_appointment
 from market.meetings.planning.publishing import publish_timetable
 from market.meetings.planning.unfit import unfit_talks
 from market.meetings.queries import AppointmentRow, left_out_of
 from market.meetings.standing import Standing, standing_of
 from market.notices.queries import inbox
+from market.web.meetings.steps import unfit_words
 from tests.integration.meetings.test_meetings import Scene
 
 
@@ -187,3 +190,34 @@ async def test_numbers_of_the_invited_add_up(scene: Scene) -> None:
     standing = await counted(scene)
     assert (standing.accepted, standing.delegated) == (1, 1)
     assert standing.invited == await fetch_value("SELECT count(*) FROM invitation WHERE state <> 'revoked'")
+
+
+async def test_whoever_is_named_for_two_afterwards_is_torn_between_their_talks_until_the_next_plan(
+    scene: Scene,
+) -> None:
+    talks = await scene.appointments()
+    alone, *others = sorted(talks, key=lambda each: [one.seller for one in talks].count(each.seller))
+    await move_appointment(
+        appointment_id=alone.id,
+        slot=next(each.slot or 0 for each in others if each.buyer != alone.buyer),
+        table=None,
+        town_id=scene.town.organisation_id,
+        actor=scene.town.actor,
+        at=STORY,
+    )
+    for member in scene.sellers:
+        await set_attendees(
+            meeting_id=scene.meeting_id,
+            organisation_id=member.organisation_id,
+            persons=[NewAttendee("同一人", phone="13912345678")],
+            actor=member.actor,
+            at=STORY,
+        )
+    standing = await counted(scene)
+    assert standing.torn == standing.doomed == len(await unfit_talks(scene.meeting_id)) == 2
+    assert "同一人代表两家" in str(unfit_words(standing))
+    with pytest.raises(Conflict, match="还要替另一家洽谈"):
+        await publish(scene)
+    await scene.plan()
+    assert (await counted(scene)).doomed == 0
+    await publish(scene)

@@ -65,6 +65,7 @@ SETTLED = Standing(
     gone=0,
     barred=0,
     absent=0,
+    torn=0,
     left_out=0,
     arrived=0,
     expected=6,
