@@ -7,7 +7,7 @@ written: the same state gives the same bytes, and a calendar that subscribes is 
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
-from icalendar import Calendar, Event, vCalAddress
+from icalendar import Calendar, Event, vCalAddress, vText
 
 from market.i18n import Language, Message, msg, translate
 from market.meetings.calendar_entries import EntryRow, uid_of_meeting
@@ -80,7 +80,8 @@ def _blank(title: str) -> Calendar:
     made = Calendar()
     made.add("prodid", "-//Tiantou//Meetings//EN")
     made.add("version", "2.0")
-    made.add("x-wr-calname", title)
+    # names beginning with X are not escaped unless one says that they are text
+    made.add("x-wr-calname", vText(title))
     made.add("refresh-interval", _REFRESH, parameters={"VALUE": "DURATION"})
     made.add("x-published-ttl", "PT1H")
     return made

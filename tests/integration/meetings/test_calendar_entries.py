@@ -1,6 +1,7 @@
 """What calendars are told: read back by the library that calendars are read with."""
 
 import asyncio
+import re
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -33,6 +34,13 @@ async def read(day: Gathering, invited: Invited, *, language: str = "zh") -> dic
     row = await invitee_of(meeting_id=day.meeting_id, organisation_id=organisation)
     written = calendar(meeting, entries, invited=row, language="en" if language == "en" else "zh")
     assert max(len(line) for line in written.split(b"\r\n")) <= 75
+    # a name beginning with X is text like any other: commas and semicolons of the title are escaped
+    (name,) = (
+        each
+        for each in written.replace(b"\r\n ", b"").decode().split("\r\n")
+        if each.startswith("X-WR-CALNAME")
+    )
+    assert not re.search(r"(?<!\\)(?:\\\\)*[,;]", name)
     found = Calendar.from_ical(written)
     assert found.errors == []
     events = {str(event["UID"]): event for event in found.walk("VEVENT")}
