@@ -258,31 +258,6 @@ async def test_one_person_for_two_villages_is_never_at_two_tables(scene: Scene) 
         )
 
 
-async def test_one_person_for_two_villages_is_put_at_no_second_table_by_hand(scene: Scene) -> None:
-    await execute(
-        """INSERT INTO attendee (invitation, name, title, phone, code, attendance, created_at)
-           SELECT id, '同一人', '', '13912345678', 'CODE' || id, 'expected', $2 FROM invitation
-           WHERE meeting = $1 AND side = 'seller'""",
-        scene.meeting_id,
-        STORY,
-    )
-    await scene.plan()
-    talks = await scene.appointments()
-    first = talks[0]
-    other = next(
-        each for each in talks if each.seller != first.seller and each.buyer != first.buyer and each.slot
-    )
-    with pytest.raises(Conflict, match="的人这个时段代表"):
-        await move_appointment(
-            appointment_id=first.id,
-            slot=other.slot or 0,
-            table=None,
-            town_id=scene.town.organisation_id,
-            actor=scene.town.actor,
-            at=STORY,
-        )
-
-
 async def test_who_has_traded_meets_only_for_a_wish(scene: Scene) -> None:
     talk = (await scene.appointments())[0]
     await execute(

@@ -250,23 +250,6 @@ async def test_newcomer_that_nobody_knows_is_registered(day: Day) -> None:
     assert tuple(row) == ("seller", "walk_in", "checked_in")
 
 
-async def test_one_person_for_two_sellers_is_sent_to_one_table_at_a_time(factory: Factory) -> None:
-    day = await Day(factory).begun(talks=((0, 0, 1, 1), (1, 1, 2, 1)))
-    await execute(
-        """INSERT INTO attendee (invitation, name, title, phone, code, attendance, created_at)
-           SELECT id, '同一人', '', '13912345678', 'CODE' || id, 'expected', created_at FROM invitation
-           WHERE meeting = $1 AND side = 'seller'""",
-        day.meeting_id,
-    )
-    await apply(day, Change("slot_lost", slot=1))
-    assert {talk: slot for talk, (slot, _) in (await day.places()).items()} == {
-        day.talks[0]: 3,
-        day.talks[1]: 2,
-    }
-    swap = await preview(day, Change("swap", appointment=day.talks[0], slot=2, table=2))
-    assert "已有" in str(swap.clashes[0])
-
-
 async def test_swap_is_checked_and_explained(day: Day) -> None:
     exchange = Change("swap", appointment=day.talks[0], other=day.talks[1])
     await apply(day, exchange)
