@@ -137,7 +137,8 @@ REGISTRATION = Lifecycle(
 SAMPLE = Lifecycle(
     "sample",
     Move("send", {"requested"}, "sent", by=("seller", "official")),
-    Move("receive", {"sent"}, "received", by=("buyer", "official")),
+    # from "requested" too: what has come has come, whether or not the seller noted that it was on its way
+    Move("receive", {"requested", "sent"}, "received", by=("buyer", "official")),
     Move("answer", {"received"}, "answered", by=("buyer", "official")),
     Move("call_off", {"requested", "sent"}, "called_off", by=("buyer", "seller", "official")),
     start="requested",

@@ -11,7 +11,7 @@ from market.accounts.rules import Viewer
 from market.errors import Invalid, NotFound
 from market.i18n import Message, msg
 from market.meetings.after.queries import SampleRow, sample_of, samples_of
-from market.meetings.after.samples import LONGEST_NOTE, move_sample
+from market.meetings.after.samples import LONGEST_NOTE, TURN, move_sample
 from market.meetings.rules import SAMPLE, SAMPLE_DAYS, SAMPLE_VERDICTS
 from market.transitions import WrongState
 from market.web.edge.addresses import row_number
@@ -87,9 +87,8 @@ async def index(request: WebRequest, viewer: SignedIn) -> Response[str]:
 
 
 def _is_turn(sample: SampleRow, viewer: Viewer) -> bool:
-    side = side_of(sample, viewer)
-    moves = set(SAMPLE.available(state=sample.state, by=side)) - {"call_off"}
-    return bool(moves) and (side != "official" or sample.is_late(clock.today()))
+    side, turn = side_of(sample, viewer), TURN.get(sample.state)
+    return turn is not None and (side == turn or (side == "official" and sample.is_late(clock.today())))
 
 
 @get("/samples/{sample_id:int}")

@@ -105,6 +105,21 @@ async def test_a_sample_is_sent_received_and_answered_each_by_its_own_side(after
     assert (await lessons_of(town_id=after.town.organisation_id)).verdicts == {"improve": 1}
 
 
+async def test_a_sample_that_was_never_noted_as_sent_is_signed_for_by_the_buyer(
+    after: After, told: Told
+) -> None:
+    sample_id, talk = await sample(after)
+    seller, buyer = after.side(talk, "seller"), after.side(talk, "buyer")
+    with pytest.raises(WrongState):
+        await step(after, sample_id, "receive", seller)
+    assert await step(after, sample_id, "receive", buyer) == "received"
+    (row,) = await samples_of_meeting(meeting_id=after.meeting_id)
+    assert (row.sent_at, row.received_at, row.due_on) == (None, STORY, TODAY + timedelta(days=7))
+    assert "sample_received" in await told(seller)
+    with pytest.raises(WrongState):
+        await step(after, sample_id, "send", seller, carrier="顺丰")
+
+
 async def test_a_late_step_of_a_sample_is_told_once_to_whose_turn_it_is(after: After, told: Told) -> None:
     sample_id, talk = await sample(after)
     seller, buyer = after.side(talk, "seller"), after.side(talk, "buyer")

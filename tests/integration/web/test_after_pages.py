@@ -275,6 +275,24 @@ async def test_a_sample_goes_from_page_to_page(after: After, browser_of: SignedI
     assert (await seller.post(f"{page}/explode")).status_code == 404
 
 
+async def test_who_signs_for_a_sample_that_was_not_noted_as_sent_reads_that_its_sending_is_unknown(
+    after: After, browser_of: SignedInAs
+) -> None:
+    talk = after.talks[0]
+    sample_id = await request_sample(
+        appointment_id=talk.id, listing_id=talk.topics[0].listing, actor=after.town.actor, at=clock.now()
+    )
+    page = f"/samples/{sample_id}"
+    seller, buyer = [await browser_of(after.side(talk, name)) for name in ("seller", "buyer")]
+    # it is open to the buyer, who is not waited for
+    assert "等您处理" not in (await buyer.get("/samples")).text
+    asked = (await buyer.get(page)).text
+    assert ("卖方还没有记“已寄出”。已经收到的直接签收" in asked, "现在等" in asked) == (True, True)
+    assert (await buyer.post(f"{page}/receive")).status_code == 303
+    assert "等您处理" in (await buyer.get("/samples")).text
+    assert "寄出时间不详" in (await seller.get(page)).text
+
+
 async def test_an_intent_becomes_a_contract_once_from_its_page(
     after: After, browser_of: SignedInAs, town: Browser
 ) -> None:
