@@ -17,7 +17,7 @@ from market.api.talk_results import actor_at
 from market.db.replay import once
 from market.meetings.operations import mark_attendance
 from market.meetings.queries import appointment_of
-from market.meetings.talks.recording import TalkTimes, clock_talk, times_of, undo_start
+from market.meetings.talks.recording import TalkTimes, clock_talk, undo_start
 
 Attending = Literal["check_in", "leave", "mark_no_show", "undo_check_in", "undo_no_show"]
 
@@ -69,7 +69,7 @@ async def _clocked(
     async def done() -> TalkTimes:
         await do(at)
         talk = await appointment_of(appointment_id=appointment_id, organisation_id=viewer.organisation_id)
-        return (await times_of(meeting_id=talk.meeting)).get(talk.id, TalkTimes(None, None))
+        return TalkTimes(talk.started_at, talk.ended_at)
 
     return await once(
         key=key,

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from market import clock
 from market.accounts.rules import actor
-from market.api import meeting_day, talk_results
+from market.api import meeting_day, talk_notes, talk_results
 from market.api.handling import acting, deed, do_once, read
 from market.api.inputs import (
     IdempotencyKey,
@@ -170,7 +170,7 @@ class InvitationView(msgspec.Struct, frozen=True):
 class AppointmentView(msgspec.Struct, frozen=True):
     """A talk. `fixed`: the town has put it where it is. `called_off`: one side does not come, so it is not
     held, though it has its place until the timetable is laid anew. `missed`: one side did not come. `why`:
-    why these two meet.
+    why these two meet. `started_at`, `ended_at`: when they sat down and rose, where that was noted.
     """
 
     id: int
@@ -192,6 +192,8 @@ class AppointmentView(msgspec.Struct, frozen=True):
     called_off: bool
     missed: bool
     why: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
     topics: list[TopicRow]
 
 
@@ -348,4 +350,5 @@ routes: list[ControllerRouterHandler] = [
     one_appointment,
     *talk_results.routes,
     *meeting_day.routes,
+    *talk_notes.routes,
 ]

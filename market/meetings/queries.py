@@ -169,6 +169,9 @@ class AppointmentRow(msgspec.Struct, frozen=True):
     missed: bool = False
     #: Why these two meet.
     why: Message | None = None
+    #: When the two sat down, and when they rose.
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
     topics: list[TopicRow] = []
 
 
@@ -267,8 +270,8 @@ _APPOINTMENT = f"""SELECT appointment.id, appointment.meeting, appointment.selle
        seller.name_en AS seller_name_en, appointment.buyer, buyer.name AS buyer_name,
        buyer.name_en AS buyer_name_en, appointment.slot, appointment.table_number, appointment.state,
        appointment.outcome, reason.zh AS reason_zh, reason.en AS reason_en, appointment.note,
-       appointment.fixed, appointment.why, {CALLED_OFF} AS called_off,
-       {MISSED} AS missed
+       appointment.fixed, appointment.why, appointment.started_at, appointment.ended_at,
+       {CALLED_OFF} AS called_off, {MISSED} AS missed
 FROM appointment JOIN organisation seller ON seller.id = appointment.seller
 JOIN organisation buyer ON buyer.id = appointment.buyer
 LEFT JOIN reason ON reason.code = appointment.reason
@@ -302,6 +305,28 @@ async def appointment_of(*, appointment_id: int, organisation_id: int) -> Appoin
            WHERE appointment.id = $1 AND $2 IN (appointment.seller, appointment.buyer, meeting.town)""",
         appointment_id,
         organisation_id,
+    )
+    if not found:
+        raise NotFound(msg("没有找到这场洽谈。"))
+    return found[0]
+
+
+async def own_talk_of(*, appointment_id: int, organisation_id: int) -> AppointmentRow:
+    """Return a talk to a side of it as its pages show it: once the timetable is published, with its place.
+
+    Raises:
+        NotFound: there is none, it is not yours, or it is not shown to you (any more).
+    """
+    found = await _appointments(
+        """JOIN meeting ON meeting.id = appointment.meeting
+           WHERE appointment.id = $1 AND $2 IN (appointment.seller, appointment.buyer)
+             AND appointment.slot IS NOT NULL
+             AND (meeting.published_at IS NOT NULL OR NOT meeting.state = ANY($3::text[]))
+             AND EXISTS (SELECT FROM invitation WHERE invitation.meeting = meeting.id
+                           AND invitation.organisation = $2 AND invitation.state <> 'revoked')""",
+        appointment_id,
+        organisation_id,
+        sorted(rules.PLANNABLE),
     )
     if not found:
         raise NotFound(msg("没有找到这场洽谈。"))

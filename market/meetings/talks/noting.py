@@ -10,9 +10,9 @@ import msgspec
 
 from market.accounts.rules import Actor
 from market.db.session import execute, fetch_into, fetch_row, transaction
-from market.errors import Conflict, Invalid, NotFound
+from market.errors import Invalid, NotFound
 from market.i18n import msg
-from market.meanwhile import marks_of
+from market.meanwhile import ChangedMeanwhile, marks_of
 
 LONGEST_NOTE = 2_000
 
@@ -54,20 +54,18 @@ class _Words(msgspec.Struct, frozen=True):
     text: str
 
 
-class NotedElsewhere(Conflict):
+class NotedElsewhere(ChangedMeanwhile):
     """The same person has written the note anew since it was read here, on another device maybe.
 
     ``text`` is what stands now, ``marks`` are those of it.
     """
 
-    def __init__(self, text: str) -> None:
-        super().__init__(
-            msg(
-                "这条笔记您后来在别的页面上写过，这次没有保存。"
-                "那边写的在下面：要留的抄过来，再点“换成这里写的”。"
-            )
+    def __init__(self, *, sent: str, text: str) -> None:
+        super().__init__(both={"text"}, theirs=(), mine=_Words(sent), now=_Words(text), marks=_marks(text))
+        self.message = msg(
+            "这条笔记您后来在别的页面上写过，这次没有保存。那边写的在下面：要留的抄过来，再点“换成这里写的”。"
         )
-        self.text, self.marks = text, _marks(text)
+        self.text = text
 
 
 def _marks(text: str) -> str:
@@ -114,7 +112,7 @@ async def keep_note(
             actor.person_id,
         )
         if stands is not None and _is_news(stands["text"], stands["page"], text, seen, page):
-            raise NotedElsewhere(stands["text"])
+            raise NotedElsewhere(sent=text, text=stands["text"])
         if not text:
             if stands is not None:
                 await execute("DELETE FROM appointment_note WHERE id = $1", stands["id"])

@@ -39,9 +39,15 @@ AGENT_POSTS: dict[str, str] = {
 _POSTS = {re.sub(r":\w+}", "}", path): deed for path, deed in AGENT_POSTS.items()}
 #: One's own: signing out, language, going back to one's own organisation.
 _OWN = ("/account", "/sign-out", "/delegations/stop")
-#: For the principal's own people: others by name, and where its notices go besides, which would outlast
-#: the delegation.
-_CLOSED = ("households", "settlements", "/lots/{lot_id}/shares", "/account/channels")
+#: For the principal's own people: others by name, what they note of talks, and where its notices go besides,
+#: which would outlast the delegation.
+_CLOSED = (
+    "households",
+    "settlements",
+    "/lots/{lot_id}/shares",
+    "/appointments/{appointment_id}/note",
+    "/account/channels",
+)
 
 
 def check_agent(viewer: Viewer, *, method: str, path: str) -> None:

@@ -13,7 +13,7 @@ from market.errors import NotFound
 from market.i18n import msg
 from market.meetings.queries import AppointmentRow, MeetingRow, appointment_of, meeting_of
 from market.meetings.rules import APPOINTMENT, MEETING, OUTCOMES
-from market.meetings.talks.recording import clock_talk, times_of
+from market.meetings.talks.recording import clock_talk
 from market.web.edge.addresses import row_number
 from market.web.edge.guards import SignedIn, WebRequest
 from market.web.edge.language import language_of
@@ -93,7 +93,7 @@ async def _draw(
         own=own,
         reason_words=lambda row: reason_words(language, row),
         titles={topic.id: topic for topic in talk.topics},
-        times=(await times_of(meeting_id=meeting.id)).get(talk.id),
+        times=talk if talk.started_at else None,
         recordable=meeting.state in RECORDABLE
         and own is None
         and (

@@ -14,7 +14,7 @@ from market.i18n import Message, msg
 from market.meetings.queries import AppointmentRow, MeetingRow, appointment_of
 from market.meetings.rules import APPOINTMENT, MEETING, OUTCOMES
 from market.meetings.talks.correcting import settle_outcome
-from market.meetings.talks.recording import clock_talk, times_of, undo_start
+from market.meetings.talks.recording import clock_talk, undo_start
 from market.web.edge.addresses import row_number
 from market.web.edge.guards import OFFICIAL, SignedIn, WebRequest
 from market.web.edge.language import language_of
@@ -88,7 +88,7 @@ async def _draw(
         quicker=was_quicker(told, language, with_person=True) if late else None,
         told=told,
         titles={topic.id: topic for topic in talk.topics},
-        times=(await times_of(meeting_id=meeting.id)).get(talk.id),
+        times=talk if talk.started_at else None,
         recordable=meeting.state in RECORDABLE and (talk.state == "scheduled" or form is not None),
         post_to=f"/town/meetings/{meeting.id}/talks/{talk.id}",
         back=f"/town/meetings/{meeting.id}/desk",

@@ -123,3 +123,40 @@ async def test_talk_begins_and_ends_and_the_town_takes_a_mistaken_start_back(tab
     await table.buyer.post(f"{table.path}/outcome", NOTHING)
     assert (await table.office.post(f"{table.path}/undo-start")).status_code == 409
     assert (await table.office.post(f"{table.path}/start")).status_code == 409
+
+
+async def test_times_of_a_talk_are_read_where_it_is_read(table: Table) -> None:
+    assert (await table.buyer.get(table.path)).json()["started_at"] is None
+    begun = (await table.seller.post(f"{table.path}/start")).json()
+    talk = (await table.buyer.get(table.path)).json()
+    listed = (await table.office.get(f"{table.meeting}/appointments")).json()[0]
+    assert {**begun} == {name: talk[name] for name in ("started_at", "ended_at")}
+    assert (listed["started_at"], listed["ended_at"]) == (begun["started_at"], None)
+    ended = (await table.buyer.post(f"{table.path}/end")).json()
+    assert (await table.office.get(table.path)).json()["ended_at"] == ended["ended_at"] is not None
+
+
+async def test_note_of_a_talk_is_ones_own_and_asked_back_where_it_was_written_elsewhere(table: Table) -> None:
+    path = f"{table.path}/note"
+    empty = await table.seller.get(path)
+    assert empty.json() == {"text": "", "updated_at": None, "colleagues": []}
+    read = {"if-match": empty.headers["etag"]}
+    assert (await table.seller.call("POST", path, {"text": " 要小包装 "}, headers=read)).json() == {
+        "text": "要小包装"
+    }
+    stale = await table.seller.call("POST", path, {"text": "要大箱"}, headers=read)
+    assert (stale.status_code, stale.json()["changed"]) == (
+        412,
+        {"text": {"sent": "要大箱", "now": "要小包装"}},
+    )
+    again = await table.seller.get(path)
+    assert (again.json()["text"], again.headers["etag"]) == ("要小包装", stale.headers["etag"])
+    # the other side has none, and the town no such address
+    assert (await table.buyer.get(path)).json()["text"] == ""
+    assert (await table.office.get(path)).status_code == (
+        await table.office.post(path, {"text": "x"})
+    ).status_code
+    assert (await table.office.get(path)).status_code == 404
+    assert (await table.seller.post(path, {"text": "字" * 2_001})).status_code in (400, 422)
+    assert (await table.seller.post(path, {"text": ""})).status_code == 200
+    assert (await table.seller.get(path)).json()["text"] == ""
