@@ -3,8 +3,8 @@
 Gone: the sign-in, the number, the name on every page and in notices, sessions, tokens, second factor, roles,
 requests for a password, invitations, acting for others, the numbers given for meetings. Kept: the record of
 deeds, by the account's number alone, for its chains must fit; notes of talks, which colleagues go on reading
-under no name; the name of somebody who has signed contracts, out of everybody's sight, until three years
-after the last one.
+under no name until their period is over; the name of somebody who has signed contracts, out of everybody's
+sight, until three years after the last one.
 """
 
 from datetime import date, datetime, timedelta

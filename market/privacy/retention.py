@@ -9,7 +9,12 @@ from market.db.session import execute, transaction
 from market.deals.endings.forgetting import forget_pictures
 from market.deals.invoices.operations import forget_invoice_files
 from market.deals.scans.operations import forget_scans
-from market.meetings.invitations.forgetting import forget_guests, forget_readings, forget_registrations
+from market.meetings.invitations.forgetting import (
+    forget_guests,
+    forget_notes,
+    forget_readings,
+    forget_registrations,
+)
 from market.notices.operations import forget_notices
 from market.organisations.delegating import forget_sheets
 from market.privacy.rules import PERIODS
@@ -32,6 +37,7 @@ async def keep_to_periods(*, at: datetime, today: date) -> dict[str, int]:
             "notices": await forget_notices(before=moment("notices")),
             "readings": await forget_readings(before=moment("readings")),
             "guests": await forget_guests(held_before=day("guests")),
+            "notes": await forget_notes(held_before=day("notes")),
             "registrations": await forget_registrations(held_before=day("registrations")),
             "invitations": await forget_invited(before=moment("invitations")),
             "sheets": await forget_sheets(ended_before=day("sheets")),

@@ -103,6 +103,9 @@ PERIODS: dict[str, Period] = {
     "notices": Period(msg("收到的通知"), 365, msg("发出"), msg("一季一收，隔年还要对照")),
     "readings": Period(msg("会场签到的扫码记录"), 180, msg("扫码"), msg("核对到会情况")),
     "guests": Period(msg("到会人的手机号、各家回复的留言"), 180, msg("会议结束"), msg("会后跟进到 180 天")),
+    "notes": Period(
+        msg("自己记的洽谈笔记"), 365, msg("会议结束"), msg("会后跟进到 180 天，隔年再谈还要对照")
+    ),
     "registrations": Period(msg("公开报名人的姓名和手机号"), 180, msg("会议结束"), msg("会后跟进到 180 天")),
     "invitations": Period(msg("已了结的账号邀请里的姓名和手机号"), 90, msg("了结"), msg("万一要重发")),
     "sheets": Period(

@@ -4,6 +4,9 @@ from datetime import date, datetime
 
 from market.db.session import execute
 
+#: The last of a meeting's days lies before the first argument.
+_OVER = "meeting.held_on + (meeting.days - 1)::int < $1"
+
 
 def _count(told: str) -> int:
     return int(told.rpartition(" ")[2])
@@ -18,28 +21,39 @@ async def forget_number(*, phone: str) -> None:
 
 
 async def forget_guests(*, held_before: date) -> int:
-    """Empty numbers and words of guests of meetings that were held before that day; return how many."""
+    """Empty numbers and words of guests of meetings whose last day was before that one; return how many."""
     gone = await execute(
-        """UPDATE attendee SET phone = '' FROM invitation, meeting
+        f"""UPDATE attendee SET phone = '' FROM invitation, meeting
            WHERE invitation.id = attendee.invitation AND meeting.id = invitation.meeting
-             AND attendee.phone <> '' AND meeting.held_on < $1""",
+             AND attendee.phone <> '' AND {_OVER}""",  # noqa: S608  our own text
         held_before,
     )
     words = await execute(
-        """UPDATE invitation SET note = '' FROM meeting
-           WHERE meeting.id = invitation.meeting AND invitation.note <> '' AND meeting.held_on < $1""",
+        f"""UPDATE invitation SET note = '' FROM meeting
+           WHERE meeting.id = invitation.meeting AND invitation.note <> '' AND {_OVER}""",  # noqa: S608  our own text
         held_before,
     )
     return _count(gone) + _count(words)
+
+
+async def forget_notes(*, held_before: date) -> int:
+    """Delete what people noted of talks at meetings whose last day was before that one; return how many."""
+    return _count(
+        await execute(
+            f"""DELETE FROM appointment_note USING meeting
+               WHERE meeting.id = appointment_note.meeting AND {_OVER}""",  # noqa: S608  our own text
+            held_before,
+        )
+    )
 
 
 async def forget_registrations(*, held_before: date) -> int:
     """Empty names and numbers of those who registered by themselves; return how many."""
     return _count(
         await execute(
-            """UPDATE registration SET phone = '', person_name = '' FROM meeting
+            f"""UPDATE registration SET phone = '', person_name = '' FROM meeting
                WHERE meeting.id = registration.meeting AND registration.phone <> ''
-                 AND meeting.held_on < $1""",
+                 AND {_OVER}""",  # noqa: S608  our own text
             held_before,
         )
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
+from market.db.session import execute, fetch_value
 from market.errors import Conflict, Invalid, NotFound
 from market.matching.queries import snapshot
 from market.meetings.after.coverage import (
@@ -27,7 +28,9 @@ from market.meetings.after.following import (
 from market.meetings.after.queries import feedback_of, follow_ups_of, lessons_of, samples_of_meeting
 from market.meetings.after.samples import move_sample, remind_of_samples, request_sample
 from market.meetings.queries import AppointmentRow
+from market.meetings.talks.noting import keep_note
 from market.notices.queries import inbox
+from market.privacy.retention import keep_to_periods
 from market.transitions import WrongState
 from tests.integration.meetings.after_scene import After
 
@@ -347,3 +350,24 @@ async def test_coverage_and_budget_are_the_towns(after: After, factory: Factory)
         at=STORY,
     )
     assert (await after.report()).planned_fen == 300_000
+
+
+async def test_notes_of_talks_go_a_year_after_the_last_day_of_their_meeting(after: After) -> None:
+    talk = after.talks[0]
+    await execute("UPDATE meeting SET days = 2 WHERE id = $1", after.meeting_id)
+    await execute(
+        "UPDATE invitation SET note = '晚到' WHERE meeting = $1 AND organisation = $2",
+        after.meeting_id,
+        talk.seller,
+    )
+    seller = after.side(talk, "seller")
+    await keep_note(appointment_id=talk.id, text="王经理要小包装", actor=seller.actor, at=STORY)
+
+    async def gone(days: int) -> dict[str, int]:
+        return await keep_to_periods(at=STORY, today=TODAY + timedelta(days=1 + days))
+
+    assert await gone(180) == {}
+    assert await gone(181) == {"guests": 1}
+    assert await gone(365) == {}
+    assert await gone(366) == {"notes": 1}
+    assert await fetch_value("SELECT count(*) FROM appointment_note") == 0
