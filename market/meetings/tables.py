@@ -340,6 +340,8 @@ class FollowUp(Table, tablename="follow_up"):
     level = text(null=True)
     note = text(default="")
     person = reference("Person", null=True)
+    #: Whose answer it is, a side's or the town's: they may set it right.
+    organisation = reference("Organisation", null=True)
     answered_at = moment(null=True)
     follow_up_once = Unique([appointment, days], name="follow_up_once")
 

@@ -135,12 +135,13 @@ async def answer_follow_up(
 ) -> None:
     """Say what has become of a talk, for a side of it or, after a telephone call, for the town.
 
-    The last answer counts; every one is on record.
+    Whose answer it is may set it right, and so may the town; the last one counts, every one is on record.
+    Questions of other days are others: an answer to one says nothing of them.
 
     Raises:
         NotFound: no such question of this organisation's.
         Invalid: no such level, or the note is too long.
-        Conflict: its day has not come yet.
+        Conflict: its day has not come yet, or somebody else has answered it.
     """
     problems: dict[str, Message] = {}
     if level not in rules.FOLLOW_UP_LEVELS:
@@ -151,7 +152,8 @@ async def answer_follow_up(
         raise Invalid(msg("有 {count} 处需要修改。", count=len(problems)), problems)
     async with transaction():
         rows = await fetch(
-            """SELECT follow_up.due_on, follow_up.days, follow_up.appointment
+            """SELECT follow_up.due_on, follow_up.days, follow_up.appointment, follow_up.level,
+                      follow_up.organisation, meeting.town
                FROM follow_up JOIN appointment ON appointment.id = follow_up.appointment
                JOIN meeting ON meeting.id = appointment.meeting
                WHERE follow_up.id = $1 AND $2 IN (appointment.seller, appointment.buyer, meeting.town)
@@ -164,12 +166,16 @@ async def answer_follow_up(
         row = rows[0]
         if row["due_on"] > at.astimezone(CHINA).date():
             raise Conflict(msg("这次回访到 {day} 才开始，到时再答。", day=on_day(row["due_on"])))
+        if row["level"] is not None and organisation_id not in (row["organisation"], row["town"]):
+            raise Conflict(msg("这次回访对方或镇里已经答过了，没有改。和您知道的不一样，请告诉镇里。"))
         await execute(
-            "UPDATE follow_up SET level = $2, note = $3, person = $4, answered_at = $5 WHERE id = $1",
+            """UPDATE follow_up SET level = $2, note = $3, person = $4, organisation = $5, answered_at = $6
+               WHERE id = $1""",
             follow_up_id,
             level,
             note,
             actor.person_id,
+            organisation_id,
             at,
         )
         await record(
@@ -177,7 +183,12 @@ async def answer_follow_up(
             action="follow_up",
             actor=actor,
             at=at,
-            details={"days": row["days"], "level": level},
+            details={
+                "days": row["days"],
+                "level": level,
+                # what is set right stays known
+                **({"was": row["level"]} if row["level"] is not None else {}),
+            },
         )
 
 

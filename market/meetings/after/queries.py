@@ -114,6 +114,8 @@ class FollowUpRow(msgspec.Struct, frozen=True):
     note: str
     answered_at: datetime | None
     answered_by: str | None
+    #: Whose answer it is; None: nobody's yet, or from when that was not kept.
+    organisation: int | None = None
     #: When the next question about the same talk is due: its answer tells more than this one's would.
     passed_on: date | None = None
 
@@ -132,7 +134,7 @@ async def follow_ups_of(*, meeting_id: int, organisation_id: int | None = None) 
                   seller.name AS seller_name, seller.name_en AS seller_name_en, appointment.buyer,
                   buyer.name AS buyer_name, buyer.name_en AS buyer_name_en, follow_up.days,
                   follow_up.due_on, follow_up.asked_at, follow_up.level, follow_up.note,
-                  follow_up.answered_at, person.name AS answered_by,
+                  follow_up.answered_at, person.name AS answered_by, follow_up.organisation,
                   lead(follow_up.due_on) OVER (PARTITION BY appointment.id ORDER BY follow_up.days)
                     AS passed_on
            FROM follow_up JOIN appointment ON appointment.id = follow_up.appointment

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from litestar import Response, get, post
@@ -11,7 +12,7 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts import rules as accounts
 from market.accounts.rules import Viewer
-from market.errors import NotFound
+from market.errors import Invalid, NotFound
 from market.i18n import Language, msg
 from market.matching.findings import first_diagnoses_of
 from market.meetings.after.following import LONGEST_NOTE, OVER, answer_follow_up
@@ -89,9 +90,10 @@ async def draw(
     *,
     coverage: Filled | None = None,
     budget: Filled | None = None,
+    answers: dict[int, Filled] | None = None,
     status: int = 200,
 ) -> Response[str]:
-    """Draw the page; ``coverage`` and ``budget`` are forms that were sent and are to be mended."""
+    """Draw the page; ``coverage``, ``budget``, ``answers``: forms that were sent and are to be mended."""
     report = await with_names(await _report(meeting_id, viewer), language_of(request), viewer.organisation_id)
     today = clock.today()
     figures = report.figures
@@ -100,6 +102,7 @@ async def draw(
     if budget is None and line is not None:
         budget = line_form(line)
     due = [row for row in report.follow_ups if row.is_due(today)]
+    mended = [row for row in report.follow_ups if row.id in (answers or {})]
     return show(
         request,
         "after/show.html",
@@ -117,7 +120,8 @@ async def draw(
         ],
         rounds=rounds_of(report.follow_ups),
         due=due,
-        shown=due[:SHOWN],
+        shown=[*mended, *(row for row in due[:SHOWN] if row not in mended)],
+        answers=answers or {},
         late=[each for each in report.samples if each.is_late(today)],
         sample_states=Counter(each.state for each in report.samples),
         can_finish="finish_follow_up" in MEETING.available(state=report.meeting.state, by="official"),
@@ -240,19 +244,23 @@ async def answers(request: WebRequest, viewer: SignedIn, meeting_id: FromPath[in
 @post("/town/meetings/{meeting_id:int}/after/answers/{follow_up_id:int}", guards=OFFICIAL)
 async def answer(
     request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], follow_up_id: FromPath[int]
-) -> Response[bytes]:
+) -> Response[Any]:
     """Write down what a side says on the telephone; the last answer counts."""
     filled = await ANSWER.read(request)
-    filled.check()
     meeting = await own_meeting(meeting_id, viewer)
-    await answer_follow_up(
-        follow_up_id=row_number(follow_up_id),
-        level=filled.values["level"],
-        note=filled.values["note"],
-        organisation_id=viewer.organisation_id,
-        actor=accounts.actor(viewer, "official"),
-        at=clock.now(),
-    )
+    try:
+        filled.check()
+        await answer_follow_up(
+            follow_up_id=row_number(follow_up_id),
+            level=filled.values["level"],
+            note=filled.values["note"],
+            organisation_id=viewer.organisation_id,
+            actor=accounts.actor(viewer, "official"),
+            at=clock.now(),
+        )
+    except Invalid as refused:
+        again = {row_number(follow_up_id): filled.refused(refused)}
+        return await draw(request, viewer, meeting_id, answers=again, status=422)
     return redirect(request, f"/town/meetings/{meeting.id}/after#answers", toast=msg("已记下回访。"))
 
 

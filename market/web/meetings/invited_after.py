@@ -87,8 +87,10 @@ async def _draw(
     meeting: MeetingRow,
     *,
     faulty: dict[int, Filled] | None = None,
+    answers: dict[int, Filled] | None = None,
     status: int = 200,
 ) -> Response[Any]:
+    """``faulty``: feedback of talks, ``answers``: to questions; both were sent and are to be mended."""
     if meeting.town == viewer.organisation_id:
         return redirect(request, f"/town/meetings/{meeting.id}/after")
     mine = {"meeting_id": meeting.id, "organisation_id": viewer.organisation_id}
@@ -115,6 +117,7 @@ async def _draw(
         talks=sorted(rows, key=lambda each: (not each.due, each.feedback is not None)),
         forms={row.row.id: (faulty or {}).get(row.row.id) or _feedback_form(row.feedback) for row in rows},
         faulty=faulty or {},
+        answers=answers or {},
         waiting=sum(len(each.due) for each in rows),
         open_outcomes=OPEN_OUTCOMES,
         names=OUTCOMES,
@@ -137,25 +140,33 @@ def _feedback_form(said: FeedbackRow | None) -> Filled:
 async def answer(
     request: WebRequest, viewer: SignedIn, meeting_id: FromPath[int], follow_up_id: FromPath[int]
 ) -> Response[Any]:
-    """Say what has become of a talk."""
+    """Say what has become of a talk, or set right what one has said."""
     filled = await ANSWER.read(request)
-    filled.check()
     meeting = await _meeting(meeting_id, viewer)
     rows = await follow_ups_of(meeting_id=meeting.id, organisation_id=viewer.organisation_id)
     row = next((each for each in rows if each.id == follow_up_id), None)
     if row is None:
         raise NotFound(msg("没有找到这次回访。"))
-    await answer_follow_up(
-        follow_up_id=row.id,
-        level=filled.values["level"],
-        note=filled.values["note"],
-        organisation_id=viewer.organisation_id,
-        actor=acting(viewer, "seller" if row.seller == viewer.organisation_id else "buyer"),
-        at=clock.now(),
-    )
-    return redirect(
-        request, f"/meetings/{meeting.id}/after#talk-{row.appointment}", toast=msg("谢谢，已记下。")
-    )
+    try:
+        filled.check()
+        await answer_follow_up(
+            follow_up_id=row.id,
+            level=filled.values["level"],
+            note=filled.values["note"],
+            organisation_id=viewer.organisation_id,
+            actor=acting(viewer, "seller" if row.seller == viewer.organisation_id else "buyer"),
+            at=clock.now(),
+        )
+    except Invalid as refused:
+        again, status = filled.refused(refused), 422
+    except Conflict as refused:
+        again = msgspec.structs.replace(filled, errors={**filled.errors, "": refused.message})
+        status = 409
+    else:
+        return redirect(
+            request, f"/meetings/{meeting.id}/after#talk-{row.appointment}", toast=msg("谢谢，已记下。")
+        )
+    return await _draw(request, viewer, meeting, answers={row.id: again}, status=status)
 
 
 @post("/meetings/{meeting_id:int}/after/talks/{appointment_id:int}/feedback")

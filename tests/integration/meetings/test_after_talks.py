@@ -1,6 +1,7 @@
 """After a meeting: samples, questions and feedback, coverage and budget."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from fixtures.factories import STORY, TODAY, Factory, Member
-from market.db.session import execute, fetch_value
+from market.db.session import execute, fetch, fetch_value
 from market.errors import Conflict, Invalid, NotFound
 from market.matching.queries import snapshot
 from market.meetings.after.coverage import (
@@ -32,6 +33,7 @@ from market.meetings.talks.noting import keep_note
 from market.notices.queries import inbox
 from market.privacy.retention import keep_to_periods
 from market.transitions import WrongState
+from market.web.meetings.after import rounds_of
 from tests.integration.meetings.after_scene import After
 
 
@@ -220,8 +222,51 @@ async def test_either_side_or_the_town_answers_when_the_day_has_come_and_nobody_
     for member, level in ((after.side(talk, "buyer"), "useful"), (after.town, "agreed")):
         await answer(member, level, later)
         assert (await follow_ups_of(meeting_id=after.meeting_id))[0].level == level
+    # once the town has spoken, neither side changes it
+    for side in ("seller", "buyer"):
+        with pytest.raises(Conflict):
+            await answer(after.side(talk, side), "no_contact", later)
     # whoever has answered is not asked
     assert await ask_what_became(at=later) == 0
+
+
+async def test_whose_answer_it_is_sets_it_right_and_later_questions_stay_as_they_are(after: After) -> None:
+    talk = after.talks[0]
+    await after.record(talk, "sample")
+    await after.move("close")
+    first, second, _ = await follow_ups_of(meeting_id=after.meeting_id)
+    late = STORY + timedelta(days=95)
+
+    async def answer(side: str, question: int, level: str, note: str = "") -> None:
+        member = after.side(talk, side)
+        await answer_follow_up(
+            follow_up_id=question,
+            level=level,
+            note=note,
+            organisation_id=member.organisation_id,
+            actor=member.actor,
+            at=late,
+        )
+
+    await answer("seller", first.id, "no_contact")
+    await answer("buyer", second.id, "negotiating", "等样品")
+    with pytest.raises(Conflict):
+        await answer("buyer", first.id, "agreed")
+    await answer("seller", first.id, "useful", "通过电话")
+    rows = await follow_ups_of(meeting_id=after.meeting_id)
+    assert [(each.level, each.note, each.organisation) for each in rows] == [
+        ("useful", "通过电话", talk.seller),
+        ("negotiating", "等样品", talk.buyer),
+        (None, "", None),
+    ]
+    recorded = await fetch("SELECT details FROM audit_record WHERE action = 'follow_up' ORDER BY position")
+    assert [json.loads(each["details"]) for each in recorded] == [
+        {"days": 30, "level": "no_contact"},
+        {"days": 90, "level": "negotiating"},
+        {"days": 30, "level": "useful", "was": "no_contact"},
+    ]
+    # counted once each
+    assert [each.answered for each in rounds_of(rows)] == [1, 1, 0]
 
 
 async def test_feedback_is_each_sides_own_and_the_town_hears_when_both_would_rather_not(

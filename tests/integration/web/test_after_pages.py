@@ -190,6 +190,30 @@ async def test_answers_come_by_telephone_or_from_a_side(
     assert "还没有回答的" not in (await town.get(page_of(after))).text
 
 
+async def test_a_side_sets_its_answer_right_and_loses_no_word(
+    after: After, town: Browser, browser_of: SignedInAs
+) -> None:
+    talk = after.talks[0]
+    await after.record(talk, "sample")
+    await closed_long_ago(after)
+    question = await fetch_value("SELECT id FROM follow_up WHERE days = 30")
+    seller, buyer = [await browser_of(after.side(talk, name)) for name in ("seller", "buyer")]
+    own = f"/meetings/{after.meeting_id}/after"
+    path = f"{own}/answers/{question}"
+    lost = await seller.post(path, {"level": "perhaps", "note": "等他回话"})
+    assert (lost.status_code, 'value="等他回话"' in lost.text) == (422, True)
+    assert (await seller.post(path, {"level": "no_contact"})).status_code == 303
+    assert "点错了？更正" in (await seller.get(own)).text
+    late = await buyer.post(path, {"level": "agreed", "note": "已经订货"})
+    assert (late.status_code, "您写的：已经订货" in late.text, "点错了" in late.text) == (409, True, False)
+    assert (await seller.post(path, {"level": "negotiating", "note": "下周看样"})).status_code == 303
+    assert "下周看样" in (await buyer.get(own)).text
+    listed = (await town.get(f"{page_of(after)}/answers?days=30")).text
+    assert ("下周看样" in listed, 'value="下周看样"' in listed) == (True, True)
+    wrong = await town.post(f"{page_of(after)}/answers/{question}", {"level": "", "note": "打过电话"})
+    assert (wrong.status_code, 'value="打过电话"' in wrong.text) == (422, True)
+
+
 async def test_way_to_all_unanswered_questions_leads_to_as_many_as_it_says(
     after: After, town: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
