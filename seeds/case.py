@@ -209,6 +209,7 @@ class Meeting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: Persons on the ground.
     capacity: int
     weather_plan_zh: str
+    weather_plan_en: str
     contact_zh: str
     contact_phone: str
     #: Days before the meeting until which invitations are answered and wishes given.

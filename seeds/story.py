@@ -76,6 +76,7 @@ def meeting_of(loaded: Case, *, began: datetime) -> NewMeeting:
         pause_minutes=told.pause_minutes,
         capacity=told.capacity,
         weather_plan=told.weather_plan_zh,
+        weather_plan_en=told.weather_plan_en,
         contact=told.contact_zh,
         contact_phone=told.contact_phone,
         answer_by=held_on - timedelta(days=told.answer_days),

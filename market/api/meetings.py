@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from market import clock
 from market.accounts.rules import actor
-from market.api import meeting_day, talk_notes, talk_results
+from market.api import meeting_after, meeting_day, talk_notes, talk_results
 from market.api.handling import acting, deed, do_once, read
 from market.api.inputs import (
     IdempotencyKey,
@@ -78,6 +78,7 @@ class MeetingToOpen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fairness: Annotated[int, Meta(ge=0, le=MOST_SLOTS)] | None = 2
     capacity: Annotated[int, Meta(ge=1, le=MOST_PERSONS)] | None = None
     weather_plan: Prose = ""
+    weather_plan_en: Prose = ""
     contact: Line = ""
     contact_phone: Line = ""
     answer_by: date | None = None
@@ -140,6 +141,7 @@ class MeetingView(msgspec.Struct, frozen=True):
     fairness: int | None
     capacity: int | None
     weather_plan: str
+    weather_plan_en: str
     contact: str
     contact_phone: str
     answer_by: date | None
@@ -351,4 +353,5 @@ routes: list[ControllerRouterHandler] = [
     *talk_results.routes,
     *meeting_day.routes,
     *talk_notes.routes,
+    *meeting_after.routes,
 ]

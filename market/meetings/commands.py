@@ -43,6 +43,7 @@ class NewMeeting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: Persons that the venue holds.
     capacity: int | None = None
     weather_plan: str = ""
+    weather_plan_en: str = ""
     contact: str = ""
     contact_phone: str = ""
     #: The last days for answering the invitation, and for wishes.
@@ -131,7 +132,7 @@ def _people_problems(meeting: NewMeeting) -> dict[str, Message]:
         problems["most_musts"] = msg("每家可选的“必见”须在 0 到 {most} 之间。", most=MOST_MUSTS)
     if meeting.capacity is not None and not 1 <= meeting.capacity <= MOST_PERSONS:
         problems["capacity"] = msg("场地人数须在 1 到 {most} 之间，不清楚请留空。", most=MOST_PERSONS)
-    for name in ("programme", "programme_en", "weather_plan"):
+    for name in ("programme", "programme_en", "weather_plan", "weather_plan_en"):
         if len(getattr(meeting, name)) > LONGEST_TEXT:
             problems[name] = msg("最多 {most} 个字。", most=LONGEST_TEXT)
     for name in ("venue", "venue_en", "title_en", "contact"):
@@ -200,6 +201,7 @@ COLUMNS = (
     "wishes_by",
     "is_public",
     "most_of_one_person",
+    "weather_plan_en",
 )
 
 

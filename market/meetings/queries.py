@@ -55,6 +55,7 @@ class MeetingRow(msgspec.Struct, frozen=True):
     fairness: int | None
     capacity: int | None
     weather_plan: str
+    weather_plan_en: str
     contact: str
     contact_phone: str
     answer_by: date | None
@@ -191,7 +192,8 @@ _MEETING = """SELECT meeting.id, meeting.town, organisation.name AS town_name,
        meeting.state, meeting.timetable, meeting.trouble, meeting.asks_back, meeting.created_at, meeting.days,
        meeting.blocked_slots, meeting.most_of_sellers, meeting.most_of_buyers,
        meeting.most_of_one_person, meeting.most_musts,
-       meeting.fairness, meeting.capacity, meeting.weather_plan, meeting.contact, meeting.contact_phone,
+       meeting.fairness, meeting.capacity, meeting.weather_plan, meeting.weather_plan_en,
+       meeting.contact, meeting.contact_phone,
        meeting.answer_by, meeting.wishes_by, meeting.is_public, meeting.published_at,
        EXISTS (SELECT FROM job WHERE job.kind = 'meetings.plan' AND job.key = 'meeting:' || meeting.id
                  AND job.state IN ('waiting', 'running', 'retrying')) AS planning

@@ -42,6 +42,7 @@ class Meeting(Table, tablename="meeting"):
     #: Persons that the venue holds.
     capacity = whole(null=True)
     weather_plan = text(default="")
+    weather_plan_en = text(default="")
     contact = text(default="")
     contact_phone = text(default="")
     #: Until when invitations are answered, and wishes given.

@@ -149,6 +149,18 @@ async def follow_ups_of(*, meeting_id: int, organisation_id: int | None = None) 
     )
 
 
+async def talk_asked_about(*, follow_up_id: int) -> int:
+    """Return the talk that a question is about; who may see it is the talk's to say.
+
+    Raises:
+        NotFound: there is no such question.
+    """
+    rows = await fetch("SELECT appointment FROM follow_up WHERE id = $1", follow_up_id)
+    if not rows:
+        raise NotFound(msg("没有找到这次回访。"))
+    return int(rows[0]["appointment"])
+
+
 class FeedbackRow(msgspec.Struct, frozen=True):
     """One side's word about a talk. The town sees all; a side sees its own."""
 

@@ -63,9 +63,9 @@ async def open_meeting(*, meeting: NewMeeting, town_id: int, actor: Actor, at: d
                                     most_appointments, venue, venue_en, programme, programme_en, days,
                                     blocked_slots, most_of_sellers, most_of_buyers, most_musts, fairness,
                                     capacity, weather_plan, contact, contact_phone, answer_by, wishes_by,
-                                    is_public, most_of_one_person)
+                                    is_public, most_of_one_person, weather_plan_en)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-                       $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)
+                       $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)
                RETURNING id""",
             town_id,
             run.id if run else None,

@@ -73,7 +73,7 @@ async def revise_meeting(
                  days = $16, blocked_slots = $17, most_of_sellers = $18, most_of_buyers = $19,
                  most_musts = $20, fairness = $21, capacity = $22, weather_plan = $23, contact = $24,
                  contact_phone = $25, answer_by = $26, wishes_by = $27, is_public = $28,
-                 most_of_one_person = $29
+                 most_of_one_person = $29, weather_plan_en = $30
                WHERE id = $1""",
             meeting_id,
             *columns_of(meeting),

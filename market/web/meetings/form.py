@@ -45,7 +45,7 @@ PARTS: dict[str, tuple[Message, tuple[str, ...]]] = {
         msg("截止日期、联系人和雨天预案"),
         ("answer_by", "wishes_by", "contact", "contact_phone", "capacity", "weather_plan"),
     ),
-    "words": (msg("议程和英文"), ("programme", "title_en", "venue_en", "programme_en")),
+    "words": (msg("议程和英文"), ("programme", "title_en", "venue_en", "programme_en", "weather_plan_en")),
 }
 #: Left empty, these are as usual.
 _USUAL = ("days", "most_musts")
@@ -145,6 +145,7 @@ def meeting_form(*, is_new: bool = True) -> Form:
         title_en=fields.text(msg("英文名称"), most=LONGEST_LINE, optional=True),
         venue_en=fields.text(msg("英文地点"), most=LONGEST_LINE, optional=True),
         programme_en=fields.text(msg("英文议程"), most=LONGEST_TEXT, lines=True, optional=True),
+        weather_plan_en=fields.text(msg("英文雨天预案"), most=LONGEST_TEXT, lines=True, optional=True),
         key=KEY,
         **({} if is_new else {"seen": SEEN}),
     )

@@ -40,7 +40,11 @@ async def _once(
     request: WebRequest, viewer: Viewer, filled: Filled, name: str, meeting_id: int, deed: Callable[[], Any]
 ) -> Response[Any] | None:
     """Check the form and do the deed once; None when it is done, else the page with what to mend."""
-    form = "coverage" if name == "add_coverage" else "budget"
+
+    async def again(mended: Filled, status: int) -> Response[Any]:
+        coverage, budget = (mended, None) if name == "add_coverage" else (None, mended)
+        return await draw(request, viewer, meeting_id, coverage=coverage, budget=budget, status=status)
+
     try:
         filled.check()
         await do_once(
@@ -52,12 +56,13 @@ async def _once(
             at=clock.now(),
         )
     except Invalid as refused:
-        return await draw(request, viewer, meeting_id, status=422, **{form: filled.refused(refused)})
+        return await again(filled.refused(refused), 422)
     except ChangedMeanwhile:
         raise
     except Conflict as refused:
-        again = msgspec.structs.replace(filled, errors={**filled.errors, "": refused.message})
-        return await draw(request, viewer, meeting_id, status=409, **{form: again})
+        return await again(
+            msgspec.structs.replace(filled, errors={**filled.errors, "": refused.message}), 409
+        )
     return None
 
 

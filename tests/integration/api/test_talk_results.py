@@ -3,7 +3,7 @@
 import pytest
 
 from fixtures.factories import Factory
-from market.db.session import fetch_value
+from market.db.session import execute, fetch_value
 from tests.integration.meetings.day import Day
 
 from .conftest import Caller, People
@@ -160,3 +160,25 @@ async def test_note_of_a_talk_is_ones_own_and_asked_back_where_it_was_written_el
     assert (await table.seller.post(path, {"text": "字" * 2_001})).status_code in (400, 422)
     assert (await table.seller.post(path, {"text": ""})).status_code == 200
     assert (await table.seller.get(path)).json()["text"] == ""
+
+
+async def test_follow_up_is_answered_and_set_right_by_whose_answer_it_is(table: Table) -> None:
+    await table.office.post(f"{table.path}/outcome", table.intent())
+    await table.office.post(f"{table.meeting}/close", {"sure": True})
+    first, second, _ = (await table.seller.get(f"{table.meeting}/follow-ups")).json()
+    path = f"/follow-ups/{first['id']}/answer"
+    assert (await table.seller.post(path, {"level": "agreed"})).status_code == 409
+    await execute("UPDATE follow_up SET due_on = '2020-01-01' WHERE days = 30")
+    for level in ("no_contact", "useful"):
+        done = await table.seller.post(path, {"level": level, "note": "通过电话"})
+        assert (done.status_code, done.json()) == (200, {"state": level})
+    assert (await table.buyer.post(path, {"level": "agreed"})).status_code == 409
+    assert (await table.seller.post(path, {"level": "maybe"})).status_code in (400, 422)
+    seen = (await table.buyer.get(f"{table.meeting}/follow-ups")).json()
+    assert [(each["level"], each["note"], each["organisation"]) for each in seen[:2]] == [
+        ("useful", "通过电话", table.sold_by),
+        (None, "", None),
+    ]
+    assert (await table.office.post(path, {"level": "agreed"})).status_code == 200
+    assert (await table.seller.post(path, {"level": "useful"})).status_code == 409
+    assert second["days"] == 90

@@ -82,6 +82,7 @@ async def test_all_that_a_meeting_says_is_written_and_read(factory: Factory) -> 
         fairness=None,
         capacity=80,
         weather_plan="改到礼堂",
+        weather_plan_en="We move into the hall",
         contact="赵明远",
         contact_phone="0418-1234567",
         answer_by=TODAY + timedelta(days=3),

@@ -51,7 +51,10 @@ async def test_page_tells_the_facts_in_numbers_and_no_names(day: Gathering, gues
             "SELECT name FROM organisation WHERE id = $1", invited.member.organisation_id
         )
         assert name not in page
+    await execute("UPDATE meeting SET weather_plan = '改到礼堂', weather_plan_en = 'Into the hall'")
+    assert "改到礼堂" in (await guest.get(f"/m/{day.meeting_id}")).text
     english = (await guest.get(f"/m/{day.meeting_id}?lang=en")).text
+    assert ("Into the hall" in english, "改到礼堂" in english) == (True, False)
     assert "Donggang meeting" in english
     assert "One-to-one talks: 3 tables, 2 rounds of 20 minutes" in english
 

@@ -18,7 +18,9 @@ def meeting(**changes: Any) -> MeetingRow:
     """Return a meeting in five days whose timetable is laid."""
     given: dict[str, Any] = {
         **dict.fromkeys(("town_name", "town_name_en", "title", "title_en", "venue", "venue_en"), ""),
-        **dict.fromkeys(("programme", "programme_en", "weather_plan", "contact", "contact_phone"), ""),
+        **dict.fromkeys(
+            ("programme", "programme_en", "weather_plan", "weather_plan_en", "contact", "contact_phone"), ""
+        ),
         **dict.fromkeys(("run", "half_day_after", "most_appointments", "trouble", "capacity"), None),
         **dict.fromkeys(
             ("most_of_sellers", "most_of_buyers", "most_of_one_person", "answer_by", "wishes_by"), None
