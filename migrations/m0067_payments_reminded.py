@@ -3,7 +3,7 @@
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.table import Table
 
-ID = "2026-12-01T14:00:00:000000"
+ID = "2026-12-01T15:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "When somebody was last reminded of a payment"
 
