@@ -116,7 +116,7 @@ async def channels_of(viewer: Viewer) -> list[ChannelRow]:
            FROM channel LEFT JOIN person ON person.id = channel.added_by
            LEFT JOIN LATERAL (
              SELECT state, trouble, sent_at, created_at FROM outgoing
-             WHERE outgoing.channel = channel.id ORDER BY id DESC LIMIT 1) latest ON true
+             WHERE outgoing.channel = channel.id ORDER BY created_at DESC, id DESC LIMIT 1) latest ON true
            WHERE channel.organisation = $1 ORDER BY channel.id""",
         viewer.organisation_id,
     )
