@@ -21,7 +21,7 @@ from market.meetings.day.attendance import board_of, code_of_invitation, log_mov
 from market.meetings.day.board import hour_of
 from market.meetings.day.disruptions import Change, DayTalk, Effects, Party, Snapshot, effects_of, problems_of
 from market.meetings.day.rest_of_day import NO_PLACE, Step, compute, not_coming
-from market.meetings.invitations.persons import persons_of
+from market.meetings.invitations.sole import persons_of
 from market.meetings.invitations.wish_queries import HOLDS
 from market.meetings.queries import MeetingRow, meeting_of
 from market.notices.operations import notify

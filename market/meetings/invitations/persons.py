@@ -1,7 +1,7 @@
 """The persons who come for somebody invited: their names, numbers and badges."""
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -222,28 +222,3 @@ async def _add(invitation_id: int, person: NewAttendee, *, at: datetime) -> int:
 def new_code() -> str:
     """Return a badge's code, drawn from 8 · 10¹⁴."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(CODE_LENGTH))
-
-
-async def persons_of(meeting_id: int, people: Collection[int]) -> dict[int, str]:
-    """Return the telephone of whoever comes for an organisation, where that is one person alone.
-
-    Who comes is told by the invitation; until it is, by who may act for the organisation.
-    """
-    rows = await fetch(
-        """WITH named AS (
-             SELECT invitation.organisation, attendee.phone FROM attendee
-             JOIN invitation ON invitation.id = attendee.invitation
-             WHERE invitation.meeting = $1 AND invitation.organisation = ANY($2::bigint[])),
-           coming AS (
-             SELECT organisation, phone FROM named
-             UNION ALL
-             SELECT DISTINCT membership.organisation, person.phone FROM membership
-             JOIN person ON person.id = membership.person AND person.active
-             WHERE membership.organisation = ANY($2::bigint[])
-               AND NOT EXISTS (SELECT FROM named WHERE named.organisation = membership.organisation))
-           SELECT organisation, min(phone) AS phone FROM coming
-           GROUP BY organisation HAVING count(*) = 1 AND min(phone) <> '' ORDER BY organisation""",
-        meeting_id,
-        sorted(people),
-    )
-    return {row["organisation"]: row["phone"] for row in rows}

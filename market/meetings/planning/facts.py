@@ -14,7 +14,7 @@ from market.matching.lifecycle import EXPIRED
 from market.matching.queries import Snapshot, open_proposals, snapshot
 from market.matching.rules import Parameters, why_not
 from market.meetings.choosing.problem import Candidate, Capacity, Party, Past, Wish
-from market.meetings.invitations.persons import persons_of
+from market.meetings.invitations.sole import persons_of
 from market.meetings.invitations.wish_queries import AWAY, lost_places_of, unavailable_of, wishes_of
 
 #: Talks that the town, or whoever passed an invitation on, has put together: planning keeps to them.

@@ -11,7 +11,7 @@ from market.db.session import execute, fetch, fetch_row, fetch_value, transactio
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg, named
 from market.meetings import rules
-from market.meetings.invitations.persons import persons_of
+from market.meetings.invitations.sole import persons_of
 from market.meetings.invitations.wish_queries import AWAY, lost_places_of, unavailable_of
 from market.meetings.planning.keeping import write_topics
 from market.notices.operations import notify

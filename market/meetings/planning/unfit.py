@@ -7,6 +7,7 @@ import msgspec
 from market.db.session import fetch_into
 from market.i18n import Message, in_both, msg
 from market.meetings import rules
+from market.meetings.invitations.sole import sole_sql
 from market.meetings.invitations.wish_queries import AWAY
 
 
@@ -18,25 +19,13 @@ def _listed(states: Iterable[str]) -> str:
 MOST_NAMED = 5
 
 #: $1: the meeting, $2: the states of invitations that have left. A talk counts once, for the gravest reason.
-#: Who comes alone for an organisation is found as ``persons_of`` does.
-UNFIT = """
-  WITH named AS (
-    SELECT invitation.organisation, attendee.phone FROM attendee
-    JOIN invitation ON invitation.id = attendee.invitation WHERE invitation.meeting = $1),
-  alone AS (
-    SELECT organisation, min(phone) AS phone FROM (
-      SELECT organisation, phone FROM named
-      UNION ALL
-      SELECT DISTINCT membership.organisation, person.phone FROM membership
-      JOIN person ON person.id = membership.person AND person.active
-      WHERE membership.organisation IN (SELECT organisation FROM invitation WHERE meeting = $1)
-        AND membership.organisation NOT IN (SELECT organisation FROM named)) AS coming
-    GROUP BY organisation HAVING count(*) = 1 AND min(phone) <> ''),
+UNFIT = f"""
+  WITH {sole_sql("IN (SELECT organisation FROM invitation WHERE meeting = $1)")},
   torn AS (
     SELECT unnest(array_agg(DISTINCT appointment.id)) AS id FROM appointment
-    JOIN alone ON alone.organisation IN (appointment.seller, appointment.buyer)
+    JOIN sole ON sole.organisation IN (appointment.seller, appointment.buyer)
     WHERE appointment.meeting = $1 AND appointment.state = 'scheduled' AND appointment.slot IS NOT NULL
-    GROUP BY alone.phone, appointment.slot HAVING count(DISTINCT appointment.id) > 1)
+    GROUP BY sole.phone, appointment.slot HAVING count(DISTINCT appointment.id) > 1)
   SELECT appointment.id, appointment.slot, seller.name AS seller_name, seller.name_en AS seller_name_en,
          buyer.name AS buyer_name, buyer.name_en AS buyer_name_en, found.why
   FROM appointment
@@ -59,7 +48,7 @@ UNFIT = """
   WHERE appointment.meeting = $1 AND appointment.state = 'scheduled' AND appointment.slot IS NOT NULL
     AND found.why IS NOT NULL
   ORDER BY appointment.slot, appointment.table_number, appointment.id
-"""
+"""  # noqa: S608  our own text
 LEFT = list(AWAY)
 #: States of a talk that nobody's answer changes any more.
 DONE = ["held", "no_show", "cancelled"]
