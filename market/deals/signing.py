@@ -18,6 +18,7 @@ from market.errors import Conflict, NotFound
 from market.i18n import msg
 from market.notices.operations import notify
 from market.organisations.approving import Binding, bind
+from market.organisations.delegating import tell_principal
 from market.units import FenPerKg, Gram, amount
 
 
@@ -74,6 +75,13 @@ async def sign_side(
             link=f"/deals/{deal['id']}",
             at=at,
         )
+    await tell_principal(
+        actor=actor,
+        organisation_id=deal[side],
+        did=msg("签了合同 {number}", number=deal["number"]),
+        link=f"/deals/{deal['id']}",
+        at=at,
+    )
     return state
 
 

@@ -20,6 +20,7 @@ from market.i18n import Message, msg
 from market.meanwhile import marks_of, settled
 from market.notices.operations import notify
 from market.organisations.approving import Binding, approvable, asks, bind
+from market.organisations.delegating import tell_principal
 from market.units import FenPerKg, Gram, amount
 
 #: Changes of one contract's terms: more than this is no negotiation any more.
@@ -215,6 +216,13 @@ async def propose_terms(
             at=at,
             details={"version": version, "side": side, "note": note},
         )
+        await tell_principal(
+            actor=actor,
+            organisation_id=organisation_id,
+            did=msg("提议修改合同 {number} 的条款，并已签字", number=deal["number"]),
+            link=f"/deals/{deal_id}/terms",
+            at=at,
+        )
     return version
 
 
@@ -297,6 +305,14 @@ async def answer_terms(
             at=at,
             details={"version": version, "side": side, "note": reply, **said},
         )
+        if state == rules.AGREED:
+            await tell_principal(
+                actor=actor,
+                organisation_id=organisation_id,
+                did=msg("签了合同 {number} 的新条款", number=deal["number"]),
+                link=f"/deals/{deal_id}/terms",
+                at=at,
+            )
     return state
 
 

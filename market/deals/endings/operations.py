@@ -1,5 +1,6 @@
 """A contract ended without a breach: proposed by one side and agreed by the other, or by force majeure."""
 
+from collections.abc import Callable
 from datetime import date, datetime
 
 import msgspec
@@ -103,6 +104,13 @@ async def propose_ending(
             ),
             at,
         )
+        await tell_principal(
+            actor=actor,
+            organisation_id=organisation_id,
+            did=msg("合同 {number} 提议协商解除", number=deal["number"]),
+            link=f"/deals/{deal_id}/ending",
+            at=at,
+        )
     return int(number)
 
 
@@ -188,6 +196,13 @@ async def answer_ending(
         else:
             words = msg("合同 {number} 对方撤回了协商解除的提议。", number=number)
             await _tell(deal, other, "ending_withdrawn", words, at)
+        await tell_principal(
+            actor=actor,
+            organisation_id=organisation_id,
+            did=_DID[move](number),
+            link=f"/deals/{deal_id}/ending",
+            at=at,
+        )
     return state
 
 
@@ -314,6 +329,14 @@ async def add_proof(
         words_to_other = msg("合同 {number} 的不可抗力：对方补充了证明。", number=deal["number"])
         await _tell(deal, _other(deal, organisation_id), "deal_terminated", words_to_other, at)
     return int(number)
+
+
+#: An answer in the words of whoever gave it.
+_DID: dict[str, Callable[[str], Message]] = {
+    "agree": lambda number: msg("同意协商解除合同 {number}", number=number),
+    "refuse": lambda number: msg("不同意协商解除合同 {number}", number=number),
+    "withdraw": lambda number: msg("撤回了协商解除合同 {number} 的提议", number=number),
+}
 
 
 def _check_notice(notice: Notice, *, made: date, at: datetime) -> None:

@@ -14,10 +14,12 @@ from market.accounts.rules import DEEDS, Actor
 from market.app import create_app
 from market.audit.queries import history
 from market.db.session import execute, fetch, fetch_value
+from market.deals.clauses import usual_terms
 from market.deals.endings.operations import add_proof, answer_ending
 from market.deals.fulfilment import move_delivery, schedule_delivery
 from market.deals.operations import sign
 from market.deals.pieces import Piece
+from market.deals.terms import propose_terms
 from market.errors import NotAllowed
 from market.organisations import delegating
 from market.organisations.members import set_role
@@ -50,6 +52,14 @@ def sheet() -> bytes:
     drawn = io.BytesIO()
     Image.new("RGB", (40, 30), "white").save(drawn, "JPEG")
     return drawn.getvalue()
+
+
+async def told_of_agents(principal: Member) -> list[str]:
+    told = await fetch(
+        "SELECT message::text FROM notice WHERE kind = 'agent_acted' AND organisation = $1 ORDER BY id",
+        principal.organisation_id,
+    )
+    return [each["message"] for each in told]
 
 
 def listing_form() -> dict[str, str]:
@@ -127,6 +137,18 @@ async def test_an_agent_signs_for_the_principal_and_does_nothing_that_was_not_na
     assert (step.organisation_id, step.details["delegation"]) == (other.organisation_id, number)
     signed = await fetch_value("SELECT seller_signed_by FROM deal WHERE id = $1", deal)
     assert signed == secretary.person_id
+    assert ["签了合同" in each for each in await told_of_agents(other)] == [True]
+    terms = usual_terms(deliver_from=clock.today(), deliver_to=clock.today())
+    await propose_terms(
+        deal_id=deal,
+        base=1,
+        terms=terms,
+        note="",
+        organisation_id=other.organisation_id,
+        actor=Actor(secretary.person_id, other.organisation_id, "seller", number),
+        at=clock.now(),
+    )
+    assert ["已签字" in each for each in await told_of_agents(other)] == [False, True]
     purchaser = await browser_of(buyer)
     assert "代录" in (await purchaser.get(f"/deals/{deal}")).text
     assert (await agent.post("/delegations/stop", key())).status_code == 303
@@ -243,6 +265,7 @@ async def test_an_agent_let_do_so_ends_a_contract_by_agreement_but_gives_no_noti
     assert step.details["delegation"] == number
     ending = await fetch_value("SELECT id FROM contract_ending")
     assert (await agent.post(f"{page}/{ending}/withdraw", key())).headers["location"] == page
+    assert ["撤回" in each for each in await told_of_agents(other)] == [False, True]
     assert (await purchaser.post(page, wish)).headers["location"] == page
     await principal.post(f"/delegations/{number}/revoke", key())
     # asked in the transaction of the deed as well
