@@ -63,7 +63,8 @@ async def make_deal(*, deal: NewDeal, actor: Actor, at: datetime) -> int:
 
     Raises:
         NotFound: no such listing.
-        Conflict: it is not on sale, or less remains than asked for, or the demand needs less.
+        Conflict: it is the buyer's own or not on sale, or less remains than asked for, or the demand
+            needs less.
     """
     made = (await make_deals([DealWish(deal, actor, at)]))[0]
     if isinstance(made, MarketError):
@@ -123,6 +124,8 @@ def _shared_out(wishes: Sequence[DealWish], goods: Sequence[Record]) -> Iterator
         deal = wish.deal
         if row["lot"] is None:
             yield NotFound(msg("没有找到这批货源。"))
+        elif row["owner"] == deal.buyer_id:
+            yield Conflict(msg("不能给自己单位的货出价。"))
         elif row["barred"]:
             yield party_suspended()
         elif left[row["lot"]] < deal.quantity:

@@ -43,3 +43,29 @@ async def test_what_the_ledger_refuses_spoils_nobody_elses_deal(factory: Factory
     assert [row["id"] for row in await fetch("SELECT id FROM deal")] == [deal]
     rows = await fetch("SELECT state, remaining FROM listing JOIN lot ON lot.id = lot ORDER BY listing.id")
     assert [tuple(row.values()) for row in rows] == [("published", 1_000_000), ("sold_out", 0)]
+
+
+async def test_nobody_sells_to_itself_and_others_have_their_deals(factory: Factory) -> None:
+    seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
+    listing_id = await factory.listing(seller)
+    wishes = [
+        DealWish(
+            NewDeal(
+                listing_id=listing_id,
+                demand_id=None,
+                buyer_id=party.organisation_id,
+                quantity=Gram(600_000),
+                price=FenPerKg(701),
+                source="bid",
+                source_id=1,
+                deliver_from=TODAY,
+                deliver_to=TODAY + timedelta(days=9),
+            ),
+            seller.actor,
+            STORY,
+        )
+        for party in (seller, buyer)
+    ]
+    refused, deal = await make_deals(wishes)
+    assert isinstance(refused, Conflict)
+    assert [row["id"] for row in await fetch("SELECT id FROM deal")] == [deal]
