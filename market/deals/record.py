@@ -7,6 +7,7 @@ import msgspec
 from market.accounts.rules import Actor
 from market.audit.operations import record as keep
 from market.db.session import execute, fetch_one_into, transaction
+from market.deals.punctual import HANDED_OVER
 from market.errors import Invalid
 from market.i18n import msg
 
@@ -22,7 +23,7 @@ class Facts(msgspec.Struct, frozen=True):
     #: Contracts in force or over, signed by both.
     contracts: int
     completed: int
-    #: As a seller: loads that arrived by the contract's last day, and later ones.
+    #: As a seller: loads handed over (``punctual``) by the contract's last day, and later ones.
     on_time: int
     on_time_grams: int
     late: int
@@ -53,7 +54,7 @@ async def facts_of(*, organisation_id: int, today: date) -> Facts | None:
     """Return what is known of an organisation; who may see it is for the caller to know."""
     return await fetch_one_into(
         Facts,
-        """SELECT organisation.id AS organisation, organisation.name, organisation.name_en,
+        f"""SELECT organisation.id AS organisation, organisation.name, organisation.name_en,
                   made.contracts, made.completed, sent.on_time, sent.on_time_grams, sent.late,
                   sent.late_grams, sent.refused, sent.refused_grams, missing.undelivered,
                   missing.undelivered_grams, money.paid_on_time,
@@ -73,8 +74,7 @@ async def facts_of(*, organisation_id: int, today: date) -> Facts | None:
                     count(*) FILTER (WHERE NOT good) AS refused,
                     coalesce(sum(quantity) FILTER (WHERE NOT good), 0) AS refused_grams
              FROM (SELECT delivery.quantity, delivery.accepted AS taken, delivery.state <> 'rejected' AS good,
-                          (delivery.arrived_at AT TIME ZONE 'Asia/Shanghai')::date <= deal.deliver_to
-                            AS punctual
+                          {HANDED_OVER} <= deal.deliver_to AS punctual
                    FROM delivery JOIN deal ON deal.id = delivery.deal
                    WHERE deal.seller = organisation.id
                      AND delivery.state IN ('accepted', 'partially_accepted', 'rejected')) load) sent
@@ -107,7 +107,7 @@ async def facts_of(*, organisation_id: int, today: date) -> Facts | None:
            LEFT JOIN LATERAL (
              SELECT words, created_at FROM fulfilment_reply
              WHERE fulfilment_reply.organisation = organisation.id ORDER BY id DESC LIMIT 1) said ON true
-           WHERE organisation.id = $1""",
+           WHERE organisation.id = $1""",  # noqa: S608  words of ours; values are parameters
         organisation_id,
         today,
     )

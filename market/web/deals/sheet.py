@@ -11,11 +11,12 @@ from market.catalogue.queries import grades, produce_by_code
 from market.catalogue.rules import CANCELS, GOODS_REFUSED
 from market.deals.above import still_to_plan
 from market.deals.breach_queries import cases_of
-from market.deals.clauses import price_of
+from market.deals.clauses import Terms, price_of
 from market.deals.contacts import look_up_contacts
 from market.deals.endings.queries import endings_of
 from market.deals.endings.rules import HOW
 from market.deals.open_terms import open_proposal
+from market.deals.punctual import out_of_time
 from market.deals.queries import DealRow, DeliveryRow, deal_of, deliveries_of, payments_of
 from market.deals.receipts import LONGEST_NOTE as LONGEST_DENIAL
 from market.deals.receipts import receipts_under
@@ -224,7 +225,7 @@ async def draw(
             for each in deliveries
         ],
         delivery_moves=DELIVERY_MOVES,
-        out_of_time=lambda delivery: _out_of_time(deal, delivery),
+        out_of_time=lambda delivery: _out_of_time(deal, delivery, terms),
         payments=[
             (each, side == "buyer" and each.amount > each.paid + each.disputed)
             for each in await payments_of(deal_id=deal.id)
@@ -285,16 +286,18 @@ async def draw(
     )
 
 
-def _out_of_time(deal: DealRow, delivery: DeliveryRow) -> Message | None:
-    """Return how a load that left, or is to leave, outside of the contract's time is marked."""
-    left_on = (
-        delivery.dispatched_at.astimezone(clock.CHINA).date()
-        if delivery.dispatched_at
-        else delivery.scheduled_on
-    )
-    if delivery.state == CANCELLED or deal.deliver_from <= left_on <= deal.deliver_to:
+def _out_of_time(deal: DealRow, delivery: DeliveryRow, terms: Terms) -> Message | None:
+    """Return how a load that was, or is to be, delivered outside of the contract's time is marked."""
+    if delivery.state == CANCELLED:
         return None
-    return msg("比约定晚") if left_on > deal.deliver_to else msg("比约定早")
+    found = out_of_time(
+        freight=terms.freight,
+        window=(deal.deliver_from, deal.deliver_to),
+        scheduled_on=delivery.scheduled_on,
+        dispatched_at=delivery.dispatched_at,
+        arrived_at=delivery.arrived_at,
+    )
+    return {"late": msg("比约定晚"), "early": msg("比约定早")}[found] if found else None
 
 
 def _form_for(refused: tuple[int, str, Filled] | None, delivery: int, move: str, blank: Filled) -> Filled:

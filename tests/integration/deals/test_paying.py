@@ -356,3 +356,23 @@ async def test_goods_that_are_missing_after_the_last_day_stand_in_the_sellers_fa
     assert await missing(10) == (1, 83_333)
     await scene.send(50_000, "dispatch", "arrive")
     assert await missing(10) == (0, 0)
+
+
+async def test_a_load_is_in_time_by_its_leaving_at_the_farm_gate_and_by_its_arrival_where_it_is_brought(
+    scene: Scene,
+) -> None:
+    await scene.sign()
+    await scene.deliver(100_000)
+    # it left in time; the buyer noted its arrival after the last day
+    await execute(
+        "UPDATE delivery SET dispatched_at = $1, arrived_at = $2", STORY, STORY + timedelta(days=30)
+    )
+
+    async def counted() -> tuple[int, int]:
+        facts = await facts_of(organisation_id=scene.seller.organisation_id, today=TODAY)
+        assert facts
+        return facts.on_time, facts.late
+
+    assert await counted() == (1, 0)
+    await scene.agree(freight="seller")
+    assert await counted() == (0, 1)
