@@ -201,7 +201,7 @@ async def propose_terms(
         )
         if version > MOST_VERSIONS:
             raise Conflict(msg("这份合同的条款改得太多次了，请双方当面商定。"))
-        await _sign(deal_id, version, side, actor, at)
+        await _sign(deal, version, side, actor, at)
         await _tell(
             deal,
             organisation_id,
@@ -215,13 +215,6 @@ async def propose_terms(
             actor=actor,
             at=at,
             details={"version": version, "side": side, "note": note},
-        )
-        await tell_principal(
-            actor=actor,
-            organisation_id=organisation_id,
-            did=msg("提议修改合同 {number} 的条款，并已签字", number=deal["number"]),
-            link=f"/deals/{deal_id}/terms",
-            at=at,
         )
     return version
 
@@ -287,7 +280,7 @@ async def answer_terms(
             await _bind(deal, side, found.terms, "agree_terms", wish, actor)
             if deal["state"] == rules.ACTIVE:
                 await follow_terms(deal=deal, was=in_force, terms=found.terms, at=at)
-            await _sign(deal_id, version, side, actor, at)
+            await _sign(deal, version, side, actor, at)
             await execute(
                 "UPDATE deal SET deliver_from = $2, deliver_to = $3 WHERE id = $1",
                 deal_id,
@@ -305,14 +298,6 @@ async def answer_terms(
             at=at,
             details={"version": version, "side": side, "note": reply, **said},
         )
-        if state == rules.AGREED:
-            await tell_principal(
-                actor=actor,
-                organisation_id=organisation_id,
-                did=msg("签了合同 {number} 的新条款", number=deal["number"]),
-                link=f"/deals/{deal_id}/terms",
-                at=at,
-            )
     return state
 
 
@@ -425,15 +410,15 @@ async def _agree_approved(wish: AgreeToTerms, buyer_id: int, actor: Actor, at: d
     return f"/deals/{wish.deal_id}/terms"
 
 
-async def _sign(deal_id: int, version: int, side: str, actor: Actor, at: datetime) -> None:
+async def _sign(deal: Record, version: int, side: str, actor: Actor, at: datetime) -> None:
     await execute(
         f"""UPDATE contract_terms SET {side}_signed_at = $3, {side}_signed_by = $4
             WHERE deal = $1 AND version = $2""",  # noqa: S608  side is one of two words
-        deal_id,
-        version,
-        at,
-        actor.person_id,
+        *(deal["id"], version, at, actor.person_id),
     )
+    did = msg("签了合同 {number} 的第 {n} 版条款", number=deal["number"], n=version)
+    link = f"/deals/{deal['id']}/terms"
+    await tell_principal(actor=actor, organisation_id=deal[side], did=did, link=link, at=at)
 
 
 async def _locked(deal_id: int, organisation_id: int) -> Record:

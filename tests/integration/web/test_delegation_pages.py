@@ -148,7 +148,7 @@ async def test_an_agent_signs_for_the_principal_and_does_nothing_that_was_not_na
         actor=Actor(secretary.person_id, other.organisation_id, "seller", number),
         at=clock.now(),
     )
-    assert ["已签字" in each for each in await told_of_agents(other)] == [False, True]
+    assert ["版条款" in each for each in await told_of_agents(other)] == [False, True]
     purchaser = await browser_of(buyer)
     assert "代录" in (await purchaser.get(f"/deals/{deal}")).text
     assert (await agent.post("/delegations/stop", key())).status_code == 303
