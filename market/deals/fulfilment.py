@@ -209,7 +209,7 @@ async def move_delivery(
             await follow_deliveries(lot_id=deal["lot"], deal_id=deal["id"], back=back, actor=actor, at=at)
         if taken is not None:
             await fall_due_at_acceptance(
-                deal=deal, terms=terms, delivery_id=delivery_id, arrived=row["arrived_at"] or at
+                deal=deal, terms=terms, delivery_id=delivery_id, arrived=row["arrived_at"] or at, at=at
             )
         above = await let_go_above(deal=deal, at=at) if is_refused or state == rules.CANCELLED else Gram(0)
         if deal["state"] == rules.TERMINATED and is_refused:

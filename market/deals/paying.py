@@ -34,7 +34,9 @@ async def fall_due_at_signing(*, deal: Record, terms: Terms, at: datetime) -> No
         await keep_due(deal["id"], due)
 
 
-async def fall_due_at_acceptance(*, deal: Record, terms: Terms, delivery_id: int, arrived: datetime) -> None:
+async def fall_due_at_acceptance(
+    *, deal: Record, terms: Terms, delivery_id: int, arrived: datetime, at: datetime
+) -> None:
     """Write down what is due for a delivery that was just accepted. The contract's row is locked.
 
     A delivery is worth what it adds to the price of all that was accepted, so that rounding never
@@ -70,7 +72,7 @@ async def fall_due_at_acceptance(*, deal: Record, terms: Terms, delivery_id: int
     await derive_due_days(deal_id=deal["id"])
     if not dues:
         # all of it was paid beforehand: no payment to come would notice that the contract is done
-        await complete(deal_id=deal["id"], at=arrived)
+        await complete(deal_id=deal["id"], at=at)
 
 
 class PaidMeanwhile(Conflict):

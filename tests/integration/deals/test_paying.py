@@ -376,3 +376,17 @@ async def test_a_load_is_in_time_by_its_leaving_at_the_farm_gate_and_by_its_arri
     assert await counted() == (1, 0)
     await scene.agree(freight="seller")
     assert await counted() == (0, 1)
+
+
+async def test_what_is_short_is_free_from_the_inspection_on_not_from_the_arrival_before_it(
+    scene: Scene,
+) -> None:
+    await scene.agree(tolerance=1_000, milestones=(Milestone("signing", 10_000, 3),))
+    await scene.sign()
+    await scene.pay_all()
+    load = await scene.send(320_000, "dispatch", "arrive")
+    await execute("UPDATE delivery SET arrived_at = arrived_at - interval '2 days'")
+    await scene.move(load, "accept")
+    assert await scene.state() == "completed"
+    freed = await fetch("SELECT at FROM stock_entry WHERE deal = $1 AND change > 0", scene.deal_id)
+    assert [row["at"] for row in freed] == [STORY]
