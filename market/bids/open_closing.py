@@ -1,6 +1,6 @@
 """The end of open bidding: the goods go to the best bids, each at its own price, in one transaction."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 from asyncpg import Record
@@ -11,6 +11,7 @@ from market.amounts import masses, prices
 from market.audit.operations import Entry, record, record_all
 from market.bids import open_rules, rules
 from market.bids.open_rules import Standing
+from market.bids.operations import answer_until
 from market.db.session import execute, fetch, transaction
 from market.deals.making import DealWish, NewDeal, make_deals
 from market.errors import MarketError
@@ -203,7 +204,7 @@ async def _negotiate(
         details={"bidders": len(bids), "winners": 0, "way": NEGOTIABLE},
     )
     title = named(listing, "title")
-    until = at + timedelta(days=rules.ANSWER_DAYS) if bids else None
+    until = min((answer_until(at=at, deliver_to=bid["deliver_to"]) for bid in bids), default=None)
     if able < rules.LEAST_BIDDERS:
         seller_told = msg("“{title}”竞价结束：只有 {n} 家出价，不足三家，转为议价。", title=title, n=able)
         buyer_told = msg("“{title}”竞价结束，出价不足三家，转为议价：您的出价等卖方答复。", title=title)
@@ -231,13 +232,14 @@ async def _write_bids(bids: list[Record], quantities: list[Gram], *, at: datetim
         """INSERT INTO bid (listing, demand, buyer, quantity, price, deliver_from, deliver_to, note, state,
                             created_by, created_at, expires_at)
            SELECT listing, demand, buyer, closed.grams, price, deliver_from, deliver_to, note, $3, created_by,
-                  created_at, $4
-           FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS closed (id, grams, n)
+                  created_at, until
+           FROM unnest($1::bigint[], $2::bigint[], $4::timestamptz[])
+             WITH ORDINALITY AS closed (id, grams, until, n)
            JOIN open_bid USING (id) ORDER BY n RETURNING id, buyer""",
         [bid["id"] for bid in bids],
         quantities,
         rules.BID.start,
-        at + timedelta(days=rules.ANSWER_DAYS),
+        [answer_until(at=at, deliver_to=bid["deliver_to"]) for bid in bids],
     )
     numbers = {row["buyer"]: int(row["id"]) for row in rows}
     await record_all(

@@ -1,6 +1,6 @@
 """The opening of a sealed round: every bid at once, as soon as the round has closed."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 from asyncpg import Record
@@ -11,6 +11,7 @@ from market.accounts.standing import suspended_among
 from market.audit.operations import Entry, record, record_all
 from market.bids import rules
 from market.bids.open_closing import close_open_round
+from market.bids.operations import answer_until
 from market.db.jobs import Run, job
 from market.db.session import execute, fetch, transaction
 from market.i18n import msg, named
@@ -106,7 +107,7 @@ async def open_round(*, listing_id: int, at: datetime) -> bool:
             ),
             link=f"/selling/{listing_id}",
             at=at,
-            due_at=at + timedelta(days=rules.ANSWER_DAYS) if sealed else None,
+            due_at=min((answer_until(at=at, deliver_to=bid["deliver_to"]) for bid in sealed), default=None),
         )
     return True
 
@@ -117,12 +118,13 @@ async def _open(listing: Record, sealed: list[Record], *, way: str, at: datetime
         """INSERT INTO bid (listing, demand, buyer, quantity, price, deliver_from, deliver_to, note, state,
                             created_by, created_at, expires_at)
            SELECT listing, demand, buyer, quantity, price, deliver_from, deliver_to, note, $2, created_by,
-                  created_at, $3
-           FROM unnest($1::bigint[]) WITH ORDINALITY AS opened (id, n) JOIN sealed_bid USING (id)
+                  created_at, until
+           FROM unnest($1::bigint[], $3::timestamptz[]) WITH ORDINALITY AS opened (id, until, n)
+           JOIN sealed_bid USING (id)
            ORDER BY n RETURNING id, buyer""",
         [bid["id"] for bid in sealed],
         rules.BID.start,
-        at + timedelta(days=rules.ANSWER_DAYS),
+        [answer_until(at=at, deliver_to=bid["deliver_to"]) for bid in sealed],
     )
     numbers = {row["buyer"]: row["id"] for row in rows}
     # what the record could not tell while it lay under seal

@@ -279,6 +279,9 @@ async def _known_delegate(meeting_id: int, organisation: int, side: str, delegat
     if known["state"] == "delegated":
         problem = msg("{name} 自己也已委托别人，请换一个单位。", name=delegation.organisation)
         raise Invalid(problem, {"organisation": problem})
+    if known["state"] == "declined":
+        problem = msg("{name} 已回复不来，请换一个单位，或请它先改回参加。", name=delegation.organisation)
+        raise Invalid(problem, {"organisation": problem})
     if known["state"] == "revoked":
         if known["source"] != "delegated":
             problem = msg(

@@ -13,8 +13,10 @@ from market.bids.open_bidding import BidInTheOpen, bid_openly
 from market.bids.opening import end_round, open_overdue, open_round
 from market.bids.operations import NewBid, accept_bid, place_bid
 from market.bids.queries import bids_of
+from market.bids.rules import ANSWER_DAYS
 from market.bids.sealing import seal_bid, sealed_bid, sealed_of, withdraw_sealed
 from market.bids.standing import revise_terms
+from market.clock import day_ends
 from market.db.session import execute, fetch, fetch_value
 from market.errors import Conflict, Invalid, NotFound
 from market.notices.queries import inbox
@@ -91,6 +93,21 @@ async def test_all_bids_are_opened_together_at_closing_in_the_order_of_their_pri
             actor=seller.actor,
             at=CLOSES,
         )
+
+
+async def test_opened_bid_is_answered_before_its_delivery_days_are_over(factory: Factory) -> None:
+    seller, _, listing_id = await sealed_round(factory, [690, 720])
+    soon = TODAY + timedelta(days=4)
+    wish = msgspec.structs.replace(bid(listing_id), deliver_to=soon)
+    await seal(await factory.member(role="buyer"), wish)
+    assert await open_round(listing_id=listing_id, at=CLOSES)
+    rows = await fetch("SELECT expires_at FROM bid ORDER BY expires_at")
+    in_full = CLOSES + timedelta(days=ANSWER_DAYS)
+    assert [row["expires_at"] for row in rows] == [day_ends(soon), in_full, in_full]
+    told = [
+        each for each in await inbox(organisation_id=seller.organisation_id) if each.kind == "bids_opened"
+    ]
+    assert [each.due_at for each in told] == [day_ends(soon)]
 
 
 async def test_fewer_than_three_bidders_turn_the_round_into_negotiation(factory: Factory) -> None:

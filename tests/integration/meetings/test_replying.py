@@ -248,18 +248,20 @@ async def test_invitation_is_passed_on_to_others_only_and_not_in_a_ring(day: Gat
     )
 
 
-async def test_withdrawn_organisation_does_not_come_back_by_delegation(
-    day: Gathering, factory: Factory
+@pytest.mark.parametrize("state", ["revoked", "declined"])
+async def test_organisation_that_is_off_the_list_or_has_said_no_takes_nothing_over(
+    day: Gathering, factory: Factory, state: str
 ) -> None:
     other = await factory.member(role="buyer")
     name = await fetch_value("SELECT name FROM organisation WHERE id = $1", other.organisation_id)
     await execute(
         """INSERT INTO invitation (meeting, organisation, side, state, attendance, reason, created_at)
-           VALUES ($1, $2, 'buyer', 'revoked', 'expected', '{"text": "x"}', now())""",
+           VALUES ($1, $2, 'buyer', $3, 'expected', '{"text": "x"}', now())""",
         day.meeting_id,
         other.organisation_id,
+        state,
     )
-    with pytest.raises(Invalid):
+    with pytest.raises(Invalid, match=name):
         await hand_on(day.buyer, name)
     assert await day.buyer.state() == "needs_action"
 
