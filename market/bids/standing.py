@@ -72,7 +72,17 @@ async def unsettle(*, listing_id: int, at: datetime) -> int:
     """Ask the author of every open turn on a listing whether it still stands; return how many.
 
     For every change that matters to who has made a turn: price, window, minimum order, proofs taken away.
+    A buyer who is asked already learns that there is something new to read.
     """
+    asked = await fetch(
+        """SELECT bid.id, bid.buyer, bid.answers, listing.title, listing.title_en
+           FROM bid JOIN listing ON listing.id = bid.listing
+           WHERE bid.listing = $1 AND bid.author = 'buyer' AND bid.state = $2 AND bid.expires_at > $3
+           ORDER BY bid.id""",
+        listing_id,
+        rules.NEEDS_RECONFIRM,
+        at,
+    )
     unsettled = await fetch(
         """UPDATE bid SET state = $2, awaiting = bid.author FROM listing
            WHERE bid.listing = $1 AND bid.state = $3 AND listing.id = bid.listing
@@ -82,7 +92,7 @@ async def unsettle(*, listing_id: int, at: datetime) -> int:
         rules.BID.apply("unsettle", state=rules.SUBMITTED, by="system"),
         rules.SUBMITTED,
     )
-    words = []
+    words = [Word(bid["buyer"], "bid_unsettled", _asks_again(bid), f"/bids/{bid['id']}", at) for bid in asked]
     for bid in unsettled:
         for side in rules.SIDES:
             asks = side == bid["author"]
@@ -151,6 +161,17 @@ async def revise_wants(
         if not rules.wants_matter(before, wants):
             return kept.theirs
         await unsettle_joints_of_demand(demand_id=demand_id, at=at)
+        # a seller who is asked already learns that there is something new to read
+        asked = await fetch(
+            """SELECT bid.id, bid.author, listing.owner, listing.title, listing.title_en
+               FROM bid JOIN listing ON listing.id = bid.listing
+               WHERE bid.demand = $1 AND bid.answers = $2 AND bid.author = 'seller' AND bid.state = $3
+                 AND bid.expires_at > $4 ORDER BY bid.id""",
+            demand_id,
+            rules.DEMAND,
+            rules.NEEDS_RECONFIRM,
+            at,
+        )
         unsettled = await fetch(
             """UPDATE bid SET state = $2, awaiting = bid.author FROM listing
                WHERE bid.demand = $1 AND bid.answers = $4 AND bid.state = $3 AND listing.id = bid.listing
@@ -165,7 +186,7 @@ async def revise_wants(
         await notify_all(
             [
                 Word(bid["owner"], "offer_unsettled", _wants_changed(bid), f"/bids/{bid['id']}", at)
-                for bid in unsettled
+                for bid in (*asked, *unsettled)
             ]
         )
     return kept.theirs

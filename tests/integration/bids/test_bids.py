@@ -219,21 +219,24 @@ async def test_the_bonus_of_a_listing_comes_down_with_its_price(factory: Factory
         assert await fetch_value("SELECT priority FROM listing WHERE id = $1", listing_id) == priority
 
 
-async def test_revised_terms_ask_the_bidder_again(factory: Factory) -> None:
+async def test_revised_terms_ask_the_bidder_again_at_each_change_that_matters(factory: Factory) -> None:
     seller, buyer, listing_id, bid_id = await placed(factory)
-    await revise_terms(
-        listing_id=listing_id,
-        terms=NewTerms(
-            ask=FenPerKg(650),
-            min_order=Gram(0),
-            available_from=TODAY,
-            available_to=TODAY + timedelta(days=20),
-            credentials=("test-report",),
-        ),
-        owner_id=seller.organisation_id,
-        actor=seller.actor,
-        at=STORY,
-    )
+    for ask, times in ((650, 1), (650, 1), (640, 2)):
+        await revise_terms(
+            listing_id=listing_id,
+            terms=NewTerms(
+                ask=FenPerKg(ask),
+                min_order=Gram(0),
+                available_from=TODAY,
+                available_to=TODAY + timedelta(days=20),
+                credentials=("test-report",),
+            ),
+            owner_id=seller.organisation_id,
+            actor=seller.actor,
+            at=STORY,
+        )
+        told = await inbox(organisation_id=buyer.organisation_id)
+        assert [each.kind for each in told].count("bid_unsettled") == times
     with pytest.raises(WrongState):
         await accept_bid(bid_id=bid_id, seller_id=seller.organisation_id, actor=seller.actor, at=STORY)
     await reconfirm_bid(

@@ -169,6 +169,10 @@ async def test_what_matters_in_a_demand_asks_the_seller_again_and_its_end_ends_o
     await scene.revise(quantity=Gram(1_200_000), ceiling=FenPerKg(950), requires=("test-report",))
     assert await state_of(bid_id) == ("needs_reconfirm", "seller")
     assert (await inbox(organisation_id=scene.seller.organisation_id))[0].kind == "offer_unsettled"
+    # while it waits to be confirmed, terms that change once more are told once more
+    await scene.revise(quantity=Gram(1_200_000), ceiling=FenPerKg(940), requires=("test-report",))
+    told = await inbox(organisation_id=scene.seller.organisation_id)
+    assert [each.kind for each in told].count("offer_unsettled") == 2
     with pytest.raises(WrongState):
         await scene.accept(bid_id)
     await reconfirm_bid(
