@@ -18,3 +18,8 @@ def today() -> date:
 def day_ends(day: date) -> datetime:
     """Return the moment at which a day is over in China."""
     return datetime.combine(day + timedelta(days=1), time(), CHINA)
+
+
+def last_minute(day: date) -> datetime:
+    """Return the last minute of a day in China: what is told as a deadline bears the name of its own day."""
+    return day_ends(day) - timedelta(minutes=1)

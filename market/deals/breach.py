@@ -1,14 +1,14 @@
 """A case of breach from draft to its end. The other side always has the last word before the town decides."""
 
 from collections.abc import Mapping
-from datetime import datetime, time
+from datetime import datetime
 
 import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import SYSTEM, Actor
 from market.audit.operations import record
-from market.clock import CHINA
+from market.clock import CHINA, last_minute
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals import breach_rules, pieces, rules
 from market.deals.endings.queries import notice_side
@@ -151,13 +151,7 @@ async def file_case(*, breach_id: int, organisation_id: int, actor: Actor, at: d
         await _keep(case, "file", actor, at)
         words = msg("请在 {day} 前答复。", day=on_day(until))
         # the day itself still counts
-        await _tell(
-            case,
-            case["respondent"],
-            words,
-            at,
-            due_at=datetime.combine(until, time(23, 59), CHINA),
-        )
+        await _tell(case, case["respondent"], words, at, due_at=last_minute(until))
         await _tell(case, case["town"], words, at)
     return state
 

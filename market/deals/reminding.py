@@ -1,8 +1,8 @@
 """Money that falls due, or should have been paid: who has to act is told, and who waits for it."""
 
-from datetime import datetime, time
+from datetime import datetime
 
-from market.clock import CHINA
+from market.clock import CHINA, last_minute
 from market.db.session import fetch, transaction
 from market.deals import rules
 from market.i18n import msg, on_day
@@ -48,8 +48,7 @@ async def remind_of_payments(*, at: datetime) -> int:
             }
             if days <= 0:
                 told = msg("合同 {number}：{money} 元 {day} 到期，请按时付款，付了在这里记下。", **values)
-                until = datetime.combine(row["due_on"], time(23, 59), CHINA)
-                words.append(Word(row["buyer"], "payment_due", told, link, at, until))
+                words.append(Word(row["buyer"], "payment_due", told, link, at, last_minute(row["due_on"])))
                 continue
             told = msg(
                 "合同 {number}：{money} 元 {day} 到期，已过 {days} 天没有付清，请付款；已经付了的请记下。",

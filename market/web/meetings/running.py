@@ -207,7 +207,7 @@ def facts_of(meeting: MeetingRow, language: Language, *, for_guests: bool = Fals
         (msg("日期"), formats.held_days(meeting, language)),
         (msg("时间"), f"{meeting.slot_label(1)[-11:-6]}–{ends}"),
         (msg("地点"), name_in(language, meeting, "venue")),
-        (msg("雨天怎么办"), name_in(language, meeting, "weather_plan")),
+        (msg("雨天安排"), name_in(language, meeting, "weather_plan")),
         (msg("联系人"), " ".join(each for each in (contact, meeting.contact_phone) if each)),
     ]
     host = [(msg("主办"), name_in(language, meeting, "town_name"))]

@@ -22,7 +22,9 @@ from market.bids.open_closing import close_open_round
 from market.bids.open_queries import bidding_of
 from market.bids.opening import open_overdue, open_round
 from market.bids.operations import NewBid, accept_bid, place_bid
+from market.bids.rules import ANSWER_DAYS
 from market.bids.sealing import seal_bid
+from market.clock import CHINA, day_ends
 from market.db.session import Engine, execute, fetch, fetch_value
 from market.deals.making import NewDeal, make_deal
 from market.errors import Conflict, Invalid, MarketError, NotFound
@@ -147,6 +149,21 @@ async def test_what_is_left_or_under_the_reserve_is_negotiable_and_the_seller_ch
     await seal_bid(bid=plain, buyer_id=buyers[0].organisation_id, actor=buyers[0].actor, at=CLOSES)
     with pytest.raises(Conflict):
         await choose()
+
+
+async def test_bid_of_a_round_is_answered_before_its_delivery_days_are_over(factory: Factory) -> None:
+    seller, _, listing_id = await round_of(factory, [(300, 740)])
+    last = CLOSES.astimezone(CHINA).date() + timedelta(days=2)
+    soon = wish(listing_id, price=750)
+    await bid(
+        await factory.member(role="buyer"),
+        msgspec.structs.replace(soon, bid=msgspec.structs.replace(soon.bid, deliver_to=last)),
+    )
+    await close_open_round(listing_id=listing_id, at=CLOSES)
+    rows = await fetch("SELECT expires_at FROM bid ORDER BY price DESC")
+    assert [row["expires_at"] for row in rows] == [day_ends(last), CLOSES + timedelta(days=ANSWER_DAYS)]
+    told = await inbox(organisation_id=seller.organisation_id)
+    assert [each.due_at for each in told if each.kind == "bidding_closed"] == [day_ends(last)]
 
 
 @pytest.mark.parametrize(("bids", "reserve"), [([(300, 740), (300, 720)], None), ([(300, 740)] * 3, 800)])

@@ -33,6 +33,24 @@ async def test_second_press_of_remind_is_told_what_the_first_one_did(day: Gather
     assert "没有要提醒的：都回复了" in (await office.get(day.page)).text
 
 
+async def test_plan_for_bad_weather_is_told_to_the_invited_in_their_language(
+    day: Gathering, guest: Browser, browser_of: SignedInAs
+) -> None:
+    await execute("UPDATE meeting SET weather_plan = '下雨改到礼堂', weather_plan_en = 'In the hall'")
+    buyer = await browser_of(day.buyer.member)
+    for browser, path in (
+        (guest, f"/i/{await day.buyer.token()}"),
+        (buyer, f"/meetings/{day.meeting_id}"),
+    ):
+        for language, shown, other in (
+            ("zh", "下雨改到礼堂", "In the hall"),
+            ("en", "In the hall", "下雨改到礼堂"),
+        ):
+            text = (await browser.get(f"{path}?lang={language}")).text
+            assert shown in text
+            assert other not in text
+
+
 async def test_meeting_of_several_days_is_told_with_its_last_one(
     day: Gathering, guest: Browser, office: Browser
 ) -> None:
