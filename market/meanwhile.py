@@ -68,7 +68,13 @@ class NotAsRead(ChangedMeanwhile):
         super().__init__(
             both=changed.both, theirs=changed.theirs, mine=changed.mine, now=changed.now, marks=changed.marks
         )
-        self.message = msg("读取以后别人改过，这次没有保存。请对照 changed 里的两个值，再按新的 ETag 提交。")
+        self._values = changed.values()
+        self.message = msg(
+            "读取以后别人改过，这次没有保存。现在的值在 changed 里，请看过再按新的 ETag 提交。"
+        )
+
+    def values(self) -> dict[str, dict[str, Any]]:
+        return self._values
 
 
 class Settled(msgspec.Struct, Generic[S], frozen=True):

@@ -2,15 +2,17 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
+from functools import partial
 
 import msgspec
+from litestar import Response
 from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts.rules import ANSWER, Viewer, actor
-from market.api.handling import acting, deed, do_once, read
-from market.api.inputs import Code, Grams, IdempotencyKey, Note, PathId, Price, RowId, SignedIn
+from market.api.handling import acting, deed, do_once, marked_as, read, seen_in, unless_changed
+from market.api.inputs import Code, Grams, IdempotencyKey, IfMatch, Note, PathId, Price, RowId, SignedIn
 from market.api.outputs import Moved
 from market.bids import negotiating, operations
 from market.bids.meant import check_meant
@@ -20,7 +22,9 @@ from market.bids.operations import Accepted, NewBid, Placed
 from market.bids.queries import BidRow, bid_of, bids_of, side_of, thread_of
 from market.bids.rules import REJECTED, SUBMITTED, WITHDRAWN
 from market.bids.sealing import Sealed, SealedRow, seal_bid, sealed_of, withdraw_sealed
+from market.bids.under import Under, under_of
 from market.demand.queries import demand_page
+from market.meanwhile import marks_of
 from market.units import FenPerKg, Gram
 
 
@@ -293,11 +297,22 @@ async def withdraw(viewer: SignedIn, bid_id: PathId, key: IdempotencyKey = None)
     return await _by_author(viewer, bid_id, key, name="bid_withdraw", move=move, goal=WITHDRAWN)
 
 
-@deed("/bids/{bid_id:int}/reconfirm")
-async def reconfirm(viewer: SignedIn, bid_id: PathId, key: IdempotencyKey = None) -> Moved:
-    """Let your own bid or counter stand under the listing's new terms."""
-    move = negotiating.reconfirm_bid
-    return await _by_author(viewer, bid_id, key, name="bid_reconfirm", move=move, goal=SUBMITTED)
+@read("/bids/{bid_id:int}/reconfirm", marked=True)
+async def under(viewer: SignedIn, bid_id: PathId) -> Response[Under]:
+    """The terms of listing and demand that a bid or counter would be confirmed under now."""
+    bid = await bid_of(bid_id=bid_id, organisation_id=viewer.organisation_id)
+    now = await under_of(listing_id=bid.listing, demand_id=bid.demand, answers=bid.answers)
+    return marked_as(now, marks_of(now))
+
+
+@deed("/bids/{bid_id:int}/reconfirm", matched=True)
+async def reconfirm(
+    viewer: SignedIn, bid_id: PathId, key: IdempotencyKey = None, if_match: IfMatch = None
+) -> Moved:
+    """Let your own bid or counter stand under new terms, with `If-Match` under no others than those read."""
+    move = partial(negotiating.reconfirm_bid, seen=seen_in(if_match))
+    with unless_changed(if_match):
+        return await _by_author(viewer, bid_id, key, name="bid_reconfirm", move=move, goal=SUBMITTED)
 
 
 routes: list[ControllerRouterHandler] = [
@@ -315,5 +330,6 @@ routes: list[ControllerRouterHandler] = [
     counter,
     reject,
     withdraw,
+    under,
     reconfirm,
 ]

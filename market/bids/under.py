@@ -1,15 +1,16 @@
 """What a turn is confirmed under: the terms of its listing, and of the demand that it answers."""
 
+from collections.abc import Collection
 from datetime import date
+from typing import Any
 
 import msgspec
 from asyncpg import Record
 
 from market.bids import rules
 from market.db.session import fetch_one_into
-from market.errors import Conflict
 from market.i18n import msg
-from market.meanwhile import differing
+from market.meanwhile import ChangedMeanwhile, differing, marks_of
 
 
 class Under(msgspec.Struct, frozen=True):
@@ -27,6 +28,17 @@ class Under(msgspec.Struct, frozen=True):
     wanted_grade: int | None
     wanted_min_order: int | None
     wanted_requires: tuple[str, ...] | None
+
+
+class OtherTerms(ChangedMeanwhile):
+    """The terms are not those that were read any more. Nothing was sent beside the word that they hold."""
+
+    def __init__(self, now: Under, *, changed: Collection[str]) -> None:
+        super().__init__(both=(), theirs=changed, mine=now, now=now, marks=marks_of(now))
+        self.message = msg("条件在您打开以后又变了，请看过现在的条件再确认。")
+
+    def values(self) -> dict[str, dict[str, Any]]:
+        return {name: {"now": value["now"]} for name, value in super().values().items()}
 
 
 async def under_of(*, listing_id: int, demand_id: int | None, answers: str) -> Under:
@@ -51,10 +63,10 @@ async def under_of(*, listing_id: int, demand_id: int | None, answers: str) -> U
 async def check_under(bid: Record, seen: str | None) -> None:
     """Ask back whoever confirms a turn under other terms than those read. Listing and demand are held.
 
-    Raises: Conflict.
+    Raises: OtherTerms.
     """
     if seen is None:
         return
     now = await under_of(listing_id=bid["listing"], demand_id=bid["demand"], answers=bid["answers"])
-    if differing(now, seen):
-        raise Conflict(msg("条件在您打开以后又变了，请看过现在的条件再确认。"))
+    if changed := differing(now, seen):
+        raise OtherTerms(now, changed=changed)

@@ -130,3 +130,27 @@ async def test_a_way_of_selling_is_changed_as_long_as_it_stands_as_read(
     assert (await send(village, path, {"way": "negotiable"}, stale.headers["etag"])).status_code == 200
     # the reserve price stands in it: nobody else reads it
     assert (await (await people.caller(buyer)).get(path)).status_code == 404
+
+
+async def test_a_bid_is_confirmed_under_the_terms_that_were_read(
+    village: Caller, seller: Member, people: People, buyer: Member, factory: Factory
+) -> None:
+    listing = f"/listings/{await shop.put_on_sale(seller)}/terms"
+    terms = (await village.get(listing)).json()
+    shopper = await people.caller(buyer)
+    bid = {"listing_id": 1, "quantity": 400_000, "price": terms["ask"]}
+    window = {"deliver_from": terms["available_from"], "deliver_to": terms["available_to"]}
+    assert (await shopper.post("/bids", bid | window)).status_code == 201
+    await send(village, listing, {**terms, "ask": terms["ask"] + 10})
+    path = "/bids/1/reconfirm"
+    read = await shopper.get(path)
+    assert (read.status_code, read.json()["ask"], read.json()["wanted"]) == (200, terms["ask"] + 10, None)
+    await send(village, listing, {**terms, "ask": terms["ask"] + 20})
+    stale = await send(shopper, path, None, read.headers["etag"])
+    # nothing was sent beside the word itself, so only what stands now is told
+    assert (stale.status_code, stale.json()["changed"]) == (412, {"ask": {"now": terms["ask"] + 20}})
+    assert await fetch_value("SELECT state FROM bid") == "needs_reconfirm"
+    assert (await send(shopper, path, None, stale.headers["etag"])).json() == {"state": "submitted"}
+    # the two sides read it, nobody else
+    stranger = await people.caller(await factory.member(role="buyer"))
+    assert [(await each.get(path)).status_code for each in (village, stranger)] == [200, 404]
