@@ -250,8 +250,8 @@ class FiguresView(msgspec.Struct, frozen=True):
 
 
 class WhyView(msgspec.Struct, frozen=True):
-    """Why a pair trades or not: `code` is paired, a condition that fails, declined, min_order, max_lots,
-    no_gain, better_elsewhere or tie."""
+    """Why a pair trades or not: `code` is paired, a condition that fails, own (both are one organisation),
+    declined, min_order, max_lots, no_gain, better_elsewhere or tie."""
 
     listing: int
     demand: int

@@ -36,7 +36,7 @@ CONDITIONS = ("grade", "window", "credential", "distance")
 #: What else keeps a pair from trading: a price too high, others who are better, limits.
 OTHERS = ("price", "outbid", "min_order", "max_lots")
 #: Told where no one or two changes open anything, and no demand is named.
-HELPLESS = (*CONDITIONS, "price", "no_demand", "declined", "quantity", "several")
+HELPLESS = (*CONDITIONS, "price", "no_demand", "own", "declined", "quantity", "several")
 _KG = re.compile(r"[0-9]+(?:\.[0-9]{1,3})?")
 _YUAN = re.compile(r"[0-9]+(?:\.[0-9]{1,4})?")
 #: A price is lowered in steps of 0.0001 yuan.

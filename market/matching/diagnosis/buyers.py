@@ -128,6 +128,8 @@ class Buyer(Voice):
     def nothing_helps(self, own: int, nearest: int, *, fits: bool, allowed: bool) -> Unlock:
         if nearest < 0:
             return _nothing("no_supply", msg("目前没有人出售这种产品，请联系新的产地。"))
+        if not allowed and self.only_own(own):
+            return _nothing("own", msg("目前只有本单位自己在出售这种产品，请联系别的产地。"))
         if not allowed:
             return _nothing("declined", msg("双方已谢绝过所有合适的货源，请寻找新的产地。"))
         lot = self.market.lots[nearest]

@@ -153,6 +153,8 @@ class Seller(Voice):
     def nothing_helps(self, own: int, nearest: int, *, fits: bool, allowed: bool) -> Unlock:
         if nearest < 0:
             return _nothing("no_demand", msg("目前没有人采购这种产品，请联系新的买家。"))
+        if not allowed and self.only_own(own):
+            return _nothing("own", msg("目前只有本单位自己在采购这种产品，请联系别的买家。"))
         if not allowed:
             return _nothing("declined", msg("双方已谢绝过所有合适的需求，请寻找新的买家。"))
         if fits:

@@ -118,6 +118,15 @@ class Voice(ABC):
     def value(self, own: int, grams: int, hao: int) -> Fen:
         """Return what ``grams`` come to at a price better by ``hao``."""
 
+    def only_own(self, own: int) -> bool:
+        """Tell whether everybody on the other side of this product is the owner of the row itself."""
+        product, market = self.outcome.product, self.market
+        lots = (market.lots[place].seller for place in market.lots_of[product])
+        demands = (market.demands[place].buyer for place in market.demands_of[product])
+        if self.outcome.of_lots:
+            return {market.lots[own].seller}.issuperset(demands)
+        return {market.demands[own].buyer}.issuperset(lots)
+
     def enough_at(self, worth: float, surplus: float, column: int) -> bool:
         """Tell whether a pair of this surplus and worth wins its column."""
         if surplus < 0:

@@ -63,7 +63,8 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     """Why a pair trades or not. ``code``:
 
     paired; product, grade, window, credential, distance, price (``obstacles`` has every one that fails);
-    declined; min_order, max_lots; no_gain (a negative priority outweighs what is left to share);
+    own (seller and buyer are one); declined; min_order, max_lots; no_gain (a negative priority outweighs
+    what is left to share);
     better_elsewhere (both have better uses, ``short`` is positive); tie (as good, but not better).
     ``lot_uses``: to whom the lot goes. ``competitors``: which lots took the demand's kilograms.
     """
@@ -179,7 +180,7 @@ class _View:
                 text = msg("{first}{second}", first=text, second=obstacle.message)
             return self.obstacles[0].code, text
         if barred and self.lot.seller == self.demand.buyer:
-            return "declined", msg("买卖双方是同一家单位。")
+            return "own", msg("买卖双方是同一家单位。")
         if barred:
             return "declined", msg("这一对曾被一方谢绝，按现在的条件不再提出。")
         assert self.figures is not None

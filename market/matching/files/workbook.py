@@ -99,6 +99,7 @@ def _words() -> dict[str, Message]:
         "max_lots": msg("批次数"),
         "several": msg("好几处"),
         "declined": msg("已谢绝过"),
+        "own": msg("买卖同一家"),
         "quantity": msg("需求已满"),
         "no_demand": msg("没有需求"),
         "product": msg("没有需求"),

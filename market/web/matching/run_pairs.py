@@ -34,6 +34,7 @@ VERDICTS: dict[str, tuple[Message, str]] = {
     "credential": (msg("缺资质"), "wait"),
     "distance": (msg("路太远"), "wait"),
     "price": (msg("价格够不着"), "wait"),
+    "own": (msg("买卖同一家"), "plain"),
     "declined": (msg("曾被谢绝"), "wait"),
     "min_order": (msg("卡在起订量"), "wait"),
     "max_lots": (msg("批次已满"), "wait"),

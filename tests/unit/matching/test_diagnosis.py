@@ -25,6 +25,7 @@ from market.matching.diagnosis.changes import (
 )
 from market.matching.diagnosis.diagnosis import Unlock
 from market.matching.engine import solve_market
+from market.matching.explaining.why import why_pair
 from market.matching.optimum.candidates import Market
 from market.matching.rules import Demand, Lot, Parameters, why_not
 from tests.unit.matching.markets import demand, lot, tiny_markets
@@ -340,3 +341,18 @@ def test_longer_road_promises_nothing_where_a_better_lot_would_come_by_it() -> N
     found = solve_market(lots, [far], PARAMETERS).diagnosis
     assert [(u.obstacle, u.grams) for u in found[0]] == [("distance", 0)]
     assert [(u.obstacle, u.grams) for u in found[1]] == [("distance", 1_000_000)]
+
+
+def test_who_alone_buys_and_sells_it_is_told_to_look_for_others() -> None:
+    lots, own = [lot(seller="S")], [demand("D1", buyer="S"), demand("D2", buyer="S", ceiling="1")]
+    barred = frozenset((lots[0].id, each.id) for each in (*own, demand("D3")))
+
+    def told(demands: list[Demand]) -> tuple[str, str]:
+        result = solve_market(lots, demands, PARAMETERS, barred=barred, demands_too=True)
+        return result.diagnosis[0][0].obstacle, result.demand_diagnosis[0][0].obstacle
+
+    assert told(own) == ("own", "own")
+    # somebody else wanted it too and said no; the demand's only lot is its buyer's own still
+    assert told([*own, demand("D3")]) == ("declined", "own")
+    why = why_pair(lots, own, PARAMETERS, lot_id="L1", demand_id="D1", barred=barred)
+    assert why.code == "own"

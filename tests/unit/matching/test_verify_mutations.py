@@ -325,7 +325,7 @@ CODES = ("grade", "window", "credential", "distance", "price", "outbid", "quanti
 
 
 #: Obstacles about which there is no figure to tell.
-WORDS_ONLY = ("quantity", "no_demand", "declined")
+WORDS_ONLY = ("quantity", "no_demand", "own", "declined")
 
 
 def test_every_changed_diagnosis_is_refused(planted: Planted) -> None:
