@@ -25,6 +25,25 @@ REACH_BLUR = 1e-9
 #: Reasons why a pair cannot be, in the order in which they are told.
 CONDITIONS = ("product", "grade", "window", "credential", "distance", "price")
 
+#: What the engine's obstacles are called; a pair of changes has two, joined by ``+``.
+OBSTACLES: dict[str, Message] = {
+    "price": msg("价格"),
+    "grade": msg("等级"),
+    "credential": msg("资质"),
+    "window": msg("供货期"),
+    "distance": msg("路程"),
+    "min_order": msg("起订量"),
+    "outbid": msg("竞争"),
+    "max_lots": msg("批次数"),
+    "several": msg("好几处"),
+    "declined": msg("已谢绝过"),
+    "own": msg("买卖同一家"),
+    "quantity": msg("需求已满"),
+    "no_demand": msg("没有需求"),
+    "no_supply": msg("没有货源"),
+    "product": msg("没有需求"),
+}
+
 
 class Lot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """A batch on sale. ``priority`` is what moving a kilogram of it is worth beyond the trade itself."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from market.i18n import Language, Message, msg, translate
+from market.matching.rules import OBSTACLES
 
 #: What a sheet of Excel holds at most, and a cell.
 MOST_ROWS = 1_048_576
@@ -89,20 +90,7 @@ def _words() -> dict[str, Message]:
         "unfilled": msg("未满足"),
         "partly_filled": msg("部分满足"),
         "filled": msg("已满足"),
-        "price": msg("价格"),
-        "grade": msg("等级"),
-        "credential": msg("资质"),
-        "window": msg("供货期"),
-        "distance": msg("路程"),
-        "min_order": msg("起订量"),
-        "outbid": msg("竞争"),
-        "max_lots": msg("批次数"),
-        "several": msg("好几处"),
-        "declined": msg("已谢绝过"),
-        "own": msg("买卖同一家"),
-        "quantity": msg("需求已满"),
-        "no_demand": msg("没有需求"),
-        "product": msg("没有需求"),
+        **OBSTACLES,
     }
 
 

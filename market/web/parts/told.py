@@ -33,28 +33,10 @@ from market.matching.diagnosis.changes import (
 )
 from market.matching.explain import Names, names_of
 from market.matching.findings import DemandFinding, DiagnosisRow
+from market.matching.rules import OBSTACLES
 from market.units import FEN_PER_YUAN, FenPerKg
 from market.web.parts import formats
 from market.web.parts.trade import name_in
-
-#: What the engine's obstacles are called; a pair of changes has two, joined by ``+``.
-OBSTACLES: dict[str, Message] = {
-    "price": msg("价格"),
-    "grade": msg("等级"),
-    "credential": msg("资质"),
-    "window": msg("供货期"),
-    "distance": msg("路程"),
-    "min_order": msg("起订量"),
-    "outbid": msg("竞争"),
-    "max_lots": msg("批次数"),
-    "several": msg("好几处"),
-    "declined": msg("已谢绝过"),
-    "own": msg("买卖同一家"),
-    "quantity": msg("需求已满"),
-    "no_demand": msg("没有需求"),
-    "no_supply": msg("没有货源"),
-    "product": msg("没有需求"),
-}
 
 
 def obstacle(code: str) -> Message:

@@ -32,7 +32,7 @@ That is the proof that it can.
 One run of a town and one open case of a breach are held by a unique index alone.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -47,7 +47,7 @@ from market.bids.operations import NewBid, place_bid
 from market.bids.standing import revise_terms
 from market.cases import diary
 from market.cases import operations as cases
-from market.db.session import Engine, fetch, fetch_value
+from market.db.session import fetch, fetch_value
 from market.deals import breach, fulfilment, signing, terms
 from market.deals import operations as deals
 from market.deals.clauses import Milestone, usual_terms
@@ -66,7 +66,7 @@ from market.units import Fen, FenPerKg, Gram
 from tests.integration.deals.scene import Contracted, contract
 from tests.integration.meetings.day import Day
 from tests.integration.organisations.test_verification import PAPER
-from tests.integration.races import Judge, Race, Tries, connections, count, is_kept, total
+from tests.integration.races import Judge, Race, Tries, count, is_kept, total
 from tests.integration.supply.test_households import pay_in
 
 KG = 1_000
@@ -434,12 +434,6 @@ RACES: dict[str, Race] = {
     "filing": Race(filing, (verification, moving)),
     "climbing": Race(climbing, (cases, diary)),
 }
-
-
-@pytest.fixture
-async def wide(factory: Factory, db: Engine) -> AsyncIterator[Factory]:
-    async with connections(db, 8):
-        yield factory
 
 
 @pytest.mark.parametrize("locked", [True, False], ids=["locked", "unlocked"])

@@ -1,6 +1,6 @@
 """Races on stock, approvals, invitations, and on what is sent twice; test_races names them all."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,14 +13,14 @@ from market.bids import accepting, operations
 from market.bids.negotiating import withdraw_bid
 from market.bids.operations import NewBid, place_bid
 from market.db.gathering import NotTogether
-from market.db.session import Engine, execute, fetch, fetch_value, transaction
+from market.db.session import execute, fetch, fetch_value, transaction
 from market.errors import MarketError
 from market.meetings import operations as inviting
 from market.organisations import approving, members
 from market.supply import stock, transforming
 from market.units import Fen, FenPerKg, Gram
 from tests.integration.meetings.day import Day
-from tests.integration.races import Judge, Race, Tries, at_once, connections, count, is_kept, total
+from tests.integration.races import Judge, Race, Tries, at_once, count, is_kept, total
 from tests.integration.supply.test_listings import lot_of
 from tests.integration.supply.test_stock import check_sums, correct, send, sold
 from tests.integration.supply.test_transforming import press, processes
@@ -176,12 +176,6 @@ RACES = {
     "taking back": Race(taking_back, (stock,), ("take_back_stock",)),
     "pressing": Race(pressing, (stock, transforming), ("transform_stock",)),
 }
-
-
-@pytest.fixture
-async def wide(factory: Factory, db: Engine) -> AsyncIterator[Factory]:
-    async with connections(db, 8):
-        yield factory
 
 
 @pytest.mark.parametrize("locked", [True, False], ids=["locked", "unlocked"])

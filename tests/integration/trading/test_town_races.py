@@ -1,6 +1,6 @@
 """Races on what a town looks after: the day of a meeting, the worry book. How they run: ``test_races``."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -9,11 +9,11 @@ from fixtures.factories import STORY, Factory
 from market.cases import diary
 from market.cases import operations as cases
 from market.cases.rounds import open_stuck
-from market.db.session import Engine, execute, fetch_value
+from market.db.session import execute, fetch_value
 from market.meetings.day import attendance
 from market.meetings.talks import noting
 from tests.integration.meetings.day import Day
-from tests.integration.races import Judge, Race, Tries, connections, count, is_kept
+from tests.integration.races import Judge, Race, Tries, count, is_kept
 
 
 async def opening_cases(factory: Factory) -> tuple[Tries, Judge]:
@@ -89,12 +89,6 @@ RACES: dict[str, Race] = {
     "noting a talk": Race(noting_a_talk, (noting,)),
     "checking in": Race(checking_in, (attendance,)),
 }
-
-
-@pytest.fixture
-async def wide(factory: Factory, db: Engine) -> AsyncIterator[Factory]:
-    async with connections(db, 8):
-        yield factory
 
 
 @pytest.mark.parametrize("locked", [True, False], ids=["locked", "unlocked"])
