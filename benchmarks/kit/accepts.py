@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+import uvloop
+
 from fixtures.factories import Factory, Member
 from market import clock
 from market.bids.operations import NewBid, place_bid
@@ -244,7 +246,7 @@ async def over_http(
 
 def main() -> None:
     port, token, seconds, warm, connections, first, last = sys.argv[1:]
-    load = asyncio.run(
+    load = uvloop.run(
         over_http(
             int(port),
             token,
