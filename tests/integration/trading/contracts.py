@@ -368,5 +368,6 @@ class Breaches(Machine):
             records=[(f"breach:{row['id']}", "terminate"), (f"deal:{row['deal']}", "terminate")],
         )
         if freed is not None:
-            assert freed == deal["quantity"] - kept
+            # loads may come to more than the contract, within its tolerance
+            assert freed == max(0, deal["quantity"] - kept)
             assert not freed or floor.wait(fetch_value(REMATCH)) == 1
