@@ -1,8 +1,9 @@
 """The timetable on the day, mended after a disruption with the fewest changes.
 
-What lies before ``from_slot`` stays, and so does what already is where it can be. Each appointment that lost
-its place, and each one that came new, goes to a free slot or follows the shortest Kempe chain; table changes
-come last. Whoever's day is the same as before need not hear of it.
+What lies before ``from_slot`` stays, and so does what already is where it can be. Each appointment that
+lost its place, and each one that came new, goes to a free slot or follows the shortest Kempe chain; where
+that left somebody out or moved others, ``fewest`` looks for better. Table changes come last. Whoever's day
+is the same as before need not hear of it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -10,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from market.i18n import Message, msg
+from market.meetings.living.fewest import Cost, fewest_changes
 from market.meetings.living.inserting import insert_near
 from market.meetings.living.places import (
     CalledOff,
@@ -22,9 +24,12 @@ from market.meetings.living.places import (
     open_tables,
 )
 from market.meetings.timetable import kempe
-from market.meetings.timetable.board import Board
+from market.meetings.timetable.board import Board, Ints
 from market.meetings.timetable.problem import MeetingProblem, check
 from market.meetings.timetable.seating import own_tables
+
+#: Places that are tried beyond the chains, about a fifth of a second at most.
+_STEPS = 40_000
 
 
 class Day:
@@ -89,6 +94,7 @@ class Day:
         from_slot: int,
         closed: Collection[Closure] = (),
         away: Mapping[str, Collection[int]] | None = None,
+        steps: int = 0,
     ) -> Repair:
         """Return the mended timetable; the day itself stays as it was.
 
@@ -96,6 +102,7 @@ class Day:
             from_slot: the first slot that can still be changed.
             closed: tables and slots that are lost.
             away: participant -> slots in which it cannot come, beside those that the meeting says.
+            steps: so much effort goes into a better one than the chains give; see ``fewest``.
         """
         board = self._board
         for array, start in zip((board.at, board.slot, board.count, board.quota), self._start, strict=True):
@@ -103,12 +110,37 @@ class Day:
         self._limit(from_slot, closed, away or {})
         waiting = self._lift(from_slot, closed)
         waiting.sort(key=lambda m: (int(board.allowed[m].sum()), m))
+        lifted, quota = board.slot.copy(), board.quota.copy()
         members = np.empty(len(self._items) + 1, np.int64)
         seen = np.zeros(len(self._items) + 1, np.int64)
         arrays = kempe.arrays(board)
         left = [m for m in waiting if insert_near(m, 0, members, seen, *arrays) < 0]
         lost = [m for m in left if insert_near(m, 1, members, seen, *arrays) < 0]
+        if steps:
+            self._improve([m for m in waiting if board.allowed[m].any()], lifted, quota, steps)
+            lost = [m for m in waiting if board.slot[m] < 0]
         return self._result(from_slot, closed, sorted(lost))
+
+    def _improve(self, waiting: Sequence[int], lifted: Ints, quota: Ints, steps: int) -> None:
+        """Lay the board anew where that places more of the waiting talks, or moves fewer others."""
+        board = self._board
+        had_place = [m for m in waiting if self._slots[m] >= 0]
+        lost = {m for m in waiting if board.slot[m] < 0}
+        moved = int(((lifted >= 0) & (board.slot != lifted)).sum())
+        cost = Cost(len(lost), len(lost.intersection(had_place)), moved)
+        if not cost.lost and not cost.moved:
+            return
+        after = board.slot.copy()
+        better = fewest_changes(board, lifted, quota, waiting, had_place, cost, steps=steps)
+        if better is None:
+            return
+        changed = np.flatnonzero(after != better).tolist()
+        for m in changed:
+            if after[m] >= 0:
+                kempe.take(m, board.uses, board.at, board.slot, board.count, board.quota)
+        for m in changed:
+            if better[m] >= 0:
+                kempe.put(m, int(better[m]), board.uses, board.at, board.slot, board.count, board.quota)
 
     def _limit(
         self, from_slot: int, closed: Collection[Closure], away: Mapping[str, Collection[int]]
@@ -250,4 +282,4 @@ def repair(
     Raises:
         Invalid: the meeting makes no sense.
     """
-    return Day(problem, placed, label=label).repair(from_slot=from_slot, closed=closed)
+    return Day(problem, placed, label=label).repair(from_slot=from_slot, closed=closed, steps=_STEPS)

@@ -79,7 +79,8 @@ def test_repair_keeps_every_rule_and_tells_nobody_in_vain(
         for _ in range(data.draw(st.integers(0, 2)))
         if meeting.slots >= first
     ]
-    mended = Day(meeting, placed).repair(from_slot=first, closed=closed, away=away)
+    steps = data.draw(st.sampled_from([0, 5_000]))
+    mended = Day(meeting, placed).repair(from_slot=first, closed=closed, away=away, steps=steps)
     assert faults(meeting, mended.placed, away, closed) == []
     past = {m: place for m, place in placed.items() if place.slot < first}
     assert {m: mended.placed.get(m) for m in past} == past
