@@ -52,6 +52,8 @@ INVITATION = Lifecycle(
         by=_OFFICIAL,
     ),
     Move("restore", {"revoked", "expired"}, "needs_action", by=_OFFICIAL),
+    # somebody of theirs has registered on the public page, and the town lets them in
+    Move("ask_again", {"declined"}, "needs_action", by=_OFFICIAL),
     Move("expire", {"needs_action", "tentative"}, "expired", by=("system",)),
     start="needs_action",
     labels={

@@ -186,6 +186,33 @@ async def _tell_invited(meeting: Record, organisation_id: int, *, at: datetime) 
     )
 
 
+async def ask_again(*, invitation_id: int, meeting_id: int, town_id: int, actor: Actor, at: datetime) -> None:
+    """Ask somebody anew who has declined; the links that were given out still hold.
+
+    Raises:
+        NotFound: no such invitation of this town.
+        Conflict: it has not declined, or the meeting has begun.
+    """
+    async with transaction():
+        meeting = await _own_meeting(meeting_id, town_id)
+        row = await _own_invitation(invitation_id, meeting_id, town_id)
+        state = rules.INVITATION.apply("ask_again", state=row["state"], by="official")
+        await execute(
+            """UPDATE invitation SET state = $2, responded_at = NULL, reminded_at = NULL, reminders = 0
+               WHERE id = $1""",
+            invitation_id,
+            state,
+        )
+        await record(
+            subject=f"meeting:{meeting_id}",
+            action="invite",
+            actor=actor,
+            at=at,
+            details={"organisation": row["organisation"], "source": row["source"]},
+        )
+        await _tell_invited(meeting, row["organisation"], at=at)
+
+
 async def revoke(*, invitation_id: int, meeting_id: int, town_id: int, actor: Actor, at: datetime) -> None:
     """Withdraw an invitation: its links die at once, the invited is told; talks that are out are off.
 

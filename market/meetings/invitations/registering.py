@@ -9,12 +9,12 @@ from market.accounts.limits import count_try
 from market.accounts.rules import SYSTEM, Actor, is_phone
 from market.audit.operations import record
 from market.clock import CHINA
-from market.db.session import execute, fetch, fetch_into, fetch_value, transaction
+from market.db.session import execute, fetch, fetch_into, fetch_row, fetch_value, transaction
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, in_both, msg
 from market.meetings import rules
-from market.meetings.invitations.inviting import invite, invite_new
-from market.meetings.invitations.persons import LONGEST_NAME, NewAttendee, attendees_of, set_attendees
+from market.meetings.invitations.inviting import ask_again, invite, invite_new
+from market.meetings.invitations.persons import LONGEST_NAME, NewAttendee, set_attendees
 from market.meetings.invitations.replying import KIND_OF_SIDE, LONGEST_ORGANISATION
 from market.meetings.queries import MeetingRow, meeting_of
 from market.notices.operations import notify
@@ -282,7 +282,8 @@ async def admit(
     """Let a registration in as ``organisation_id``, or as a new organisation; return the invitation.
 
     Who registered said that he comes; the answer is still asked for, by the invitation's own link. An
-    organisation that is invited already keeps its invitation, and the person joins its list.
+    organisation that is invited already keeps its invitation, and the person joins its list; one that had
+    declined is asked again.
 
     Raises:
         NotFound: no such registration of this town.
@@ -321,12 +322,13 @@ async def admit(
 async def _join(
     row: Record, organisation_id: int, reason: Message, *, town_id: int, actor: Actor, at: datetime
 ) -> int:
-    number: int | None = await fetch_value(
-        "SELECT id FROM invitation WHERE meeting = $1 AND organisation = $2 AND state <> 'revoked'",
+    known = await fetch_row(
+        """SELECT id, state FROM invitation
+           WHERE meeting = $1 AND organisation = $2 AND state <> 'revoked' FOR UPDATE""",
         row["meeting"],
         organisation_id,
     )
-    if number is None:
+    if known is None:
         number = await invite(
             meeting_id=row["meeting"],
             organisation_id=organisation_id,
@@ -337,13 +339,20 @@ async def _join(
             source="registered",
             reason=reason,
         )
-    there = await attendees_of(meeting_id=row["meeting"], organisation_id=organisation_id)
-    if all(each.phone != row["phone"] for each in there):
+    else:
+        number = known["id"]
+        if rules.INVITATION.find("ask_again", state=known["state"], by="official"):
+            await ask_again(
+                invitation_id=number, meeting_id=row["meeting"], town_id=town_id, actor=actor, at=at
+            )
+    # also of whoever has passed its invitation on: it may come itself after all
+    there = await fetch("SELECT name, title, phone FROM attendee WHERE invitation = $1 ORDER BY id", number)
+    if all(each["phone"] != row["phone"] for each in there):
         await set_attendees(
             meeting_id=row["meeting"],
             organisation_id=organisation_id,
             persons=[
-                *(NewAttendee(each.name, each.title, each.phone) for each in there),
+                *(NewAttendee(**each) for each in there),
                 NewAttendee(row["person_name"], phone=row["phone"]),
             ],
             actor=actor,

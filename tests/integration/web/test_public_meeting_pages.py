@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from fixtures.factories import Factory
+from fixtures.factories import STORY, Factory
 from market.db.session import execute, fetch, fetch_value
+from market.meetings.invitations.persons import NewAttendee, set_attendees
 from market.meetings.invitations.registering import TRIES_PER_ADDRESS, TRIES_PER_PHONE
 from tests.integration.meetings.invited import Gathering, gathering, told
 from tests.integration.web.conftest import Browser, NewBrowser, SignedInAs, faults
@@ -103,6 +104,29 @@ async def test_whoever_registers_under_a_known_name_gets_no_link_to_its_invitati
     assert ("邀请已发给您的单位" in page, "/i/" in page) == (True, False)
     assert await fetch_value("SELECT count(*) FROM invitation") == 2
     assert await fetch_value("SELECT name FROM attendee WHERE invitation = $1", day.buyer.id) == "赵六"
+
+
+@pytest.mark.parametrize(("state", "then"), [("declined", "needs_action"), ("delegated", "delegated")])
+async def test_whoever_said_no_is_asked_again_once_admitted_and_its_badges_still_hold(
+    day: Gathering, guest: Browser, office: Browser, state: str, then: str
+) -> None:
+    buyer = day.buyer.member.organisation_id
+    await set_attendees(
+        meeting_id=day.meeting_id,
+        organisation_id=buyer,
+        persons=[NewAttendee("张三", phone="13800000009")],
+        actor=day.buyer.member.actor,
+        at=STORY,
+    )
+    printed = await fetch_value("SELECT code FROM attendee")
+    await execute("UPDATE invitation SET state = $2 WHERE id = $1", day.buyer.id, state)
+    await ask(guest, day)
+    assert (await decide(office, day, "admit", chosen=str(buyer))).status_code == 303
+    rows = await fetch("SELECT name, code FROM attendee ORDER BY id")
+    assert [row["name"] for row in rows] == ["张三", "赵六"]
+    assert rows[0]["code"] == printed
+    assert await fetch_value("SELECT state FROM invitation WHERE id = $1", day.buyer.id) == then
+    assert await told(day.buyer.member) == ["meeting_invitation"] * (then != state)
 
 
 async def test_refused_or_withdrawn_registration_says_so(
