@@ -60,20 +60,25 @@ JOIN organisation ON organisation.id = invitation.organisation
 """
 
 
-async def attendees_of(*, meeting_id: int, organisation_id: int | None = None) -> list[AttendeeRow]:
+async def attendees_of(
+    *, meeting_id: int, organisation_id: int | None = None, whatever_answer: bool = False
+) -> list[AttendeeRow]:
     """Return who comes to a meeting, buyers before sellers before guests; of one organisation where given.
 
-    Whoever's invitation was revoked, declined or passed on brings nobody.
+    Whoever's invitation was revoked, declined or passed on brings nobody. ``whatever_answer``: those too who
+    were named before that: they come, with the badges they have, should the answer change again.
     """
     return await fetch_into(
         AttendeeRow,
         _ATTENDEE
-        + """WHERE invitation.meeting = $1 AND invitation.state NOT IN ('revoked', 'declined', 'delegated')
+        + """WHERE invitation.meeting = $1
+               AND ($3 OR invitation.state NOT IN ('revoked', 'declined', 'delegated'))
                AND ($2::bigint IS NULL OR invitation.organisation = $2)
              ORDER BY array_position(ARRAY['buyer', 'seller', 'guest'], invitation.side),
                       organisation.id, attendee.id""",
         meeting_id,
         organisation_id,
+        whatever_answer,
     )
 
 

@@ -14,7 +14,7 @@ from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, in_both, msg
 from market.meetings import rules
 from market.meetings.invitations.inviting import ask_again, invite, invite_new
-from market.meetings.invitations.persons import LONGEST_NAME, NewAttendee, set_attendees
+from market.meetings.invitations.persons import LONGEST_NAME, NewAttendee, attendees_of, set_attendees
 from market.meetings.invitations.replying import KIND_OF_SIDE, LONGEST_ORGANISATION
 from market.meetings.queries import MeetingRow, meeting_of
 from market.notices.operations import notify
@@ -346,13 +346,15 @@ async def _join(
                 invitation_id=number, meeting_id=row["meeting"], town_id=town_id, actor=actor, at=at
             )
     # also of whoever has passed its invitation on: it may come itself after all
-    there = await fetch("SELECT name, title, phone FROM attendee WHERE invitation = $1 ORDER BY id", number)
-    if all(each["phone"] != row["phone"] for each in there):
+    there = await attendees_of(
+        meeting_id=row["meeting"], organisation_id=organisation_id, whatever_answer=True
+    )
+    if all(each.phone != row["phone"] for each in there):
         await set_attendees(
             meeting_id=row["meeting"],
             organisation_id=organisation_id,
             persons=[
-                *(NewAttendee(**each) for each in there),
+                *(NewAttendee(each.name, each.title, each.phone) for each in there),
                 NewAttendee(row["person_name"], phone=row["phone"]),
             ],
             actor=actor,

@@ -126,7 +126,9 @@ async def _answered(meeting: MeetingRow, invited: InviteeRow) -> Filled:
         "answer": invited.state if invited.state in ANSWERS else "accepted",
         "note": invited.note,
     }
-    there = await attendees_of(meeting_id=meeting.id, organisation_id=invited.organisation)
+    there = await attendees_of(
+        meeting_id=meeting.id, organisation_id=invited.organisation, whatever_answer=True
+    )
     for n, person in enumerate(there[:MOST_PERSONS], 1):
         values |= {f"name_{n}": person.name, f"title_{n}": person.title, f"phone_{n}": masked(person.phone)}
     return reply_form().blank(**values)
@@ -200,7 +202,9 @@ async def answer(request: WebRequest, guest: Anybody, token: FromPath[str]) -> R
         # whoever has the link sees numbers with their middle hidden; those that come back so stay as they are
         known = {
             masked(each.phone): each.phone
-            for each in await attendees_of(meeting_id=meeting.id, organisation_id=invited.organisation)
+            for each in await attendees_of(
+                meeting_id=meeting.id, organisation_id=invited.organisation, whatever_answer=True
+            )
         }
         shared = await reply(
             invitation_id=invited.id,

@@ -54,6 +54,21 @@ async def test_link_shows_the_invitation_and_takes_the_answer(day: Gathering, gu
     assert await day.buyer.state() == "declined"
 
 
+async def test_who_says_no_and_then_yes_again_finds_its_persons_and_their_badges_hold(
+    day: Gathering, guest: Browser
+) -> None:
+    token = await day.buyer.token()
+    await answer(guest, token, answer="accepted", name_1="李秋实", phone_1="13800000001")
+    printed = await fetch_value("SELECT code FROM attendee")
+    await answer(guest, token, answer="declined")
+    page = (await guest.get(f"/i/{token}")).text
+    assert ('value="李秋实"' in page, 'value="138****0001"' in page) == (True, True)
+    done = await answer(guest, token, answer="accepted", name_1="李秋实", phone_1="138****0001")
+    assert done.status_code == 303
+    row = (await fetch("SELECT phone, code FROM attendee"))[0]
+    assert tuple(row) == ("13800000001", printed)
+
+
 async def test_link_is_english_for_who_reads_it(day: Gathering, guest: Browser) -> None:
     page = await guest.get(f"/i/{await day.buyer.token()}?lang=en")
     assert "Donggang meeting" in page.text
