@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from market import clock
 from market.accounts.rules import actor
-from market.api import meeting_after, meeting_day, talk_notes, talk_results
+from market.api import meeting_after, meeting_day, samples, talk_notes, talk_results
 from market.api.handling import acting, deed, do_once, read
 from market.api.inputs import (
     IdempotencyKey,
@@ -354,4 +354,5 @@ routes: list[ControllerRouterHandler] = [
     *meeting_day.routes,
     *talk_notes.routes,
     *meeting_after.routes,
+    *samples.routes,
 ]

@@ -20,6 +20,8 @@ from market.notices.operations import notify
 #: Where both sides and the town find a sample.
 LINK = "/samples/{id}"
 LONGEST_NOTE = 300
+#: Of the name of who carries it, and of the number under which it travels.
+LONGEST_CARRIER = 60
 #: The coded reason that a rejected sample stands for.
 REJECTED_REASON = "sample"
 #: What each step is told the other side as.
@@ -177,8 +179,9 @@ def _check(move: str, *, carrier: str, tracking: str, verdict: str | None, note:
     problems: dict[str, Message] = {}
     if move == "send" and not carrier.strip():
         problems["carrier"] = msg("请写快递公司，自己送的写“自送”。")
-    if max(len(carrier), len(tracking)) > 60:
-        problems["tracking"] = msg("快递公司和单号最多 {most} 个字。", most=60)
+    for field, value in (("carrier", carrier), ("tracking", tracking)):
+        if len(value) > LONGEST_CARRIER:
+            problems[field] = msg("快递公司和单号最多 {most} 个字。", most=LONGEST_CARRIER)
     if move == "answer" and verdict not in rules.SAMPLE_VERDICTS:
         problems["verdict"] = msg("请选样品怎么样。")
     if move == "answer" and verdict == "improve" and not note.strip():

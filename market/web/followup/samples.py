@@ -11,7 +11,7 @@ from market.accounts.rules import Viewer
 from market.errors import Invalid, NotFound
 from market.i18n import Message, msg
 from market.meetings.after.queries import SampleRow, sample_of, samples_of
-from market.meetings.after.samples import LONGEST_NOTE, TURN, move_sample
+from market.meetings.after.samples import LONGEST_CARRIER, LONGEST_NOTE, TURN, move_sample
 from market.meetings.rules import SAMPLE, SAMPLE_DAYS, SAMPLE_VERDICTS
 from market.transitions import WrongState
 from market.web.edge.addresses import row_number
@@ -27,11 +27,11 @@ STEPS: dict[str, tuple[Form, Message, Message]] = {
         Form(
             carrier=fields.text(
                 msg("快递公司"),
-                most=60,
+                most=LONGEST_CARRIER,
                 hint=msg("自己送去就写“自送”。"),
                 suggestions=("顺丰", "京东", "邮政 EMS", "中通", "圆通", "自送"),
             ),
-            tracking=fields.text(msg("快递单号"), most=60, optional=True),
+            tracking=fields.text(msg("快递单号"), most=LONGEST_CARRIER, optional=True),
             key=KEY,
         ),
         msg("已寄出"),

@@ -12,7 +12,8 @@ from market.accounts.rules import Viewer
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
 from market.meetings.after.concluding import OPEN_OUTCOMES, conclude_topic
-from market.meetings.after.following import LONGEST_NOTE, answer_follow_up, give_feedback
+from market.meetings.after.following import LONGEST_NOTE, answer_follow_up
+from market.meetings.after.judging import give_feedback
 from market.meetings.after.queries import (
     FeedbackRow,
     FollowUpRow,

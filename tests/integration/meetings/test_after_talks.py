@@ -23,9 +23,9 @@ from market.meetings.after.coverage import (
 from market.meetings.after.following import (
     answer_follow_up,
     ask_what_became,
-    give_feedback,
     round_after_meetings,
 )
+from market.meetings.after.judging import give_feedback
 from market.meetings.after.queries import feedback_of, follow_ups_of, lessons_of, samples_of_meeting
 from market.meetings.after.samples import move_sample, remind_of_samples, request_sample
 from market.meetings.queries import AppointmentRow
