@@ -55,10 +55,36 @@ async def refuse_pairs(
 
 
 async def take_back_refusals(*, source: str, source_ids: Collection[int]) -> int:
-    """Let pairs be proposed again whose refusal was written down by mistake; return how many."""
+    """Let pairs be proposed again whose refusal was written down by mistake; return how many.
+
+    A match that was declined with it, by neither side, stands as it stood; where a later run has put aside
+    what nobody had taken up, it is put aside too.
+    """
+    numbers = sorted(set(source_ids))
+    # matches before refusals, as above
+    await execute(
+        """UPDATE match SET decline_reason = NULL, state = CASE
+             WHEN match.seller_agreed_at IS NOT NULL AND match.buyer_agreed_at IS NOT NULL THEN $3
+             WHEN match.seller_agreed_at IS NOT NULL OR match.buyer_agreed_at IS NOT NULL THEN $4
+             WHEN EXISTS (SELECT FROM run AS own JOIN run AS later ON later.town = own.town
+                          WHERE own.id = match.run AND later.id > own.id AND later.state = $5) THEN $6
+             ELSE $7 END
+           FROM refusal
+           WHERE refusal.source = $1 AND refusal.source_id = ANY($2::bigint[])
+             AND match.listing = refusal.listing AND match.demand = refusal.demand
+             AND match.state = $8 AND match.declined_by IS NULL AND match.decline_reason = refusal.reason""",
+        source,
+        numbers,
+        lifecycle.AGREED,
+        lifecycle.ONE_SIDE_AGREED,
+        lifecycle.DONE,
+        lifecycle.SUPERSEDED,
+        lifecycle.PROPOSED,
+        lifecycle.DECLINED,
+    )
     gone = await fetch(
         "DELETE FROM refusal WHERE source = $1 AND source_id = ANY($2::bigint[]) RETURNING id",
         source,
-        sorted(set(source_ids)),
+        numbers,
     )
     return len(gone)

@@ -1,0 +1,98 @@
+"""What was refused at a talk holds for the next run, and goes with a result that is set right."""
+
+from datetime import timedelta
+
+import pytest
+
+from fixtures.factories import STORY, TODAY, Factory
+from market.db.session import execute, fetch_value
+from market.matching.queries import snapshot
+from market.meetings.after.following import round_after_meetings
+from market.meetings.commands import Outcome, TopicResult
+from market.meetings.queries import AppointmentRow
+from market.meetings.talks.correcting import correct_outcome
+from tests.integration.meetings.after_scene import After
+
+
+@pytest.fixture
+async def after(factory: Factory) -> After:
+    """Its first talk was refused for the price, and the meeting is closed."""
+    scene = await After(factory).begun()
+    await scene.record(scene.talks[0], "none", reason="price")
+    await scene.move("close")
+    return scene
+
+
+async def correct(after: After, talk: AppointmentRow, outcome: Outcome) -> None:
+    await correct_outcome(
+        appointment_id=talk.id,
+        outcome=outcome,
+        why="记错了",
+        organisation_id=after.town.organisation_id,
+        actor=after.town.actor,
+        at=STORY,
+    )
+
+
+async def is_barred(after: After, talk: AppointmentRow) -> bool:
+    market = await snapshot(town_id=after.town.organisation_id, on=TODAY)
+    topic = talk.topics[0]
+    return (str(topic.listing), str(topic.demand)) in set(market.barred)
+
+
+async def state_of(talk: AppointmentRow) -> str:
+    return str(await fetch_value("SELECT state FROM match WHERE id = $1", talk.topics[0].match))
+
+
+@pytest.mark.parametrize(
+    ("stood", "stands"),
+    [
+        ("", "proposed"),
+        ("seller_agreed_at = now()", "one_side_agreed"),
+        ("seller_agreed_at = now(), buyer_agreed_at = now()", "agreed"),
+    ],
+)
+async def test_suggestion_stands_again_where_the_refusal_was_a_slip(
+    factory: Factory, stood: str, stands: str
+) -> None:
+    after = await After(factory).begun()
+    talk = after.talks[0]
+    if stood:
+        await execute(f"UPDATE match SET state = '{stands}', {stood} WHERE id = $1", talk.topics[0].match)  # noqa: S608
+    await after.record(talk, "none", reason="price")
+    await after.move("close")
+    assert (await is_barred(after, talk), await state_of(talk)) == (True, "declined")
+    said = (TopicResult(talk.topics[0].id, 1_000_000, 800),)
+    await correct(after, talk, Outcome("intent", said))
+    await round_after_meetings(at=STORY)
+    assert (await is_barred(after, talk), await state_of(talk)) == (False, stands)
+
+
+async def test_suggestion_that_a_later_run_has_put_aside_stays_aside_and_the_pair_is_free(
+    after: After,
+) -> None:
+    talk = after.talks[0]
+    await execute(
+        "INSERT INTO run (town, state, parameters, created_at) VALUES ($1, 'done', '{}', $2)",
+        after.town.organisation_id,
+        STORY + timedelta(days=1),
+    )
+    await correct(after, talk, Outcome("sample"))
+    await round_after_meetings(at=STORY)
+    assert (await is_barred(after, talk), await state_of(talk)) == (False, "superseded")
+
+
+async def test_who_declined_themselves_stay_declined(after: After) -> None:
+    talk = after.talks[0]
+    await execute("UPDATE match SET declined_by = seller WHERE id = $1", talk.topics[0].match)
+    await correct(after, talk, Outcome("sample"))
+    assert (await is_barred(after, talk), await state_of(talk)) == (True, "declined")
+
+
+async def test_another_reason_refuses_anew(after: After) -> None:
+    talk = after.talks[0]
+    await correct(after, talk, Outcome("none", reason="quality"))
+    await round_after_meetings(at=STORY)
+    assert (await is_barred(after, talk), await state_of(talk)) == (True, "declined")
+    why = "SELECT decline_reason FROM match WHERE id = $1"
+    assert await fetch_value(why, talk.topics[0].match) == "quality"
