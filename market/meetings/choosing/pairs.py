@@ -5,13 +5,21 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from market.i18n import Message, msg
-from market.meetings.choosing.problem import Candidate, Capacity, Level, Party, PartySide, Past, Wish
+from market.meetings.choosing.problem import Candidate, Capacity, Ended, Level, Party, PartySide, Past, Wish
 
 #: (musts, wants) of the two -> how much the pair is wished for. A veto of either has no grade.
 GRADES = {(2, 0): 5, (1, 1): 4, (1, 0): 3, (0, 2): 2, (0, 1): 1, (0, 0): 0}
 #: From here on both want it, or one must have it: such wishes go before worth, a single "want" after it.
 #: Musts are few by the meeting's rule; "want" costs nothing to say, and could otherwise be said of all.
 STRONG = 2
+
+#: Of several things that two have behind them the last of these counts.
+_GRAVITY: tuple[Ended, ...] = ("traded", "unwanted", "parted")
+#: Why two who have talked do not do so again; a wish of either for it, or the town, opens it.
+_NOT_AGAIN: dict[Ended, Message] = {
+    "unwanted": msg("上次谈过没有结果，有一方表示不必再谈；想再谈请标“想见”。"),
+    "parted": msg("谈过以后双方都表示不必再谈；想再谈请标“想见”。"),
+}
 
 GRADE_WORDS = {
     5: msg("双方都选了必见"),
@@ -68,7 +76,8 @@ def gather(
     levels: dict[tuple[int, int], dict[PartySide, Level]] = {}
     for wish in wishes:
         levels.setdefault((wish.seller, wish.buyer), {})[wish.by] = wish.level
-    ended = {(each.seller, each.buyer): each.ended for each in sorted(past, key=lambda each: each.ended)}
+    gravest_last = sorted(past, key=lambda each: _GRAVITY.index(each.ended))
+    ended = {(each.seller, each.buyer): each.ended for each in gravest_last}
     by_pair: dict[tuple[int, int], list[Candidate]] = {pair: [] for pair in firm}
     for pair, said in levels.items():
         if {"must", "want"} & {*said.values()}:
@@ -102,7 +111,7 @@ def gather(
                     pair,
                     vetoed=grade is None,
                     barred=pair in barred,
-                    unwanted=ended.get(pair) == "unwanted" and not grade and pair not in firm,
+                    not_again=None if grade or pair in firm else _NOT_AGAIN.get(ended.get(pair, "traded")),
                     parties=parties,
                     capacity=capacity,
                 ),
@@ -122,7 +131,7 @@ def _obstacle(
     *,
     vetoed: bool,
     barred: bool,
-    unwanted: bool,
+    not_again: Message | None,
     parties: Mapping[int, Party],
     capacity: Capacity,
 ) -> Message | None:
@@ -131,8 +140,8 @@ def _obstacle(
         return msg("有一方不愿与对方洽谈。")
     if barred:
         return msg("这一对已由镇里撤下。")
-    if unwanted:
-        return msg("上次谈过没有结果，有一方表示不必再谈；想再谈请标“想见”。")
+    if not_again:
+        return not_again
     if seller.person is not None and seller.person == buyer.person:
         return msg("双方由同一人代表，不用排桌。")
     away = (*seller.absent, *buyer.absent)

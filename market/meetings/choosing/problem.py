@@ -73,16 +73,19 @@ class Wish(Struct, frozen=True):
     level: Level
 
 
+Ended = Literal["traded", "unwanted", "parted"]
+
+
 class Past(Struct, frozen=True):
     """What the two have behind them.
 
     "traded": they have done business and need no meeting to talk. "unwanted": they talked, nothing came
-    of it, and one of them would rather not do so again.
+    of it, and one of them would rather not do so again. "parted": both would rather not, whatever came of it.
     """
 
     seller: int
     buyer: int
-    ended: Literal["traded", "unwanted"]
+    ended: Ended
 
 
 class Chosen(Struct, frozen=True):

@@ -330,10 +330,22 @@ async def past_of(meeting_id: int, people: set[int]) -> list[Past]:
            WHERE seller = ANY($2::bigint[]) AND buyer = ANY($2::bigint[])
              AND state NOT IN ('cancelled', 'terminated')
            UNION
-           SELECT appointment.seller, appointment.buyer, 'unwanted' FROM appointment
-           JOIN feedback ON feedback.appointment = appointment.id AND NOT feedback.again
-           WHERE appointment.meeting <> $1 AND appointment.seller = ANY($2::bigint[])
-             AND appointment.buyer = ANY($2::bigint[]) AND coalesce(appointment.outcome, 'none') = 'none'
+           SELECT seller, buyer, CASE WHEN refusing = 2 THEN 'parted' ELSE 'unwanted' END
+           FROM (SELECT talk.seller, talk.buyer, count(*) AS refusing FROM (
+                   -- the last word of each side
+                   SELECT DISTINCT ON (talk.seller, talk.buyer, feedback.organisation)
+                          talk.seller, talk.buyer, feedback.again
+                   FROM appointment AS talk JOIN meeting ON meeting.id = talk.meeting
+                   JOIN feedback ON feedback.appointment = talk.id
+                   WHERE talk.meeting <> $1 AND talk.seller = ANY($2::bigint[])
+                     AND talk.buyer = ANY($2::bigint[])
+                   ORDER BY talk.seller, talk.buyer, feedback.organisation, meeting.held_on DESC,
+                            talk.id DESC) AS talk
+                 WHERE NOT talk.again GROUP BY talk.seller, talk.buyer) AS said
+           WHERE refusing = 2 OR 'none' = (
+             SELECT talk.outcome FROM appointment AS talk JOIN meeting ON meeting.id = talk.meeting
+             WHERE talk.meeting <> $1 AND talk.seller = said.seller AND talk.buyer = said.buyer
+               AND talk.state = 'held' ORDER BY meeting.held_on DESC, talk.id DESC LIMIT 1)
            ORDER BY seller, buyer, ended""",
         meeting_id,
         sorted(people),

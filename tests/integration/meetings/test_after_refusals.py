@@ -2,13 +2,16 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from fixtures.factories import STORY, TODAY, Factory
 from market.db.session import execute, fetch_value
 from market.matching.queries import snapshot
 from market.meetings.after.following import round_after_meetings
+from market.meetings.after.judging import give_feedback
 from market.meetings.commands import Outcome, TopicResult
+from market.meetings.planning.facts import past_of
 from market.meetings.queries import AppointmentRow
 from market.meetings.talks.correcting import correct_outcome
 from tests.integration.meetings.after_scene import After
@@ -58,7 +61,7 @@ async def test_suggestion_stands_again_where_the_refusal_was_a_slip(
     after = await After(factory).begun()
     talk = after.talks[0]
     if stood:
-        await execute(f"UPDATE match SET state = '{stands}', {stood} WHERE id = $1", talk.topics[0].match)  # noqa: S608
+        await execute(f"UPDATE match SET state = '{stands}', {stood} WHERE id = $1", talk.topics[0].match)
     await after.record(talk, "none", reason="price")
     await after.move("close")
     assert (await is_barred(after, talk), await state_of(talk)) == (True, "declined")
@@ -96,3 +99,71 @@ async def test_another_reason_refuses_anew(after: After) -> None:
     assert (await is_barred(after, talk), await state_of(talk)) == (True, "declined")
     why = "SELECT decline_reason FROM match WHERE id = $1"
     assert await fetch_value(why, talk.topics[0].match) == "quality"
+
+
+async def judge(after: After, talk: AppointmentRow, side: str, *, again: bool) -> None:
+    member = after.side(talk, side)
+    await give_feedback(
+        appointment_id=talk.id,
+        score=3,
+        again=again,
+        note="",
+        organisation_id=member.organisation_id,
+        actor=member.actor,
+        at=STORY,
+    )
+
+
+async def past(after: After, talk: AppointmentRow) -> list[str]:
+    """Return what a plan of another meeting is told of the two."""
+    return [each.ended for each in await past_of(0, {talk.seller, talk.buyer})]
+
+
+async def test_two_who_would_both_rather_not_meet_again_are_kept_apart_whatever_came_of_it(
+    factory: Factory,
+) -> None:
+    after = await After(factory).begun()
+    talk = after.talks[0]
+    await after.record(talk, "sample")
+    await judge(after, talk, "seller", again=False)
+    assert await past(after, talk) == []
+    await judge(after, talk, "buyer", again=False)
+    assert await past(after, talk) == ["parted"]
+
+
+async def test_one_who_would_rather_not_counts_where_nothing_came_of_it(after: After) -> None:
+    talk = after.talks[0]
+    await judge(after, talk, "buyer", again=True)
+    assert await past(after, talk) == []
+    await judge(after, talk, "seller", again=False)
+    assert await past(after, talk) == ["unwanted"]
+
+
+async def test_last_talk_and_last_word_of_each_side_count(after: After) -> None:
+    talk = after.talks[0]
+    for side in ("seller", "buyer"):
+        await judge(after, talk, side, again=False)
+    assert await past(after, talk) == ["parted"]
+    meeting = await fetch_value(
+        """INSERT INTO meeting (town, title, held_on, starts_at, slot_minutes, slots, tables, venue, state,
+                                created_at)
+           SELECT town, title, held_on + 30, starts_at, slot_minutes, slots, tables, venue, 'closed',
+                  created_at FROM meeting RETURNING id"""
+    )
+    later = await fetch_value(
+        """INSERT INTO appointment (meeting, seller, buyer, slot, table_number, state, outcome, reason,
+                                    created_at)
+           VALUES ($1, $2, $3, 1, 1, 'held', 'none', 'price', $4) RETURNING id""",
+        meeting,
+        talk.seller,
+        talk.buyer,
+        STORY,
+    )
+    again = msgspec.structs.replace(talk, id=later)
+    await judge(after, again, "buyer", again=True)
+    assert await past(after, talk) == ["unwanted"]
+    await judge(after, again, "seller", again=True)
+    assert await past(after, talk) == []
+    await judge(after, again, "seller", again=False)
+    await execute("UPDATE appointment SET outcome = 'intent' WHERE id = $1", later)
+    assert await past(after, talk) == []

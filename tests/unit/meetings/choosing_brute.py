@@ -45,7 +45,7 @@ class Meeting(Struct, frozen=True):
         return (
             "never" not in self.levels(pair)
             and pair not in self.barred
-            and ("unwanted" not in self.ended(pair) or self.wished(pair) or pair in self.firm)
+            and (not {"unwanted", "parted"} & self.ended(pair) or self.wished(pair) or pair in self.firm)
             and (one.person is None or one.person != other.person)
             and bool(slots - set(one.absent) - set(other.absent))
         )
