@@ -12,6 +12,10 @@ from market.documents.papers import Numbered
 
 #: The pitch of a GB/T 9704 letter, 22 lines in 225 mm, and its sizes 2号 and 3号.
 _PITCH, _TITLE, _BODY = 28.95, 22, 16
+#: What the figures of a letter of intent are: those of the talk, or nobody's word yet.
+_SPOKEN = "数量和单价为洽谈中所谈，地头价，不含运费。"
+_COUNTED = "意向、待签合同、已签合同分别统计，各计一次，请勿相加。数据取自会务系统，以打印时为准。"
+_SUGGESTED = "数量和单价为撮合建议或留空，由双方当面填写、改定；单价为地头价，不含运费。"
 
 
 def word_file(papers: Sequence[Numbered], *, title: str, origin: str) -> bytes:
@@ -130,7 +134,11 @@ def _timetable(paper: Paper, each: Numbered, origin: str) -> None:
         paper, ("时间", "桌", "和谁谈", "谈什么", "记一笔"), rows, widths=(28, 12, 45, 60, 25), size=10
     )
     _qr(word.paragraph(paper, before=8), origin, content["link"], width=26)
-    word.paragraph(paper, "扫码在手机上看这份日程，有调整时以手机上的为准。请提前 5 分钟到桌。", size=10)
+    word.paragraph(
+        paper,
+        "扫码在手机上看这份日程，有调整时以手机上的为准，也可加进手机日历。请提前 5 分钟到桌。",
+        size=10,
+    )
     word.paragraph(paper, "单价为地头价，不含运费；价格和数量是建议，以双方当面谈定为准。", size=10)
     if content["contact"]:
         word.paragraph(paper, f"会务联系：{content['contact']}", size=10)
@@ -154,7 +162,7 @@ def _press(paper: Paper, each: Numbered, _: str) -> None:
     word.paragraph(paper, content["lead"], indent=True)
     _section(paper, "数据")
     word.table(paper, ("项目", "数"), content["figures"], widths=(60, 110))
-    word.paragraph(paper, "意向、待签合同、已签合同分别统计，各计一次，请勿相加。", size=9.5, before=3)
+    word.paragraph(paper, _COUNTED, size=9.5, before=3)
     if content["goods"]:
         _section(paper, "货源")
         head = ("品类", "批数", "数量（斤）", "数量（吨）", "地头价")
@@ -190,7 +198,7 @@ def _intent(paper: Paper, each: Numbered, _: str) -> None:
     )
     head = ("货品", "数量", "单价（元/斤）", "单价（元/公斤）", "金额")
     word.table(paper, head, content["rows"], widths=(54, 32, 26, 28, 30), size=10)
-    word.paragraph(paper, "单价为地头价，不含运费。", size=9.5, after=6)
+    word.paragraph(paper, _SPOKEN if content["spoken"] else _SUGGESTED, size=9.5, after=6)
     word.table(paper, ("条款", "约定"), [(term, "") for term in content["terms"]], widths=(34, 136), height=9)
     for number, words in enumerate(content["clauses"], 1):
         word.paragraph(paper, f"{number}. {words}", size=10, before=4)

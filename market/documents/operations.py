@@ -174,22 +174,23 @@ async def _made(payload: _Payload, meeting: MeetingRow, form: str, given: Sequen
     return await in_process_telling(tell, make, papers, title=meeting.title, origin=payload.origin, **further)
 
 
-async def _calendars(fair: Fair, papers: Sequence[Numbered], origin: str) -> dict[str, bytes]:
-    """Return whose -> calendar, of those whose timetable is printed along."""
+async def _calendars(fair: Fair, papers: Sequence[Numbered], origin: str) -> list[tuple[str, bytes]]:
+    """Return (whose, calendar) of those whose timetable is printed along."""
     subjects = {each.draft.subject for each in papers if each.draft.kind == "timetable"}
-    made = {}
+    made = []
     for guest in fair.guests:
         if f"organisation:{guest.organisation}" in subjects:
             entries = await entries_of(
                 meeting=fair.meeting, organisation_id=guest.organisation, at=clock.now()
             )
-            made[guest.name] = calendar(
+            written = calendar(
                 fair.meeting,
                 entries,
                 invited=await invitee_of(meeting_id=fair.meeting.id, organisation_id=guest.organisation),
                 language="zh",
                 link=origin + invitation_path(guest.invitation, guest.link_version),
             )
+            made.append((guest.name, written))
     return made
 
 

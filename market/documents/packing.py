@@ -21,12 +21,12 @@ def zipped(
     title: str,
     origin: str,
     photos: Mapping[str, bytes] | None = None,
-    calendars: Mapping[str, bytes] | None = None,
+    calendars: Sequence[tuple[str, bytes]] = (),
 ) -> bytes:
     """Return a ZIP: a PDF of each kind, a Word file where an office edits the kind, and calendars.
 
     Args:
-        calendars: whose -> the calendar (iCalendar) with that participant's talks.
+        calendars: (whose, the calendar (iCalendar) with that participant's talks); two may have one name.
     """
     buffer = io.BytesIO()
     done = 0
@@ -41,7 +41,7 @@ def zipped(
                 archive.writestr(_entry(f"{name}.docx"), written)
             done += len(of_kind)
             tell_parent(done)
-        for number, (whose, content) in enumerate((calendars or {}).items(), 1):
+        for number, (whose, content) in enumerate(calendars, 1):
             # numbered, for two names may be one once what is barred is gone
             name = f"日历/{number:03d}-{_BARRED.sub('_', whose)[:60]}.ics"
             archive.writestr(_entry(name), content)

@@ -5,8 +5,10 @@ import zipfile
 
 import pytest
 from docx import Document
+from pypdf import PdfReader
 
 from fixtures.paper_fairs import paper_fair
+from market.documents.binding import bound
 from market.documents.contents import drafts_of
 from market.documents.office import word_file
 from market.documents.packing import zipped
@@ -50,6 +52,18 @@ def test_timetable_in_word_has_a_row_for_each_talk() -> None:
     ]
 
 
+@pytest.mark.parametrize("spoken", [True, False])
+def test_letter_of_intent_in_word_says_of_its_figures_what_the_pdf_says(spoken: bool) -> None:
+    draft = drafts_of(FAIR, ("intent",))[0]
+    draft.content["spoken"] = spoken
+    given = [Numbered(draft, "意-1")]
+    printed = PdfReader(io.BytesIO(bound(given, title="会", origin="https://a.example")))
+    said = "".join(printed.pages[0].extract_text().split())
+    read = everything(word_file(given, title="会", origin="https://a.example"))
+    about = "数量和单价为洽谈中所谈" if spoken else "数量和单价为撮合建议或留空，由双方当面填写、改定"
+    assert (about in said, about in read) == (True, True)
+
+
 def test_word_file_takes_signs_that_it_cannot_hold() -> None:
     (draft,) = drafts_of(FAIR, ("sign_in",))
     draft.content["rows"].append(["1", "东\x0b于\x00", "", "", "", "", ""])
@@ -58,11 +72,13 @@ def test_word_file_takes_signs_that_it_cannot_hold() -> None:
 
 
 def test_archive_names_calendars_so_that_every_system_can_unpack_them() -> None:
-    calendars = {"东于/村:*?": b"a", "东于_村___": b"b"}
+    calendars = [("东于/村:*?", b"a"), ("东于_村___", b"b"), ("东于_村___", b"c")]
     made = zipped(papers("programme"), title="会", origin="https://a.example", calendars=calendars)
     with zipfile.ZipFile(io.BytesIO(made)) as archive:
         names = [name for name in archive.namelist() if name.endswith(".ics")]
-    assert names == ["日历/001-东于_村___.ics", "日历/002-东于_村___.ics"]
+        contents = [archive.read(name) for name in names]
+    assert names == [f"日历/00{number}-东于_村___.ics" for number in (1, 2, 3)]
+    assert contents == [b"a", b"b", b"c"]
 
 
 def test_archive_has_a_pdf_of_each_kind_and_word_where_there_is_one() -> None:
