@@ -26,7 +26,7 @@ from market.i18n import Message, msg
 from market.meetings.calendar_entries import entries_of
 from market.meetings.invitations.links import invitation_path
 from market.meetings.invitations.queries import invitee_of
-from market.meetings.numbering import Printing, number_papers, papers_of
+from market.meetings.numbering import Printing, not_bound, number_papers, papers_of
 from market.meetings.queries import MeetingRow, meeting_of
 
 log = logging.getLogger("market.documents")
@@ -133,6 +133,7 @@ async def bind(run: Run) -> None:
     row = await fetch_row("SELECT meeting, form, papers FROM bundle WHERE id = $1", payload.bundle_id)
     content: bytes | None = None
     trouble: Message | None = None
+    given: list[_Given] = []
     if row is not None:
         given = msgspec.json.decode(row["papers"], type=list[_Given])
         try:
@@ -143,6 +144,9 @@ async def bind(run: Run) -> None:
             log.exception("binding papers, bundle %s", payload.bundle_id)
             trouble = msg("文件没有做成，请重试；再不成，请联系管理员。")
     async with run.finishing():
+        if row is not None and trouble:
+            missed = [(each.kind, each.subject, each.edition) for each in given]
+            await not_bound(meeting_id=row["meeting"], papers=missed)
         await execute(
             """UPDATE bundle SET content = $2, trouble = $3, done = CASE WHEN $2::bytea IS NULL THEN done
                  ELSE total END, finished_at = $4 WHERE id = $1""",

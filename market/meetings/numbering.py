@@ -11,6 +11,9 @@ from market.db.session import execute, fetch, fetch_into, transaction
 from market.errors import NotFound
 from market.i18n import msg
 
+#: In place of what it says, of a paper that has its number and never came out of the binding.
+NEVER_BOUND = ""
+
 
 class PaperRow(msgspec.Struct, frozen=True):
     """A paper that was printed: its number and the hash of what it said."""
@@ -75,7 +78,8 @@ async def number_papers(
                 given[paper.kind] = given.get(paper.kind, 0) + 1
                 serial, edition = f"{stem}-{paper.sign}-{given[paper.kind]:04d}", 1
             else:
-                serial, edition = before.serial, before.edition + (before.content != paper.content)
+                is_other = before.content not in (paper.content, NEVER_BOUND)
+                serial, edition = before.serial, before.edition + is_other
             rows.append(PaperRow(paper.kind, paper.subject, serial, paper.content, edition, at))
         await execute(
             """INSERT INTO paper (meeting, kind, subject, serial, content, edition, printed_at, created_at)
@@ -99,3 +103,18 @@ async def number_papers(
             subject=f"meeting:{meeting_id}", action="print_papers", actor=actor, at=at, details=counted
         )
     return {(row.kind, row.subject): row for row in rows}
+
+
+async def not_bound(*, meeting_id: int, papers: Sequence[tuple[str, str, int]]) -> None:
+    """Write down that these (kind, subject, edition) were not printed after all: they wait to be."""
+    await execute(
+        """UPDATE paper SET content = $5 FROM unnest($2::text[], $3::text[], $4::int[])
+             AS given (kind, subject, edition)
+           WHERE paper.meeting = $1 AND paper.kind = given.kind AND paper.subject = given.subject
+             AND paper.edition = given.edition""",
+        meeting_id,
+        [kind for kind, _, _ in papers],
+        [subject for _, subject, _ in papers],
+        [edition for _, _, edition in papers],
+        NEVER_BOUND,
+    )

@@ -15,6 +15,7 @@ from fixtures.factories import PASSWORD, STORY, Factory
 from market import clock
 from market.db.jobs import Worker
 from market.db.session import execute, fetch, fetch_value
+from market.documents import operations
 from market.documents.contents import drafts_of
 from market.documents.gathering import Fair, fair_of
 from market.documents.operations import KEPT
@@ -130,6 +131,23 @@ async def test_second_print_holds_only_what_changed_and_keeps_the_number(scene: 
         f"organisation:{talk['seller']}",
         f"organisation:{talk['buyer']}",
     }
+
+
+async def test_what_could_not_be_bound_still_waits_to_be_printed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.open()
+    await printed(scene, "timetable")
+    await execute("UPDATE appointment SET table_number = 99 WHERE id = (SELECT min(id) FROM appointment)")
+    with monkeypatch.context() as hurried:
+        hurried.setattr(operations, "LONGEST", 0.0)
+        await scene.browser.post(f"{scene.page}/papers", order("timetable", only_changed="1"))
+        await work()
+    assert "文件没有做成" in (await scene.browser.get(f"{scene.page}/papers")).text
+    read = text_of(await printed(scene, "timetable", only_changed="1"))
+    assert (read.count("第2版"), read.count("第3版")) == (2, 0)
+    again = await scene.browser.post(f"{scene.page}/papers", order("timetable", only_changed="1"))
+    assert again.headers["location"] == f"{scene.page}/papers"
 
 
 async def test_printed_paper_of_somebody_who_is_out_is_void(scene: Scene) -> None:
