@@ -52,6 +52,8 @@ async def take_effect(
     )
     if rules.is_absence(outcome.outcome, outcome.reason):
         await count_as_absent(appointment_id=number, town_id=row["town"], actor=actor, at=at)
+        # nobody is asked what has become of it; set right once more, the hourly round puts them down again
+        await execute("DELETE FROM follow_up WHERE appointment = $1 AND level IS NULL", number)
     await execute(
         "UPDATE topic SET intent_quantity = NULL, intent_price = NULL WHERE appointment = $1", number
     )

@@ -89,6 +89,8 @@ async def _record(
     *, appointment_id: int, outcome: Outcome, organisation_id: int, actor: Actor, at: datetime, sure: bool
 ) -> Recorded:
     row = await locked(appointment_id, organisation_id)
+    if row["meeting_state"] == "followed_up":
+        raise Conflict(msg("这场对接会已经办结，洽谈结果不能再记。"))
     if row["meeting_state"] not in ("in_progress", "closed"):
         raise Conflict(msg("会议还没有开始，开始后才能记录结果。"))
     side = side_of(row, organisation_id)

@@ -8,8 +8,9 @@ import pytest
 from fixtures.factories import STORY, TODAY, Factory
 from market.db.session import execute, fetch_value
 from market.matching.queries import snapshot
-from market.meetings.after.following import round_after_meetings
+from market.meetings.after.following import answer_follow_up, ask_what_became, round_after_meetings
 from market.meetings.after.judging import give_feedback
+from market.meetings.after.queries import follow_ups_of
 from market.meetings.commands import Outcome, TopicResult
 from market.meetings.planning.facts import past_of
 from market.meetings.queries import AppointmentRow
@@ -167,3 +168,30 @@ async def test_last_talk_and_last_word_of_each_side_count(after: After) -> None:
     await judge(after, again, "seller", again=False)
     await execute("UPDATE appointment SET outcome = 'intent' WHERE id = $1", later)
     assert await past(after, talk) == []
+
+
+async def test_nobody_is_asked_about_a_talk_to_which_one_side_did_not_come_after_all(
+    factory: Factory,
+) -> None:
+    after = await After(factory).begun()
+    talk = after.talks[0]
+    await execute("INSERT INTO reason (code, zh, en, position) VALUES ('absent', '没到', 'Absent', 9)")
+    await after.record(talk, "none", reason="price")
+    await after.move("close")
+    first, *_ = await follow_ups_of(meeting_id=after.meeting_id)
+    late = STORY + timedelta(days=30)
+    await answer_follow_up(
+        follow_up_id=first.id,
+        level="useful",
+        note="",
+        organisation_id=talk.buyer,
+        actor=after.side(talk, "buyer").actor,
+        at=late,
+    )
+    await correct(after, talk, Outcome("none", reason="absent"))
+    await round_after_meetings(at=late)
+    assert [each.days for each in await follow_ups_of(meeting_id=after.meeting_id)] == [30]
+    assert await ask_what_became(at=STORY + timedelta(days=95)) == 0
+    # and they are asked again where that was the mistake
+    await correct(after, talk, Outcome("none", reason="quality"))
+    assert await ask_what_became(at=STORY + timedelta(days=95)) == 2

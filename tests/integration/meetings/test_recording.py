@@ -57,6 +57,13 @@ async def test_first_record_counts_and_the_other_sides_is_kept_beside_it(day: Da
     assert await disputes_told(day) == 1
 
 
+async def test_meeting_that_is_wound_up_is_not_said_to_be_still_to_come(day: Day) -> None:
+    for state, why in (("followed_up", "已经办结"), ("timetabled", "还没有开始")):
+        await execute("UPDATE meeting SET state = $1", state)
+        with pytest.raises(Conflict, match=why):
+            await record(day, day.town, Outcome("none", reason="price"))
+
+
 async def test_sides_that_agree_are_no_dispute(day: Day) -> None:
     intent = Outcome("intent", (TopicResult(await topic(day), 500_000, 700),))
     await record(day, day.sellers[0], intent)
