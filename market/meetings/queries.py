@@ -143,6 +143,7 @@ class TopicRow(msgspec.Struct, frozen=True):
     intent_price: int | None
     deal: int | None
     deal_number: str | None
+    deal_state: str | None
 
 
 class AppointmentRow(msgspec.Struct, frozen=True):
@@ -361,7 +362,8 @@ async def _appointments(where: str, *arguments: Any) -> list[AppointmentRow]:
                   demand.title_en AS demand_title_en, demand.open AS demand_open, topic.match,
                   match.quantity AS proposed, match.worth,
                   offered_price(match.price, listing.way, listing.ask) / 100 AS proposed_price,
-                  topic.intent_quantity, topic.intent_price, topic.deal, deal.number AS deal_number
+                  topic.intent_quantity, topic.intent_price, topic.deal, deal.number AS deal_number,
+                  deal.state AS deal_state
            FROM topic JOIN listing ON listing.id = topic.listing JOIN lot ON lot.id = listing.lot
            LEFT JOIN demand ON demand.id = topic.demand LEFT JOIN match ON match.id = topic.match
            LEFT JOIN deal ON deal.id = topic.deal

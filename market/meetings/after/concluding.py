@@ -9,6 +9,7 @@ from market.amounts import prices
 from market.audit.operations import record
 from market.db.replay import once
 from market.db.session import execute, fetch
+from market.deals import rules as deals
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import msg
 from market.meetings.talks.figures import odd_for
@@ -17,6 +18,11 @@ from market.units import MOST_FEN_PER_KG, FenPerKg, Gram
 
 #: Outcomes that leave something to sign later.
 OPEN_OUTCOMES = frozenset({"sample", "intent", "quote"})
+
+
+def may_conclude(*, outcome: str | None, deal_state: str | None) -> bool:
+    """Tell whether a topic of a held talk can become a contract: it has none, or its own was cancelled."""
+    return deal_state == deals.CANCELLED or (deal_state is None and outcome in OPEN_OUTCOMES)
 
 
 class _Conclude(msgspec.Struct, frozen=True):
@@ -43,7 +49,8 @@ async def conclude_topic(
     """Make the contract that a talk has led to; it counts for the meeting, and still needs both signatures.
 
     Its terms may differ from what was said at the table; what was said stays written down. A match that is
-    still open becomes this deal; one that has lapsed meanwhile does not stand in the way.
+    still open becomes this deal; one that has lapsed meanwhile does not stand in the way. A contract that was
+    cancelled gives way to the new one: the topic counts once.
 
     Raises:
         NotFound: no such topic of this organisation, or of a meeting of this town.
@@ -96,12 +103,12 @@ async def _conclude(
         topic_id,
     )
     rows = await fetch(
-        """SELECT topic.deal, topic.intent_price, appointment.state, appointment.outcome,
+        """SELECT deal.state AS deal_state, topic.intent_price, appointment.state, appointment.outcome,
                   appointment.id AS appointment_id, listing.ask,
                   offered_price(match.price, listing.way, listing.ask) / 100 AS proposed_price
            FROM topic JOIN appointment ON appointment.id = topic.appointment
            JOIN meeting ON meeting.id = appointment.meeting JOIN listing ON listing.id = topic.listing
-           LEFT JOIN match ON match.id = topic.match
+           LEFT JOIN match ON match.id = topic.match LEFT JOIN deal ON deal.id = topic.deal
            WHERE topic.id = $1 AND $2 IN (appointment.seller, appointment.buyer, meeting.town)
            FOR UPDATE OF topic""",
         topic_id,
@@ -110,9 +117,9 @@ async def _conclude(
     if not rows:
         raise NotFound(msg("没有找到这场洽谈。"))
     row = rows[0]
-    if row["deal"] is not None:
+    if row["deal_state"] not in (None, deals.CANCELLED):
         raise Conflict(msg("这一项已经有合同了，请到合同页面办理。"))
-    if row["state"] != "held" or row["outcome"] not in OPEN_OUTCOMES:
+    if row["state"] != "held" or not may_conclude(outcome=row["outcome"], deal_state=row["deal_state"]):
         raise Conflict(msg("这场洽谈没有留下意向，不能据此订合同；可以在货源页面出价。"))
     if not sure and (odd := odd_for(price, row["ask"], row["proposed_price"], row["intent_price"])):
         raise Invalid(odd, {"price": odd})

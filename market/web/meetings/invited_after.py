@@ -9,9 +9,10 @@ from litestar.types import ControllerRouterHandler
 
 from market import clock
 from market.accounts.rules import Viewer
+from market.deals.rules import CANCELLED
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
-from market.meetings.after.concluding import OPEN_OUTCOMES, conclude_topic
+from market.meetings.after.concluding import conclude_topic, may_conclude
 from market.meetings.after.following import LONGEST_NOTE, answer_follow_up
 from market.meetings.after.judging import give_feedback
 from market.meetings.after.queries import (
@@ -120,7 +121,7 @@ async def _draw(
         faulty=faulty or {},
         answers=answers or {},
         waiting=sum(len(each.due) for each in rows),
-        open_outcomes=OPEN_OUTCOMES,
+        may_conclude=may_conclude,
         names=OUTCOMES,
         levels=FOLLOW_UP_LEVELS,
         verdicts=SAMPLE_VERDICTS,
@@ -214,7 +215,7 @@ async def contract_page(
         appointment_id=row_number(appointment_id), organisation_id=viewer.organisation_id
     )
     topic = _topic(talk, topic_id)
-    if topic.deal is not None:
+    if topic.deal_state not in (None, CANCELLED):
         return redirect(request, f"/deals/{topic.deal}")
     form = CONTRACT_FORM.blank(
         quantity=Gram(quantity) if (quantity := topic.intent_quantity or topic.proposed) else None,
@@ -242,7 +243,7 @@ def _contract(
         topic=topic,
         form=form,
         back=back,
-        can=talk.state == "held" and talk.outcome in OPEN_OUTCOMES,
+        can=talk.state == "held" and may_conclude(outcome=talk.outcome, deal_state=topic.deal_state),
         names=OUTCOMES,
     )
 

@@ -137,6 +137,37 @@ async def test_an_intent_is_concluded_later_on_other_terms_and_moves_from_intent
         )
 
 
+@pytest.mark.parametrize("outcome", ["intent", "signed"])
+async def test_contract_that_was_cancelled_gives_way_to_another_and_the_topic_counts_once(
+    after: After, outcome: str
+) -> None:
+    talk = after.talks[0]
+    seller = after.side(talk, "seller")
+    who = {"organisation_id": seller.organisation_id, "actor": seller.actor, "at": STORY}
+
+    async def conclude(kg: int) -> int:
+        made = await conclude_topic(
+            topic_id=talk.topics[0].id, quantity=Gram(kg * 1_000), price=FenPerKg(800), **who
+        )
+        return made.deal_id
+
+    deals = await after.record(talk, outcome, kg=2_000)
+    await after.move("close")
+    first = deals[0] if deals else await conclude(2_000)
+    await cancel(deal_id=first, reason="price", **who)
+    assert (await after.report()).figures.intents_gone == Count(1, 2 * TONNE, 1_600_000)
+    second = await conclude(1_000)
+    with pytest.raises(Conflict, match="已经有合同"):
+        await conclude(1_000)
+    await after.sign(talk, second, "buyer", "seller")
+    figures = (await after.report()).figures
+    assert figures.intents == figures.intents_signed == Count(1, 2 * TONNE, 1_600_000)
+    assert (figures.contracts, figures.gone) == (Count(1, TONNE, 800_000), Count())
+    assert figures.fates["contract"].number == 1
+    lot = "SELECT remaining FROM lot JOIN listing ON listing.lot = lot.id WHERE listing.id = $1"
+    assert await fetch_value(lot, talk.topics[0].listing) == 9 * TONNE
+
+
 async def test_an_intent_can_be_concluded_when_its_match_has_lapsed(after: After) -> None:
     talk = next(each for each in after.talks if each.topics[0].match)
     await after.record(talk, "intent", kg=1_000)
