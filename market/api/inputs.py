@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MOST_ID = 2**53 - 1
 LONGEST_KEY = 80
 #: PostgreSQL takes no NUL, and nobody sees the others. Programs are told, people's forms take off some.
-_LINES = f"^[^{HIDDEN}{NO_WIDTH}]*$"
+LINES = f"^[^{HIDDEN}{NO_WIDTH}]*$"
 ONE_LINE = f"^[^\\t\\n\\r{HIDDEN}{NO_WIDTH}]*$"
 
 RowId = Annotated[int, Meta(ge=1, le=MOST_ID)]
@@ -40,8 +40,8 @@ Fens = Annotated[int, Meta(ge=1, le=10**13, description="Fen")]
 Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,40}$", description="A code of the catalogue")]
 Title = Annotated[str, Meta(max_length=60, pattern=ONE_LINE)]
 Line = Annotated[str, Meta(max_length=200, pattern=ONE_LINE)]
-Note = Annotated[str, Meta(max_length=300, pattern=_LINES)]
-Prose = Annotated[str, Meta(max_length=2000, pattern=_LINES)]
+Note = Annotated[str, Meta(max_length=300, pattern=LINES)]
+Prose = Annotated[str, Meta(max_length=2000, pattern=LINES)]
 
 #: Whoever is signed in; whoever looks, perhaps nobody known; what that reader reads. See ``app.py``.
 SignedIn = NamedDependency[Viewer]

@@ -11,7 +11,7 @@ from msgspec import Meta
 from market import clock
 from market.accounts.rules import Actor, actor
 from market.api.handling import acting, deed, read
-from market.api.inputs import Code, Grams, IdempotencyKey, Note, PathId, Price, Reader, RowId, SignedIn
+from market.api.inputs import LINES, Code, Grams, IdempotencyKey, PathId, Price, Reader, RowId, SignedIn
 from market.api.outputs import told
 from market.errors import NotFound
 from market.i18n import msg
@@ -19,7 +19,10 @@ from market.meetings.commands import Outcome, TopicResult
 from market.meetings.operations import Recorded, record_outcome
 from market.meetings.queries import appointment_of
 from market.meetings.talks.correcting import LONGEST_WHY, correct_outcome, counting, settle_outcome
+from market.meetings.talks.figures import LONGEST_NOTE
 from market.meetings.talks.statements import replaced_statements, settlements_of, statements_of
+
+_ResultNote = Annotated[str, Meta(max_length=LONGEST_NOTE, pattern=LINES)]
 
 
 class TopicOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,7 +39,7 @@ class OutcomeToRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outcome: Literal["none", "sample", "intent", "quote", "signed"]
     topics: Annotated[tuple[TopicOutcome, ...], Meta(max_length=50)] = ()
     reason: Code | None = None
-    note: Note = ""
+    note: _ResultNote = ""
     #: Topics of which a sample is wanted, where the outcome is `sample`; none named: all.
     samples: Annotated[tuple[RowId, ...], Meta(max_length=50)] = ()
     #: A price or a quantity far from what is known is meant: without this it is asked back (422).

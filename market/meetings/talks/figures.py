@@ -16,6 +16,9 @@ WITH_FIGURES = frozenset({"intent", "quote", "signed"})
 #: Coded reasons that say nothing without words beside them.
 ASKS_FOR_WORDS = frozenset({"other"})
 
+#: Signs of the note beside a result.
+LONGEST_NOTE = 500
+
 #: What is known of each topic: what is left and still wanted, what was asked and proposed.
 KNOWN = """SELECT topic.*, lot.remaining, listing.ask, demand.open AS wanted,
        offered_price(match.price, listing.way, listing.ask) / 100 AS proposed_price,
@@ -42,6 +45,8 @@ def check_outcome(outcome: Outcome, topics: Mapping[int, Record], *, sure: bool)
         problems["reason"] = msg("没有结果也请选一个原因，供改进。")
     if outcome.reason in ASKS_FOR_WORDS and not outcome.note.strip():
         problems["note"] = msg("选了“其他原因”，请在备注里写明是什么原因。")
+    if len(outcome.note) > LONGEST_NOTE:
+        problems["note"] = msg("说明最多 {most} 个字。", most=LONGEST_NOTE)
     for result in outcome.topics:
         if result.topic_id not in topics:
             problems["topics"] = msg("这场洽谈没有这一项，请刷新页面重新填写。")

@@ -16,7 +16,7 @@ from market.meetings.commands import Outcome, TopicResult
 from market.meetings.queries import AppointmentRow, TopicRow
 from market.meetings.rules import APPOINTMENT, OUTCOMES
 from market.meetings.talks.correcting import LONGEST_WHY, correct_outcome
-from market.meetings.talks.figures import WITH_FIGURES
+from market.meetings.talks.figures import LONGEST_NOTE, WITH_FIGURES
 from market.meetings.talks.recording import Recorded, record_outcome
 from market.meetings.talks.statements import StatementRow, statements_of
 from market.transitions import WrongState
@@ -69,7 +69,7 @@ async def _questions(talk: AppointmentRow, language: Language) -> dict[str, fiel
             hint=msg("没有结果时必选，双方都能看到，供改进。"),
             chips=True,
         ),
-        "note": fields.text(msg("备注"), most=500, lines=True, optional=True),
+        "note": fields.text(msg("备注"), most=LONGEST_NOTE, lines=True, optional=True),
     }
 
 

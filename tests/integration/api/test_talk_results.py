@@ -51,6 +51,17 @@ async def test_other_reason_asks_for_words(table: Table) -> None:
     ).status_code == 200
 
 
+async def test_note_that_the_page_takes_is_read_and_sent_back(table: Table) -> None:
+    page = {**NOTHING, "note": "字" * 500}
+    assert (await table.office.post(f"{table.path}/outcome", page)).status_code == 200
+    [said] = (await table.office.get(f"{table.path}/statements")).json()
+    right = {**table.intent(), "note": said["note"], "why": "点错了"}
+    longer = {**right, "note": said["note"] + "字"}
+    refused = await table.office.post(f"{table.path}/correction", longer)
+    assert (refused.status_code, list(refused.json()["fields"])) == (422, ["note"])
+    assert (await table.office.post(f"{table.path}/correction", right)).status_code == 200
+
+
 async def test_result_is_set_right_once_and_the_one_before_is_kept(table: Table) -> None:
     await table.seller.post(f"{table.path}/outcome", NOTHING)
     right = table.intent(why="点错了")
