@@ -12,9 +12,10 @@ from market.accounts.rules import Viewer
 from market.deals.rules import CANCELLED
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Message, msg
+from market.meanwhile import ChangedMeanwhile
 from market.meetings.after.concluding import conclude_topic, may_conclude
 from market.meetings.after.following import LONGEST_NOTE, answer_follow_up
-from market.meetings.after.judging import give_feedback
+from market.meetings.after.judging import Judgement, give_feedback
 from market.meetings.after.queries import (
     FeedbackRow,
     FollowUpRow,
@@ -36,8 +37,10 @@ from market.transitions import WrongState
 from market.units import FenPerKg, Gram
 from market.web.edge.addresses import row_number
 from market.web.edge.guards import SignedIn, WebRequest
+from market.web.edge.language import language_of
 from market.web.meetings.after import ANSWER
 from market.web.parts import fields
+from market.web.parts.changed_meanwhile import SEEN, merged
 from market.web.parts.forms import Filled, Form
 from market.web.parts.pages import redirect
 from market.web.parts.trade import KEY, acting, new_key, show
@@ -53,6 +56,7 @@ FEEDBACK = Form(
     score=fields.choice(msg("这场谈得值不值"), SCORES, chips=True),
     again=fields.choice(msg("下次还想见这家吗"), {"yes": msg("还想见"), "no": msg("不必再见")}, chips=True),
     note=fields.text(msg("说明"), most=LONGEST_NOTE, optional=True),
+    seen=SEEN,
     key=KEY,
 )
 CONTRACT_FORM = Form(
@@ -132,9 +136,13 @@ async def _draw(
 
 def _feedback_form(said: FeedbackRow | None) -> Filled:
     if said is None:
-        return FEEDBACK.blank(key=new_key())
+        return FEEDBACK.blank(seen=Judgement().marks, key=new_key())
     return FEEDBACK.blank(
-        score=str(said.score), again="yes" if said.again else "no", note=said.note, key=new_key()
+        score=str(said.score),
+        again="yes" if said.again else "no",
+        note=said.note,
+        seen=Judgement(said.score, said.again, said.note).marks,
+        key=new_key(),
     )
 
 
@@ -193,7 +201,13 @@ async def feedback(
             organisation_id=viewer.organisation_id,
             actor=acting(viewer, "seller" if talk.seller == viewer.organisation_id else "buyer"),
             at=clock.now(),
+            seen=filled.values["seen"],
         )
+    except ChangedMeanwhile as changed:
+        given = await feedback_of(meeting_id=meeting.id, organisation_id=viewer.organisation_id)
+        fresh = _feedback_form(next((each for each in given if each.appointment == talk.id), None))
+        again = merged(filled, changed, fresh=fresh, language=language_of(request))
+        return await _draw(request, viewer, meeting, faulty={talk.id: again}, status=409)
     except Invalid as refused:
         return await _draw(request, viewer, meeting, faulty={talk.id: filled.refused(refused)}, status=422)
     return redirect(request, f"/meetings/{meeting.id}/after#talk-{talk.id}", toast=msg("谢谢您的评价。"))

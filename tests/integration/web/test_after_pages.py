@@ -214,6 +214,27 @@ async def test_a_side_sets_its_answer_right_and_loses_no_word(
     assert (wrong.status_code, 'value="打过电话"' in wrong.text) == (422, True)
 
 
+async def test_what_a_colleague_has_said_of_a_talk_meanwhile_is_asked_back(
+    after: After, browser_of: SignedInAs
+) -> None:
+    talk = after.talks[0]
+    await after.record(talk, "sample")
+    seller = await browser_of(after.side(talk, "seller"))
+    own = f"/meetings/{after.meeting_id}/after"
+    path = f"{own}/talks/{talk.id}/feedback"
+    (seen,) = re.findall(r'name="seen" value="([^"]+)"', (await seller.get(own)).text)
+    mine = {"score": "5", "again": "yes", "note": "", "seen": seen}
+    assert (
+        await seller.post(path, {**mine, "score": "2", "again": "no", "note": "价太低"})
+    ).status_code == 303
+    late = await seller.post(path, mine)
+    assert (late.status_code, "别人把这一项改成了 2 用处不大" in late.text) == (409, True)
+    assert await fetch_value("SELECT (score, again, note) FROM feedback") == (2, False, "价太低")
+    (now,) = re.findall(r'name="seen" value="([^"]+)"', late.text)
+    assert (await seller.post(path, {**mine, "seen": now})).status_code == 303
+    assert await fetch_value("SELECT (score, again, note) FROM feedback") == (5, True, "")
+
+
 async def test_way_to_all_unanswered_questions_leads_to_as_many_as_it_says(
     after: After, town: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
