@@ -46,6 +46,14 @@ async def paper_of(name: str, content: bytes, *, as_sent: Mapping[str, Format] =
     return await asyncio.to_thread(_kept, name, content, as_sent)
 
 
+async def paper_in(field: str, name: str, content: bytes) -> Paper:
+    """:func:`paper_of` for a form's ``field``, beside which a fault stands."""
+    try:
+        return await paper_of(name, content)
+    except Invalid as refused:
+        raise Invalid(refused.message, {field: refused.message}) from None
+
+
 def _kept(name: str, content: bytes, as_sent: Mapping[str, Format]) -> Paper:
     name = "".join(sign for sign in name if sign.isprintable())[-_LONGEST_NAME:] or "file"
     shown = name[:60]

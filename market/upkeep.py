@@ -19,6 +19,7 @@ from market.bids.standing import end_offers, expire_bids
 from market.cases.rounds import round_of_cases
 from market.db.jobs import Run, enqueue, forget_finished, job
 from market.db.session import transaction
+from market.deals.arrivals.inspecting import end_inspections, remind_to_inspect
 from market.deals.breach import lapse_cases
 from market.deals.frames.rounds import expire_calls, round_of_frames
 from market.deals.receipts import go_on_reminding
@@ -56,7 +57,18 @@ async def schedule_upkeep() -> None:
 Step = Callable[[datetime], Awaitable[object]]
 #: Steps that move on ``MOST_AT_ONCE`` at most, and return how many: where that is reached, more is left.
 _IN_PORTIONS = frozenset(
-    {"listings", "demands", "offers", "bids", "approvals", "dead approvals", "cases", "money due"}
+    {
+        "listings",
+        "demands",
+        "offers",
+        "bids",
+        "approvals",
+        "dead approvals",
+        "cases",
+        "inspections due",
+        "inspections over",
+        "money due",
+    }
 )
 #: In the order in which one step makes work for another.
 _STEPS: dict[str, Step] = {
@@ -71,6 +83,8 @@ _STEPS: dict[str, Step] = {
     "calls": lambda at: expire_calls(at=at),
     "frames": lambda at: round_of_frames(at=at),
     "breaches": lambda at: lapse_cases(at=at),
+    "inspections due": lambda at: remind_to_inspect(at=at),
+    "inspections over": lambda at: end_inspections(at=at),
     "money claimed": lambda at: go_on_reminding(at=at),
     "money due": lambda at: remind_of_payments(at=at),
     "approvals": lambda at: expire_approvals(at=at),

@@ -10,6 +10,7 @@ from litestar.types import ControllerRouterHandler
 
 from market.accounts.tokens import READ, SESSION_ONLY
 from market.api import (
+    arrivals,
     bids,
     breaches,
     cases,
@@ -53,7 +54,7 @@ _ROOMS = {
     "Runs": runs.routes,
     "Explanations": explain.routes,
     "Meetings": [*meetings.routes, *wishes.routes],
-    "Deals": [*deals.routes, *scans.routes, *invoices.routes],
+    "Deals": [*deals.routes, *arrivals.routes, *scans.routes, *invoices.routes],
     "Framework agreements": frames.routes,
     "Breaches": [*breaches.routes, *endings.routes],
     "Follow-up": followup.routes,

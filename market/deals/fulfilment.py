@@ -14,6 +14,7 @@ from market.clock import CHINA
 from market.db.session import execute, fetch, fetch_row, transaction
 from market.deals import rules
 from market.deals.above import hold_above, let_go_above, planned, still_to_plan
+from market.deals.arrivals.operations import refuse_waiting
 from market.deals.clauses import Terms, most_natural_loss
 from market.deals.paying import complete, fall_due_at_acceptance
 from market.deals.releasing import release
@@ -158,6 +159,7 @@ async def move_delivery(
         NotAllowed: the seller has not let this agent deliver, or an agent inspects for the buyer.
         NotFound: no such delivery of this organisation.
         WrongState: the move is not open to this side now.
+        Conflict: it is to arrive, and the seller's word of the day on which it did waits for an answer.
         Invalid: the accepted quantity, the loss or the reason is missing or wrong, or the words too long.
     """
     if len(note) > LONGEST_NOTE:
@@ -183,6 +185,8 @@ async def move_delivery(
             actor=actor, organisation_id=organisation_id, deed=DELIVER if side == "seller" else None
         )
         state = rules.DELIVERY.apply(move, state=row["state"], by=side)
+        if move == "arrive":
+            await refuse_waiting(delivery_id)
         if move == "dispatch" and deal["state"] != rules.ACTIVE:
             raise Conflict(msg("合同已经结束，不能再发货。"))
         _, terms = await terms_in_force(deal_id=deal["id"])
@@ -196,7 +200,9 @@ async def move_delivery(
         await execute(
             """UPDATE delivery SET state = $2, accepted = $3, loss = $4, reason = $5, note = $7,
                  dispatched_at = CASE WHEN $2 = 'dispatched' THEN $6 ELSE dispatched_at END,
-                 arrived_at = CASE WHEN $2 = 'arrived' THEN $6 ELSE arrived_at END WHERE id = $1""",
+                 arrived_at = CASE WHEN $2 = 'arrived' THEN $6 ELSE arrived_at END,
+                 inspect_from = CASE WHEN $2 = 'arrived' THEN ($6 AT TIME ZONE 'Asia/Shanghai')::date
+                                     ELSE inspect_from END WHERE id = $1""",
             delivery_id,
             state,
             taken,

@@ -1,7 +1,8 @@
 """Money under a contract: what falls due, paid whole or in parts, to the fen; and when all is done."""
 
-from datetime import datetime
+from datetime import date, datetime
 
+import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import Actor
@@ -35,9 +36,17 @@ async def fall_due_at_signing(*, deal: Record, terms: Terms, at: datetime) -> No
 
 
 async def fall_due_at_acceptance(
-    *, deal: Record, terms: Terms, delivery_id: int, arrived: datetime, at: datetime
+    *,
+    deal: Record,
+    terms: Terms,
+    delivery_id: int,
+    arrived: datetime,
+    at: datetime,
+    not_before: date | None = None,
 ) -> None:
     """Write down what is due for a delivery that was just accepted. The contract's row is locked.
+
+    Days count from when it ``arrived``; nothing is due before ``not_before``.
 
     A delivery is worth what it adds to the price of all that was accepted, so that rounding never
     piles up; deposit and advance payments cover their share of it, and all that is left of it once as much
@@ -67,7 +76,8 @@ async def fall_due_at_acceptance(
     await execute("UPDATE delivery SET credit = $2 WHERE id = $1", delivery_id, credit)
     dues = due_at_arrival(terms, worth=worth, credit=credit, on=arrived.astimezone(CHINA).date())
     for due in dues:
-        await keep_due(deal["id"], due, delivery_id=delivery_id)
+        on = max(due.on, not_before or due.on)
+        await keep_due(deal["id"], msgspec.structs.replace(due, on=on), delivery_id=delivery_id)
     # an invoice may have come before the goods were looked at
     await derive_due_days(deal_id=deal["id"])
     if not dues:

@@ -4,6 +4,7 @@ from datetime import date, datetime
 import msgspec
 
 from market.db.session import fetch_into
+from market.deals.arrivals.rules import INSPECT_BY
 from market.errors import NotFound
 from market.i18n import msg
 
@@ -144,6 +145,10 @@ class DeliveryRow(msgspec.Struct, frozen=True):
     scheduled_on: date
     dispatched_at: datetime | None
     arrived_at: datetime | None
+    #: The last day on which the buyer may still say what it found; None: nobody has said that it came.
+    inspect_by: date | None = None
+    #: When it counted as taken because its buyer had said nothing.
+    passed_at: datetime | None = None
 
 
 class PaymentRow(msgspec.Struct, frozen=True):
@@ -248,11 +253,12 @@ async def deliveries_under(deal_ids: Sequence[int]) -> list[DeliveryRow]:
     """Return the deliveries of several contracts, in the order in which they were announced."""
     return await fetch_into(
         DeliveryRow,
-        """SELECT delivery.id, delivery.deal, delivery.quantity, delivery.accepted, delivery.loss,
+        f"""SELECT delivery.id, delivery.deal, delivery.quantity, delivery.accepted, delivery.loss,
                   delivery.state, reason.zh AS reason_zh, reason.en AS reason_en, delivery.note,
-                  delivery.scheduled_on, delivery.dispatched_at, delivery.arrived_at
+                  delivery.scheduled_on, delivery.dispatched_at, delivery.arrived_at,
+                  {INSPECT_BY} AS inspect_by, delivery.passed_at
            FROM delivery LEFT JOIN reason ON reason.code = delivery.reason
-           WHERE delivery.deal = ANY($1::bigint[]) ORDER BY delivery.id""",
+           WHERE delivery.deal = ANY($1::bigint[]) ORDER BY delivery.id""",  # noqa: S608  words of ours
         list(deal_ids),
     )
 

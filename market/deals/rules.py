@@ -53,6 +53,8 @@ DELIVERY = Lifecycle(
     Move("accept", {ARRIVED}, ACCEPTED, by={"buyer"}),
     Move("accept_part", {ARRIVED}, PARTIALLY_ACCEPTED, by={"buyer"}),
     Move("reject", {ARRIVED}, REJECTED, by={"buyer"}),
+    # the time for inspection is over, and its buyer has said nothing (``arrivals.inspecting``)
+    Move("pass", {DISPATCHED, ARRIVED}, ACCEPTED, by={"system"}),
     Move("cancel", {SCHEDULED}, CANCELLED, by=BOTH),
     start=SCHEDULED,
     labels={

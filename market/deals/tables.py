@@ -130,7 +130,34 @@ class Delivery(Table, tablename="delivery"):
     scheduled_on = day()
     dispatched_at = moment(null=True)
     arrived_at = moment(null=True)
+    #: From when the buyer has to inspect: it noted the arrival then, or was told of it.
+    inspect_from = day(null=True)
+    #: When it was reminded of that; when the time was over without a word, and the load counts as taken.
+    inspect_reminded = day(null=True)
+    passed_at = moment(null=True)
     delivery_quantity_positive = Check(quantity > 0, name="delivery_quantity_positive")
+
+
+class Arrival(Table, tablename="arrival"):
+    """The seller's word that a load came on a day, with the receipt that was signed there. It stands."""
+
+    id = number()
+    delivery = reference(Delivery)
+    on = day()
+    note = text(default="")
+    #: Of ``arrivals.rules.ARRIVAL``.
+    state = text()
+    person = reference("Person", null=True)
+    #: After its period the content goes, the hash stays.
+    file_name = text(default="")
+    media_type = text(default="")
+    content = binary(null=True)
+    content_hash = text(default="")
+    created_at = moment()
+    #: When and by whom it was answered or taken back, and why the buyer denies it.
+    answered_at = moment(null=True)
+    answered_by = reference("Person", null=True)
+    answer = text(default="")
 
 
 class Payment(Table, tablename="payment"):

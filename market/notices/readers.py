@@ -125,6 +125,10 @@ READERS: dict[str, Circles] = {
     # contracts and agreements
     **dict.fromkeys(
         (
+            "arrival_confirmed",
+            "arrival_denied",
+            "arrival_stated",
+            "arrival_withdrawn",
             "call_confirmed",
             "call_expired",
             "call_placed",
@@ -149,6 +153,8 @@ READERS: dict[str, Circles] = {
             "frame_signed",
             "frame_withdraw_end",
             "frame_withdrawn",
+            "inspection_due",
+            "inspection_passed",
             "invoice_recorded",
             "invoice_refused",
             "invoice_reversed",

@@ -79,6 +79,13 @@ _PARTS: dict[str, tuple[Message, str]] = {
            FROM invoice JOIN deal ON deal.id = invoice.deal
            WHERE invoice.person = $1 AND $2::text <> '' ORDER BY invoice.id""",
     ),
+    "arrivals": (
+        msg("我说明的到货"),
+        """SELECT deal.number AS contract, arrival."on", arrival.state, arrival.note, arrival.created_at
+           FROM arrival JOIN delivery ON delivery.id = arrival.delivery
+           JOIN deal ON deal.id = delivery.deal
+           WHERE arrival.person = $1 AND $2::text <> '' ORDER BY arrival.id""",
+    ),
     "endings": (
         msg("我提的解除合同"),
         """SELECT deal.number AS contract, ending.kind, ending.state, ending.event, ending.happened_on,

@@ -6,6 +6,7 @@ from market.accounts.leaving import forget_invited
 from market.accounts.rules import SYSTEM
 from market.audit.operations import record
 from market.db.session import execute, transaction
+from market.deals.arrivals.operations import forget_arrival_files
 from market.deals.endings.forgetting import forget_pictures
 from market.deals.invoices.operations import forget_invoice_files
 from market.deals.scans.operations import forget_scans
@@ -42,7 +43,8 @@ async def keep_to_periods(*, at: datetime, today: date) -> dict[str, int]:
             "invitations": await forget_invited(before=moment("invitations")),
             "sheets": await forget_sheets(ended_before=day("sheets")),
             "scans": await forget_scans(ended_before=day("scans"))
-            + await forget_invoice_files(ended_before=day("scans")),
+            + await forget_invoice_files(ended_before=day("scans"))
+            + await forget_arrival_files(ended_before=day("scans")),
             "proofs": await forget_pictures(ended_before=day("proofs")),
             "exports": await _count(
                 "UPDATE data_export SET content = NULL WHERE content IS NOT NULL AND ready_at < $1",

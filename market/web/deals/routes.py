@@ -3,6 +3,7 @@
 from litestar.types import ControllerRouterHandler
 
 from market.web.deals import (
+    arrivals,
     breaches,
     contacts,
     contracts,
@@ -16,6 +17,7 @@ from market.web.deals import (
 )
 
 routes: list[ControllerRouterHandler] = [
+    *arrivals.routes,
     *breaches.routes,
     *contacts.routes,
     *contracts.routes,

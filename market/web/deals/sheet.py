@@ -42,6 +42,7 @@ from market.errors import NotFound
 from market.i18n import Message, msg
 from market.organisations.approval_queries import waiting_on
 from market.units import Fen, FenPerKg, Gram, amount
+from market.web.deals.arrival_forms import shown_arrivals
 from market.web.deals.invoice_forms import shown_invoices
 from market.web.deals.scan_forms import shown_scans
 from market.web.edge.addresses import row_number
@@ -60,6 +61,11 @@ DEEDS: dict[str, Message] = {
     "schedule_delivery": msg("已安排发货"),
     "delivery_dispatch": msg("发了货"),
     "delivery_arrive": msg("到货"),
+    "state_arrival": msg("卖方说明已到货"),
+    "confirm_arrival": msg("买方确认到货"),
+    "deny_arrival": msg("买方说没有到货"),
+    "withdraw_arrival": msg("卖方撤回到货说明"),
+    "delivery_pass": msg("验收期过了没有答复，按验收处理"),
     "delivery_accept": msg("全部收下"),
     "delivery_accept_part": msg("收下一部分"),
     "delivery_reject": msg("没有收下"),
@@ -99,6 +105,7 @@ _TONES = {
     "delivery_accept": "good",
     "confirm_receipt": "good",
     "dispute_receipt": "bad",
+    "deny_arrival": "bad",
     "cancel": "bad",
     "terminate": "bad",
     "agree_ending": "bad",
@@ -278,6 +285,7 @@ async def draw(
             scanning=scanning,
             refused=(refused[0], refused[2]) if refused and refused[1] == "refuse_scan" else None,
         ),
+        **await shown_arrivals(deal, side, delivers=delivers, refused=refused),
         **await shown_invoices(request, deal, side, deliveries, invoicing=invoicing, refused=refused),
         calls_for_invoice=terms.invoice != "none",
         CONTRACT=CONTRACT,

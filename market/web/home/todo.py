@@ -229,7 +229,8 @@ async def _fulfilment(request: WebRequest, viewer: Viewer, deals: list[DealRow])
         for load in loads:
             step = _delivery_step(load.state, is_seller=is_seller)
             if step:
-                due = load.scheduled_on
+                # whoever was told that goods came has until its time to inspect is over
+                due = (None if is_seller else load.inspect_by) or load.scheduled_on
                 link = f"/deals/{deal.id}#deliveries"
                 todo.append(Todo(step[0], title, number, link, step[1], due, _tone(due)))
         if is_seller and deal.state == ACTIVE and _lacks_delivery(deal, loads, agreed.get(deal.id)):

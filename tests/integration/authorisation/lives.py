@@ -10,6 +10,7 @@ from market.bids.joint.rules import JOINT, SHARE
 from market.bids.rules import BID, OPEN_BID, SEALED_BID
 from market.cases.rules import CASE
 from market.db.session import execute
+from market.deals.arrivals.rules import ARRIVAL
 from market.deals.endings.rules import ENDING
 from market.deals.frames.rules import CALL, FRAME
 from market.deals.invoices.rules import INVOICE
@@ -204,6 +205,7 @@ LIVES = {
         "change_id",
         besides={"asked": "phone = '19900099998'", "*": "phone = ''"},
     ),
+    "arrival": Life(ARRIVAL, "arrival", "arrival_id"),
     "receipt": Life(RECEIPT, "receipt", "receipt_id"),
     "recovery": Life(
         RECOVERY,

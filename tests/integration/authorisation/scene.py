@@ -297,6 +297,7 @@ async def build() -> Scene:
         "contract_page": await put("contract_scan_file", scan=scan, media_type="image/webp", content=b"RIFF"),
         "terms_mark": mark,
         "pdf": b"%PDF-1.7",
+        "pdf_file": {"name": "1.pdf", "content": base64.b64encode(b"%PDF-1.7").decode()},
         "pages": [{"name": "1.pdf", "content": base64.b64encode(b"%PDF-1.7").decode()}],
         "deal_id": deal,
         "listing_id": listing,
@@ -382,6 +383,13 @@ async def build() -> Scene:
         "follow_up_id": await fetch_value("SELECT max(id) FROM follow_up WHERE appointment = $1", talk),
         "delivery_id": await fetch_value("SELECT max(id) FROM delivery WHERE deal = $1", deal),
         "payment_id": await fetch_value("SELECT max(id) FROM payment WHERE deal = $1", deal),
+        "arrival_id": await put(
+            "arrival",
+            delivery=await fetch_value("SELECT max(id) FROM delivery WHERE deal = $1", deal),
+            state="withdrawn",
+            media_type="application/pdf",
+            content=b"%PDF",
+        ),
         "receipt_id": await put(
             "receipt",
             payment=await fetch_value("SELECT max(id) FROM payment WHERE deal = $1", deal),
