@@ -78,11 +78,15 @@ class ShareTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SeenShare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The share's grams and fen per kg; `others`: grams of the other shares that are invited or confirmed."""
+    """The share's grams and fen per kg; `others`: grams of the other shares that are invited or confirmed.
+
+    `until`: the joint offer's `expires_at`: whatever unsettles it, as terms that change, gives it a new one.
+    """
 
     quantity: Grams
     price: Price
     others: Annotated[int, Meta(ge=0, le=MOST_ID)] = 0
+    until: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class ShareAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,6 +101,12 @@ class ShareAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seen: SeenShare | None = None
 
 
+class JointToSubmit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`until`: the joint offer's `expires_at` as you have read it: if something unsettled it since, a 409."""
+
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+
+
 class JointPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How much of the whole you accept: at least its `least`; without it the whole.
 
@@ -107,7 +117,7 @@ class JointPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     worth: Fens | None = None
 
 
-_NO_WORDS = ShareAnswer()
+_NO_WORDS, _UNREAD = ShareAnswer(), JointToSubmit()
 
 
 @read("/joint-offers")
@@ -212,7 +222,8 @@ async def move_share(
     await joint_of(joint_id=joint_id, organisation_id=viewer.organisation_id)
     by = actor(viewer, "seller", deed=ANSWER)
     told = {"reason": data.reason, "note": data.note}
-    seen = None if data.seen is None else Seen(data.seen.quantity, data.seen.price, data.seen.others)
+    read = data.seen
+    seen = None if read is None else Seen(read.quantity, read.price, read.others, read.until)
     # a move without a reason is the wish that it was before there were any: its key finds what was done
     why = told if move in rules.NEEDS_REASON else {}
     return await do_once(
@@ -233,12 +244,17 @@ async def move_share(
     )
 
 
-@deed("/joint-offers/{joint_id:int}/submit")
-async def submit(viewer: SignedIn, joint_id: PathId, key: IdempotencyKey = None) -> Moved:
+@deed("/joint-offers/{joint_id:int}/submit", body=JointToSubmit, bare=True)
+async def submit(
+    viewer: SignedIn,
+    joint_id: PathId,
+    data: JSONBody[JointToSubmit] = _UNREAD,
+    key: IdempotencyKey = None,
+) -> Moved:
     """Put it to the buyer, once every share is confirmed."""
 
     async def move(**given: object) -> None:
-        await submit_joint(lead_id=viewer.organisation_id, **given)  # type: ignore[arg-type]
+        await submit_joint(lead_id=viewer.organisation_id, until=data.until, **given)  # type: ignore[arg-type]
 
     return await _do(viewer, joint_id, key, "joint_submit", "seller", rules.SUBMITTED, move)
 

@@ -28,11 +28,15 @@ class Changed(Conflict):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What was read of a share before it is confirmed: grams, fen per kg, grams of the others in it."""
+    """What was read of a share before it is confirmed: grams, fen per kg, grams of the others in it.
+
+    ``until``: the joint offer's time as it was read. Whatever unsettles it, gives it a new one.
+    """
 
     quantity: int
     price: int
     others: int
+    until: datetime | None = None
 
 
 async def answer_share(
@@ -76,6 +80,7 @@ async def answer_share(
         state = rules.SHARE.apply(move, state=share["state"], by=by)
         if seen is not None and state == rules.CONFIRMED:
             await _check_seen(share, seen)
+            check_unchanged(joint, seen.until)
         said: dict[str, str | None] = {}
         why: Message | str = ""
         if move in rules.NEEDS_REASON:
@@ -147,6 +152,12 @@ async def _check_seen(share: Record, seen: Seen) -> None:
         )
 
 
+def check_unchanged(joint: Record, until: datetime | None) -> None:
+    """Raises: Changed: something has unsettled the joint offer since its time was read as ``until``."""
+    if until is not None and until != joint["expires_at"]:
+        raise Changed(msg("需求、货源的条件或各家的份额在您打开以后变了。请看过再确认。"))
+
+
 def _told(move: str, title: Message, *, why: Message | str) -> Message:
     return {
         "confirm": msg("“{title}”的拼货有一家确认了份额。", title=title),
@@ -165,13 +176,18 @@ def _left(joint: Record, share: Record) -> Message:
     )
 
 
-async def submit_joint(*, joint_id: int, lead_id: int, actor: Actor, at: datetime) -> None:
+async def submit_joint(
+    *, joint_id: int, lead_id: int, actor: Actor, at: datetime, until: datetime | None = None
+) -> None:
     """Put the joint offer to the buyer; submitting confirms the lead's own share, nobody else's.
+
+    ``until``: as :class:`Seen` has it, where it is known.
 
     Raises:
         NotAllowed: as :func:`answer_share`.
         NotFound: no such joint offer of this lead.
         WrongState: it is with the buyer, or closed.
+        Changed: it was unsettled since it was read.
         Conflict: a share is not confirmed, or there are too few, or the demand needs less.
         Invalid: the smallest part is more than the whole.
     """
@@ -180,6 +196,7 @@ async def submit_joint(*, joint_id: int, lead_id: int, actor: Actor, at: datetim
         if joint["lead"] != lead_id:
             raise NotFound(msg("没有找到这次拼货。"))
         check_in_time(joint, at=at)
+        check_unchanged(joint, until)
         await permit(actor=actor, organisation_id=lead_id, side="seller", deed=ANSWER)
         state = rules.JOINT.apply("submit", state=joint["state"], by="lead")
         await execute(
@@ -232,7 +249,10 @@ async def submit_joint(*, joint_id: int, lead_id: int, actor: Actor, at: datetim
 
 
 async def unsettle_joint(joint: Record, *, message: Message, at: datetime) -> None:
-    """Ask every seller of a joint offer again, which the caller holds; till then nobody can accept it."""
+    """Ask every seller of a joint offer again, which the caller holds; till then nobody can accept it.
+
+    Who is asked already and has not answered learns that there is something new to read.
+    """
     state = joint["state"]
     if state == rules.SUBMITTED:
         state = rules.JOINT.apply("unsettle", state=state, by="system")
@@ -241,10 +261,11 @@ async def unsettle_joint(joint: Record, *, message: Message, at: datetime) -> No
         "UPDATE joint_offer SET state = $2, expires_at = $3 WHERE id = $1", joint["id"], state, until
     )
     asked = await fetch(
-        "UPDATE joint_share SET state = $2 WHERE joint = $1 AND state = $3 RETURNING seller",
+        """UPDATE joint_share SET state = $2 WHERE joint = $1 AND state = ANY($3::text[])
+           RETURNING seller""",
         joint["id"],
         rules.SHARE.apply("unsettle", state=rules.CONFIRMED, by="system"),
-        rules.CONFIRMED,
+        sorted(rules.AGREED),
     )
     link = f"/joint/{joint['id']}"
     words = [Word(row["seller"], "joint_unsettled", message, link, at, until) for row in asked]

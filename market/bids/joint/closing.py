@@ -250,7 +250,7 @@ async def unsettle_joints_of_demand(*, demand_id: int, at: datetime) -> None:
 async def unsettle_joints_of_listing(*, listing_id: int, at: datetime) -> None:
     """Ask all sellers in joint offers with goods of a listing again, whose terms have changed."""
     part = """EXISTS (SELECT FROM joint_share WHERE joint_share.joint = joint_offer.id
-                AND joint_share.listing = $1 AND joint_share.state = 'confirmed')"""
+                AND joint_share.listing = $1 AND joint_share.state IN ('confirmed', 'needs_reconfirm'))"""
     for joint in await _held_where(part, listing_id):
         message = msg(
             "“{title}”的拼货里有一批货的条件改了，请确认您的份额是否还算数。", title=named(joint, "title")

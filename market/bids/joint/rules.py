@@ -70,6 +70,8 @@ SHOWN_TO_BUYER = frozenset({SUBMITTED, NEEDS_RECONFIRM, ACCEPTED, REJECTED})
 IN = frozenset({INVITED, ASKED, CONFIRMED, NEEDS_RECONFIRM, SOLD})
 #: Shares that make up what a seller joins: whoever has only asked to be let in is no part of it yet.
 JOINED = frozenset({INVITED, CONFIRMED, NEEDS_RECONFIRM})
+#: Shares that their sellers have agreed to, be they asked again since.
+AGREED = frozenset({CONFIRMED, NEEDS_RECONFIRM})
 LEAST_SELLERS = 2
 #: More sellers than this are no joint load any more.
 MOST_SELLERS = 50

@@ -26,7 +26,7 @@ from market.demand.queries import DemandDetails, demand_page
 from market.errors import Conflict, Invalid, NotFound
 from market.i18n import Language, Message, msg
 from market.units import FenPerKg, Gram
-from market.web.demands.joint_forms import ACCEPT, CONFIRM, joint_form, share_form
+from market.web.demands.joint_forms import ACCEPT, CONFIRM, SUBMIT, joint_form, mark_of, share_form
 from market.web.demands.offer_view import lacking, way_to
 from market.web.demands.offers import to_offer
 from market.web.edge.addresses import row_number
@@ -161,7 +161,7 @@ def _seen(
         if move in SHARE_MOVES and joint.joint.state in rules.OPEN and (not is_leads or move == "confirm")
     ]
     others = sum(e.quantity for e in joint.shares if e.id != share.id and e.state in rules.JOINED)
-    mark = f"{share.quantity}-{share.price}-{others}"
+    mark = f"{share.quantity}-{share.price}-{others}-{mark_of(joint.joint.expires_at)}"
     return SeenShare(share, way.km, FenPerKg(share.price + way.freight), lacks, can, mark)
 
 
@@ -234,6 +234,7 @@ async def _draw(
         part=part or ACCEPT.blank(key=new_key(), seen=joint.worth, quantity=Gram(joint.grams)),
         refusal=refusal or why_not[BUYER_DECLINES].blank(key=new_key()),
         no_to=no_to,
+        until=mark_of(joint.expires_at),
         stale=stale,
         needs_reason=rules.NEEDS_REASON,
         steps=[step for step in records if step.action in DEEDS],
@@ -338,21 +339,27 @@ async def _do(
 
 @post("/joint/{joint_id:int}/submit", guards=[require("seller")])
 async def submit(request: WebRequest, viewer: SignedIn, joint_id: FromPath[int]) -> Response[Any]:
-    """Put it to the buyer."""
-    return await _do(
-        request,
-        viewer,
-        joint_id,
-        name="joint_submit",
-        about={},
-        deed=lambda at: submit_joint(
-            joint_id=row_number(joint_id),
-            lead_id=viewer.organisation_id,
-            actor=accounts.actor(viewer, "seller", deed=accounts.ANSWER),
-            at=at,
-        ),
-        toast=msg("已交给买方，等对方在 7 天内答复。"),
-    )
+    """Put it to the buyer, as it was read."""
+    filled = await SUBMIT.read(request)
+    filled.check()
+    try:
+        await do_filled(
+            viewer,
+            filled,
+            "joint_submit",
+            {"joint": joint_id},
+            lambda at: submit_joint(
+                joint_id=row_number(joint_id),
+                lead_id=viewer.organisation_id,
+                actor=accounts.actor(viewer, "seller", deed=accounts.ANSWER),
+                at=at,
+                until=filled.values["until"],
+            ),
+        )
+    except Changed as changed:
+        return await _draw(request, viewer, joint_id, stale=changed.message, status=409)
+    toast = msg("已交给买方，等对方在 7 天内答复。")
+    return redirect(request, f"/joint/{joint_id}", toast=toast)
 
 
 @post("/joint/{joint_id:int}/withdraw", guards=[require("seller")])

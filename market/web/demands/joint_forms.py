@@ -1,7 +1,7 @@
 """The forms of joint offers: the lead's, of one share, and of the buyer's acceptance."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from market.bids.joint.answering import Seen
@@ -60,11 +60,27 @@ def share_form(goods: Sequence[Goods], *, language: Language, owners: bool) -> F
     )
 
 
-#: A share as its seller read it: grams, fen per kg, grams of the others.
-CONFIRM = Form(
-    key=KEY,
-    seen=fields.hidden(lambda typed: Seen(*(int(each) for each in typed.split("-", 2))), optional=True),
-)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def mark_of(until: datetime) -> int:
+    """Return the time of a joint offer as a hidden field has it: microseconds."""
+    return (until - _EPOCH) // timedelta(microseconds=1)
+
+
+def _until(typed: str) -> datetime:
+    return _EPOCH + timedelta(microseconds=int(typed))
+
+
+def _share(typed: str) -> Seen:
+    quantity, price, others, *until = typed.split("-")
+    return Seen(int(quantity), int(price), int(others), _until(until[0]) if until else None)
+
+
+#: A share as its seller read it: grams, fen per kg, grams of the others, the time of the whole.
+CONFIRM = Form(key=KEY, seen=fields.hidden(_share, optional=True))
+#: What is put to the buyer, by its time as the lead read it.
+SUBMIT = Form(key=KEY, until=fields.hidden(_until, optional=True))
 #: What a buyer accepts: the whole unless a part is named. ``seen``: fen that the whole came to on the page.
 ACCEPT = Form(
     key=KEY, seen=fields.hidden(int, optional=True), quantity=fields.quantity(msg("接受多少"), optional=True)
