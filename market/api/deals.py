@@ -201,7 +201,7 @@ async def move(
     reason = data.reason if step in _WITH_REASON else None
     note = data.note if step in _WITH_REASON else ""
     if reason is not None:
-        await check_reason(reason, GOODS_REFUSED)
+        await check_reason(reason, GOODS_REFUSED, words=note)
     return await do_once(
         viewer=viewer,
         key=key,

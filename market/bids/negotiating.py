@@ -190,7 +190,7 @@ async def reject_bid(
         Invalid: no such reason.
     """
     async with transaction():
-        await check_reason(reason, side)
+        await check_reason(reason, side, words=note)
         bid = await taken_up(bid_id=bid_id, organisation_id=organisation_id, side=side, move="reject", at=at)
         await execute("UPDATE bid SET reason = $2, reason_note = $3 WHERE id = $1", bid_id, reason, note)
         await record(subject=f"bid:{bid_id}", action="reject", actor=actor, at=at, details={"reason": reason})

@@ -5,7 +5,7 @@ from datetime import date
 
 import msgspec
 
-from market.catalogue.rules import STEP, told_reason
+from market.catalogue.rules import STEP, told_reason, words_fault
 from market.catalogue.search import Asked, abbreviation, asked, normalise, words
 from market.db.session import fetch, fetch_into, fetch_one_into
 from market.errors import Invalid, NotFound
@@ -396,11 +396,14 @@ async def reasons(use: str | None = None) -> list[ReasonView]:
     )
 
 
-async def check_reason(code: str | None, use: str | None = None) -> Message:
+async def check_reason(
+    code: str | None, use: str | None = None, *, words: str, field: str = "note"
+) -> Message:
     """Return what a reason that was given is called, as it stands in a notice to the other side.
 
     Raises:
-        Invalid: with ``reason``, where there is no such reason, or it does not fit the step ``use``.
+        Invalid: with ``reason``, where there is no such reason, or it does not fit the step ``use``; with
+            ``field``, where it says nothing without ``words`` and there are none.
     """
     rows = await fetch(f"SELECT zh, en FROM reason WHERE {_FITS} AND code = $2", use, code)  # noqa: S608  words of ours; values are parameters
     if not rows:
@@ -411,4 +414,6 @@ async def check_reason(code: str | None, use: str | None = None) -> Message:
                 "这一步用不了这个原因，可用的有：{codes}。", codes=", ".join(each.code for each in fit)
             )
         raise Invalid(problem, {"reason": problem})
+    if fault := words_fault(code, words):
+        raise Invalid(fault, {field: fault})
     return in_both(*(told_reason(rows[0][language], "")[0] for language in ("zh", "en")))

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from market.i18n import Message, msg
+
 Level = Literal["province", "prefecture", "county", "township", "village"]
 LEVELS: tuple[Level, ...] = ("province", "prefecture", "county", "township", "village")
 #: Between the names of a division's path.
@@ -98,6 +100,17 @@ SELLER_DECLINES, BUYER_DECLINES, CANCELS, GOODS_REFUSED, TALKS = "seller", "buye
 #: How the names of reasons end that ask for words of one's own.
 _PROMPTS = ("（请说明）", " (please explain)")
 REASON_USES = frozenset({SELLER_DECLINES, BUYER_DECLINES, CANCELS, GOODS_REFUSED, TALKS})
+
+
+#: Codes that say nothing without words beside them, in each list of reasons that has such a one.
+ASKS_FOR_WORDS = frozenset({"other"})
+
+
+def words_fault(reason: str | None, words: str) -> Message | None:
+    """Return what is wrong where a coded reason that says nothing by itself comes without words."""
+    if reason in ASKS_FOR_WORDS and not words.strip():
+        return msg("选了“其他”，请写明是什么原因。")
+    return None
 
 
 def told_reason(name: str, words: str) -> tuple[str, str]:

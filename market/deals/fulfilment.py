@@ -195,7 +195,7 @@ async def move_delivery(
         )
         is_refused = move in ("accept_part", "reject")
         if is_refused:
-            await check_reason(reason, GOODS_REFUSED)
+            await check_reason(reason, GOODS_REFUSED, words=note)
         back = Gram(row["quantity"] - (taken or 0) - lost) if is_refused else Gram(0)
         await execute(
             """UPDATE delivery SET state = $2, accepted = $3, loss = $4, reason = $5, note = $7,

@@ -73,7 +73,7 @@ async def cancel(
         deal = await locked_to_sign(deal_id=deal_id, organisation_id=organisation_id)
         side = "seller" if deal["seller"] == organisation_id else "buyer"
         rules.CONTRACT.apply("cancel", state=deal["state"], by=side)
-        await check_reason(reason, CANCELS)
+        await check_reason(reason, CANCELS, words=note)
         await drop(
             deal,
             side=side,

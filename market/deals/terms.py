@@ -265,7 +265,7 @@ async def answer_terms(
         said: dict[str, str | None] = {}
         why: Message | str = ""
         if state == rules.REFUSED:
-            why = await check_reason(reason, side)
+            why = await check_reason(reason, side, words=reply, field="reply")
             said = {"reason": reason}
         await execute(
             "UPDATE contract_terms SET state = $3, reply = $4, reason = $5 WHERE deal = $1 AND version = $2",

@@ -152,7 +152,7 @@ async def decline(
     """
     async with transaction():
         match, side = await _locked(match_id=match_id, organisation_id=organisation_id)
-        await check_reason(reason, side)
+        await check_reason(reason, side, words=note)
         state = lifecycle.MATCH.apply("decline", state=match["state"], by=side)
         await execute(
             """UPDATE match SET state = $2, declined_by = $3, decline_reason = $4, decline_note = $5

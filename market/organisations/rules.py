@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 from market.accounts.rules import EXPIRED, FILED, REFUSED, SUSPENDED, UNVERIFIED, VERIFIED
+from market.catalogue.rules import words_fault
 from market.i18n import Message, msg
 from market.transitions import Lifecycle, Move
 
@@ -55,8 +56,6 @@ SUSPENSIONS: dict[str, Message] = {
     "own_wish": msg("本单位自己要求"),
     "other": msg("其他原因"),
 }
-#: Those that need a word more.
-_TO_EXPLAIN = frozenset({"other"})
 
 LONGEST_WORDS = 500
 MOST_PAPERS = 6
@@ -97,8 +96,8 @@ def reason_problems(reason: str, note: str, reasons: dict[str, Message]) -> dict
     problems: dict[str, Message] = {}
     if reason not in reasons:
         problems["reason"] = msg("请选择原因，让对方知道为什么。")
-    elif reason in _TO_EXPLAIN and not note.strip():
-        problems["note"] = msg("请写明情况。")
+    elif fault := words_fault(reason, note):
+        problems["note"] = fault
     if len(note) > LONGEST_WORDS:
         problems["note"] = msg("最多 {most} 个字。", most=LONGEST_WORDS)
     return problems

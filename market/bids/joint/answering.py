@@ -84,7 +84,7 @@ async def answer_share(
         said: dict[str, str | None] = {}
         why: Message | str = ""
         if move in rules.NEEDS_REASON:
-            why = await check_reason(reason, rules.NEEDS_REASON[move])
+            why = await check_reason(reason, rules.NEEDS_REASON[move], words=note)
             said = {"reason": reason, "note": note}
         if state == rules.CONFIRMED:
             await permit(actor=actor, organisation_id=organisation_id, side="seller", deed=ANSWER)

@@ -178,7 +178,7 @@ async def reject_joint(
     Raises: NotFound, WrongState, Conflict; Invalid, with ``reason``.
     """
     async with transaction():
-        await check_reason(reason, BUYER_DECLINES)
+        await check_reason(reason, BUYER_DECLINES, words=note)
         joint = await _to_buyer(joint_id, buyer_id)
         state = rules.JOINT.apply("reject", state=joint["state"], by="buyer")
         await execute(

@@ -60,7 +60,7 @@ async def propose_ending(
     async with transaction():
         deal = await _locked(deal_id, organisation_id)
         await permit_agent(actor=actor, organisation_id=organisation_id, deed=END)
-        why = await check_reason(proposal.reason, CANCELS)
+        why = await check_reason(proposal.reason, CANCELS, words=proposal.words, field="words")
         words = _words(proposal.words)
         paid = (await prepaid_of(deal_id=deal_id)).deposit
         if proposal.deposit not in (rules.DEPOSITS if paid else (None,)):
@@ -161,7 +161,7 @@ async def answer_ending(
         said: dict[str, str | int | None] = {}
         why: Message | str = ""
         if state == REFUSED:
-            why = await check_reason(reason, side)
+            why = await check_reason(reason, side, words=note)
             said = {"reason": reason, "note": note}
         await execute(
             """UPDATE contract_ending SET state = $2, refused = $3, refused_note = $4, answered_at = $5,

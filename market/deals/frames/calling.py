@@ -241,7 +241,7 @@ async def drop_call(
         side = side_of(frame, organisation_id)
         move = "refuse" if side == "seller" else "withdraw"
         if move == "refuse":
-            await check_reason(reason, side)
+            await check_reason(reason, side, words=note)
         state = rules.CALL.apply(move, state=call["state"], by=side)
         await execute(
             "UPDATE call_off SET state = $2, reason = $3, reason_note = $4 WHERE id = $1",

@@ -39,7 +39,7 @@ async def propose_end(
         frame = await held(frame_id, organisation_id)
         side = side_of(frame, organisation_id)
         state = rules.FRAME.apply("propose_end", state=frame["state"], by=side)
-        await check_reason(reason, side)
+        await check_reason(reason, side, words=note)
         await execute(
             """UPDATE frame SET state = $2, reason = $3, reason_note = $4, end_refused = NULL,
                       end_refused_note = '' WHERE id = $1""",
@@ -94,7 +94,7 @@ async def answer_end(
         said: dict[str, str | None] = {}
         why: Message | str = ""
         if move == "refuse_end":
-            why = await check_reason(reason, side)
+            why = await check_reason(reason, side, words=note)
             said = {"reason": reason, "note": note}
         left = Gram(frame["total"] - frame["called"])
         if state == rules.ENDED_EARLY and seen is not None:

@@ -210,7 +210,7 @@ async def decline_frame(
         part = _part(frame, organisation_id)
         move = "withdraw" if part == "proposer" else "refuse"
         if move == "refuse":
-            await check_reason(reason, side_of(frame, organisation_id))
+            await check_reason(reason, side_of(frame, organisation_id), words=note)
         state = rules.FRAME.apply(move, state=frame["state"], by=part)
         await execute(
             "UPDATE frame SET state = $2, reason = $3, reason_note = $4 WHERE id = $1",

@@ -12,6 +12,7 @@ from datetime import date
 
 import msgspec
 
+from market.catalogue.rules import words_fault
 from market.i18n import Message, msg, on_day
 from market.transitions import Lifecycle, Move
 from market.units import Fen
@@ -135,4 +136,6 @@ def reason_faults(reason: str, note: str, reasons: Mapping[str, Message]) -> dic
         faults["reason"] = msg("请选一项。")
     if len(note) > LONGEST_NOTE:
         faults["note"] = msg("太长了：最多 {most} 个字。", most=LONGEST_NOTE)
+    elif fault := words_fault(reason, note):
+        faults["note"] = fault
     return faults

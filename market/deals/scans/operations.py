@@ -13,6 +13,7 @@ from asyncpg import Record
 
 from market.accounts.rules import Actor
 from market.audit.operations import record
+from market.catalogue.rules import words_fault
 from market.db.session import execute, fetch, fetch_value, transaction
 from market.deals.scans import rules
 from market.deals.scans.outdating import unsign
@@ -250,6 +251,8 @@ async def refuse_scan(
         faults["reason"] = msg("请选一项。")
     if len(note) > LONGEST_NOTE:
         faults["note"] = msg("太长了：最多 {most} 个字。", most=LONGEST_NOTE)
+    elif fault := words_fault(reason, note):
+        faults["note"] = fault
     if faults:
         raise Invalid(msg("有 {count} 处需要修改。", count=len(faults)), faults)
     async with transaction():

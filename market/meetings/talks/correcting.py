@@ -119,7 +119,7 @@ async def correct_outcome(
         check_outcome(outcome, topics, sure=sure)
         if outcome.reason and outcome.reason not in {each.reason for each in statements}:
             # what was said before may be said again, even where it would not be offered any more
-            await check_reason(outcome.reason, TALKS)
+            await check_reason(outcome.reason, TALKS, words=outcome.note)
         before = counting(statements, settlements)
         own = next((each for each in statements if each.organisation == organisation_id), None)
         if own is not None and own == before and _same(own, outcome):

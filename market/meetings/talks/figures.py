@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from asyncpg import Record
 
 from market.amounts import odd_price, plain, prices
+from market.catalogue.rules import words_fault
 from market.errors import Invalid
 from market.i18n import Message, msg
 from market.meetings import rules
@@ -13,8 +14,6 @@ from market.units import MOST_FEN_PER_KG, FenPerKg, Gram, jin, tonnes
 
 #: Results that say what was talked of, how much and for how much.
 WITH_FIGURES = frozenset({"intent", "quote", "signed"})
-#: Coded reasons that say nothing without words beside them.
-ASKS_FOR_WORDS = frozenset({"other"})
 
 #: Signs of the note beside a result.
 LONGEST_NOTE = 500
@@ -43,8 +42,8 @@ def check_outcome(outcome: Outcome, topics: Mapping[int, Record], *, sure: bool)
         problems["topics"] = msg("请填写谈成的货、数量和单价。")
     if outcome.outcome == "none" and not outcome.reason:
         problems["reason"] = msg("没有结果也请选一个原因，供改进。")
-    if outcome.reason in ASKS_FOR_WORDS and not outcome.note.strip():
-        problems["note"] = msg("选了“其他原因”，请在备注里写明是什么原因。")
+    if fault := words_fault(outcome.reason, outcome.note):
+        problems["note"] = fault
     if len(outcome.note) > LONGEST_NOTE:
         problems["note"] = msg("说明最多 {most} 个字。", most=LONGEST_NOTE)
     for result in outcome.topics:

@@ -98,7 +98,7 @@ async def _record(
     counts = await _counts(row, side, topics.values())
     check_outcome(outcome, topics, sure=sure)
     if outcome.reason:
-        await check_reason(outcome.reason, TALKS)
+        await check_reason(outcome.reason, TALKS, words=outcome.note)
     was_held = row["state"] == "held"
     statement_id = await write_statement(appointment_id, outcome, organisation_id, actor=actor, at=at)
     if not counts:

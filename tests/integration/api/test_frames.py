@@ -54,19 +54,19 @@ async def test_an_agreement_is_signed_called_off_and_served(people: People, fact
     for deed in ("/frames/1/calls/2/drop", "/frames/1/end"):
         wrong = await post(seller, deed, 422, reason="quality")
         assert set(wrong["fields"]) == {"reason"}, deed
-    assert await post(seller, "/frames/1/calls/2/drop", reason="other") == {"state": "refused"}
+    assert await post(seller, "/frames/1/calls/2/drop", reason="other", note="不做了") == {"state": "refused"}
     whole = (await buyer.get("/frames/1")).json()
     assert (whole["frame"]["left"], whole["frame"]["confirmed"]) == (600_000, 400_000)
     assert [(each["state"], each["deal"]) for each in whole["calls"]] == [("refused", None), ("confirmed", 1)]
     assert [row["number"] for row in (await seller.get("/frames")).json()] == [whole["frame"]["number"]]
     assert (await buyer.get("/deals/1")).json()["deal"]["state"] == "active"
-    assert await post(buyer, "/frames/1/end", reason="other") == {"state": "buyer_ends"}
+    assert await post(buyer, "/frames/1/end", reason="other", note="不做了") == {"state": "buyer_ends"}
     await post(buyer, "/frames/1/end/answer", 409, move="agree")
     await post(stranger, "/frames/1/end/answer", 404, move="agree")
     assert set((await post(seller, "/frames/1/end/answer", 422, move="refuse"))["fields"]) == {"reason"}
     assert await post(seller, "/frames/1/end/answer", move="refuse", reason="price") == {"state": "active"}
     assert (await buyer.get("/frames/1")).json()["frame"]["end_refused_zh"] == "price"
-    await post(buyer, "/frames/1/end", reason="other")
+    await post(buyer, "/frames/1/end", reason="other", note="不做了")
     answer, found = "/frames/1/end/answer", (await seller.get("/frames/1")).json()["frame"]
     seen = {name: found[name] for name in ("left", "reason", "reason_note")}
     # who agrees, agrees to what was read: what is left by now, and why it is to end
@@ -75,7 +75,7 @@ async def test_an_agreement_is_signed_called_off_and_served(people: People, fact
     assert "500 公斤" in stale["detail"]
     seen["left"] = 500_000
     await post(buyer, answer, move="withdraw")
-    await post(buyer, "/frames/1/end", reason="price")
+    await post(buyer, "/frames/1/end", reason="price", note="不做了")
     await post(seller, answer, 409, move="agree", seen=seen)
     seen["reason"] = "price"
     assert await post(seller, answer, move="agree", seen=seen) == {"state": "ended_early"}

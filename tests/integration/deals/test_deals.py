@@ -39,6 +39,7 @@ async def test_both_signatures_make_the_contract_binding(factory: Factory) -> No
     with pytest.raises(WrongState):
         await cancel(
             reason="other",
+            note="不做了",
             deal_id=deal_id,
             organisation_id=seller.organisation_id,
             actor=seller.actor,
@@ -51,7 +52,12 @@ async def test_cancelling_gives_stock_and_demand_back(factory: Factory) -> None:
     assert await fetch_value("SELECT open FROM demand") == 500_000
     assert await fetch_value("SELECT state FROM listing") == "sold_out"
     await cancel(
-        reason="other", deal_id=deal_id, organisation_id=seller.organisation_id, actor=seller.actor, at=STORY
+        reason="other",
+        note="不做了",
+        deal_id=deal_id,
+        organisation_id=seller.organisation_id,
+        actor=seller.actor,
+        at=STORY,
     )
     assert await fetch_value("SELECT open FROM demand") == 1_500_000
     assert await fetch_value("SELECT remaining FROM lot") == 1_000_000

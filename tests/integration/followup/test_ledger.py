@@ -70,7 +70,7 @@ async def live(deal: Contracted, chance: random.Random, model: Model) -> None:
     made = await deal_of(deal_id=deal.deal_id, organisation_id=deal.seller.organisation_id)
     fate = chance.choice(["unsigned", "cancelled", "active", "active", "terminated", "terminated", "done"])
     if fate == "cancelled":
-        await cancel(reason="other", deal_id=deal.deal_id, **deal.by(deal.buyer))
+        await cancel(reason="other", note="不做了", deal_id=deal.deal_id, **deal.by(deal.buyer))
         return
     if fate == "unsigned":
         model.add("intent", made.quantity, amount(Gram(made.quantity), FenPerKg(made.price)))

@@ -204,7 +204,12 @@ async def test_a_cancelled_contract_counts_nowhere_and_is_told_apart(after: Afte
     (struck,) = await after.record(talk, "signed", kg=3_000)
     buyer = after.side(talk, "buyer")
     await cancel(
-        reason="other", deal_id=struck, organisation_id=buyer.organisation_id, actor=buyer.actor, at=STORY
+        reason="other",
+        note="不做了",
+        deal_id=struck,
+        organisation_id=buyer.organisation_id,
+        actor=buyer.actor,
+        at=STORY,
     )
     figures = (await after.report()).figures
     assert (figures.contracts, figures.unsigned) == (Count(), Count())

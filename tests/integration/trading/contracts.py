@@ -113,7 +113,10 @@ class Contracts(Machine):
         floor.attempt(
             "cancel",
             lambda: cancel(
-                reason="other", deal_id=row["id"], **floor.by(row["seller" if n % 2 else "buyer"])
+                reason="other",
+                note="不做了",
+                deal_id=row["id"],
+                **floor.by(row["seller" if n % 2 else "buyer"]),
             ),
             legal=legal(row),
             records=[(f"deal:{row['id']}", "cancel")],

@@ -79,7 +79,13 @@ async def change_meanwhile(buyer: Member, chance: random.Random) -> None:
                     "SELECT id FROM deal WHERE state = 'pending' ORDER BY random() LIMIT 1"
                 )
                 if deal is not None:
-                    await cancel(reason="other", deal_id=deal, organisation_id=buyer.organisation_id, **by)
+                    await cancel(
+                        reason="other",
+                        note="不做了",
+                        deal_id=deal,
+                        organisation_id=buyer.organisation_id,
+                        **by,
+                    )
             else:
                 demand = (await fetch("SELECT * FROM demand ORDER BY random() LIMIT 1"))[0]
                 kg = chance.choice([KG_WANTED, KG_WANTED + 100])

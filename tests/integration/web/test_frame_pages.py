@@ -91,10 +91,12 @@ async def test_an_agreement_is_proposed_signed_called_off_and_confirmed(
     mark = f"f-{calls[1]}-reason"
     assert (no_reason.status_code, set(faults(no_reason, prefix=f"f-{calls[1]}-"))) == (422, {"reason"})
     assert (mark in no_reason.text, no_reason.text.count('<details class="refuse" open>')) == (True, 1)
-    refused = await village.post(f"{page}/calls/{calls[1]}/drop", {"reason": "other"})
+    refused = await village.post(f"{page}/calls/{calls[1]}/drop", {"reason": "other", "note": "不做了"})
     assert refused.headers["location"] == page
     assert (await shopper.post(f"{page}/end")).status_code == 422
-    assert (await shopper.post(f"{page}/end", {"reason": "other"})).headers["location"] == page
+    assert (await shopper.post(f"{page}/end", {"reason": "other", "note": "不做了"})).headers[
+        "location"
+    ] == page
     assert f'action="{page}/end/withdraw"' in (await shopper.get(page)).text
     assert f'action="{page}/calls"' in (await shopper.get(page)).text
     assert f'action="{page}/end/agree"' in (await village.get(page)).text
@@ -107,7 +109,7 @@ async def test_an_agreement_is_proposed_signed_called_off_and_confirmed(
     assert no.headers["location"] == page
     told = (await shopper.get(page)).text
     assert ("不同意提前结束的原因" in told, "货都备好了" in told) == (True, True)
-    await shopper.post(f"{page}/end", {"reason": "other"})
+    await shopper.post(f"{page}/end", {"reason": "other", "note": "不做了"})
     read = {"seen": filled_in((await village.get(page)).text, f"{page}/end/agree")["seen"][0]}
     await shopper.post(f"{page}/calls", batch)
     stale = await village.post(f"{page}/end/agree", read)

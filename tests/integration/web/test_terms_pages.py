@@ -254,7 +254,7 @@ async def test_contract_that_does_not_bind_says_so_on_every_page(
     secretary: Browser, seller: Member, buyer: Member
 ) -> None:
     deal_id = await trading.deal_between(seller, buyer)
-    await secretary.post(f"/deals/{deal_id}/cancel", {"reason": "other"})
+    await secretary.post(f"/deals/{deal_id}/cancel", {"reason": "other", "note": "不做了"})
     paper = pypdfium2.PdfDocument((await secretary.get(f"/deals/{deal_id}/contract.pdf")).content)
     texts = [page.get_textpage().get_text_range() for page in paper]
     assert [("本合同已取消" in text) for text in texts] == [True] * len(texts)
