@@ -15,6 +15,7 @@ from market.meetings.invitations.forgetting import (
     forget_notes,
     forget_readings,
     forget_registrations,
+    forget_words,
 )
 from market.notices.operations import forget_notices
 from market.organisations.delegating import forget_sheets
@@ -39,6 +40,7 @@ async def keep_to_periods(*, at: datetime, today: date) -> dict[str, int]:
             "readings": await forget_readings(before=moment("readings")),
             "guests": await forget_guests(held_before=day("guests")),
             "notes": await forget_notes(held_before=day("notes")),
+            "words": await forget_words(held_before=day("words")),
             "registrations": await forget_registrations(held_before=day("registrations")),
             "invitations": await forget_invited(before=moment("invitations")),
             "sheets": await forget_sheets(ended_before=day("sheets")),

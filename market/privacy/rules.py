@@ -106,6 +106,12 @@ PERIODS: dict[str, Period] = {
     "notes": Period(
         msg("自己记的洽谈笔记"), 365, msg("会议结束"), msg("会后跟进到 180 天，隔年再谈还要对照")
     ),
+    "words": Period(
+        msg("洽谈结果、会后跟进、样品和评价里写的话，想见谁的留言"),
+        3 * 365,
+        msg("会议结束"),
+        msg("民法典第一百八十八条：三年内还可能有争议；结果、数量和选项长期保留"),
+    ),
     "registrations": Period(msg("公开报名人的姓名和手机号"), 180, msg("会议结束"), msg("会后跟进到 180 天")),
     "invitations": Period(msg("已了结的账号邀请里的姓名和手机号"), 90, msg("了结"), msg("万一要重发")),
     "sheets": Period(

@@ -47,6 +47,41 @@ async def forget_notes(*, held_before: date) -> int:
     )
 
 
+#: What people wrote in their own words of talks, beside the figures and codes that stay: table, columns.
+_WORDS = {
+    "appointment": ("note",),
+    "feedback": ("note",),
+    "follow_up": ("note",),
+    "sample": ("note",),
+    "statement": ("note", "why"),
+}
+
+
+async def forget_words(*, held_before: date) -> int:
+    """Empty what was written of talks, and of wishes, at meetings whose last day was before that one.
+
+    Return how many rows; results, answers and verdicts stay as what they are.
+    """
+    gone = _count(
+        await execute(
+            f"""UPDATE wish SET note = '' FROM meeting
+                WHERE meeting.id = wish.meeting AND wish.note <> '' AND {_OVER}""",  # noqa: S608  our own text
+            held_before,
+        )
+    )
+    for table, columns in _WORDS.items():
+        emptied = ", ".join(f"{column} = ''" for column in columns)
+        written = " OR ".join(f"own.{column} <> ''" for column in columns)
+        talk = "own.id" if table == "appointment" else "own.appointment"
+        told = await execute(
+            f"""UPDATE {table} own SET {emptied} FROM appointment talk, meeting
+                WHERE talk.id = {talk} AND meeting.id = talk.meeting AND ({written}) AND {_OVER}""",  # noqa: S608  our own text
+            held_before,
+        )
+        gone += _count(told)
+    return gone
+
+
 async def forget_registrations(*, held_before: date) -> int:
     """Empty names and numbers of those who registered by themselves; return how many."""
     return _count(
