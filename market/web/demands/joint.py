@@ -342,24 +342,21 @@ async def submit(request: WebRequest, viewer: SignedIn, joint_id: FromPath[int])
     """Put it to the buyer, as it was read."""
     filled = await SUBMIT.read(request)
     filled.check()
-    try:
-        await do_filled(
-            viewer,
-            filled,
-            "joint_submit",
-            {"joint": joint_id},
-            lambda at: submit_joint(
-                joint_id=row_number(joint_id),
-                lead_id=viewer.organisation_id,
-                actor=accounts.actor(viewer, "seller", deed=accounts.ANSWER),
-                at=at,
-                until=filled.values["until"],
-            ),
+
+    async def deed(at: datetime) -> None:
+        await submit_joint(
+            joint_id=row_number(joint_id),
+            lead_id=viewer.organisation_id,
+            actor=accounts.actor(viewer, "seller", deed=accounts.ANSWER),
+            at=at,
+            until=filled.values["until"],
         )
+
+    try:
+        await do_filled(viewer, filled, "joint_submit", {"joint": joint_id}, deed)
     except Changed as changed:
         return await _draw(request, viewer, joint_id, stale=changed.message, status=409)
-    toast = msg("已交给买方，等对方在 7 天内答复。")
-    return redirect(request, f"/joint/{joint_id}", toast=toast)
+    return redirect(request, f"/joint/{joint_id}", toast=msg("已交给买方，等对方在 7 天内答复。"))
 
 
 @post("/joint/{joint_id:int}/withdraw", guards=[require("seller")])

@@ -121,8 +121,7 @@ async def cancelling(factory: Factory) -> tuple[Tries, Judge]:
 
     sides = (scene.seller, scene.buyer) * 3
     return [
-        lambda by=by: deals.cancel(deal_id=scene.deal_id, reason="other", note="不做了", **scene.by(by))
-        for by in sides
+        lambda by=by: deals.cancel(deal_id=scene.deal_id, reason="price", **scene.by(by)) for by in sides
     ], kept
 
 
