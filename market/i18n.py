@@ -119,13 +119,21 @@ def translate(message: Message | str, language: Language, *, today: date | None 
 
 #: English counts more than one: catalogues say ``{n} talks``. What is counted, and verbs that may follow.
 _COUNTED = (
-    "appointments batches bidders breaks buyers cases changes characters conditions contracts days"
-    " demands devices faults files filters households items listings lots matches minutes months"
-    " notices offers organisations others pairs parties people persons places points products questions"
-    " records rounds rows samples seats sellers shares slots sources stops stores suggestions tables"
-    " talks times tours villages weeks"
+    "appointments batches bidders bids breaks buses buyers cases changes characters codes conditions"
+    " contracts days deals demands devices entries faults files filters households items lines listings lots"
+    " matches migrations minutes months notices offers organisations others pairs parties people persons"
+    " places points products questions quotes records rounds rows samples seats seconds sellers shares signs"
+    " slots sources stops stores suggestions tables talks things times tours villages weeks"
 )
-_ONE = {"people": "person", "persons": "person", "parties": "party", "batches": "batch", "matches": "match"}
+_ONE = {
+    "people": "person",
+    "persons": "person",
+    "parties": "party",
+    "batches": "batch",
+    "matches": "match",
+    "buses": "bus",
+    "entries": "entry",
+}
 _ONE |= {noun: noun[:-1] for noun in _COUNTED.split() if noun not in _ONE}
 _AGREES = {
     "have": "has",
@@ -136,7 +144,7 @@ _AGREES = {
     **{verb: f"{verb}s" for verb in ("await", "change", "come", "differ", "get", "need", "wait", "want")},
 }
 #: Words that may stand between.
-_KINDS = ("idle", "required", "table")
+_KINDS = ("backup", "badge", "idle", "more", "new", "open", "required", "suggested", "table")
 _MANY = re.compile(
     rf"\{{(\w+)\}} ((?:{'|'.join(_KINDS)}) )?({'|'.join(_ONE)})\b(?: ({'|'.join(_AGREES)})\b)?('?)"
 )

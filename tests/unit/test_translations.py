@@ -121,3 +121,6 @@ def test_one_of_a_thing_is_said_as_one() -> None:
     assert translate(one_side, "en") == "Talks with 1 party about 2 listings."
     notice = msg("按约定要提前 {n} 天，最早 {day}。", n=1, day="")
     assert translate(notice, "en").startswith("1 day's notice")
+    assert translate(msg("签字前请核对 {n} 处", n=1), "en") == "1 thing to check before signing"
+    codes = msg("{moment} 开的，备用码还剩 {n} 个。", n=1, moment="now")
+    assert translate(codes, "en") == "On since now; 1 backup code is left."

@@ -11,7 +11,7 @@ from litestar.types import ControllerRouterHandler
 from market import clock
 from market.accounts.rules import Viewer, actor
 from market.bids.queries import bids_of
-from market.bids.rules import BID, OPEN_BID
+from market.bids.rules import BID, NEEDS_RECONFIRM, OPEN_BID
 from market.bids.standing import revise_terms
 from market.cases.queries import case_of_listing
 from market.catalogue.queries import credential_kinds, produce_by_code
@@ -281,7 +281,10 @@ async def save_terms(request: WebRequest, viewer: SignedIn, listing_id: FromPath
         fresh = _filled_with(filled.form, terms_now(listing))
         form = merged(filled, changed, fresh=fresh, language=language)
         return await _draw_terms(request, viewer, listing, form, status=409)
-    done = msg("条件已改；有出价的买方已收到通知，请他们重新确认。")
+    bids = await bids_of(organisation_id=viewer.organisation_id, listing_id=listing_id)
+    done = msg("条件已改。")
+    if any(bid.state == NEEDS_RECONFIRM for bid in bids):
+        done = msg("条件已改；有出价的买方已收到通知，请他们重新确认。")
     return pages.redirect(request, f"/selling/{listing_id}", toast=saved_with(done, filled, theirs))
 
 

@@ -32,11 +32,13 @@
   /* the same in the other unit, and a question where it is ten times off */
   var grams = { jin: 500, kg: 1000, t: 1e6 };
   var longer = { 千: 1e3, 万: 1e4 };
+  /* read as market/web/parts/typed.py reads it: what it refuses has no echo */
   function numberIn(text) {
-    var flat = text.normalize("NFKC").replace(/[\s,]/g, "").replace("。", ".");
+    var flat = text.replace(/[\uff01-\uff5e]/g, function (wide) { return String.fromCharCode(wide.charCodeAt(0) - 0xfee0); });
+    flat = flat.replace(/\s/g, "").replace(/。/g, ".");
     var factor = longer[flat.slice(-1)] || 1;
     if (factor > 1) flat = flat.slice(0, -1);
-    return /^(\d+\.?\d*|\.\d+)$/.test(flat) ? parseFloat(flat) * factor : NaN;
+    return /^(\d{1,3}(,\d{3})+|\d+|(?=\.\d))(\.\d+)?$/.test(flat) ? parseFloat(flat.replace(/,/g, "")) * factor : NaN;
   }
   function shown(value, least) {
     return value.toLocaleString("en-US", { minimumFractionDigits: least || 0, maximumFractionDigits: 3 });
