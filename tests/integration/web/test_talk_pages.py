@@ -90,6 +90,16 @@ async def test_result_of_a_talk_called_off_meanwhile_loses_nothing_that_was_type
     assert await scene.outcome() == "intent"
 
 
+@pytest.mark.parametrize("who", ["office", "seller"])
+async def test_unknown_unit_is_a_fault_beside_its_field(scene: Scene, who: str) -> None:
+    browser, page = getattr(scene, who), scene.page if who == "office" else scene.own
+    units = {f"quantity_{scene.topic}_unit": "担", f"price_{scene.topic}_unit": "担"}
+    intent = {"outcome": "intent", "take": "1", "quantity": "1234", "price": "3.5"}
+    sent = await scene.record(browser, page, **intent, **units)
+    assert sent.status_code == 422
+    assert 'value="1234"' in sent.text
+
+
 async def test_usual_figures_are_not_asked_about(scene: Scene) -> None:
     assert 'name="sure"' not in (await scene.office.get(scene.page)).text
 
