@@ -111,10 +111,7 @@ def serve(arguments: argparse.Namespace) -> int:
         if logins:
             # the processes that serve pages read their settings from the environment
             os.environ["MARKET_DEMO_LOGINS"] = msgspec.json.encode(logins).decode()
-        threading.Thread(
-            target=_announce, args=(arguments.host, port, logins, lang), daemon=True, name="announce"
-        ).start()
-        Server(
+        server = Server(
             "market.app:create_app",
             factory=True,
             interface=Interfaces.ASGI,
@@ -130,7 +127,17 @@ def serve(arguments: argparse.Namespace) -> int:
             respawn_failed_workers=True,
             # a board that somebody watches is a request that does not end by itself
             workers_kill_timeout=_GRACE,
-        ).serve()
+        )
+
+        def announce() -> None:
+            # a process that is forked while a thread loads a module or looks up a host inherits the lock of
+            # that, taken: whoever asks for it there waits for ever
+            while len(server.wrks) < workers:
+                time.sleep(0.05)
+            _announce(arguments.host, port, logins, lang)
+
+        threading.Thread(target=announce, daemon=True, name="announce").start()
+        server.serve()
     return 0
 
 

@@ -15,7 +15,7 @@ from tests.integration.db.conftest import Person, people
 
 
 @pytest.fixture
-def serving(home_of: Callable[[Person], Path]) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+def serving(home_of: Callable[[Person], Path]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start servers on one data folder; what a test leaves is ended, and the database must be."""
     home = home_of(people()[0])
     lock_file = home / "postgres" / "data" / "postmaster.pid"
@@ -31,10 +31,10 @@ def serving(home_of: Callable[[Person], Path]) -> Iterator[Callable[[], subproce
         "LANG": "C",
     }
 
-    def start() -> subprocess.Popen[str]:
+    def start(**more: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "market", "serve"],
-            env=environment,
+            env=environment | more,
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
@@ -76,3 +76,29 @@ def test_two_servers_share_a_database_and_the_last_one_stops_it(
         assert answer.status == 200
     os.killpg(second.pid, signal.SIGINT)
     assert second.wait(30) == 0
+
+
+#: Python runs this first: at each fork it writes down what the other threads are about.
+_WATCH = """
+import os, sys, threading, traceback
+
+def note():
+    with open(os.environ["FORKS"], "a") as seen:
+        for thread, frame in sys._current_frames().items():
+            if thread != threading.get_ident():
+                print(*(each.name for each in traceback.extract_stack(frame)), file=seen)
+
+os.register_at_fork(before=note)
+"""
+
+
+def test_no_page_is_asked_for_while_processes_are_forked(
+    serving: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """To ask loads modules and looks up a host: a process forked meanwhile would never get their locks."""
+    (tmp_path / "sitecustomize.py").write_text(_WATCH)
+    forks = tmp_path / "forks"
+    address_of(serving(PYTHONPATH=str(tmp_path), FORKS=str(forks)))
+    threads = forks.read_text()
+    assert "announce" in threads
+    assert "answers" not in threads
