@@ -139,6 +139,8 @@ async def refusal_form(request: WebRequest, use: str | None = None, **further: f
     return Form(
         **further,
         reason=fields.choice(msg("原因"), options, hint=msg("对方会看到这个原因。")),
-        note=fields.text(msg("补充说明"), most=200, lines=True, optional=True),
+        note=fields.text(
+            msg("补充说明"), most=200, lines=True, optional=True, hint=msg("选了“其他原因”的，请写明。")
+        ),
         key=KEY,
     )
