@@ -101,7 +101,7 @@ def _goods_moved(row: Any) -> int | None:
 
 STOCK = (
     Column(msg("时间"), "moment", _field("at")),
-    Column(msg("批次"), "whole", _field("lot")),
+    Column(msg("批次号"), "whole", _field("lot")),
     Column(msg("货品"), "text", named("produce"), 18),
     Column(msg("变动"), "text", lambda row, _: STOCK_KINDS[row.kind], 14),
     Column(msg("可卖变动（公斤）"), "kg", _field("change")),

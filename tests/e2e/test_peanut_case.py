@@ -57,6 +57,9 @@ async def test_secretary_publishes_a_lot_and_finds_it_in_the_hall_by_pinyin(cast
     await page.get_by_role("textbox", name="品名", exact=True).press_sequentially("hsm")
     await page.locator("#produce-hits label", has_text="花生米").click()
     await page.get_by_label("数量", exact=True).fill("16,000")
+    for unread in ("4,50", "10²"):
+        await page.get_by_label("要价", exact=True).fill(unread)
+        await expect(page.locator("#f-ask-echo")).to_be_empty()
     await page.get_by_label("要价", exact=True).fill("6.2")
     await expect(page.locator("#f-quantity-echo")).to_have_text("16,000 斤 = 8 吨")
     await expect(page.locator("#f-ask-echo")).to_have_text("6.20 元/斤 = 12.40 元/公斤")

@@ -119,7 +119,15 @@ async def test_new_terms_hold_and_bidders_are_asked_again(
     page = await secretary.get(f"/selling/{listing}")
     assert "0.75 元/斤" in page.text
     assert "test-report" in page.text
+    assert "条件已改；有出价的买方已收到通知" in page.text
     assert await fetch_value("SELECT state FROM bid WHERE id = $1", bid_id) == "needs_reconfirm"
+
+
+async def test_new_terms_without_a_bid_ask_nobody(secretary: Browser, listing: int) -> None:
+    assert (await secretary.post(f"/selling/{listing}/terms", terms())).status_code == 303
+    page = (await secretary.get(f"/selling/{listing}")).text
+    assert "条件已改。" in page
+    assert "有出价的买方" not in page
 
 
 async def test_faulty_terms_are_told_beside_their_fields(secretary: Browser, listing: int) -> None:
