@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import uvloop
@@ -45,8 +45,12 @@ async def stall(factory: Factory, *, lots: int, bids: int, kg: int | None = None
     """
     seller, buyer = await factory.member(role="secretary"), await factory.member(role="buyer")
     listing_id = await factory.listing(seller, kg=kg or bids * KG_EACH * 2)
-    window = await fetch("SELECT available_from, available_to FROM listing WHERE id = $1", listing_id)
-    start: date = window[0]["available_from"]
+    # what is accepted is accepted now, whenever the case that the factory tells took place
+    start = clock.today()
+    await execute(
+        "UPDATE listing SET available_from = $2, available_to = $3 WHERE id = $1",
+        *(listing_id, start, start + timedelta(days=30)),
+    )
     model = await place_bid(
         bid=NewBid(
             listing_id=listing_id,

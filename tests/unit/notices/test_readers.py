@@ -21,6 +21,10 @@ TOGETHER = {
     "approval_expired": "/approvals/1",
     "approval_off": "/bids/1",
     "approval_refused": "/approvals/1",
+    "arrival_confirmed": "/deals/1#deliveries",
+    "arrival_denied": "/deals/1#deliveries",
+    "arrival_stated": "/deals/1#deliveries",
+    "arrival_withdrawn": "/deals/1#deliveries",
     "bid_reconfirmed": "/bids/1",
     "bid_rejected": "/bids/1",
     "bid_withdrawn": "/bids/1",
@@ -44,6 +48,7 @@ TOGETHER = {
     "frame_refused": "/frames/1",
     "frame_withdraw_end": "/frames/1",
     "frame_withdrawn": "/frames/1",
+    "inspection_passed": "/deals/1#deliveries",
     "invitation_delegated": "/town/meetings/1/invitations",
     "invitation_note": "/town/meetings/1/invitations",
     "invoice_recorded": "/deals/1#invoices",
@@ -116,7 +121,7 @@ def _sent() -> Iterator[tuple[str, str]]:
 
 
 #: How kinds begin whose end is a move or a state of their thing; each is listed whole above.
-BEGINNINGS = {"call_", "frame_", "joint_share_", "payment_", "sample_", "terms_"}
+BEGINNINGS = {"arrival_", "call_", "frame_", "joint_share_", "payment_", "sample_", "terms_"}
 
 
 def test_kinds_that_are_put_together_are_listed_above() -> None:
