@@ -202,6 +202,7 @@ READERS: dict[str, Circles] = {
         (
             "follow_up_due",
             "outcome_corrected",
+            "quote_asked",
             "sample_answered",
             "sample_called_off",
             "sample_late",

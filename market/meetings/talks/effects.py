@@ -7,9 +7,11 @@ import msgspec
 from asyncpg import Record
 
 from market.accounts.rules import Actor
+from market.amounts import masses, prices
 from market.db.session import execute, fetch
 from market.deals import rules as deals
 from market.deals.taking_back import take_back
+from market.i18n import Message, msg, named
 from market.matching.refusals import take_back_refusals
 from market.meetings import rules
 from market.meetings.after.samples import move_sample, request_sample
@@ -17,6 +19,7 @@ from market.meetings.commands import Outcome
 from market.meetings.day.seated import count_as_absent, count_as_come
 from market.meetings.talks.figures import WITH_FIGURES
 from market.meetings.talks.striking import strike
+from market.notices.operations import notify
 from market.units import FenPerKg, Gram
 
 
@@ -78,7 +81,39 @@ async def take_effect(
         )
     for listing in _wanted(outcome, topics):
         await request_sample(appointment_id=number, listing_id=listing, actor=actor, at=at)
+    if outcome.outcome == "quote" and actor.organisation_id != row["seller"]:
+        await _ask_for_quote(row, outcome, at=at)
     return tuple(made)
+
+
+async def _ask_for_quote(row: Record, outcome: Outcome, *, at: datetime) -> None:
+    """Tell the seller of whom the buyer wants a quote, and for what."""
+    about = await fetch(
+        """SELECT listing.title, listing.title_en, buyer.name, buyer.name_en FROM topic
+           JOIN listing ON listing.id = topic.listing JOIN organisation buyer ON buyer.id = $2
+           WHERE topic.id = ANY($1::bigint[]) ORDER BY topic.id LIMIT 1""",
+        [each.topic_id for each in outcome.topics],
+        row["buyer"],
+    )
+    values: dict[str, str | int | Message] = {
+        "other": named(about[0], "name"),
+        "title": named(about[0], "title"),
+        "mass": masses(Gram(outcome.topics[0].quantity)),
+        "price": prices(FenPerKg(outcome.topics[0].price)),
+    }
+    if (more := len(outcome.topics) - 1) > 0:
+        message = msg(
+            "{other}请您报价：“{title}”{mass}，会上说到 {price}，另有 {more} 项。", **values, more=more
+        )
+    else:
+        message = msg("{other}请您报价：“{title}”{mass}，会上说到 {price}。", **values)
+    await notify(
+        organisation_id=row["seller"],
+        kind="quote_asked",
+        message=message,
+        link=f"/meetings/{row['meeting']}/after#talk-{row['id']}",
+        at=at,
+    )
 
 
 def _wanted(outcome: Outcome, topics: Mapping[int, Record]) -> list[int]:

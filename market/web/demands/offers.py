@@ -1,6 +1,6 @@
 """Sellers' offers on a demand: making one, seeing them side by side, and changing what is wanted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -78,6 +78,16 @@ async def to_offer(viewer: Viewer, demand_id: int) -> tuple[DemandDetails, list[
     return demand, await goods_of(seller_id=viewer.organisation_id, produce=demand.produce)
 
 
+def said_in(query: Mapping[str, str]) -> dict[str, int]:
+    """Return what a link to the form says was talked of: ``listing``, ``quantity`` in grams, fen per kg."""
+    given = {name: query.get(name, "") for name in ("listing", "quantity", "price")}
+    return {
+        name: int(text)
+        for name, text in given.items()
+        if text.isascii() and text.isdigit() and len(text) < 16 and int(text)
+    }
+
+
 @get("/demands/{demand_id:int}/offer", guards=[require("seller")])
 async def new(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]) -> Response[str]:
     """Show the form, with the goods of which most is left."""
@@ -86,13 +96,14 @@ async def new(request: WebRequest, viewer: SignedIn, demand_id: FromPath[int]) -
     form = offer_form(goods, language=language, today=today)
     filled = form.blank(key=new_key())
     if goods:
-        best = goods[0]
+        said = said_in(request.query_params)
+        best = next((each for each in goods if each.listing == said.get("listing")), goods[0])
         first = max(today, best.available_from, demand.deliver_from)
         filled = form.blank(
             key=new_key(),
             listing_id=str(best.listing),
-            quantity=Gram(min(best.remaining, demand.open)),
-            price=FenPerKg(best.ask),
+            quantity=Gram(min(best.remaining, demand.open, said.get("quantity", demand.open))),
+            price=FenPerKg(said.get("price", best.ask)),
             deliver_from=first,
             deliver_to=max(first, min(best.available_to, demand.deliver_to)),
         )
