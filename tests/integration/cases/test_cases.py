@@ -187,6 +187,7 @@ async def test_a_case_closes_when_nothing_is_left_and_opens_again_when_goods_com
     deal_id = await fetch_value("SELECT max(id) FROM deal")
     await cancel(
         reason="other",
+        note="门店关了。",
         deal_id=deal_id,
         organisation_id=buyer.organisation_id,
         actor=buyer.actor,
