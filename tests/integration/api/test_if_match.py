@@ -86,7 +86,7 @@ async def test_demands_and_places_have_tags_too(
     await village.post("/storages", {"name": "1 号罐", "kind": "tank", "capacity": 3_000_000})
     shopper = await people.caller(buyer)
     demand = f"/demands/{await factory.demand(buyer, produce='cabbage', ceiling=200)}/terms"
-    await execute("UPDATE demand SET deliver_to = current_date + 20")
+    await execute("UPDATE demand SET deliver_from = current_date, deliver_to = current_date + 20")
     place = f"/storages/{await fetch_value('SELECT id FROM storage')}"
     for caller, path, field, values in (
         (shopper, demand, "ceiling", (210, 220)),
