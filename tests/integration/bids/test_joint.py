@@ -10,7 +10,7 @@ from asyncpg import Record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.factories import STORY, TODAY, Factory, Member
+from fixtures.factories import STORY, TODAY, Factory, Member, window_end
 from market.audit.queries import history
 from market.bids.joint.answering import answer_share, submit_joint
 from market.bids.joint.closing import (
@@ -163,9 +163,7 @@ async def test_who_leaves_or_changes_terms_lets_the_others_confirm_again(scene: 
 
     await revise_wants(
         demand_id=scene.demand_id,
-        wants=DemandWants(
-            Gram(1_000_000), FenPerKg(900), TODAY, TODAY + timedelta(days=30), requires=("test-report",)
-        ),
+        wants=DemandWants(Gram(1_000_000), FenPerKg(900), TODAY, window_end(30), requires=("test-report",)),
         buyer_id=scene.buyer.organisation_id,
         actor=scene.buyer.actor,
         at=STORY,
@@ -176,7 +174,7 @@ async def test_who_leaves_or_changes_terms_lets_the_others_confirm_again(scene: 
     await scene.submit()
     await revise_terms(
         listing_id=scene.listings[1],
-        terms=NewTerms(FenPerKg(750), Gram(0), TODAY, TODAY + timedelta(days=60), ()),
+        terms=NewTerms(FenPerKg(750), Gram(0), TODAY, window_end(60), ()),
         owner_id=scene.villages[1].organisation_id,
         actor=scene.villages[1].actor,
         at=STORY,
@@ -196,7 +194,8 @@ async def test_the_days_are_the_buyers_and_its_own_goods_are_no_share(scene: Sce
     with pytest.raises(NotFound):
         await scene.invite(1)
     lead = scene.villages[2]
-    for days, told in (((40, 50), "买方的到货时间"), ((-9, -1), "交货截止日期已过")):
+    beyond = (window_end(30) - TODAY).days + 10
+    for days, told in (((beyond, beyond + 10), "买方的到货时间"), ((-9, -1), "交货截止日期已过")):
         first, last = (TODAY + timedelta(days=n) for n in days)
         joint = NewJoint(
             scene.demand_id, scene.listings[2], Gram(1_000), FenPerKg(700), first, last, common=False

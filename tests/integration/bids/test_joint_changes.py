@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from fixtures.factories import STORY, TODAY, Factory
+from fixtures.factories import STORY, TODAY, Factory, window_end
 from market.bids.joint.answering import Changed, Seen, answer_share, submit_joint
 from market.bids.standing import revise_terms, revise_wants
 from market.demand.commands import DemandWants
@@ -34,7 +34,7 @@ async def ask(scene: Scene, n: int, price: int, at: datetime = STORY) -> None:
     """The ``n``-th village changes the price of its goods."""
     await revise_terms(
         listing_id=scene.listings[n],
-        terms=NewTerms(FenPerKg(price), Gram(0), TODAY, TODAY + timedelta(days=60), ()),
+        terms=NewTerms(FenPerKg(price), Gram(0), TODAY, window_end(60), ()),
         owner_id=scene.villages[n].organisation_id,
         actor=scene.villages[n].actor,
         at=at,

@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from fixtures.factories import STORY, TODAY, Factory, Member
+from fixtures.factories import STORY, TODAY, Factory, Member, window_end
 from market.bids.negotiating import (
     Counter,
     accept_counter,
@@ -32,7 +32,7 @@ TERMS = NewTerms(
     ask=FenPerKg(700),
     min_order=Gram(0),
     available_from=TODAY,
-    available_to=TODAY + timedelta(days=60),
+    available_to=window_end(60),
     credentials=(),
 )
 

@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from fixtures.factories import STORY, TODAY, Factory, Member
+from fixtures.factories import STORY, TODAY, Factory, Member, window_end
 from market.audit.queries import history
 from market.bids.accepting import AcceptWish, accept_bid, serve
 from market.bids.negotiating import Counter, accept_counter, counter_bid, reconfirm_bid, reject_bid
@@ -26,7 +26,7 @@ from market.units import FenPerKg, Gram
 from tests.integration.races import at_once, connections
 
 WANTS = DemandWants(
-    quantity=Gram(1_000_000), ceiling=FenPerKg(900), deliver_from=TODAY, deliver_to=TODAY + timedelta(days=30)
+    quantity=Gram(1_000_000), ceiling=FenPerKg(900), deliver_from=TODAY, deliver_to=window_end(30)
 )
 DAYS = (TODAY, TODAY + timedelta(days=10))
 

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from fixtures.factories import STORY, TODAY, Factory, Member
+from fixtures.factories import STORY, TODAY, Factory, Member, window_end
 from market.bids.operations import NewBid, accept_bid, place_bid
 from market.db.session import execute, fetch_value
 from market.errors import NotFound
@@ -109,7 +109,7 @@ async def test_an_owner_sees_stock_bids_and_days_left(factory: Factory) -> None:
     assert [each.listing_id for each in own] == [listing_id, quiet]
     first = own[0]
     assert (first.quantity, first.remaining, first.sold) == (1_000_000, 700_000, 300_000)
-    assert (first.open_bids, first.days_left, first.days_listed) == (1, 57, 3)
+    assert (first.open_bids, first.days_left, first.days_listed) == (1, (window_end(60) - TODAY).days - 3, 3)
     assert first.diagnosis is None
     assert await listings_of(buyer.organisation_id, today=TODAY) == []
 
