@@ -8,7 +8,6 @@ accepts the bids FIRST to LAST over HTTP and prints JSON: the milliseconds of ea
 import asyncio
 import hashlib
 import json
-import os
 import secrets
 import sys
 import time
@@ -261,8 +260,6 @@ def main() -> None:
             connections=int(connections),
         )
     )
-    # a loop may have left the pipe so that it takes a part only
-    os.set_blocking(sys.stdout.fileno(), True)
     print(
         json.dumps(
             {"seconds": load.seconds, "accepted": load.accepted, "failed": load.failed, "millis": load.millis}
