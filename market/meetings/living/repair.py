@@ -29,7 +29,7 @@ from market.meetings.timetable.problem import MeetingProblem, check
 from market.meetings.timetable.seating import own_tables
 
 #: Places that are tried beyond the chains, about a fifth of a second at most.
-_STEPS = 40_000
+STEPS = 40_000
 
 
 class Day:
@@ -282,4 +282,4 @@ def repair(
     Raises:
         Invalid: the meeting makes no sense.
     """
-    return Day(problem, placed, label=label).repair(from_slot=from_slot, closed=closed, steps=_STEPS)
+    return Day(problem, placed, label=label).repair(from_slot=from_slot, closed=closed, steps=STEPS)

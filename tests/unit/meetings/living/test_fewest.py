@@ -7,10 +7,8 @@ import pytest
 from msgspec import Struct
 
 from market.meetings.living.places import Closure, Place
-from market.meetings.living.repair import Day, repair
+from market.meetings.living.repair import STEPS, Day, repair
 from market.meetings.timetable.problem import Appointment, MeetingProblem, Participant
-
-STEPS = 40_000
 
 
 class Upset(Struct, frozen=True):
