@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, Route, expect
+from playwright.async_api import APIResponse, Browser, BrowserContext, Page, Route, expect
 
 from tests.e2e.cable import Cable
 from tests.e2e.conftest import Site
@@ -170,6 +170,41 @@ async def test_count_goes_with_every_press_also_of_a_list_that_was_searched(
     await expect(count).to_have_text(re.compile(r"^1 / 3 "))
     await page.locator("#door-list").get_by_role("button", name=re.compile("^签到")).click()
     await expect(count).to_have_text(re.compile(r"^2 / 3 "))
+
+
+@pytest.mark.parametrize("later", ["come first", "are lost"])
+async def test_list_that_comes_late_takes_nothing_back(phone: BrowserContext, empty: int, later: str) -> None:
+    page = await at_the_door(phone, empty)
+    count, row = page.locator("#door-count"), page.locator(f"[data-code={CODES['赵一']}]")
+    held: list[tuple[Route, APIResponse]] = []
+
+    async def hold(route: Route) -> None:
+        if "hx-request" not in route.request.headers:
+            await route.continue_()
+        elif not held:
+            answer = await route.fetch()
+            if 'data-state="checked_in"' in await answer.text() and not held:
+                held.append((route, answer))
+            else:
+                await route.fulfill(response=answer)
+        elif later == "come first":
+            await route.continue_()
+        else:
+            await route.abort()
+
+    await page.route("**/checkin", hold)
+    await row.get_by_role("button", name=re.compile("^签到")).click()
+    await expect(page.locator("#door-queue")).to_contain_text("都已上传")
+    while not held:
+        await page.wait_for_timeout(20)
+    await row.get_by_role("button", name=re.compile("^离场")).click()
+    await expect(page.locator("#door-queue")).to_contain_text("都已上传")
+    # the list of before: read while somebody was there, shown after that person has left
+    async with page.expect_response(lambda answer: answer.request == held[0][0].request):
+        await held[0][0].fulfill(response=held[0][1])
+    await page.wait_for_timeout(300)
+    await expect(row).to_have_attribute("data-state", "left")
+    await expect(count).to_have_text(re.compile("^0 / 3 "))
 
 
 async def test_page_of_yesterday_reads_everybody_anew_without_a_network(

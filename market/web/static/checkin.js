@@ -16,6 +16,8 @@
   /* how many have come, of everybody: of a list that was searched only some are on the page */
   var here = Number(words.here), all = Number(words.all);
   var isSending = false, again = 0;
+  /* what the server has taken since the page was opened, and how many lists were asked for, and shown */
+  var taken = [], calls = 0, drawn = 0;
   var memory = {};
 
   function text(template, values) {
@@ -184,6 +186,7 @@
       body.answers.forEach(function (each) {
         var scan = batch.filter(function (one) { return one.key === each.key; })[0];
         drop(each.key);
+        if (scan && each.status !== "unknown" && each.status !== "refused") taken.push(scan);
         if (scan && scan.move === "undo_check_in" && each.status === "refused" && each.name) {
           say("bad", each.name, words.kept_in);
           refresh();
@@ -204,10 +207,10 @@
     });
   }
 
-  /* the list, as it stands at the server, with what still waits here on top of it */
-  function apply() {
+  /* the list, as it stood at the server, with what was taken since and what still waits here on top of it */
+  function apply(since) {
     turnDay(new Date());
-    waiting().forEach(function (scan) {
+    taken.slice(since).concat(waiting()).forEach(function (scan) {
       var row = rowOf(scan.code);
       if (words.today && dayOf(new Date(scan.at)) < words.today) return;
       if (row && !waitsForBeginning()) follow(row, scan.move, new Date(scan.at));
@@ -216,16 +219,19 @@
   }
   function refresh() {
     if (!navigator.onLine) return;
+    var turn = ++calls, since = taken.length;
     fetch(words.page, { headers: { "hx-request": "true" }, redirect: "manual" }).then(function (answer) {
       return answer.ok ? answer.text() : null;
     }).then(function (html) {
-      if (!html || list.contains(document.activeElement)) return;
+      /* answers may overtake each other */
+      if (!html || turn < drawn || list.contains(document.activeElement)) return;
+      drawn = turn;
       list.innerHTML = html;
       if (words.today && dayOf(new Date()) <= words.last) words.today = dayOf(new Date());
       all = rows().length;
       here = rows().filter(function (row) { return row.dataset.state === "checked_in"; }).length;
       showCount();
-      apply();
+      apply(since);
     }).catch(function () { /* later */ });
   }
   function sift() {
@@ -323,7 +329,7 @@
   if (window.EventSource && words.stream) {
     new EventSource(words.stream).addEventListener("changed", refresh);
   }
-  apply();
+  apply(0);
   showQueue();
   send();
 })();
